@@ -1,0 +1,294 @@
+"""Where Elasticsearch is: an address or the user's own clients in, requests out.
+
+One sync client, and one async client per event loop, because an async client dies with the loop of its first request.
+The client's own retries are off: they fire at once and ignore Retry-After. This module sends one request once; it knows
+no task, no batch and no retry. The Elasticsearch client is imported when the first request needs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from .errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    InvalidAnswerError,
+    ServiceTimeoutError,
+    TLSError,
+    error_from_answer,
+    sentence,
+)
+from .wire import Call
+
+if TYPE_CHECKING:
+    from elasticsearch import AsyncElasticsearch, Elasticsearch
+
+__all__ = ["CLIENT_MARGIN", "Address", "Connection"]
+
+CLIENT_MARGIN = 5.0  # seconds that the client waits longer than the server, so that the server's own error arrives
+
+_ONE_LOOP = (
+    "This `async_client` belongs to another event loop, and an async client can serve only one. "
+    "Pass es_url or es_cloud_id instead, and every loop gets a client of its own."
+)
+
+AnyClient = TypeVar("AnyClient", "Elasticsearch", "AsyncElasticsearch")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a deployment is and who asks. Valid if it exists.
+
+    Args:
+        url: Address of Elasticsearch, with its scheme.
+        cloud_id: Cloud id of an Elastic Cloud deployment, in place of the address.
+        api_key: API key, in place of user and password.
+        user: User name.
+        password: Password.
+
+    Raises:
+        ConfigurationError: for two addresses or none, two ways to log in, or an address that cannot be one.
+    """
+
+    url: str | None = None
+    cloud_id: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if bool(self.url) == bool(self.cloud_id):
+            raise ConfigurationError("Pass either es_url or es_cloud_id.")
+        if self.api_key and (self.user or self.password):
+            raise ConfigurationError("Pass es_api_key, or es_user and es_password, not both.")
+        if bool(self.user) != bool(self.password):
+            raise ConfigurationError("es_user and es_password go together: pass both, or es_api_key.")
+        if self.url:
+            _check_url(self.url)
+
+    def client_arguments(self) -> dict[str, Any]:
+        """The constructor arguments of both client classes that say the same."""
+        where = {"hosts": self.url} if self.url else {"cloud_id": self.cloud_id}
+        if self.api_key:
+            return {**where, "api_key": self.api_key}
+        return {**where, "basic_auth": (self.user, self.password)} if self.user else where
+
+
+class Connection:
+    """Sends requests by one sync client and one async client per event loop, each made when it is first needed.
+
+    Args:
+        address: Where the deployment is; None if clients are given.
+        client: The user's own sync client. It is never closed here.
+        async_client: The user's own async client. It is never closed here and works in one loop only.
+        timeout: Seconds that the service may take; the client waits `CLIENT_MARGIN` longer.
+        connections: Connections to keep open in each client that is made here.
+        product: What is put before the client's own user agent, `name/version`.
+    """
+
+    def __init__(
+        self,
+        address: Address | None,
+        *,
+        client: Elasticsearch | None = None,
+        async_client: AsyncElasticsearch | None = None,
+        timeout: float,
+        connections: int,
+        product: str,
+    ) -> None:
+        self._address = address
+        self._given = client
+        self._given_async = async_client
+        self._timeout = timeout
+        self._connections = connections
+        self._product = product
+        self._client: Elasticsearch | None = None
+        self._loops: dict[asyncio.AbstractEventLoop, _LoopClient] = {}
+        self._lock = threading.Lock()
+        if not async_client:
+            weakref.finalize(self, _abandon_all, self._loops)
+
+    def send(self, call: Call[Any]) -> Any:
+        """The parsed body of the answer. Raises a typed error for anything but success."""
+        client = self._sync_client()
+        with self._typed_errors(client):
+            return client.perform_request(call.method, call.path, **_request(call)).body
+
+    async def asend(self, call: Call[Any]) -> Any:
+        """As `send`, without blocking the loop. With nothing but a sync client at hand, it is used in a thread."""
+        if self._given and not self._given_async:
+            return await asyncio.to_thread(self.send, call)
+        client = await self._async_client()
+        with self._typed_errors(client):
+            return (await client.perform_request(call.method, call.path, **_request(call))).body
+
+    def close(self) -> None:
+        """Close the sync client, unless it is the user's. The next request opens a new one."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client and not self._given:
+            client.close()
+
+    async def aclose(self) -> None:
+        """Close the sync client and the async client of the running loop, unless they are the user's."""
+        self.close()
+        with self._lock:
+            held = self._loops.pop(asyncio.get_running_loop(), None)
+        if held and not self._given_async:
+            await held.lifetime.aclose()
+
+    def _sync_client(self) -> Elasticsearch:
+        if self._client:
+            return self._client
+        if not self._given and not self._address:
+            raise ConfigurationError("Sync calls need `client`, or es_url or es_cloud_id, beside or in place of `async_client`.")
+        from elasticsearch import Elasticsearch
+
+        with self._lock:
+            if self._client is None:
+                self._client = self._tuned(self._given or Elasticsearch(**self._arguments()))
+            return self._client
+
+    async def _async_client(self) -> AsyncElasticsearch:
+        loop = asyncio.get_running_loop()
+        held = self._loops.get(loop)
+        if held:
+            return held.client
+        # From here to the entry in the table nothing is awaited, so no other task of this loop comes between.
+        if self._given_async:
+            if self._loops:
+                raise ConfigurationError(_ONE_LOOP)
+            client = self._given_async
+        else:
+            from elasticsearch import AsyncElasticsearch
+
+            client = AsyncElasticsearch(**self._arguments())
+        held = _LoopClient(self._tuned(client), closes=client is not self._given_async)
+        with self._lock:
+            dead = [] if self._given_async else [self._loops.pop(known) for known in list(self._loops) if known.is_closed()]
+            self._loops[loop] = held
+        for ended in dead:
+            ended.abandon()
+        await held.lifetime.__anext__()
+        return held.client
+
+    def _arguments(self) -> dict[str, Any]:
+        from elasticsearch.serializer import OrjsonSerializer
+
+        assert self._address
+        return {
+            **self._address.client_arguments(),
+            "serializer": OrjsonSerializer(),
+            "connections_per_node": self._connections,
+        }
+
+    def _tuned(self, client: AnyClient) -> AnyClient:
+        """The same client and connections, with our time limit and name, without retries of its own."""
+        theirs = _first_node(client).config.headers.get("user-agent", "")
+        theirs = client._headers.get("user-agent", theirs)  # options() of the user's own lie there, and nowhere public
+        return client.options(
+            max_retries=0,
+            request_timeout=self._timeout + CLIENT_MARGIN,
+            headers={"user-agent": f"{self._product} {theirs}".strip()},
+        )
+
+    @contextmanager
+    def _typed_errors(self, client: Elasticsearch | AsyncElasticsearch) -> Iterator[None]:
+        import elasticsearch
+
+        try:
+            yield
+        except elasticsearch.UnsupportedProductError as failed:
+            raise InvalidAnswerError(f"{_where(client)} answers, but it is not Elasticsearch. Check es_url (ES_URL).") from failed
+        except elasticsearch.ApiError as failed:
+            raise error_from_answer(failed.status_code, failed.meta.headers, failed.body) from failed
+        except elasticsearch.SerializationError as failed:
+            told = f"{_where(client)} sent an answer that is not JSON. Is a proxy answering in its place?"
+            raise InvalidAnswerError(told) from failed
+        except elasticsearch.ConnectionTimeout as failed:
+            told = f"{_where(client)} did not answer within {self._timeout + CLIENT_MARGIN:g} s."
+            raise ServiceTimeoutError(f"{told} {ServiceTimeoutError.remedy}") from failed
+        except elasticsearch.TransportError as failed:
+            kind = TLSError if isinstance(failed, elasticsearch.SSLError) else ConnectionFailedError
+            raise kind(f"{_where(client)} cannot be reached: {sentence(_cause(failed))} {kind.remedy}") from failed
+        except RuntimeError as failed:
+            if not self._given_async:
+                raise
+            raise ConfigurationError(_ONE_LOOP) from failed  # it was used before it was given
+
+
+class _LoopClient:
+    """An async client and its end: the loop closes it when it shuts down, as it does with every async generator."""
+
+    def __init__(self, client: AsyncElasticsearch, *, closes: bool) -> None:
+        self.client = client
+        self.lifetime = self._live(closes)
+
+    async def _live(self, closes: bool) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            if closes:
+                await self.client.close()
+
+    def abandon(self) -> None:
+        """Close without the loop, which was closed without shutting its generators down."""
+        ending = self.client.close()
+        with suppress(StopIteration, RuntimeError):
+            ending.send(None)  # all of it but the farewell that would need the loop
+        ending.close()
+
+
+def _abandon_all(loops: dict[asyncio.AbstractEventLoop, _LoopClient]) -> None:
+    for loop, held in loops.items():
+        if loop.is_closed():
+            held.abandon()
+
+
+def _request(call: Call[Any]) -> dict[str, Any]:
+    headers = {"accept": "application/json"}
+    if call.body is not None:
+        headers["content-type"] = "application/json"
+    return {"params": call.params, "headers": headers, "body": call.body}
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigurationError("es_url is not an address. Write it like https://my-deployment.es.example.com:443.")
+    if parts.username or parts.password:
+        raise ConfigurationError(
+            "es_url holds a user or password. Pass them as es_user and es_password, without them in the address."
+        )
+    if parts.query or parts.fragment:
+        raise ConfigurationError("es_url must end before any ? or #.")
+
+
+def _first_node(client: Elasticsearch | AsyncElasticsearch) -> Any:
+    return client.transport.node_pool.all()[0]
+
+
+def _where(client: Elasticsearch | AsyncElasticsearch) -> str:
+    return f"Elasticsearch at {_first_node(client).base_url}"
+
+
+def _cause(failed: Exception) -> str:
+    """What the operating system said, if it said anything: the client wraps it two or three times."""
+    cause: BaseException | None = failed
+    told = ""
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            told = cause.strerror
+        cause = cause.__cause__ or cause.__context__ or next(iter(getattr(cause, "errors", ())), None)
+    return told or str(getattr(failed, "message", failed))

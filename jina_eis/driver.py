@@ -1,0 +1,219 @@
+"""The two drivers: the same steps, run with threads or with tasks. Sync and async differ in this module alone.
+
+The primitive of both is one stream: calls are taken lazily, at most `max_concurrency` of them ahead of the consumer, and
+their answers come out in order. Steps are run by streaming one round of calls after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from itertools import chain, islice
+from typing import Any, Protocol, TypeVar
+
+from .connection import Connection
+from .endpoints import explain
+from .errors import EndpointNotFoundError, JinaEISError
+from .pacing import Pacer, Sleep
+from .wire import Call, Steps
+
+__all__ = ["Driver", "RateLimiter"]
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+
+class RateLimiter(Protocol):
+    """What is asked before every request; LangChain's rate limiters fit."""
+
+    def acquire(self) -> object:
+        """Block until a request may be sent."""
+
+    async def aacquire(self) -> object:
+        """Wait until a request may be sent."""
+
+
+class _Abandoned(BaseException):
+    """Nobody waits for the answer any more. It never leaves this module."""
+
+
+class Driver:
+    """Runs steps and streams calls over one connection, at the pace of one pacer.
+
+    One driver serves any number of threads and event loops at once.
+
+    Args:
+        connection: Sends one request once.
+        pacer: Decides when.
+        max_concurrency: Most calls ahead of the consumer of a stream.
+    """
+
+    def __init__(self, connection: Connection, pacer: Pacer, max_concurrency: int) -> None:
+        self._connection = connection
+        self._pacer = pacer
+        self._ahead = max_concurrency
+        self._kept: dict[str, Any] = {}
+
+    def run(self, steps: Steps[T], limiter: RateLimiter | None = None) -> T:
+        """Run steps to their result."""
+        answers: list[Any] | None = None
+        while True:
+            try:
+                calls = next(steps) if answers is None else steps.send(answers)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            answers = list(self.stream(calls, limiter))
+
+    async def arun(self, steps: Steps[T], limiter: RateLimiter | None = None) -> T:
+        """As `run`, with tasks of the running loop."""
+        answers: list[Any] | None = None
+        while True:
+            try:
+                calls = next(steps) if answers is None else steps.send(answers)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            answers = [answer async for answer in self.astream(calls, limiter)]
+
+    def stream(self, calls: Iterable[Call[A]], limiter: RateLimiter | None = None) -> Iterator[A]:
+        """The answers, in the order of the calls, as they come.
+
+        Raises:
+            JinaEISError: the first error in the order of the calls; every answer before it has been given out.
+        """
+        source = iter(calls)
+        head = list(islice(source, 2))
+        abandoned = threading.Event()
+        if len(head) < 2:  # one query deserves no thread
+            for call in head:
+                with self._explained(call):
+                    answer = self._perform(call, limiter, abandoned)
+                yield answer
+            return
+        window: deque[tuple[Call[A], Future[A]]] = deque()
+        threads = ThreadPoolExecutor(self._ahead, thread_name_prefix="jina-eis")
+        try:
+            for call in chain(head, source):
+                if len(window) == self._ahead:
+                    yield self._oldest(window)
+                context = contextvars.copy_context()  # traces of the caller reach the requests
+                window.append((call, threads.submit(context.run, self._perform, call, limiter, abandoned)))
+            while window:
+                yield self._oldest(window)
+        finally:
+            abandoned.set()
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def astream(self, calls: Iterable[Call[A]], limiter: RateLimiter | None = None) -> AsyncIterator[A]:
+        """As `stream`, with tasks of the running loop."""
+        source = iter(calls)
+        head = list(islice(source, 2))
+        if len(head) < 2:
+            for call in head:
+                yield await self._aexplained(call, self._aperform(call, limiter))
+            return
+        window: deque[tuple[Call[A], asyncio.Task[A]]] = deque()
+        try:
+            for call in chain(head, source):
+                if len(window) == self._ahead:
+                    yield await self._aexplained(*window[0])
+                    window.popleft()
+                window.append((call, asyncio.create_task(self._aperform(call, limiter))))
+            while window:
+                yield await self._aexplained(*window[0])
+                window.popleft()
+        finally:
+            for _, task in window:
+                task.cancel()
+            await asyncio.gather(*(task for _, task in window), return_exceptions=True)
+
+    def close(self) -> None:
+        """Close the sync client; the next call opens a new one."""
+        self._connection.close()
+
+    async def aclose(self) -> None:
+        """Close the sync client and the async client of the running loop; the next call opens new ones."""
+        await self._connection.aclose()
+
+    def _perform(self, call: Call[A], limiter: RateLimiter | None, abandoned: threading.Event) -> A:
+        if call.keep and call.path in self._kept:
+            return self._kept[call.path]  # type: ignore[no-any-return]
+        with closing(self._pacer.attempts(call.bucket)) as attempts:
+            order = next(attempts)
+            while True:
+                if isinstance(order, Future):
+                    order.result()
+                elif isinstance(order, Sleep):
+                    abandoned.wait(order.seconds)
+                else:
+                    if limiter:
+                        limiter.acquire()
+                    if abandoned.is_set():
+                        raise _Abandoned
+                    try:
+                        return self._read(call, self._connection.send(call))
+                    except JinaEISError as error:
+                        order = attempts.throw(error)
+                        continue
+                order = next(attempts)
+
+    async def _aperform(self, call: Call[A], limiter: RateLimiter | None) -> A:
+        if call.keep and call.path in self._kept:
+            return self._kept[call.path]  # type: ignore[no-any-return]
+        with closing(self._pacer.attempts(call.bucket)) as attempts:
+            order = next(attempts)
+            while True:
+                if isinstance(order, Future):
+                    await asyncio.wrap_future(order)
+                elif isinstance(order, Sleep):
+                    await asyncio.sleep(order.seconds)
+                else:
+                    if limiter:
+                        await limiter.aacquire()
+                    try:
+                        return self._read(call, await self._connection.asend(call))
+                    except JinaEISError as error:
+                        order = attempts.throw(error)
+                        continue
+                order = next(attempts)
+
+    def _read(self, call: Call[A], body: Any) -> A:
+        answer = call.read(body)
+        if call.keep:
+            self._kept[call.path] = answer
+        return answer
+
+    def _oldest(self, window: deque[tuple[Call[A], Future[A]]]) -> A:
+        call, answer = window.popleft()
+        with self._explained(call):
+            return answer.result()
+
+    @contextmanager
+    def _explained(self, call: Call[Any]) -> Iterator[None]:
+        """Errors on their way out say what was called, and what the deployment has in place of what it has not."""
+        try:
+            yield
+        except JinaEISError as error:
+            _place(error, call)
+            if isinstance(error, EndpointNotFoundError):
+                raise self.run(explain(error)) from error.__cause__
+            raise
+
+    async def _aexplained(self, call: Call[Any], answer: Awaitable[A]) -> A:
+        try:
+            return await answer
+        except JinaEISError as error:
+            _place(error, call)
+            if isinstance(error, EndpointNotFoundError):
+                raise await self.arun(explain(error)) from error.__cause__
+            raise
+
+
+def _place(error: JinaEISError, call: Call[Any]) -> None:
+    error.endpoint = call.endpoint or None
+    error.inputs = call.inputs
+    error.completed = call.inputs.start if call.inputs else None

@@ -1,0 +1,140 @@
+"""Embedding, as steps: any number of texts in, as many vectors out, in their order.
+
+Text in, vectors out: texts are checked and cut into batches, every batch is one call, and every vector is cut to the
+wanted dimensions. Nothing here sends or waits.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from .endpoints import describe, known_endpoint
+from .errors import ConfigurationError, InputError, InvalidAnswerError
+from .models import EmbeddingModel, find_model
+from .wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
+
+__all__ = ["BATCH_SIZE", "Embedder", "text_list"]
+
+BATCH_SIZE = 16  # Elastic documents 16 items in a request for the omni models and for ELSER, and nothing for the others
+
+
+@dataclass(frozen=True, slots=True)
+class Embedder:
+    """How texts are embedded. Valid if it exists, as far as the endpoint is known without asking.
+
+    Args:
+        inference_id: An endpoint of task `text_embedding` or `embedding`.
+        dimensions: Length of the vectors; None for the endpoint's own.
+        batch_size: Texts in a request.
+        timeout: Seconds that the service may take for a request.
+
+    Raises:
+        ConfigurationError: a reranker, a size that the model was not trained for, or a batch that it does not take.
+    """
+
+    inference_id: str
+    dimensions: int | None = None
+    batch_size: int = BATCH_SIZE
+    timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        if endpoint := known_endpoint(self.inference_id):
+            self._check(endpoint)
+
+    def plan(self) -> Steps[EndpointInfo]:
+        """The endpoint, described and found fit; what `calls` needs."""
+        endpoint = yield from describe(self.inference_id)
+        self._check(endpoint)
+        return endpoint
+
+    def calls(self, endpoint: EndpointInfo, texts: Iterable[str], input_type: InputType) -> Iterator[Call[list[Vector]]]:
+        """One call for every batch, made as it is taken."""
+        remaining = iter(texts)
+        first = 0
+        while batch := list(islice(remaining, self.batch_size)):
+            _check_texts(batch, first)
+            yield self._call(endpoint, batch, input_type, first)
+            first += len(batch)
+
+    def embed(self, texts: list[str], input_type: InputType) -> Steps[list[Vector]]:
+        """All vectors, in the order of the texts. No text, no call."""
+        _check_texts(texts, 0)
+        if not texts:
+            return []
+        endpoint = yield from self.plan()
+        batches = yield from ask(self.calls(endpoint, texts, input_type))
+        vectors = [vector for batch in batches for vector in batch]
+        _check_lengths(vectors)
+        return vectors
+
+    def _call(self, endpoint: EndpointInfo, texts: list[str], input_type: InputType, first: int) -> Call[list[Vector]]:
+        task = "text_embedding" if endpoint.task == "text_embedding" else "embedding"
+        cut = None if self.dimensions == endpoint.dimensions else self.dimensions
+        return embed(
+            task, self.inference_id, texts, input_type, timeout=self.timeout, dimensions=endpoint.dimensions, cut=cut, first=first
+        )
+
+    def _check(self, endpoint: EndpointInfo) -> None:
+        name = endpoint.inference_id
+        if endpoint.task == "rerank":
+            raise ConfigurationError(f"{name} is a reranker and embeds nothing. Use JinaEISRerank, or an embedding endpoint.")
+        if endpoint.task not in ("text_embedding", "embedding"):
+            raise ConfigurationError(
+                f"{name} is an endpoint for {endpoint.task}, not for dense vectors. Use an embedding endpoint."
+            )
+        model = find_model(endpoint.model_id or "")
+        if isinstance(model, EmbeddingModel) and model.batch_limit and self.batch_size > model.batch_limit:
+            raise ConfigurationError(
+                f"batch_size={self.batch_size}: {model.name} takes at most {model.batch_limit} inputs in a request."
+            )
+        if self.dimensions is not None and self.dimensions != endpoint.dimensions:
+            _check_cut(self.dimensions, endpoint, model if isinstance(model, EmbeddingModel) else None)
+
+
+def _check_cut(dimensions: int, endpoint: EndpointInfo, model: EmbeddingModel | None) -> None:
+    name = model.name if model else endpoint.inference_id
+    if endpoint.dimensions is not None and dimensions > endpoint.dimensions:
+        raise ConfigurationError(
+            f"dimensions={dimensions}: {endpoint.inference_id} gives {endpoint.dimensions}. Choose a smaller size."
+        )
+    if model is None:
+        raise ConfigurationError(
+            f"dimensions={dimensions}: it is not known which sizes the model of {name} was trained for. Leave dimensions out."
+        )
+    if dimensions in model.disputed:
+        warnings.warn(f"dimensions={dimensions}: only some of the publisher's pages list this size for {name}.", stacklevel=2)
+    elif dimensions not in model.matryoshka:
+        *sizes, last = map(str, model.matryoshka)
+        raise ConfigurationError(
+            f"dimensions={dimensions}: {name} was trained for {', '.join(sizes)} and {last}. Choose one of these."
+        )
+
+
+def text_list(texts: Any) -> list[str]:
+    """The texts as a list. Raises InputError, with the position, for anything that is not a string."""
+    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+        raise InputError(f"Texts come as a list of strings, and this is {_a(texts)}. For a single text write [text].")
+    texts = list(texts)
+    _check_texts(texts, 0)
+    return texts
+
+
+def _check_texts(texts: list[Any], first: int) -> None:
+    for position, text in enumerate(texts, first):
+        if not isinstance(text, str):
+            raise InputError(f"Input {position} is {_a(text)}, not a string.")
+
+
+def _check_lengths(vectors: Iterable[Vector]) -> None:
+    """Raises InvalidAnswerError if vectors of different answers differ in length."""
+    lengths = set(map(len, vectors))
+    if len(lengths) > 1:
+        raise InvalidAnswerError(f"The answers hold vectors of different lengths: {', '.join(map(str, sorted(lengths)))}.")
+
+
+def _a(value: object) -> str:
+    return "None" if value is None else f"of type {type(value).__name__}"

@@ -1,0 +1,268 @@
+"""The typed errors, and how an Elasticsearch answer becomes one.
+
+Elasticsearch disguises what the Elastic Inference Service says: a 5xx of the service arrives as HTTP 400, a timeout as
+429, the useful sentence lies innermost in a chain of causes. This module alone knows the disguises. It sends nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar
+
+__all__ = [
+    "AuthenticationError",
+    "AuthorizationError",
+    "ConfigurationError",
+    "ConnectionFailedError",
+    "EndpointNotFoundError",
+    "InputError",
+    "InvalidAnswerError",
+    "JinaEISError",
+    "RateLimitError",
+    "RequestRejectedError",
+    "RequestTooLargeError",
+    "ServiceError",
+    "ServiceTimeoutError",
+    "ServiceUnavailableError",
+    "TLSError",
+    "error_from_answer",
+]
+
+
+class JinaEISError(Exception):
+    """Base of every error of this library. `str()` is one line that names the cause and says what to do.
+
+    It never derives from RuntimeError, which frameworks swallow when they bridge sync and async code.
+
+    Attributes:
+        status: HTTP status of the answer, if there was one.
+        error_type: Elasticsearch's `error.type`, if there was one.
+        reason: The innermost reason that the service gave.
+        endpoint: The inference endpoint that was called.
+        retry_after: Seconds that the service asked to wait.
+        retries: How often the request was sent again before giving up.
+        inputs: Positions, in the list that was given, of the inputs in the request that failed.
+        completed: How many inputs before these were answered; a streaming caller has received them.
+    """
+
+    transient: ClassVar[bool] = False
+    remedy: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        error_type: str | None = None,
+        reason: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.error_type = error_type
+        self.reason = reason
+        self.retry_after = retry_after
+        self.endpoint: str | None = None
+        self.retries = 0
+        self.inputs: range | None = None
+        self.completed: int | None = None
+
+    def __str__(self) -> str:
+        said = [self.message]
+        if self.retries:
+            said.append(f"Gave up after {self.retries} {'retry' if self.retries == 1 else 'retries'}.")
+        if self.inputs:
+            first, last = self.inputs[0], self.inputs[-1]
+            which = f"Input {first}" if first == last else f"Inputs {first} to {last}"
+            said.append(f"{which} failed; {self.completed or 0} before {'it' if first == last else 'them'} were done.")
+        return " ".join(said)
+
+
+class ConfigurationError(JinaEISError, ValueError):
+    """An argument or a connection setting that cannot work, found before anything is sent where that is possible."""
+
+
+class InputError(JinaEISError, ValueError):
+    """Something that cannot be embedded or ranked, found before anything is sent."""
+
+
+class AuthenticationError(JinaEISError):
+    """Elasticsearch does not accept the credentials (401)."""
+
+    remedy = "Check es_api_key (ES_API_KEY), or es_user and es_password (ES_USER, ES_PASSWORD)."
+
+
+class AuthorizationError(JinaEISError):
+    """The credentials are valid but may not do this (403), or the deployment may not use the service."""
+
+    remedy = (
+        "Give the key the cluster privilege monitor_inference (the role inference_user has it), "
+        "and manage_inference to create endpoints."
+    )
+
+
+class EndpointNotFoundError(JinaEISError):
+    """The deployment has no inference endpoint of that id (404)."""
+
+    remedy = "List what it has with GET _inference/_all."
+
+
+class RequestRejectedError(JinaEISError):
+    """The request is at fault, or the service says so (400 and other 4xx)."""
+
+
+class RequestTooLargeError(JinaEISError):
+    """The request is larger than Elasticsearch or the service takes (413)."""
+
+    remedy = "Lower batch_size, or split the largest inputs."
+
+
+class RateLimitError(JinaEISError):
+    """The service, or Elasticsearch, is asked too much at once (429). Sent again after a pause."""
+
+    transient = True
+    remedy = "Lower max_concurrency, raise max_retries, or ask for a higher limit."
+
+
+class ServiceTimeoutError(JinaEISError):
+    """No answer within `timeout` (Elasticsearch says 429 or 408, or nothing at all). Sent again."""
+
+    transient = True
+    remedy = "Raise timeout, or lower batch_size."
+
+
+class ServiceUnavailableError(JinaEISError):
+    """The inference service or a proxy failed (502, 503, 504, or any 5xx of EIS behind a 400). Sent again."""
+
+    transient = True
+    remedy = "Try again later; if it stays, see the status page of Elastic Cloud."
+
+
+class ServiceError(JinaEISError):
+    """Elasticsearch itself failed (500 and other 5xx). Not sent again."""
+
+    remedy = "See the Elasticsearch log for the cause."
+
+
+class ConnectionFailedError(JinaEISError):
+    """Elasticsearch could not be reached, or the connection broke. Sent again."""
+
+    transient = True
+    remedy = "Check es_url (ES_URL), and that the deployment is running and reachable from here."
+
+
+class TLSError(ConnectionFailedError):
+    """The TLS handshake failed. Not sent again: a certificate does not mend itself."""
+
+    transient = False
+    remedy = "Pass a `client` of your own, made with the right `ca_certs`, if the deployment's certificate is its own."
+
+
+class InvalidAnswerError(JinaEISError):
+    """An answer that is not what was asked for: too few vectors, too many, empty, ragged or not finite."""
+
+
+# Decided by error.type first, then by status. Whatever is not here is the request's fault below 500, the server's above.
+_BY_TYPE: dict[str, type[JinaEISError]] = {"timeout_exception": ServiceTimeoutError}
+_BY_STATUS: dict[int, type[JinaEISError]] = {
+    401: AuthenticationError,
+    403: AuthorizationError,
+    408: ServiceTimeoutError,
+    413: RequestTooLargeError,
+    429: RateLimitError,
+    502: ServiceUnavailableError,
+    503: ServiceUnavailableError,
+    504: ServiceUnavailableError,
+}
+# What the inference service told Elasticsearch, which passes it on in words and changes the status (5xx becomes 400).
+_SERVICE_STATUS = re.compile(r"for request from inference entity id \[.*?\] status \[(\d{3})\]")
+_REFUSED_BY_SERVICE = (
+    "The service refuses the deployment, not your key: check its licence and, on a self-managed cluster, Cloud Connect."
+)
+_NOT_ELASTICSEARCH = "Is es_url the address of Elasticsearch (not of Kibana or a proxy)?"
+
+
+def error_from_answer(status: int, headers: Mapping[str, str], body: object, *, now: datetime | None = None) -> JinaEISError:
+    """The typed error that an Elasticsearch answer other than 2xx stands for.
+
+    Args:
+        status: HTTP status.
+        headers: Answer headers; `retry-after` is read, as seconds or as an HTTP date.
+        body: The parsed JSON body, or the text of one that is not JSON.
+        now: The time that a date in `retry-after` is compared with; default: now.
+    """
+    error_type, reasons = _chain(body)
+    reason = reasons[-1] if reasons else _shortened(body)
+    service_status = next((int(found[1]) for text in reasons if (found := _SERVICE_STATUS.search(text))), None)
+    remedy: str | None = None
+    kind: type[JinaEISError]
+    if service_status is not None:
+        if service_status in (401, 402, 403):
+            kind, remedy = AuthorizationError, _REFUSED_BY_SERVICE
+        elif service_status >= 500:
+            kind = ServiceUnavailableError
+        else:
+            kind = _BY_STATUS.get(service_status, RequestRejectedError)
+    elif error_type == "resource_not_found_exception" and "nference endpoint" in reason:
+        kind = EndpointNotFoundError
+    else:
+        kind = (
+            _BY_TYPE.get(error_type or "") or _BY_STATUS.get(status) or (ServiceError if status >= 500 else RequestRejectedError)
+        )
+        if not error_type and kind is RequestRejectedError:
+            remedy = _NOT_ELASTICSEARCH
+    told = f"HTTP {status}{f' {error_type}' if error_type else ''}: {reason}"
+    return kind(
+        " ".join(part for part in (sentence(told), kind.remedy if remedy is None else remedy) if part),
+        status=status,
+        error_type=error_type,
+        reason=reason,
+        retry_after=_retry_after(headers.get("retry-after"), now or datetime.now(timezone.utc)),
+    )
+
+
+def sentence(text: str) -> str:
+    """The text with a full stop, unless it ends in punctuation."""
+    text = text.strip()
+    return text if text.endswith((".", "!", "?", ":")) else f"{text}."
+
+
+def _chain(body: object) -> tuple[str | None, list[str]]:
+    """`error.type`, and the reasons from the outermost to the innermost cause."""
+    error: Any = body.get("error") if isinstance(body, Mapping) else None
+    if isinstance(error, str):
+        return None, [error]
+    if not isinstance(error, Mapping):
+        return None, []
+    error_type = error.get("type")
+    reasons: list[str] = []
+    while isinstance(error, Mapping):
+        if isinstance(error.get("reason"), str) and error["reason"]:
+            reasons.append(error["reason"])
+        error = error.get("caused_by")
+    return (error_type if isinstance(error_type, str) else None), reasons
+
+
+def _shortened(body: object, length: int = 200) -> str:
+    text = " ".join(str(body).split()) if body else "no explanation given"
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+def _retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3): a number of seconds or an HTTP date."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            date = parsedate_to_datetime(value)
+        except (ValueError, TypeError):  # Python 3.10 raises TypeError for some malformed dates
+            return None
+        seconds = (date.replace(tzinfo=date.tzinfo or timezone.utc) - now).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None

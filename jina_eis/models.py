@@ -1,0 +1,203 @@
+"""What each Jina model on the Elastic Inference Service is: a table of facts, and nothing else.
+
+Every number names its source:
+
+[csv]    Elastic docs, "Elastic Inference Service" model tables: modalities, dimensions, context, first stack version.
+[jina]   jina.ai, the page of the model: context, Matryoshka sizes, window.
+[card]   huggingface.co/jinaai, the card of the model.
+[elastic] Elastic docs, "Jina models": task types, vector spaces, items in a request.
+[paper]  arXiv 2509.25085 (jina-reranker-v3): 64 documents in a call, each cut at 2,048 tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["MODELS", "EmbeddingModel", "Modality", "Model", "RerankModel", "Task", "find_model", "preconfigured"]
+
+Task = Literal["text_embedding", "embedding", "rerank"]
+Modality = Literal["text", "image", "audio", "video", "pdf"]
+
+TEXT: tuple[Modality, ...] = ("text",)
+TEXT_AND_IMAGE: tuple[Modality, ...] = ("text", "image")
+EVERYTHING: tuple[Modality, ...] = ("text", "image", "audio", "video", "pdf")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    """An embedding model as EIS serves it.
+
+    Attributes:
+        name: The service's `model_id`; the preconfigured endpoint is this name behind a dot.
+        task: The only `_inference` task that its endpoints answer.
+        dimensions: Length of a full vector.
+        matryoshka: The lengths the model was trained for; a vector may be cut to these and renormalised.
+        context: Tokens of one input that the model reads.
+        modalities: What it embeds.
+        space: Models that share a space can search each other's vectors.
+        since: First Elastic Stack version with the preconfigured endpoint.
+        batch_limit: Most inputs that the service documents for one request; None where it documents none.
+        disputed: Lengths that one source lists and the others do not: taken, with a warning.
+    """
+
+    name: str
+    task: Literal["text_embedding", "embedding"]
+    dimensions: int
+    matryoshka: tuple[int, ...]
+    context: int
+    modalities: tuple[Modality, ...]
+    space: str
+    since: str
+    batch_limit: int | None = None
+    disputed: tuple[int, ...] = ()
+
+    @property
+    def endpoint(self) -> str:
+        """The preconfigured inference endpoint."""
+        return f".{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class RerankModel:
+    """A reranker as EIS serves it.
+
+    Attributes:
+        name: The service's `model_id`; the preconfigured endpoint is this name behind a dot.
+        context: Tokens that the model reads: of the whole list if it is listwise, else of one query and document.
+        listwise: Whether scores depend on the other documents of the call, and so compare within one call only.
+        window: Most documents in a call; None for a pointwise model, which takes any number.
+        document_tokens: Where a document is cut; None where only `context` bounds it.
+        since: First Elastic Stack version with the preconfigured endpoint.
+        aliases: Other names of the same model.
+    """
+
+    name: str
+    context: int
+    listwise: bool
+    window: int | None
+    document_tokens: int | None
+    since: str
+    aliases: tuple[str, ...] = ()
+    task: Literal["rerank"] = "rerank"
+
+    @property
+    def endpoint(self) -> str:
+        """The preconfigured inference endpoint."""
+        return f".{self.name}"
+
+
+Model = EmbeddingModel | RerankModel
+
+# Elastic documented at most 16 items in a request for the omni models, as it does for its own ELSER [elastic].
+OMNI_BATCH_LIMIT = 16
+
+MODELS: tuple[Model, ...] = (
+    EmbeddingModel(
+        name="jina-embeddings-v5-text-small",
+        task="text_embedding",
+        dimensions=1024,  # [csv]
+        matryoshka=(32, 64, 128, 256, 512, 1024),  # [jina]
+        disputed=(768,),  # in [card] alone
+        context=32_768,  # [csv]
+        modalities=TEXT,
+        space="jina-embeddings-v5-small",  # [elastic]
+        since="9.3",  # [csv]
+    ),
+    EmbeddingModel(
+        name="jina-embeddings-v5-text-nano",
+        task="text_embedding",
+        dimensions=768,  # [csv]
+        matryoshka=(32, 64, 128, 256, 512, 768),  # [jina]
+        context=8_192,  # [csv]; the paper says 32,768
+        modalities=TEXT,
+        space="jina-embeddings-v5-nano",  # [elastic]
+        since="9.3",  # [csv]
+    ),
+    EmbeddingModel(
+        name="jina-embeddings-v5-omni-small",
+        task="embedding",
+        dimensions=1024,  # [csv]
+        matryoshka=(32, 64, 128, 256, 512, 1024),  # [jina]
+        disputed=(768,),  # in [card] alone
+        context=32_768,  # [csv]
+        modalities=EVERYTHING,
+        space="jina-embeddings-v5-small",  # [elastic]: its text vectors are those of v5-text-small
+        since="9.4",  # [csv]; audio, video and PDF from 9.5
+        batch_limit=OMNI_BATCH_LIMIT,
+    ),
+    EmbeddingModel(
+        name="jina-embeddings-v5-omni-nano",
+        task="embedding",
+        dimensions=768,  # [csv]
+        matryoshka=(32, 64, 128, 256, 512, 768),  # [jina]
+        context=8_192,  # [csv]
+        modalities=EVERYTHING,
+        space="jina-embeddings-v5-nano",  # [elastic]: its text vectors are those of v5-text-nano
+        since="9.4",  # [csv]; audio, video and PDF from 9.5
+        batch_limit=OMNI_BATCH_LIMIT,
+    ),
+    EmbeddingModel(
+        name="jina-embeddings-v3",
+        task="text_embedding",
+        dimensions=1024,  # [csv]
+        matryoshka=(32, 64, 128, 256, 512, 768, 1024),  # [card]
+        context=8_192,  # [csv]
+        modalities=TEXT,
+        space="jina-embeddings-v3",
+        since="9.3",  # [csv]
+    ),
+    EmbeddingModel(
+        name="jina-clip-v2",
+        task="embedding",
+        dimensions=1024,  # [csv]
+        matryoshka=(64, 128, 256, 512, 768, 1024),  # [card]
+        context=8_192,  # [csv]
+        modalities=TEXT_AND_IMAGE,
+        space="jina-clip-v2",
+        since="9.3",  # [csv]
+        batch_limit=OMNI_BATCH_LIMIT,
+    ),
+    RerankModel(
+        name="jina-reranker-v2",
+        aliases=("jina-reranker-v2-base-multilingual",),  # [csv] has this name, the service's own list the short one
+        context=1_024,  # [card], query and document together
+        listwise=False,
+        window=None,
+        document_tokens=None,
+        since="9.3",  # [csv]
+    ),
+    RerankModel(
+        name="jina-reranker-v3",
+        context=131_072,  # [paper]
+        listwise=True,
+        window=64,  # [paper], [elastic]
+        document_tokens=2_048,  # [card]
+        since="9.3",  # [csv]
+    ),
+    RerankModel(
+        name="jina-reranker-v3.5",
+        context=131_072,  # [csv]
+        listwise=True,
+        window=64,  # none published for v3.5; its predecessor's
+        document_tokens=2_048,  # [card]
+        since="9.5",  # [csv]
+    ),
+)
+
+_BY_NAME: dict[str, Model] = {
+    name: model for model in MODELS for name in (model.name, *(model.aliases if isinstance(model, RerankModel) else ()))
+}
+
+
+def find_model(model_id: str) -> Model | None:
+    """The model of a service's `model_id`, or None for one that is not in the table."""
+    return _BY_NAME.get(model_id)
+
+
+def preconfigured(inference_id: str) -> Model | None:
+    """The model of a preconfigured endpoint (`.jina-…`), or None.
+
+    An id without the leading dot is a user's own endpoint, whatever it is called.
+    """
+    return _BY_NAME.get(inference_id[1:]) if inference_id.startswith(".") else None

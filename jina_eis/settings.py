@@ -1,0 +1,193 @@
+"""The public settings that every adapter shares: where the service is, who asks, and how hard.
+
+A pydantic model, because both frameworks' classes are. It holds fields and what follows from them: validation with our
+own errors, secrets that stay out of every rendering, and one driver for each process, made without touching the network.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
+from typing_extensions import Self
+
+from .connection import Address, Connection
+from .driver import Driver
+from .errors import ConfigurationError
+from .pacing import Pacer
+
+__all__ = ["MAX_CONCURRENCY", "MAX_RETRIES", "TIMEOUT", "ServiceSettings"]
+
+TIMEOUT = 60.0  # seconds; twice what Elasticsearch gives an inference call by itself
+MAX_RETRIES = 6  # with doubling back-off up to 30 s on average 16 s in all
+MAX_CONCURRENCY = 8
+
+_PLACE = ("es_url", "es_cloud_id")
+_LOGIN = ("es_api_key", "es_user", "es_password")
+
+
+class ServiceSettings(BaseModel):
+    """Where the service is and how it is called; the arguments that all adapters have in common."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        validate_assignment=True,
+        validate_default=True,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
+    )
+
+    product: ClassVar[str] = "jina-eis"
+
+    client: Any = Field(default=None, exclude=True, repr=False, frozen=True)
+    """Your own `Elasticsearch` client, in place of an address. It keeps its headers and serializer."""
+    async_client: Any = Field(default=None, exclude=True, repr=False, frozen=True)
+    """Your own `AsyncElasticsearch` client. It serves one event loop only; an address serves any number."""
+    es_url: str | None = Field(default=None, frozen=True)
+    """Address of Elasticsearch (environment: ES_URL)."""
+    es_cloud_id: str | None = Field(default=None, frozen=True)
+    """Cloud id, in place of the address (environment: ES_CLOUD_ID)."""
+    es_api_key: SecretStr | None = Field(default=None, exclude=True, repr=False, frozen=True)
+    """API key with the cluster privilege monitor_inference (environment: ES_API_KEY)."""
+    es_user: str | None = Field(default=None, frozen=True)
+    """User, in place of the API key (environment: ES_USER)."""
+    es_password: SecretStr | None = Field(default=None, exclude=True, repr=False, frozen=True)
+    """Password of the user (environment: ES_PASSWORD)."""
+    timeout: float = Field(default=TIMEOUT, gt=0, allow_inf_nan=False, frozen=True)
+    """Seconds that the service may take for one request, sent as `?timeout=`. The client waits 5 s longer."""
+    max_retries: int = Field(default=MAX_RETRIES, ge=0, frozen=True)
+    """How often a request is sent again after an error that passes. 0 turns it off."""
+    max_concurrency: int = Field(default=MAX_CONCURRENCY, ge=1, frozen=True)
+    """Most requests in flight, over all threads and event loops of this object."""
+
+    _drivers: dict[int, Driver] = PrivateAttr(default_factory=dict)
+
+    def __init__(self, **arguments: Any) -> None:
+        told = None
+        try:
+            super().__init__(**arguments)
+        except ValidationError as error:
+            told = _told(type(self), error)
+        if told:  # outside of the handler: pydantic's error holds the arguments, and with them the secrets
+            raise ConfigurationError(told)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        told = None
+        try:
+            super().__setattr__(name, value)
+        except ValidationError as error:
+            told = _told(type(self), error)
+        if told:
+            raise ConfigurationError(told)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_environment(cls, given: Any) -> Any:
+        """Fill what was left out from the environment. What is given wins over it, as a group."""
+        if not isinstance(given, Mapping):
+            return given
+        has_client = given.get("client") is not None or given.get("async_client") is not None
+        filled = dict(given)
+        for group in (_PLACE, _LOGIN):
+            if not has_client and all(given.get(name) is None for name in group):
+                filled |= {name: value for name in group if (value := os.environ.get(name.upper()))}
+        return filled
+
+    @model_validator(mode="after")
+    def _check_place(self) -> Self:
+        self._address()
+        return self
+
+    def close(self) -> None:
+        """Close the connections that were opened here; the next call opens new ones."""
+        for driver in self._drivers.values():
+            driver.close()
+
+    async def aclose(self) -> None:
+        """As `close`, with those of the running event loop."""
+        for driver in self._drivers.values():
+            await driver.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __getstate__(self) -> dict[Any, Any]:
+        if self.client is not None or self.async_client is not None:
+            raise ConfigurationError(
+                f"A {type(self).__name__} made with a client of yours cannot be pickled. Make it with es_url or es_cloud_id."
+            )
+        return {**super().__getstate__(), "__pydantic_private__": {"_drivers": {}}}
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied._drivers = {}  # an updated copy may point elsewhere
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self.__copy__()
+
+    def _address(self) -> Address | None:
+        place = {name: getattr(self, name) for name in _PLACE if getattr(self, name)}
+        if self.client is not None or self.async_client is not None:
+            if extra := [*place, *(name for name in _LOGIN if getattr(self, name))]:
+                raise ConfigurationError(f"Pass a client or {', '.join(extra)}, not both: a client brings its own.")
+            return None
+        if not place:
+            raise ConfigurationError(
+                "Where is Elasticsearch? Pass es_url or es_cloud_id (or set ES_URL or ES_CLOUD_ID), or pass a client."
+            )
+        return Address(
+            url=self.es_url,
+            cloud_id=self.es_cloud_id,
+            api_key=self.es_api_key.get_secret_value() if self.es_api_key else None,
+            user=self.es_user,
+            password=self.es_password.get_secret_value() if self.es_password else None,
+        )
+
+    def _drive(self) -> Driver:
+        """The driver of this process: a forked child must not share its parent's connections."""
+        pid = os.getpid()
+        return self._drivers.get(pid) or self._drivers.setdefault(pid, self._new_driver())
+
+    def _new_driver(self) -> Driver:
+        connection = Connection(
+            self._address(),
+            client=self.client,
+            async_client=self.async_client,
+            timeout=self.timeout,
+            connections=self.max_concurrency,
+            product=self.product,
+        )
+        return Driver(connection, Pacer(self.max_concurrency, self.max_retries), self.max_concurrency)
+
+
+def _told(cls: type[BaseModel], error: ValidationError) -> str:
+    """One line for what pydantic found, without the values."""
+    return " ".join(_one(cls, dict(problem)) for problem in error.errors(include_input=False, include_url=False))
+
+
+def _one(cls: type[BaseModel], problem: dict[str, Any]) -> str:
+    name = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "extra_forbidden":
+        close = get_close_matches(name, cls.model_fields, n=1)
+        hint = f" Did you mean {close[0]}?" if close else f" It takes: {', '.join(sorted(cls.model_fields))}."
+        return f"{cls.__name__} has no argument {name}.{hint}"
+    if problem["type"] == "frozen_field":
+        return f"{name} cannot be changed once the object exists. Make a new one, or model_copy(update=...)."
+    cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, Exception):
+        return str(cause)
+    return f"{name}: {problem['msg']}."

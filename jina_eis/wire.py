@@ -1,0 +1,252 @@
+"""What is sent, and what comes back: a builder for every request, with the reader that checks its answer.
+
+Nothing else knows JSON, paths or parameters. A reader returns what was asked for or raises a typed error; it never
+returns less. Nothing here sends, waits or remembers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote
+
+from .errors import InvalidAnswerError
+from .models import Task
+
+__all__ = ["Call", "EndpointInfo", "InputType", "Steps", "Vector", "ask", "embed", "get_endpoint", "list_endpoints", "rerank"]
+
+A = TypeVar("A")
+T = TypeVar("T")
+Vector = list[float]
+InputType = Literal["ingest", "search", "classification", "clustering"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[A]):
+    """One request, and how its answer is checked and read.
+
+    Attributes:
+        method: HTTP method.
+        path: Path below the address of Elasticsearch, quoted.
+        read: Turns the parsed JSON body into the answer; raises a typed error if it is not what was asked for.
+        params: Query parameters.
+        body: What is sent as JSON; None for nothing.
+        endpoint: The inference endpoint that is called, for errors; "" if none is.
+        bucket: Calls of one bucket share the service's rate limit: EIS counts per endpoint and input type.
+        inputs: Positions of its inputs in the list that the user gave, for errors.
+        keep: The answer is a fact of the deployment: the driver asks once and remembers.
+    """
+
+    method: str
+    path: str
+    read: Callable[[Any], A]
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    endpoint: str = ""
+    bucket: str = ""
+    inputs: range | None = None
+    keep: bool = False
+
+
+# Steps yield calls, receive their answers in order, and return a result. The answers of one round share a type, those of
+# two rounds need not, which a generator cannot say: `ask` says it, round by round.
+Steps = Generator[Iterable[Call[Any]], list[Any], T]
+
+
+def ask(calls: Iterable[Call[A]]) -> Generator[Iterable[Call[Any]], list[Any], list[A]]:
+    """One round of steps: `answers = yield from ask(calls)`."""
+    return (yield calls)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointInfo:
+    """What Elasticsearch says of an inference endpoint.
+
+    Attributes:
+        inference_id: Its id.
+        task: The task it answers; one that this library does not call is possible.
+        service: `elastic` for EIS.
+        model_id: The service's name of the model, if it has one.
+        dimensions: Length of its vectors, where Elasticsearch knows it.
+    """
+
+    inference_id: str
+    task: str
+    service: str
+    model_id: str | None
+    dimensions: int | None
+
+
+def embed(
+    task: Task,
+    inference_id: str,
+    texts: Sequence[str],
+    input_type: InputType,
+    *,
+    timeout: float,
+    dimensions: int | None,
+    cut: int | None = None,
+    first: int = 0,
+) -> Call[list[Vector]]:
+    """Embed texts: as many vectors as texts, in their order.
+
+    Args:
+        task: `text_embedding` or `embedding`, as the endpoint demands; they answer under different keys.
+        inference_id: The endpoint.
+        texts: At least one text.
+        input_type: The role of the texts.
+        timeout: Seconds the service may take.
+        dimensions: Length of the vectors that the endpoint answers with; None if that is not known.
+        cut: Keep this many leading numbers of each and renormalise to unit length; None for all of them.
+        first: Position of the first text in the user's list.
+    """
+    key = "text_embedding" if task == "text_embedding" else "embeddings"
+    count = len(texts)
+    return Call(
+        "POST",
+        f"/_inference/{task}/{quote(inference_id, safe='')}",
+        lambda body: [_shortened(vector, cut) for vector in _read_vectors(body, key, count, dimensions)],
+        params={"timeout": _duration(timeout)},
+        body={"input": [well_formed(text) for text in texts], "input_type": input_type},
+        endpoint=inference_id,
+        bucket=f"{inference_id} {input_type}",
+        inputs=range(first, first + count),
+    )
+
+
+def rerank(inference_id: str, query: str, documents: Sequence[str], *, timeout: float) -> Call[list[float]]:
+    """Score documents against a query: one score per document, in the order of the documents."""
+    count = len(documents)
+    return Call(
+        "POST",
+        f"/_inference/rerank/{quote(inference_id, safe='')}",
+        lambda body: _read_scores(body, count),
+        params={"timeout": _duration(timeout)},
+        body={"query": well_formed(query), "input": [well_formed(text) for text in documents]},
+        endpoint=inference_id,
+        bucket=inference_id,
+        inputs=range(count),
+    )
+
+
+def get_endpoint(inference_id: str) -> Call[EndpointInfo]:
+    """Describe one endpoint. Asked once for the life of a driver."""
+    return Call(
+        "GET",
+        f"/_inference/{quote(inference_id, safe='')}",
+        lambda body: _read_endpoints(body)[0],
+        endpoint=inference_id,
+        keep=True,
+    )
+
+
+def list_endpoints() -> Call[list[EndpointInfo]]:
+    """Describe every endpoint of the deployment."""
+    return Call("GET", "/_inference/_all", _read_endpoints)
+
+
+def well_formed(text: str) -> str:
+    """The text as UTF-8 can carry it: surrogate pairs joined, lone surrogates replaced by U+FFFD."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _duration(seconds: float) -> str:
+    """Elasticsearch's time value; it takes no fractions."""
+    return f"{int(seconds)}s" if seconds == int(seconds) else f"{max(1, round(seconds * 1000))}ms"
+
+
+def _read_vectors(body: Any, key: str, count: int, dimensions: int | None) -> list[Vector]:
+    items = _list(body, key)
+    if len(items) != count:
+        raise InvalidAnswerError(f"{count} inputs were sent and {len(items)} vectors came back, so none can be trusted.")
+    vectors: list[Vector] = []
+    for position, item in enumerate(items):
+        numbers = item.get("embedding") if isinstance(item, dict) else None
+        if not isinstance(numbers, list) or not numbers:
+            raise InvalidAnswerError(f"Vector {position} of the answer is empty or missing.")
+        vector = _floats(numbers)
+        if vector is None:
+            raise InvalidAnswerError(f"Vector {position} of the answer holds something that is not a finite number.")
+        dimensions = dimensions or len(vector)
+        if len(vector) != dimensions:
+            raise InvalidAnswerError(f"Vector {position} of the answer has {len(vector)} dimensions instead of {dimensions}.")
+        vectors.append(vector)
+    return vectors
+
+
+def _floats(numbers: list[Any]) -> Vector | None:
+    """The numbers as floats, or None if any of them is no finite number."""
+    try:
+        # Adding refuses strings, and one sum shows whether any term is not finite: a third of asking each.
+        return list(map(float, numbers)) if math.isfinite(sum(numbers)) else None
+    except (TypeError, OverflowError):
+        return None
+
+
+def _shortened(vector: Vector, length: int | None) -> Vector:
+    """The first numbers of a Matryoshka vector, as a unit vector of their own."""
+    if length is None:
+        return vector
+    if len(vector) < length:
+        raise InvalidAnswerError(f"A vector of the answer has {len(vector)} dimensions, and {length} were wanted.")
+    head = vector[:length]
+    norm = math.hypot(*head)
+    if not norm:
+        raise InvalidAnswerError(f"A vector of the answer is zero in its first {length} dimensions, and cannot be cut to them.")
+    return [number / norm for number in head]
+
+
+def _read_scores(body: Any, count: int) -> list[float]:
+    scores: dict[int, float] = {}
+    for item in _list(body, "rerank"):
+        try:
+            index, score = int(item["index"]), float(item["relevance_score"])
+        except (KeyError, TypeError, ValueError):
+            raise InvalidAnswerError("A ranked document has no index or no relevance score.") from None
+        if not 0 <= index < count:
+            raise InvalidAnswerError(f"Document {index} was ranked, but only {count} were sent.")
+        if index in scores:
+            raise InvalidAnswerError(f"Document {index} was ranked twice.")
+        if not math.isfinite(score):
+            raise InvalidAnswerError(f"Document {index} has a relevance score that is not a finite number.")
+        scores[index] = score
+    if missing := [index for index in range(count) if index not in scores]:
+        raise InvalidAnswerError(f"{count} documents were sent and {len(scores)} were ranked; document {missing[0]} is missing.")
+    return [scores[index] for index in range(count)]
+
+
+def _read_endpoints(body: Any) -> list[EndpointInfo]:
+    infos = []
+    for item in _list(body, "endpoints"):
+        settings = item.get("service_settings") if isinstance(item, dict) else None
+        settings = settings if isinstance(settings, dict) else {}
+        try:
+            infos.append(
+                EndpointInfo(
+                    inference_id=str(item["inference_id"]),
+                    task=str(item["task_type"]),
+                    service=str(item["service"]),
+                    model_id=settings.get("model_id"),
+                    dimensions=settings.get("dimensions"),
+                )
+            )
+        except (KeyError, TypeError):
+            raise InvalidAnswerError("Elasticsearch described an inference endpoint without its id, task or service.") from None
+    if not infos:
+        raise InvalidAnswerError("Elasticsearch described no inference endpoint.")
+    return infos
+
+
+def _list(body: Any, key: str) -> list[Any]:
+    items = body.get(key) if isinstance(body, dict) else None
+    if not isinstance(items, list):
+        raise InvalidAnswerError(f"The answer has no list {key!r}. Is a proxy answering in place of Elasticsearch?")
+    return items

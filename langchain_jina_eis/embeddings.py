@@ -1,0 +1,185 @@
+"""`JinaEISEmbeddings`: LangChain's embedding interface over the shared core."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from importlib.metadata import version
+from typing import Any, ClassVar, TypeVar, cast
+
+from langchain_core.embeddings import Embeddings
+from langchain_core.rate_limiters import BaseRateLimiter
+from pydantic import AliasChoices, Field, model_validator
+from typing_extensions import Self
+
+from jina_eis.embedder import BATCH_SIZE, Embedder, text_list
+from jina_eis.errors import ConfigurationError, InputError
+from jina_eis.settings import ServiceSettings
+from jina_eis.wire import InputType, Vector
+
+__all__ = ["JinaEISEmbeddings"]
+
+Vectors = TypeVar("Vectors", Iterator[Vector], AsyncIterator[Vector])
+
+
+class JinaEISEmbeddings(ServiceSettings, Embeddings):
+    """Jina embedding models on the Elastic Inference Service (EIS).
+
+    Setup:
+        Install `jina-eis[langchain]`, and set where your deployment is.
+
+        ```bash
+        pip install -U "jina-eis[langchain]"
+        export ES_URL="https://my-deployment.es.example.com:443"
+        export ES_API_KEY="..."
+        ```
+
+    Key init args:
+        inference_id: str = ".jina-embeddings-v5-text-small"
+            The inference endpoint, preconfigured or your own; also taken as `model`. Text and omni endpoints alike: the
+            task that the endpoint demands is found out, never asked for.
+        dimensions: int | None = None
+            Length of the vectors, at most the model's: vectors are cut and renormalised here. Only sizes that the model
+            was trained for (Matryoshka) are taken. None: the endpoint's own length.
+        batch_size: int = 16
+            Texts in a request.
+        document_input_type, query_input_type: str = "ingest", "search"
+            The role sent with documents and queries. The model embeds the two differently, and the service counts them
+            against different rate limits.
+        show_progress_bar: bool = False
+            Show a tqdm bar while documents are embedded.
+        rate_limiter: BaseRateLimiter | None = None
+            Asked before every request, retries included.
+
+        es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries and
+        max_concurrency are described at `ServiceSettings`. An argument that does not exist is an error.
+
+    Instantiate:
+        ```python
+        from langchain_jina_eis import JinaEISEmbeddings
+
+        embeddings = JinaEISEmbeddings(inference_id=".jina-embeddings-v5-text-small", dimensions=512)
+        ```
+
+    Embed single text:
+        ```python
+        vector = embeddings.embed_query("How do glaciers move?")  # 512 floats, unit length
+        ```
+
+    Embed multiple texts:
+        ```python
+        vectors = embeddings.embed_documents(["A glacier flows.", "Bread rises."])  # one vector a text, in order
+        ```
+
+    Async:
+        ```python
+        vector = await embeddings.aembed_query("How do glaciers move?")
+        ```
+
+    One object serves any number of threads and event loops. It is picklable if it was made without a client of yours.
+
+    Raises:
+        ConfigurationError: (also a ValueError) arguments that cannot work, when the object is made, or on first use for
+            what only the deployment knows.
+        InputError: (also a ValueError) an input that is not a string; it names the position. Nothing has been sent.
+        JinaEISError: what the service answered, typed; see `jina_eis.errors`. It names the inputs that failed.
+    """
+
+    product: ClassVar[str] = f"langchain-jina-eis/{version('jina-eis')}"
+
+    inference_id: str = Field(
+        default=".jina-embeddings-v5-text-small", min_length=1, validation_alias=AliasChoices("inference_id", "model")
+    )
+    dimensions: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=BATCH_SIZE, ge=1)
+    query_input_type: InputType = "search"
+    document_input_type: InputType = "ingest"
+    show_progress_bar: bool = False
+    rate_limiter: BaseRateLimiter | None = Field(default=None, exclude=True, repr=False)
+
+    @model_validator(mode="after")
+    def _check_model(self) -> Self:
+        self._embedder()
+        return self
+
+    @property
+    def model(self) -> str:
+        """The inference endpoint, under the name that LangChain's tools look for."""
+        return self.inference_id
+
+    @property
+    def cache_namespace(self) -> str:
+        """A namespace for `CacheBackedEmbeddings` that no other vectors share: endpoint, size and document role.
+
+        Queries have another role: leave `query_embedding_cache` off, or give it a store of its own.
+        """
+        return f"{self.inference_id}:{self.dimensions or 'full'}:{self.document_input_type}:"
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Constructor arguments that are secrets, and the environment variables they come from."""
+        return {"es_api_key": "ES_API_KEY", "es_password": "ES_PASSWORD"}
+
+    def embed_documents(self, texts: list[str]) -> list[Vector]:
+        """One vector for each text, in their order. No texts, no request.
+
+        Raises:
+            JinaEISError: nothing is returned unless every text was embedded; the error says which were not.
+        """
+        listed = text_list(texts)
+        return list(self._with_progress(self.stream_documents(listed), len(listed))) if listed else []
+
+    async def aembed_documents(self, texts: list[str]) -> list[Vector]:
+        """As `embed_documents`, without blocking the event loop."""
+        listed = text_list(texts)
+        vectors = self._with_progress(self.astream_documents(listed), len(listed))
+        return [vector async for vector in vectors] if listed else []
+
+    def embed_query(self, text: str) -> Vector:
+        """The vector of a search query."""
+        return self._drive().run(self._embedder().embed(_query(text), self.query_input_type), self.rate_limiter)[0]
+
+    async def aembed_query(self, text: str) -> Vector:
+        """As `embed_query`, without blocking the event loop."""
+        steps = self._embedder().embed(_query(text), self.query_input_type)
+        return (await self._drive().arun(steps, self.rate_limiter))[0]
+
+    def stream_documents(self, texts: Iterable[str]) -> Iterator[Vector]:
+        """The vectors of any number of texts, in their order, while embedding goes on.
+
+        Texts are taken as they are needed: at most `max_concurrency` batches are in memory, however many texts there are.
+
+        Raises:
+            JinaEISError: the first error in the order of the texts, after every vector before it was given out.
+        """
+        driver, embedder = self._drive(), self._embedder()
+        endpoint = driver.run(embedder.plan(), self.rate_limiter)
+        for vectors in driver.stream(embedder.calls(endpoint, texts, self.document_input_type), self.rate_limiter):
+            yield from vectors
+
+    async def astream_documents(self, texts: Iterable[str]) -> AsyncIterator[Vector]:
+        """As `stream_documents`, without blocking the event loop."""
+        driver, embedder = self._drive(), self._embedder()
+        endpoint = await driver.arun(embedder.plan(), self.rate_limiter)
+        async for vectors in driver.astream(embedder.calls(endpoint, texts, self.document_input_type), self.rate_limiter):
+            for vector in vectors:
+                yield vector
+
+    def _embedder(self) -> Embedder:
+        return Embedder(self.inference_id, self.dimensions, self.batch_size, self.timeout)
+
+    def _with_progress(self, vectors: Vectors, total: int) -> Vectors:
+        if not self.show_progress_bar or not total:
+            return vectors
+        try:
+            from tqdm.auto import tqdm
+        except ImportError:
+            raise ConfigurationError(
+                'show_progress_bar=True needs tqdm. Install it with: pip install "jina-eis[langchain]".'
+            ) from None
+        return cast(Vectors, tqdm(vectors, total=total, desc="Embedding", unit="text"))
+
+
+def _query(text: Any) -> list[str]:
+    if not isinstance(text, str):
+        raise InputError(f"A query is a string, and this is of type {type(text).__name__}.")
+    return [text]

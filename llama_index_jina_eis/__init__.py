@@ -1,0 +1,3 @@
+"""Jina models on the Elastic Inference Service (EIS), for LlamaIndex. The adapters are still to come."""
+
+__all__: list[str] = []
