@@ -78,8 +78,9 @@ class JinaEISError(Exception):
             said.append(f"Gave up after {self.retries} {'retry' if self.retries == 1 else 'retries'}.")
         if self.inputs:
             first, last = self.inputs[0], self.inputs[-1]
-            which = f"Input {first}" if first == last else f"Inputs {first} to {last}"
-            said.append(f"{which} failed; {self.completed or 0} before {'it' if first == last else 'them'} were done.")
+            said.append(f"Input {first} failed." if first == last else f"Inputs {first} to {last} failed.")
+            if self.completed:
+                said.append(f"The {self.completed} before were done.")
         return " ".join(said)
 
 

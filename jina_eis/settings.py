@@ -77,11 +77,14 @@ class ServiceSettings(BaseModel):
 
     def __setattr__(self, name: str, value: Any) -> None:
         told = None
+        before = self.__dict__.get(name)
         try:
             super().__setattr__(name, value)
         except ValidationError as error:
             told = _told(type(self), error)
         if told:
+            if name in self.__dict__:
+                self.__dict__[name] = before  # pydantic leaves the refused value when a validator of the whole object refuses
             raise ConfigurationError(told)
 
     @model_validator(mode="before")
@@ -182,6 +185,8 @@ def _told(cls: type[BaseModel], error: ValidationError) -> str:
 def _one(cls: type[BaseModel], problem: dict[str, Any]) -> str:
     name = ".".join(map(str, problem["loc"]))
     if problem["type"] == "extra_forbidden":
+        if name == "model":  # the other name of inference_id, which is taken when it stands alone
+            return "Pass inference_id or model, not both."
         close = get_close_matches(name, cls.model_fields, n=1)
         hint = f" Did you mean {close[0]}?" if close else f" It takes: {', '.join(sorted(cls.model_fields))}."
         return f"{cls.__name__} has no argument {name}.{hint}"

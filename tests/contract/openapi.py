@@ -1,0 +1,73 @@
+"""Does an exchange fit Elasticsearch's official OpenAPI, the file that JINA_EIS_OPENAPI names?
+
+The published file is not quite a contract: its alternatives overlap, so `oneOf` is read as `anyOf`, and its "exactly one
+of these" objects allow unknown keys, so they are closed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from openapi_schema_validator import OAS30Validator
+
+
+def available() -> bool:
+    return bool(os.environ.get("JINA_EIS_OPENAPI"))
+
+
+def problems(exchange: Any) -> list[str]:
+    """What is wrong with a request, and with its answer if that was a success that no fault has touched."""
+    if not available():
+        return []
+    operation = _operation(exchange.method, exchange.path)
+    if operation is None:
+        return [] if exchange.status == 501 else ["the path is not in the OpenAPI"]
+    found = []
+    if exchange.body is not None and "requestBody" in operation:
+        found += [f"request: {problem}" for problem in _problems(operation["requestBody"], exchange.body)]
+    if exchange.status == 200 and exchange.fault is None and exchange.method != "HEAD":
+        found += [f"answer: {problem}" for problem in _problems(operation["responses"]["200"], exchange.answer)]
+    return found
+
+
+@lru_cache(maxsize=1)
+def _document() -> dict[str, Any]:
+    document = json.loads(Path(os.environ["JINA_EIS_OPENAPI"]).read_text("utf-8"))
+    _tighten(document)
+    return document
+
+
+def _tighten(node: Any) -> None:
+    if isinstance(node, list):
+        for item in node:
+            _tighten(item)
+    elif isinstance(node, dict):
+        if "oneOf" in node:
+            node["anyOf"] = node.pop("oneOf")
+        if node.get("maxProperties") == 1 and "properties" in node:
+            node.setdefault("additionalProperties", False)
+        for value in node.values():
+            _tighten(value)
+
+
+def _operation(method: str, path: str) -> dict[str, Any] | None:
+    candidates = [
+        (template.count("{"), item[method.lower()])
+        for template, item in _document()["paths"].items()
+        if method.lower() in item and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path)
+    ]
+    return min(candidates, key=lambda candidate: candidate[0])[1] if candidates else None
+
+
+def _problems(holder: dict[str, Any], body: Any) -> list[str]:
+    if "$ref" in holder:
+        *_, section, name = holder["$ref"].split("/")
+        holder = _document()["components"][section][name]
+    schema = next(iter(holder["content"].values()))["schema"]
+    validator = OAS30Validator({**schema, "components": _document()["components"]})
+    return [f"{error.message[:200]} at {list(error.absolute_path)}" for error in validator.iter_errors(body)]

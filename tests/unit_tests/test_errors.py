@@ -1,0 +1,91 @@
+"""What Elasticsearch answers, and the error that it becomes: the contract's disguises, one row each."""
+
+from __future__ import annotations
+
+import pickle
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from jina_eis import errors
+from jina_eis.errors import JinaEISError, error_from_answer
+
+SERVICE = "for request from inference entity id [.jina-embeddings-v5-text-small]"
+
+
+def envelope(error_type: str, reason: str, **more: Any) -> dict[str, Any]:
+    return {"error": {"root_cause": [{"type": error_type, "reason": reason}], "type": error_type, "reason": reason, **more}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected", "transient"),
+    [
+        (429, envelope("status_exception", f"Received a rate limit status code {SERVICE} status [429]"), errors.RateLimitError, True),
+        (429, envelope("es_rejected_execution_exception", "queue is full"), errors.RateLimitError, True),
+        (429, envelope("timeout_exception", "Request timed out after [10s]"), errors.ServiceTimeoutError, True),
+        (408, envelope("status_exception", "Request timed out after [30s]"), errors.ServiceTimeoutError, True),
+        (400, envelope("status_exception", f"Received a server error status code {SERVICE} status [503]"), errors.ServiceUnavailableError, True),
+        (400, envelope("status_exception", f"Received an unsuccessful status code {SERVICE} status [502]"), errors.ServiceUnavailableError, True),
+        (400, envelope("status_exception", f"Received a bad request status code {SERVICE} status [400]"), errors.RequestRejectedError, False),
+        (401, envelope("status_exception", f"Received an unsuccessful status code {SERVICE} status [401]"), errors.AuthorizationError, False),
+        (401, envelope("security_exception", "unable to authenticate"), errors.AuthenticationError, False),
+        (403, envelope("security_exception", "action is unauthorized"), errors.AuthorizationError, False),
+        (404, envelope("resource_not_found_exception", "Inference endpoint not found [x]"), errors.EndpointNotFoundError, False),
+        (404, "<html>no such page</html>", errors.RequestRejectedError, False),
+        (413, "too large", errors.RequestTooLargeError, False),
+        (500, envelope("null_pointer_exception", "oops"), errors.ServiceError, False),
+        (502, "<html>bad gateway</html>", errors.ServiceUnavailableError, True),
+        (503, None, errors.ServiceUnavailableError, True),
+        (504, {"error": "gateway timeout"}, errors.ServiceUnavailableError, True),
+    ],
+)  # fmt: skip
+def test_an_answer_becomes_one_error(status: int, body: object, expected: type[JinaEISError], transient: bool) -> None:
+    error = error_from_answer(status, {}, body)
+    assert type(error) is expected
+    assert error.transient is transient
+    assert error.status == status
+    assert "\n" not in str(error)
+
+
+def test_the_innermost_reason_is_told() -> None:
+    inner = {"type": "illegal_argument_exception", "reason": "base64 inputs must be data URIs"}
+    body = envelope("x_content_parse_exception", "[1:10] failed to parse field [input]", caused_by={"reason": "wrapped", "caused_by": inner})
+    error = error_from_answer(400, {}, body)
+    assert error.reason == "base64 inputs must be data URIs"
+    assert "base64 inputs must be data URIs" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("12", 12.0),
+        ("0.5", 0.5),
+        ("-3", 0.0),
+        ("Mon, 23 Nov 2026 10:00:30 GMT", 30.0),
+        ("Mon, 23 Nov 2026 09:00:00 GMT", 0.0),
+        ("soon", None),
+        ("inf", None),
+        ("nan", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str, seconds: float | None) -> None:
+    now = datetime(2026, 11, 23, 10, 0, 0, tzinfo=timezone.utc)
+    assert error_from_answer(429, {"retry-after": header}, None, now=now).retry_after == seconds
+
+
+def test_no_error_is_a_runtime_error_and_argument_errors_are_value_errors() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, JinaEISError)]
+    assert len(kinds) > 10
+    assert not any(issubclass(kind, RuntimeError) for kind in kinds)
+    assert issubclass(errors.ConfigurationError, ValueError)
+    assert issubclass(errors.InputError, ValueError)
+
+
+def test_an_error_survives_pickling() -> None:
+    error = error_from_answer(429, {"retry-after": "3"}, envelope("status_exception", "slow down"))
+    error.inputs, error.completed, error.retries = range(16, 32), 16, 2
+    copy = pickle.loads(pickle.dumps(error))
+    assert str(copy) == str(error)
+    assert (copy.status, copy.retry_after, copy.inputs) == (429, 3.0, range(16, 32))
+    assert str(error).endswith("Gave up after 2 retries. Inputs 16 to 31 failed. The 16 before were done.")
