@@ -1,0 +1,35 @@
+"""What an import costs, and what it gives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import jina_eis
+import langchain_jina_eis
+
+
+def loaded_after(code: str) -> set[str]:
+    ran = subprocess.run([sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in ran.stdout.split()}
+
+
+@pytest.mark.parametrize("package", ["jina_eis", "llama_index_jina_eis"])
+def test_the_core_imports_no_framework_no_numpy_and_no_client(package: str) -> None:
+    unwanted = {"langchain_core", "llama_index", "numpy", "elasticsearch", "aiohttp", "starlette"}
+    assert not unwanted & loaded_after(f"import {package}")
+
+
+def test_the_adapter_brings_in_the_client_only_when_it_sends() -> None:
+    unwanted = {"elasticsearch", "elastic_transport", "aiohttp", "numpy", "tqdm", "llama_index", "starlette"}
+    code = "from langchain_jina_eis import JinaEISEmbeddings; JinaEISEmbeddings(es_url='http://localhost:9200')"
+    assert not unwanted & loaded_after(code)
+
+
+def test_public_names() -> None:
+    assert set(jina_eis.__all__) == {"MODELS", "JinaEISError", "__version__", "no_waits"}
+    assert langchain_jina_eis.__all__ == ["JinaEISEmbeddings"]
+    with pytest.raises(AttributeError):
+        _ = langchain_jina_eis.Nonsense
