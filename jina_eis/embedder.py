@@ -14,7 +14,7 @@ from typing import Any
 
 from .endpoints import describe, known_endpoint
 from .errors import ConfigurationError, InputError, InvalidAnswerError
-from .models import EmbeddingModel, find_model
+from .models import EmbeddingModel, EmbeddingTask, find_model
 from .wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
 
 __all__ = ["BATCH_SIZE", "Embedder", "text_list"]
@@ -72,7 +72,7 @@ class Embedder:
         return vectors
 
     def _call(self, endpoint: EndpointInfo, texts: list[str], input_type: InputType, first: int) -> Call[list[Vector]]:
-        task = "text_embedding" if endpoint.task == "text_embedding" else "embedding"
+        task: EmbeddingTask = "text_embedding" if endpoint.task == "text_embedding" else "embedding"
         cut = None if self.dimensions == endpoint.dimensions else self.dimensions
         return embed(
             task, self.inference_id, texts, input_type, timeout=self.timeout, dimensions=endpoint.dimensions, cut=cut, first=first
@@ -118,9 +118,9 @@ def text_list(texts: Any) -> list[str]:
     """The texts as a list. Raises InputError, with the position, for anything that is not a string."""
     if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
         raise InputError(f"Texts come as a list of strings, and this is {_a(texts)}. For a single text write [text].")
-    texts = list(texts)
-    _check_texts(texts, 0)
-    return texts
+    listed = list(texts)
+    _check_texts(listed, 0)
+    return listed
 
 
 def _check_texts(texts: list[Any], first: int) -> None:

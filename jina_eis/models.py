@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["MODELS", "EmbeddingModel", "Modality", "Model", "RerankModel", "Task", "find_model", "preconfigured"]
+__all__ = ["MODELS", "EmbeddingModel", "EmbeddingTask", "Modality", "Model", "RerankModel", "find_model", "preconfigured"]
 
-Task = Literal["text_embedding", "embedding", "rerank"]
+EmbeddingTask = Literal["text_embedding", "embedding"]
 Modality = Literal["text", "image", "audio", "video", "pdf"]
 
 TEXT: tuple[Modality, ...] = ("text",)
@@ -42,7 +42,7 @@ class EmbeddingModel:
     """
 
     name: str
-    task: Literal["text_embedding", "embedding"]
+    task: EmbeddingTask
     dimensions: int
     matryoshka: tuple[int, ...]
     context: int

@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 from .errors import InvalidAnswerError
-from .models import Task
+from .models import EmbeddingTask
 
 __all__ = ["Call", "EndpointInfo", "InputType", "Steps", "Vector", "ask", "embed", "get_endpoint", "list_endpoints", "rerank"]
 
@@ -80,7 +80,7 @@ class EndpointInfo:
 
 
 def embed(
-    task: Task,
+    task: EmbeddingTask,
     inference_id: str,
     texts: Sequence[str],
     input_type: InputType,

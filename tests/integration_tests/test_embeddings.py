@@ -142,19 +142,27 @@ def test_dimensions_are_cut_and_renormalised(face: Face, make: Callable[..., Jin
     assert cut[0] / cut[1] == pytest.approx(whole[0] / whole[1])
 
 
-def test_an_endpoint_of_the_user_is_described_once(face: Face, make: Callable[..., JinaEISEmbeddings], eis: LocalEIS) -> None:
+@pytest.fixture
+def own_endpoint(eis: LocalEIS) -> Iterator[str]:
+    settings = {"model_id": "jina-embeddings-v5-omni-small", "dimensions": 256}
     with Elasticsearch(eis.url) as client:
-        settings = {"model_id": "jina-embeddings-v5-omni-small", "dimensions": 256}
         client.inference.put(
             task_type="embedding", inference_id="mine", inference_config={"service": "elastic", "service_settings": settings}
         )
-    eis.clear()
-    embeddings = make(inference_id="mine", dimensions=64)
+        eis.clear()
+        yield "mine"
+        client.inference.delete(inference_id="mine")
+
+
+def test_an_endpoint_of_the_user_is_described_once(
+    face: Face, make: Callable[..., JinaEISEmbeddings], eis: LocalEIS, own_endpoint: str
+) -> None:
+    embeddings = make(inference_id=own_endpoint, dimensions=64)
     assert [len(vector) for vector in face.documents(embeddings, texts(40))] == [64] * 40
     assert len(face.query(embeddings, "x")) == 64
     assert [exchange.path for exchange in eis.requests if exchange.method == "GET"] == ["/_inference/mine"]
     with pytest.raises(ConfigurationError, match="mine gives 256"):
-        face.query(make(inference_id="mine", dimensions=512), "x")
+        face.query(make(inference_id=own_endpoint, dimensions=512), "x")
 
 
 def test_no_texts_no_request(face: Face, make: Callable[..., JinaEISEmbeddings], eis: LocalEIS) -> None:
@@ -190,7 +198,9 @@ def test_what_passes_is_sent_again_and_nothing_is_lost(
 
 
 @pytest.mark.parametrize(("kind", "retry_after"), [("rate_limit", 1), ("rate_limit", "Wed, 21 Oct 2015 07:28:00 GMT")])
-def test_retry_after_is_read(face: Face, make: Callable[..., JinaEISEmbeddings], eis: LocalEIS, kind: Any, retry_after: Any) -> None:
+def test_retry_after_is_read(
+    face: Face, make: Callable[..., JinaEISEmbeddings], eis: LocalEIS, kind: Any, retry_after: Any
+) -> None:
     eis.faults.queue(kind, retry_after=retry_after)
     assert len(face.query(make(), "x")) == 1024
     eis.faults.queue(kind, retry_after=retry_after)
@@ -375,7 +385,13 @@ def test_pickles_copies_and_processes(make: Callable[..., JinaEISEmbeddings]) ->
 def test_secrets_are_in_no_rendering(eis: LocalEIS) -> None:
     for secrets in ({"es_api_key": "SECRET"}, {"es_user": "me", "es_password": "SECRET"}):
         embeddings = JinaEISEmbeddings(es_url=eis.url, **secrets)
-        renderings = [repr(embeddings), str(embeddings), str(embeddings.model_dump()), embeddings.model_dump_json(), dumps(embeddings)]
+        renderings = [
+            repr(embeddings),
+            str(embeddings),
+            str(embeddings.model_dump()),
+            embeddings.model_dump_json(),
+            dumps(embeddings),
+        ]
         assert not any("SECRET" in rendering for rendering in renderings)
         for wrong in ({"dimensions": 300}, {"typo": 1}, {"client": object()}):
             with pytest.raises(JinaEISError) as caught:

@@ -56,7 +56,9 @@ def test_the_endpoint_decides_the_task_and_the_caller_the_role(endpoint: str, ta
 
 def test_an_endpoint_of_the_user_is_asked_for_once_and_then_called_by_its_task() -> None:
     embedder = Embedder("own", dimensions=128)
-    vectors, (get, post) = feed(embedder.embed(["3"], "search"), lambda call: OWN if call.method == "GET" else vectors_of(call, 256))
+    vectors, (get, post) = feed(
+        embedder.embed(["3"], "search"), lambda call: OWN if call.method == "GET" else vectors_of(call, 256)
+    )
     assert (get.path, get.keep) == ("/_inference/own", True)
     assert post.path == "/_inference/embedding/own"
     assert len(vectors[0]) == 128

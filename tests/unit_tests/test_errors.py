@@ -50,7 +50,9 @@ def test_an_answer_becomes_one_error(status: int, body: object, expected: type[J
 
 def test_the_innermost_reason_is_told() -> None:
     inner = {"type": "illegal_argument_exception", "reason": "base64 inputs must be data URIs"}
-    body = envelope("x_content_parse_exception", "[1:10] failed to parse field [input]", caused_by={"reason": "wrapped", "caused_by": inner})
+    body = envelope(
+        "x_content_parse_exception", "[1:10] failed to parse field [input]", caused_by={"reason": "wrapped", "caused_by": inner}
+    )
     error = error_from_answer(400, {}, body)
     assert error.reason == "base64 inputs must be data URIs"
     assert "base64 inputs must be data URIs" in str(error)

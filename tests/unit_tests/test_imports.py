@@ -12,7 +12,9 @@ import langchain_jina_eis
 
 
 def loaded_after(code: str) -> set[str]:
-    ran = subprocess.run([sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
     return {name.partition(".")[0] for name in ran.stdout.split()}
 
 

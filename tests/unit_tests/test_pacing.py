@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ def run(pacer: Pacer, clock: Clock, errors: list[JinaEISError], bucket: str = "b
 def test_an_error_that_passes_is_tried_again_after_a_longer_and_longer_time() -> None:
     clock = Clock()
     sent = run(Pacer(4, 8, clock=clock, dice=lambda: 1.0), clock, [ServiceUnavailableError("x") for _ in range(8)])
-    assert [after - before for before, after in zip(sent, sent[1:], strict=False)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert [after - before for before, after in pairwise(sent)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
 def test_jitter_is_full() -> None:
