@@ -1,0 +1,16 @@
+"""The embedded EIS: a loopback server that answers `_inference` as Elasticsearch 9.5 does, with stand-in models.
+
+Its vectors and scores are not Jina's: see `LocalEIS.model_label`.
+"""
+
+from __future__ import annotations
+
+try:
+    from .faults import Faults, Kind
+    from .server import Exchange, LocalEIS
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] not in {"h11", "numpy", "orjson", "starlette", "uvicorn"}:
+        raise
+    raise ImportError(f'jina_eis.local needs {error.name}: pip install "jina-eis[local]"', name=error.name) from error
+
+__all__ = ["Exchange", "Faults", "Kind", "LocalEIS"]

