@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
+from binascii import a2b_base64
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -70,8 +71,12 @@ class Address:
             raise ConfigurationError("Pass es_api_key, or es_user and es_password, not both.")
         if bool(self.user) != bool(self.password):
             raise ConfigurationError("es_user and es_password go together: pass both, or es_api_key.")
+        if self.api_key and not (self.api_key.isascii() and self.api_key.isprintable() and " " not in self.api_key):
+            raise ConfigurationError("es_api_key holds a space, a line break or another character that no key has. Strip it.")
         if self.url:
             _check_url(self.url)
+        if self.cloud_id:
+            _check_cloud_id(self.cloud_id)
 
     def client_arguments(self) -> dict[str, Any]:
         """The constructor arguments of both client classes that say the same."""
@@ -126,8 +131,13 @@ class Connection:
         if self._given and not self._given_async:
             return await asyncio.to_thread(self.send, call)
         client = await self._async_client()
-        with self._typed_errors(client):
-            return (await client.perform_request(call.method, call.path, **_request(call))).body
+        try:
+            with self._typed_errors(client):
+                return (await client.perform_request(call.method, call.path, **_request(call))).body
+        except RuntimeError as failed:
+            if not self._given_async:
+                raise
+            raise ConfigurationError(_ONE_LOOP) from failed  # it had served another loop before it was given
 
     def close(self) -> None:
         """Close the sync client, unless it is the user's. The next request opens a new one."""
@@ -218,10 +228,6 @@ class Connection:
         except elasticsearch.TransportError as failed:
             kind = TLSError if isinstance(failed, elasticsearch.SSLError) else ConnectionFailedError
             raise kind(f"{_where(client)} cannot be reached: {sentence(_cause(failed))} {kind.remedy}") from failed
-        except RuntimeError as failed:
-            if not self._given_async:
-                raise
-            raise ConfigurationError(_ONE_LOOP) from failed  # it was used before it was given
 
 
 class _LoopClient:
@@ -247,9 +253,12 @@ class _LoopClient:
 
 
 def _abandon_all(loops: dict[asyncio.AbstractEventLoop, _LoopClient]) -> None:
+    """Close what no loop will close any more, when the connection goes or the program ends."""
     for loop, held in loops.items():
         if loop.is_closed():
             held.abandon()
+        elif not loop.is_running() and asyncio._get_running_loop() is None:
+            loop.run_until_complete(held.lifetime.aclose())
 
 
 def _request(call: Call[Any]) -> dict[str, Any]:
@@ -273,6 +282,17 @@ def _check_url(url: str) -> None:
         )
     if parts.query or parts.fragment:
         raise ConfigurationError("es_url must end before any ? or #.")
+
+
+def _check_cloud_id(cloud_id: str) -> None:
+    """Behind an optional name and a colon: base64 of host$elasticsearch$kibana."""
+    try:
+        host, elasticsearch, *_ = a2b_base64(cloud_id.strip().rpartition(":")[2]).decode("ascii").split("$")
+        valid = bool(host and elasticsearch)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigurationError("es_cloud_id is not a cloud id. Copy it from the deployment's page in Elastic Cloud.")
 
 
 def _first_node(client: Elasticsearch | AsyncElasticsearch) -> Any:

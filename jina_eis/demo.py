@@ -83,7 +83,7 @@ def run(docs: Sequence[Path], questions: Sequence[str], url: str | None, api_key
             url, api_key = eis.url, _LOCAL_KEY
             console.print(f"No deployment is given, so a stand-in answers: {eis.model_label}.", style="bold yellow")
             console.print("Its vectors and scores are not Jina's.\n", style="bold yellow")
-        embeddings = stack.enter_context(JinaEISEmbeddings(es_url=url, es_api_key=api_key, show_progress_bar=True))
+        embeddings = stack.enter_context(JinaEISEmbeddings(es_url=url, es_api_key=api_key, show_progress_bar=True, max_retries=3))
         store = InMemoryVectorStore(embeddings)
         console.print(f"Text       {len(passages)} passages of {'your documents' if docs else 'the Python language reference'}")
         began = time.perf_counter()

@@ -85,47 +85,51 @@ class Driver:
         Raises:
             JinaEISError: the first error in the order of the calls; every answer before it has been given out.
         """
-        source = iter(calls)
+        source = _Source(calls)
         head = list(islice(source, 2))
         abandoned = threading.Event()
         if len(head) < 2:  # one query deserves no thread
             for call in head:
-                with self._explained(call):
+                with self._explained(call, limiter):
                     answer = self._perform(call, limiter, abandoned)
                 yield answer
+            source.end()
             return
         window: deque[tuple[Call[A], Future[A]]] = deque()
         threads = ThreadPoolExecutor(self._ahead, thread_name_prefix="jina-eis")
         try:
             for call in chain(head, source):
                 if len(window) == self._ahead:
-                    yield self._oldest(window)
+                    yield self._oldest(window, limiter)
                 context = contextvars.copy_context()  # traces of the caller reach the requests
                 window.append((call, threads.submit(context.run, self._perform, call, limiter, abandoned)))
             while window:
-                yield self._oldest(window)
+                yield self._oldest(window, limiter)
+            source.end()
         finally:
             abandoned.set()
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def astream(self, calls: Iterable[Call[A]], limiter: RateLimiter | None = None) -> AsyncIterator[A]:
         """As `stream`, with tasks of the running loop."""
-        source = iter(calls)
+        source = _Source(calls)
         head = list(islice(source, 2))
         if len(head) < 2:
             for call in head:
-                yield await self._aexplained(call, self._aperform(call, limiter))
+                yield await self._aexplained(call, self._aperform(call, limiter), limiter)
+            source.end()
             return
         window: deque[tuple[Call[A], asyncio.Task[A]]] = deque()
         try:
             for call in chain(head, source):
                 if len(window) == self._ahead:
-                    yield await self._aexplained(*window[0])
+                    yield await self._aexplained(*window[0], limiter)
                     window.popleft()
                 window.append((call, asyncio.create_task(self._aperform(call, limiter))))
             while window:
-                yield await self._aexplained(*window[0])
+                yield await self._aexplained(*window[0], limiter)
                 window.popleft()
+            source.end()
         finally:
             for _, task in window:
                 task.cancel()
@@ -148,7 +152,8 @@ class Driver:
                 if isinstance(order, Future):
                     order.result()
                 elif isinstance(order, Sleep):
-                    abandoned.wait(order.seconds)
+                    if abandoned.wait(order.seconds):
+                        raise _Abandoned
                 else:
                     if limiter:
                         limiter.acquire()
@@ -164,7 +169,7 @@ class Driver:
     async def _aperform(self, call: Call[A], limiter: RateLimiter | None) -> A:
         if call.keep and call.path in self._kept:
             return self._kept[call.path]  # type: ignore[no-any-return]
-        with closing(self._pacer.attempts(call.bucket)) as attempts:
+        with closing(self._pacer.attempts(call.bucket, asyncio.get_running_loop())) as attempts:
             order = next(attempts)
             while True:
                 if isinstance(order, Future):
@@ -187,30 +192,50 @@ class Driver:
             self._kept[call.path] = answer
         return answer
 
-    def _oldest(self, window: deque[tuple[Call[A], Future[A]]]) -> A:
+    def _oldest(self, window: deque[tuple[Call[A], Future[A]]], limiter: RateLimiter | None) -> A:
         call, answer = window.popleft()
-        with self._explained(call):
+        with self._explained(call, limiter):
             return answer.result()
 
     @contextmanager
-    def _explained(self, call: Call[Any]) -> Iterator[None]:
+    def _explained(self, call: Call[Any], limiter: RateLimiter | None) -> Iterator[None]:
         """Errors on their way out say what was called, and what the deployment has in place of what it has not."""
         try:
             yield
         except JinaEISError as error:
             _place(error, call)
             if isinstance(error, EndpointNotFoundError):
-                raise self.run(explain(error)) from error.__cause__
+                raise self.run(explain(error), limiter) from error.__cause__
             raise
 
-    async def _aexplained(self, call: Call[Any], answer: Awaitable[A]) -> A:
+    async def _aexplained(self, call: Call[Any], answer: Awaitable[A], limiter: RateLimiter | None) -> A:
         try:
             return await answer
         except JinaEISError as error:
             _place(error, call)
             if isinstance(error, EndpointNotFoundError):
-                raise await self.arun(explain(error)) from error.__cause__
+                raise await self.arun(explain(error), limiter) from error.__cause__
             raise
+
+
+class _Source(Iterator[Call[A]]):
+    """Calls as they are made. Their own error, an input that is none, waits until the calls before it are answered."""
+
+    def __init__(self, calls: Iterable[Call[A]]) -> None:
+        self._calls = iter(calls)
+        self._error: JinaEISError | None = None
+
+    def __next__(self) -> Call[A]:
+        try:
+            return next(self._calls)
+        except JinaEISError as error:
+            self._error = error
+            raise StopIteration from None
+
+    def end(self) -> None:
+        """Raise what ended the calls too early."""
+        if self._error:
+            raise self._error
 
 
 def _place(error: JinaEISError, call: Call[Any]) -> None:

@@ -7,9 +7,10 @@ wanted dimensions. Nothing here sends or waits.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice, takewhile
 from typing import Any
 
 from .endpoints import describe, known_endpoint
@@ -17,7 +18,7 @@ from .errors import ConfigurationError, InputError, InvalidAnswerError
 from .models import EmbeddingModel, EmbeddingTask, find_model
 from .wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
 
-__all__ = ["BATCH_SIZE", "Embedder", "text_list"]
+__all__ = ["BATCH_SIZE", "Embedder", "text_list", "text_source"]
 
 BATCH_SIZE = 16  # Elastic documents 16 items in a request for the omni models and for ELSER, and nothing for the others
 
@@ -52,12 +53,31 @@ class Embedder:
         return endpoint
 
     def calls(self, endpoint: EndpointInfo, texts: Iterable[str], input_type: InputType) -> Iterator[Call[list[Vector]]]:
-        """One call for every batch, made as it is taken."""
+        """One call for every batch, made as it is taken.
+
+        Raises:
+            InputError: at what is not a string, after the call for the texts before it.
+        """
+        task: EmbeddingTask = "text_embedding" if endpoint.task == "text_embedding" else "embedding"
+        cut = None if self.dimensions == endpoint.dimensions else self.dimensions
+        lengths: set[int] = set()  # of the vectors of all answers: one, or they do not belong together
         remaining = iter(texts)
         first = 0
         while batch := list(islice(remaining, self.batch_size)):
-            _check_texts(batch, first)
-            yield self._call(endpoint, batch, input_type, first)
+            sound = list(takewhile(lambda text: isinstance(text, str), batch))
+            if sound:
+                call = embed(
+                    task,
+                    self.inference_id,
+                    sound,
+                    input_type,
+                    timeout=self.timeout,
+                    dimensions=endpoint.dimensions,
+                    cut=cut,
+                    first=first,
+                )
+                yield replace(call, read=partial(_read_alike, call.read, lengths))
+            _check_texts(batch[len(sound) :], first + len(sound))
             first += len(batch)
 
     def embed(self, texts: list[str], input_type: InputType) -> Steps[list[Vector]]:
@@ -67,16 +87,7 @@ class Embedder:
             return []
         endpoint = yield from self.plan()
         batches = yield from ask(self.calls(endpoint, texts, input_type))
-        vectors = [vector for batch in batches for vector in batch]
-        _check_lengths(vectors)
-        return vectors
-
-    def _call(self, endpoint: EndpointInfo, texts: list[str], input_type: InputType, first: int) -> Call[list[Vector]]:
-        task: EmbeddingTask = "text_embedding" if endpoint.task == "text_embedding" else "embedding"
-        cut = None if self.dimensions == endpoint.dimensions else self.dimensions
-        return embed(
-            task, self.inference_id, texts, input_type, timeout=self.timeout, dimensions=endpoint.dimensions, cut=cut, first=first
-        )
+        return [vector for batch in batches for vector in batch]
 
     def _check(self, endpoint: EndpointInfo) -> None:
         name = endpoint.inference_id
@@ -116,11 +127,16 @@ def _check_cut(dimensions: int, endpoint: EndpointInfo, model: EmbeddingModel | 
 
 def text_list(texts: Any) -> list[str]:
     """The texts as a list. Raises InputError, with the position, for anything that is not a string."""
-    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
-        raise InputError(f"Texts come as a list of strings, and this is {_a(texts)}. For a single text write [text].")
-    listed = list(texts)
+    listed = list(text_source(texts))
     _check_texts(listed, 0)
     return listed
+
+
+def text_source(texts: Any) -> Iterable[Any]:
+    """The same iterable. Raises InputError for a single text, which would be taken apart into letters."""
+    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+        raise InputError(f"Texts come as a list of strings, and this is {_a(texts)}. For a single text write [text].")
+    return texts
 
 
 def _check_texts(texts: list[Any], first: int) -> None:
@@ -129,11 +145,12 @@ def _check_texts(texts: list[Any], first: int) -> None:
             raise InputError(f"Input {position} is {_a(text)}, not a string.")
 
 
-def _check_lengths(vectors: Iterable[Vector]) -> None:
-    """Raises InvalidAnswerError if vectors of different answers differ in length."""
-    lengths = set(map(len, vectors))
+def _read_alike(read: Callable[[Any], list[Vector]], lengths: set[int], body: Any) -> list[Vector]:
+    vectors = read(body)
+    lengths.update(map(len, vectors))
     if len(lengths) > 1:
         raise InvalidAnswerError(f"The answers hold vectors of different lengths: {', '.join(map(str, sorted(lengths)))}.")
+    return vectors
 
 
 def _a(value: object) -> str:

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from .errors import JinaEISError
 
@@ -62,7 +63,7 @@ class Pacer:
     """Decides when calls may be sent. One per adapter, shared by all its threads, loops and calls.
 
     Args:
-        max_concurrency: Most calls in flight at any time.
+        max_concurrency: Most calls in flight at any time, of all threads together and of each event loop.
         max_retries: How often one call is sent again after an error that passes.
         clock: Seconds that never run backwards.
         dice: A number from 0 to 1, for jitter.
@@ -76,37 +77,54 @@ class Pacer:
         clock: Callable[[], float] = time.monotonic,
         dice: Callable[[], float] = random.random,
     ) -> None:
+        self._max_concurrency = max_concurrency
         self._places = Places(max_concurrency)
+        self._loop_places: WeakKeyDictionary[object, Places] = WeakKeyDictionary()
         self._max_retries = max_retries
         self._clock = clock
         self._dice = dice
         self._paused_until: dict[str, float] = {}
 
-    def attempts(self, bucket: str) -> Attempts:
+    def attempts(self, bucket: str, loop: object = None) -> Attempts:
         """The life of one call: obey what is yielded until it ends, which is when the call was answered.
 
         Throw the error in where a `Send` failed. An error that will not pass, or that came once too often, is raised again.
+
+        Args:
+            bucket: Calls of one bucket share the pauses that the service asks for.
+            loop: The event loop of the call; None for a thread's. Threads share their places, and so do the tasks of a
+                loop; they do not share with each other, or a loop that is blocked would hold what a thread waits for.
         """
-        for retry in range(self._max_retries + 1):
-            place = self._places.ask()
+        places = self._places if loop is None else self._loop_places.setdefault(loop, Places(self._max_concurrency))
+        retry = 0
+        while True:
+            if pause := self._pause(bucket):
+                yield Sleep(pause)
+                continue
+            place = places.ask()
             try:
                 yield place
-                while (pause := self._paused_until.get(bucket, 0.0) - self._clock()) > 0 and _waiting:
-                    yield Sleep(pause)
+                if self._pause(bucket):  # it began while this call was in the queue: others can use the place
+                    continue
                 yield SEND
                 return
             except JinaEISError as error:
                 error.retries = retry
-                pause = error.retry_after or 0.0
-                if not error.transient or pause > LONGEST_PAUSE:
+                asked_for = error.retry_after or 0.0
+                if not error.transient or asked_for > LONGEST_PAUSE:
                     raise
-                self._paused_until[bucket] = max(self._paused_until.get(bucket, 0.0), self._clock() + pause)
+                self._paused_until[bucket] = max(self._paused_until.get(bucket, 0.0), self._clock() + asked_for)
                 if retry == self._max_retries:
                     raise
             finally:
-                self._places.give_back(place)
+                places.give_back(place)
             if _waiting:
                 yield Sleep(self._dice() * min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**retry))
+            retry += 1
+
+    def _pause(self, bucket: str) -> float:
+        """Seconds until the service wants to be asked again."""
+        return max(0.0, self._paused_until.get(bucket, 0.0) - self._clock()) if _waiting else 0.0
 
 
 class Places:

@@ -7,7 +7,6 @@ own errors, secrets that stay out of every rendering, and one driver for each pr
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
@@ -44,7 +43,8 @@ class ServiceSettings(BaseModel):
     product: ClassVar[str] = "jina-eis"
 
     client: Any = Field(default=None, exclude=True, repr=False, frozen=True)
-    """Your own `Elasticsearch` client, in place of an address. It keeps its headers and serializer."""
+    """Your own `Elasticsearch` client, in place of an address. It keeps its headers and serializer. If it comes without an
+    `async_client`, async calls use it in threads, and a request that is under way when its task is cancelled runs to its end."""
     async_client: Any = Field(default=None, exclude=True, repr=False, frozen=True)
     """Your own `AsyncElasticsearch` client. It serves one event loop only; an address serves any number."""
     es_url: str | None = Field(default=None, frozen=True)
@@ -62,14 +62,14 @@ class ServiceSettings(BaseModel):
     max_retries: int = Field(default=MAX_RETRIES, ge=0, frozen=True)
     """How often a request is sent again after an error that passes. 0 turns it off."""
     max_concurrency: int = Field(default=MAX_CONCURRENCY, ge=1, frozen=True)
-    """Most requests in flight, over all threads and event loops of this object."""
+    """Most requests of this object in flight: of all threads together, and of each event loop."""
 
     _drivers: dict[int, Driver] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **arguments: Any) -> None:
         told = None
         try:
-            super().__init__(**arguments)
+            super().__init__(**_with_environment(arguments))
         except ValidationError as error:
             told = _told(type(self), error)
         if told:  # outside of the handler: pydantic's error holds the arguments, and with them the secrets
@@ -86,19 +86,6 @@ class ServiceSettings(BaseModel):
             if name in self.__dict__:
                 self.__dict__[name] = before  # pydantic leaves the refused value when a validator of the whole object refuses
             raise ConfigurationError(told)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_environment(cls, given: Any) -> Any:
-        """Fill what was left out from the environment. What is given wins over it, as a group."""
-        if not isinstance(given, Mapping):
-            return given
-        has_client = given.get("client") is not None or given.get("async_client") is not None
-        filled = dict(given)
-        for group in (_PLACE, _LOGIN):
-            if not has_client and all(given.get(name) is None for name in group):
-                filled |= {name: value for name in group if (value := os.environ.get(name.upper()))}
-        return filled
 
     @model_validator(mode="after")
     def _check_place(self) -> Self:
@@ -128,9 +115,10 @@ class ServiceSettings(BaseModel):
         await self.aclose()
 
     def __getstate__(self) -> dict[Any, Any]:
-        if self.client is not None or self.async_client is not None:
+        if live := [name for name in ("client", "async_client", "rate_limiter") if getattr(self, name, None) is not None]:
             raise ConfigurationError(
-                f"A {type(self).__name__} made with a client of yours cannot be pickled. Make it with es_url or es_cloud_id."
+                f"A {type(self).__name__} that holds {', '.join(live)} cannot be pickled: these hold locks or connections. "
+                "Make it with es_url or es_cloud_id, and set them where it arrives."
             )
         return {**super().__getstate__(), "__pydantic_private__": {"_drivers": {}}}
 
@@ -155,9 +143,9 @@ class ServiceSettings(BaseModel):
         return Address(
             url=self.es_url,
             cloud_id=self.es_cloud_id,
-            api_key=self.es_api_key.get_secret_value() if self.es_api_key else None,
+            api_key=_revealed(self.es_api_key),
             user=self.es_user,
-            password=self.es_password.get_secret_value() if self.es_password else None,
+            password=_revealed(self.es_password),
         )
 
     def _drive(self) -> Driver:
@@ -177,6 +165,20 @@ class ServiceSettings(BaseModel):
         return Driver(connection, Pacer(self.max_concurrency, self.max_retries), self.max_concurrency)
 
 
+def _with_environment(given: dict[str, Any]) -> dict[str, Any]:
+    """What was left out, from the environment. What is given wins over it, as a group."""
+    if given.get("client") is not None or given.get("async_client") is not None:
+        return given
+    for group in (_PLACE, _LOGIN):
+        if all(given.get(name) is None for name in group):
+            given = {**given, **{name: value for name in group if (value := os.environ.get(name.upper()))}}
+    return given
+
+
+def _revealed(secret: SecretStr | str | None) -> str | None:
+    return secret.get_secret_value() if isinstance(secret, SecretStr) else secret  # model_copy(update=...) validates nothing
+
+
 def _told(cls: type[BaseModel], error: ValidationError) -> str:
     """One line for what pydantic found, without the values."""
     return " ".join(_one(cls, dict(problem)) for problem in error.errors(include_input=False, include_url=False))
@@ -191,7 +193,7 @@ def _one(cls: type[BaseModel], problem: dict[str, Any]) -> str:
         hint = f" Did you mean {close[0]}?" if close else f" It takes: {', '.join(sorted(cls.model_fields))}."
         return f"{cls.__name__} has no argument {name}.{hint}"
     if problem["type"] == "frozen_field":
-        return f"{name} cannot be changed once the object exists. Make a new one, or model_copy(update=...)."
+        return f"{name} cannot be changed once the object exists. Make a new one."
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, Exception):
         return str(cause)

@@ -11,7 +11,7 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import AliasChoices, Field, model_validator
 from typing_extensions import Self
 
-from jina_eis.embedder import BATCH_SIZE, Embedder, text_list
+from jina_eis.embedder import BATCH_SIZE, Embedder, text_list, text_source
 from jina_eis.errors import ConfigurationError, InputError
 from jina_eis.settings import ServiceSettings
 from jina_eis.wire import InputType, Vector
@@ -75,12 +75,14 @@ class JinaEISEmbeddings(ServiceSettings, Embeddings):
         vector = await embeddings.aembed_query("How do glaciers move?")
         ```
 
-    One object serves any number of threads and event loops. It is picklable if it was made without a client of yours.
+    One object serves any number of threads and event loops. It is picklable if it was made without a client
+    or rate limiter of yours.
 
     Raises:
         ConfigurationError: (also a ValueError) arguments that cannot work, when the object is made, or on first use for
             what only the deployment knows.
-        InputError: (also a ValueError) an input that is not a string; it names the position. Nothing has been sent.
+        InputError: (also a ValueError) an input that is not a string; it names the position. But for a stream, nothing has
+            been sent.
         JinaEISError: what the service answered, typed; see `jina_eis.errors`. It names the inputs that failed.
     """
 
@@ -149,15 +151,22 @@ class JinaEISEmbeddings(ServiceSettings, Embeddings):
         Texts are taken as they are needed: at most `max_concurrency` batches are in memory, however many texts there are.
 
         Raises:
-            JinaEISError: the first error in the order of the texts, after every vector before it was given out.
+            JinaEISError: the first error in the order of the texts, after every vector before its batch was given out.
+            InputError: at a text that is not a string, after every vector before it was given out.
         """
+        return self._stream(text_source(texts))
+
+    def astream_documents(self, texts: Iterable[str]) -> AsyncIterator[Vector]:
+        """As `stream_documents`, without blocking the event loop."""
+        return self._astream(text_source(texts))
+
+    def _stream(self, texts: Iterable[str]) -> Iterator[Vector]:
         driver, embedder = self._drive(), self._embedder()
         endpoint = driver.run(embedder.plan(), self.rate_limiter)
         for vectors in driver.stream(embedder.calls(endpoint, texts, self.document_input_type), self.rate_limiter):
             yield from vectors
 
-    async def astream_documents(self, texts: Iterable[str]) -> AsyncIterator[Vector]:
-        """As `stream_documents`, without blocking the event loop."""
+    async def _astream(self, texts: Iterable[str]) -> AsyncIterator[Vector]:
         driver, embedder = self._drive(), self._embedder()
         endpoint = await driver.arun(embedder.plan(), self.rate_limiter)
         async for vectors in driver.astream(embedder.calls(endpoint, texts, self.document_input_type), self.rate_limiter):

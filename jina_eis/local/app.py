@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 import re
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +85,7 @@ class Emulator:
     def __init__(self, *, standin: StandIn, faults: Faults, api_key: str | None, record: bool) -> None:
         self.requests: list[Exchange] = []
         self.most_in_flight = 0
+        self.ending = False
         self.asgi = Starlette(routes=[Route("/{path:path}", self._handle, methods=METHODS)])
         self._standin = standin
         self._faults = faults
@@ -156,7 +158,7 @@ class Emulator:
             job = plan(self._registry, task, endpoint, raw, timeout)
             fault = self._faults.take(job.texts)
             latency = self._faults.latency
-            await asyncio.sleep(min(latency, job.limit.seconds))
+            await self._wait(min(latency, job.limit.seconds))
             if latency > job.limit.seconds:
                 raise timed_out(job.endpoint.id, job.limit)
             if fault is not None and (refused := refusal(fault, job.endpoint.id, job.limit)) is not None:
@@ -166,6 +168,12 @@ class Emulator:
             return Reply(good) if fault is None else Reply(spoil(good, fault.kind), fault=fault.kind)
         finally:
             self._in_flight -= 1
+
+    async def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        # In short sleeps, so that a long latency does not hold up the end of the server.
+        while not self.ending and (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, 0.1))
 
     def _about(self) -> dict[str, Any]:
         return {

@@ -91,20 +91,21 @@ class LocalEIS:
             ws="none",
             lifespan="off",
             loop="asyncio",
-            log_level="warning",
+            log_level="critical",
             access_log=False,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
+        self._emulator.ending = False
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name="jina-eis-local", daemon=True)
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """End the server, with the requests under way; does nothing if it is not running."""
+        """End the server; latencies under way are cut short. Does nothing if it is not running."""
         if self._server is None or self._thread is None:
             return
-        self._server.should_exit = True
+        self._emulator.ending = self._server.should_exit = True
         self._thread.join()
         self._server = self._thread = self._port = None
 

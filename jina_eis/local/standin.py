@@ -85,7 +85,9 @@ def words(text: str) -> list[str]:
 def unit(vector: Array) -> Array:
     norm = float(np.linalg.norm(vector))
     if norm == 0.0:  # nothing to hash, or nothing left after a cut: still a vector of length 1
-        vector, norm = np.eye(1, vector.size, dtype=np.float32)[0], 1.0
+        first = np.zeros_like(vector)
+        first[0] = 1.0
+        return first
     scaled: Array = vector / np.float32(norm)
     return scaled
 
@@ -129,7 +131,8 @@ def minmax(values: Array) -> Array:
     low, high = float(values.min()), float(values.max())
     if high - low < 1e-6:  # equal documents: neither best nor worst
         return np.full_like(values, 0.5)
-    return (values - np.float32(low)) / np.float32(high - low)
+    scaled: Array = (values - np.float32(low)) / np.float32(high - low)
+    return scaled
 
 
 def bm25(query: str, documents: Sequence[str]) -> Array:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import copy
 import json
 import logging
 import math
 import multiprocessing
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -238,6 +241,19 @@ def test_a_stream_gives_out_everything_before_the_error(make: Callable[..., Jina
     assert len(received) == 48
 
 
+def test_a_stream_refuses_a_single_text_and_gives_out_all_before_a_bad_one(
+    face: Face, make: Callable[..., JinaEISEmbeddings], eis: LocalEIS
+) -> None:
+    with pytest.raises(InputError, match="come as a list"):
+        face.stream(make(), "letters")
+    assert eis.requests == []
+    received = []
+    with pytest.raises(InputError, match="Input 70 is None"):
+        for vector in make(max_concurrency=2).stream_documents([*texts(70), None]):  # type: ignore[list-item]
+            received.append(vector)  # noqa: PERF402
+    assert len(received) == 70
+
+
 def test_a_mistyped_endpoint_names_those_that_exist(face: Face, make: Callable[..., JinaEISEmbeddings]) -> None:
     with pytest.raises(errors.EndpointNotFoundError) as caught:
         face.query(make(model="jina-embeddings-v5-text-smal"), "x")
@@ -306,6 +322,34 @@ async def test_sync_works_inside_a_running_loop(make: Callable[..., JinaEISEmbed
     await embeddings.aclose()
     assert len(await embeddings.aembed_query("opens again")) == 1024
     await embeddings.aclose()
+
+
+async def test_a_sync_call_does_not_wait_for_the_loop_it_blocks(make: Callable[..., JinaEISEmbeddings], eis: LocalEIS) -> None:
+    embeddings = make(max_concurrency=2)
+    eis.faults.latency = 0.05
+    task = asyncio.create_task(embeddings.aembed_documents(texts(320)))
+    await asyncio.sleep(0.1)
+    assert len(embeddings.embed_query("x")) == 1024
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await embeddings.aclose()
+
+
+@pytest.mark.parametrize("ending", ["loop.close()", "pass"])
+def test_a_program_ends_in_silence_whatever_it_does_with_its_loops(eis: LocalEIS, ending: str) -> None:
+    program = f"""
+import asyncio
+from langchain_jina_eis import JinaEISEmbeddings
+embeddings = JinaEISEmbeddings(es_url={eis.url!r})
+for _ in range(2):
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(embeddings.aembed_query("x"))
+    {ending}
+asyncio.run(embeddings.aembed_query("x"))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == ("", "")
 
 
 def test_a_client_of_the_user_keeps_its_headers_and_loses_its_retries(face: Face, eis: LocalEIS) -> None:
@@ -378,8 +422,10 @@ def test_pickles_copies_and_processes(make: Callable[..., JinaEISEmbeddings]) ->
     for method in ("fork", "spawn"):
         with multiprocessing.get_context(method).Pool(1) as pool:
             assert pool.apply(embeddings.embed_query, ("x",)) == expected
-    with Elasticsearch("http://127.0.0.1:1") as client, pytest.raises(ConfigurationError, match="cannot be pickled"):
+    with Elasticsearch("http://127.0.0.1:1") as client, pytest.raises(ConfigurationError, match="client cannot be pickled"):
         pickle.dumps(JinaEISEmbeddings(client=client))
+    with pytest.raises(ConfigurationError, match="rate_limiter cannot be pickled"):
+        pickle.dumps(make(rate_limiter=InMemoryRateLimiter()))
 
 
 def test_secrets_are_in_no_rendering(eis: LocalEIS) -> None:
@@ -407,6 +453,10 @@ def test_secrets_are_in_no_rendering(eis: LocalEIS) -> None:
         ({"es_url": "http://h:1", "es_cloud_id": "x:y"}, "either es_url or es_cloud_id"),
         ({"es_url": "http://h:1", "es_api_key": "k", "es_user": "u", "es_password": "p"}, "not both"),
         ({"es_url": "http://h:1", "es_user": "u"}, "go together"),
+        ({"es_url": "http://h:1", "es_api_key": "SECRET\n"}, "es_api_key holds a space, a line break"),
+        ({"es_url": "http://h:1", "es_api_key": "SÉCRET"}, "es_api_key holds"),
+        ({"es_cloud_id": "garbage"}, "es_cloud_id is not a cloud id"),
+        ({"es_cloud_id": "name:é"}, "es_cloud_id is not a cloud id"),
         ({"es_url": "h:1"}, "not an address"),
         ({"es_url": "http://user:pass@h:1"}, "without them in the address"),
         ({"es_url": "http://h:1", "dimension": 3}, "Did you mean dimensions"),
@@ -427,14 +477,18 @@ def test_arguments_that_cannot_work_are_refused(arguments: dict[str, Any], told:
     assert "\n" not in str(caught.value)
 
 
-def test_an_assignment_is_checked_and_a_refused_one_changes_nothing(make: Callable[..., JinaEISEmbeddings]) -> None:
+def test_an_assignment_is_checked_and_a_refused_one_changes_nothing(
+    make: Callable[..., JinaEISEmbeddings], monkeypatch: pytest.MonkeyPatch
+) -> None:
     embeddings = make(dimensions=64)
     with pytest.raises(ConfigurationError, match="dimensions=300"):
         embeddings.dimensions = 300
     assert embeddings.dimensions == 64
     with pytest.raises(ConfigurationError, match="es_url cannot be changed"):
         embeddings.es_url = "http://elsewhere:1"
+    monkeypatch.setenv("ES_API_KEY", "set too late")
     embeddings.dimensions = 32
+    assert embeddings.es_api_key is None
     assert len(embeddings.embed_query("x")) == 32
 
 
@@ -446,6 +500,9 @@ def test_settings_come_from_the_environment_and_arguments_win(monkeypatch: pytes
     assert embeddings.es_api_key is not None
     assert JinaEISEmbeddings(es_url="http://argument:1").es_url == "http://argument:1"
     assert JinaEISEmbeddings(es_user="u", es_password="p").es_api_key is None
+    monkeypatch.delenv("ES_URL")
+    cloud_id = "name:" + base64.b64encode(b"example.com$uuid$kibana").decode()
+    assert JinaEISEmbeddings(es_cloud_id=cloud_id).es_cloud_id == cloud_id
     with Elasticsearch("http://127.0.0.1:1") as client:
         assert JinaEISEmbeddings(client=client).es_url is None
 

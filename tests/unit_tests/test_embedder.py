@@ -147,3 +147,22 @@ def test_every_string_can_be_sent(text: str) -> None:
 
 def test_surrogates_are_joined_or_replaced() -> None:
     assert well_formed("a\ud83d\ude00b\ud800c") == "a\U0001f600b\ufffdc"
+
+
+def test_vectors_of_two_answers_must_have_one_length() -> None:
+    described = {"endpoints": [{"inference_id": "own", "task_type": "text_embedding", "service": "custom"}]}
+
+    def answer(call: Call[Any]) -> Any:
+        return described if call.method == "GET" else vectors_of(call, 4 if call.inputs == range(1) else 3)
+
+    with pytest.raises(InvalidAnswerError, match="different lengths: 3, 4"):
+        feed(Embedder("own", batch_size=1).embed(["1", "2"], "ingest"), answer)
+
+
+def test_the_texts_before_a_bad_one_are_sent() -> None:
+    embedder = Embedder(SMALL, batch_size=4)
+    endpoint, _ = feed(embedder.plan(), lambda _: None)
+    calls = embedder.calls(endpoint, ["0", "1", "2", "3", "4", None, "6"], "ingest")  # type: ignore[list-item]
+    assert [next(calls).inputs, next(calls).inputs] == [range(4), range(4, 5)]
+    with pytest.raises(InputError, match="Input 5 is None"):
+        next(calls)

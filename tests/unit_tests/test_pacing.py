@@ -86,6 +86,26 @@ def test_retry_after_is_a_floor_and_pauses_every_call_of_the_bucket_and_no_other
     assert run(pacer, clock, [], "ingest") == [107.0]
 
 
+def test_a_paused_call_holds_no_place() -> None:
+    clock = Clock()
+    pacer = Pacer(1, 3, clock=clock, dice=lambda: 0.0)
+    limited = pacer.attempts("ingest")
+    next(limited), next(limited)
+    limited.throw(RateLimitError("slow", retry_after=7.0))
+    assert isinstance(next(limited), Sleep)
+    assert run(pacer, clock, [], "search") == [100.0]
+
+
+def test_a_loop_and_the_threads_do_not_wait_for_each_other() -> None:
+    class Loop:
+        pass
+
+    pacer, loop, other = Pacer(1, 0), Loop(), Loop()
+    held = [pacer.attempts("b", owner) for owner in (None, loop, other)]
+    assert all(next(attempts).done() for attempts in held)
+    assert not next(pacer.attempts("b", loop)).done()
+
+
 def test_a_pause_too_long_to_wait_for_is_an_error() -> None:
     clock = Clock()
     with pytest.raises(RateLimitError):
