@@ -17,8 +17,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from .bodies import parse_task
 from .faults import Faults, Kind, refusal, spoil
-from .inference import RefusedError, Registry, answer, not_done, parse_task, plan, timed_out
+from .inference import answer, plan
+from .refusals import RefusedError, not_done, timed_out
+from .registry import Registry
 from .standin import StandIn
 
 __all__ = ["Emulator", "Exchange"]

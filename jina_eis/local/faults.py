@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from .inference import RefusedError, TimeLimit, gateway_refusal, timed_out
+from .refusals import RefusedError, TimeLimit, gateway_refusal, timed_out
 
 __all__ = ["Fault", "Faults", "Kind", "refusal", "spoil"]
 
