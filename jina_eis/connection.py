@@ -155,8 +155,8 @@ class Connection:
             await held.lifetime.aclose()
 
     def _sync_client(self) -> Elasticsearch:
-        if self._client:
-            return self._client
+        if client := self._client:
+            return client
         if not self._given and not self._address:
             raise ConfigurationError("Sync calls need `client`, or es_url or es_cloud_id, beside or in place of `async_client`.")
         from elasticsearch import Elasticsearch
