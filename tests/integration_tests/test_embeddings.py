@@ -408,6 +408,9 @@ def test_the_rate_limiter_is_asked_before_every_request(
     eis.faults.queue("rate_limit")
     face.documents(make(rate_limiter=Counting()), texts(100))
     assert Counting.asked == len(posts(eis)) == 8
+    with pytest.raises(errors.EndpointNotFoundError):
+        face.query(make(model="missing", rate_limiter=Counting()), "x")
+    assert Counting.asked == len(eis.requests) == 8 + 2
 
 
 def test_pickles_copies_and_processes(make: Callable[..., JinaEISEmbeddings]) -> None:
@@ -419,6 +422,8 @@ def test_pickles_copies_and_processes(make: Callable[..., JinaEISEmbeddings]) ->
         assert copied.embed_query("x") == expected
     with embeddings.model_copy(update={"dimensions": 64}) as smaller:
         assert len(smaller.embed_query("x")) == 64
+    with embeddings.model_copy(update={"es_api_key": "OTHER"}) as other:
+        assert other.embed_query("x") == expected
     for method in ("fork", "spawn"):
         with multiprocessing.get_context(method).Pool(1) as pool:
             assert pool.apply(embeddings.embed_query, ("x",)) == expected
