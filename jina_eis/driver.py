@@ -10,9 +10,10 @@ import asyncio
 import contextvars
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import chain, islice
 from typing import Any, Protocol, TypeVar
 
@@ -60,26 +61,32 @@ class Driver:
         self._kept: dict[str, Any] = {}
 
     def run(self, steps: Steps[T], limiter: RateLimiter | None = None) -> T:
-        """Run steps to their result."""
-        answers: list[Any] | None = None
+        """Run steps to their result. The error of a round is raised in the steps, which may know a way on."""
+        resume: Callable[[], Iterable[Call[Any]]] = partial(next, steps)
         while True:
             try:
-                calls = next(steps) if answers is None else steps.send(answers)
+                calls = resume()
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
-            answers = list(self.stream(calls, limiter))
+            try:
+                resume = partial(steps.send, list(self.stream(calls, limiter)))
+            except JinaEISError as error:
+                resume = partial(steps.throw, error)
 
     async def arun(self, steps: Steps[T], limiter: RateLimiter | None = None) -> T:
         """As `run`, with tasks of the running loop."""
-        answers: list[Any] | None = None
+        resume: Callable[[], Iterable[Call[Any]]] = partial(next, steps)
         while True:
             try:
-                calls = next(steps) if answers is None else steps.send(answers)
+                calls = resume()
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
-            answers = [answer async for answer in self.astream(calls, limiter)]
+            try:
+                resume = partial(steps.send, [answer async for answer in self.astream(calls, limiter)])
+            except JinaEISError as error:
+                resume = partial(steps.throw, error)
 
-    def stream(self, calls: Iterable[Call[A]], limiter: RateLimiter | None = None) -> Iterator[A]:
+    def stream(self, calls: Iterable[Call[A]], limiter: RateLimiter | None = None) -> Generator[A, None, None]:
         """The answers, in the order of the calls, as they come.
 
         Raises:
@@ -110,7 +117,7 @@ class Driver:
             abandoned.set()
             threads.shutdown(wait=False, cancel_futures=True)
 
-    async def astream(self, calls: Iterable[Call[A]], limiter: RateLimiter | None = None) -> AsyncIterator[A]:
+    async def astream(self, calls: Iterable[Call[A]], limiter: RateLimiter | None = None) -> AsyncGenerator[A, None]:
         """As `stream`, with tasks of the running loop."""
         source = _Source(calls)
         head = list(islice(source, 2))
@@ -204,7 +211,7 @@ class Driver:
             yield
         except JinaEISError as error:
             _place(error, call)
-            if isinstance(error, EndpointNotFoundError):
+            if isinstance(error, EndpointNotFoundError) and call.endpoint:
                 raise self.run(explain(error), limiter) from error.__cause__
             raise
 
@@ -213,7 +220,7 @@ class Driver:
             return await answer
         except JinaEISError as error:
             _place(error, call)
-            if isinstance(error, EndpointNotFoundError):
+            if isinstance(error, EndpointNotFoundError) and call.endpoint:
                 raise await self.arun(explain(error), limiter) from error.__cause__
             raise
 

@@ -92,7 +92,7 @@ class Embedder:
     def _check(self, endpoint: EndpointInfo) -> None:
         name = endpoint.inference_id
         if endpoint.task == "rerank":
-            raise ConfigurationError(f"{name} is a reranker and embeds nothing. Use JinaEISRerank, or an embedding endpoint.")
+            raise ConfigurationError(f"{name} is a reranker and embeds nothing. Use an embedding endpoint.")
         if endpoint.task not in ("text_embedding", "embedding"):
             raise ConfigurationError(
                 f"{name} is an endpoint for {endpoint.task}, not for dense vectors. Use an embedding endpoint."

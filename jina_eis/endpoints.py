@@ -11,7 +11,7 @@ from .errors import EndpointNotFoundError, JinaEISError
 from .models import preconfigured
 from .wire import EndpointInfo, Steps, ask, get_endpoint, list_endpoints
 
-__all__ = ["describe", "explain"]
+__all__ = ["describe", "explain", "known_endpoint"]
 
 
 def describe(inference_id: str) -> Steps[EndpointInfo]:

@@ -74,6 +74,8 @@ class JinaEISError(Exception):
 
     def __str__(self) -> str:
         said = [self.message]
+        if self.retry_after:
+            said.append(f"The service asks to wait {self.retry_after:g} s.")
         if self.retries:
             said.append(f"Gave up after {self.retries} {'retry' if self.retries == 1 else 'retries'}.")
         if self.inputs:
@@ -166,6 +168,11 @@ class TLSError(ConnectionFailedError):
 
 class InvalidAnswerError(JinaEISError):
     """An answer that is not what was asked for: too few vectors, too many, empty, ragged or not finite."""
+
+    remedy = "None of it was used. Try again; if it stays, the service, or a proxy on the way, is at fault."
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} {self.remedy}"
 
 
 # Decided by error.type first, then by status. Whatever is not here is the request's fault below 500, the server's above.

@@ -166,7 +166,7 @@ def _duration(seconds: float) -> str:
 def _read_vectors(body: Any, key: str, count: int, dimensions: int | None) -> list[Vector]:
     items = _list(body, key)
     if len(items) != count:
-        raise InvalidAnswerError(f"{count} inputs were sent and {len(items)} vectors came back, so none can be trusted.")
+        raise InvalidAnswerError(f"{count} inputs were sent and {len(items)} vectors came back.")
     vectors: list[Vector] = []
     for position, item in enumerate(items):
         numbers = item.get("embedding") if isinstance(item, dict) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import aclosing, closing
 from importlib.metadata import version
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -163,15 +164,19 @@ class JinaEISEmbeddings(ServiceSettings, Embeddings):
     def _stream(self, texts: Iterable[str]) -> Iterator[Vector]:
         driver, embedder = self._drive(), self._embedder()
         endpoint = driver.run(embedder.plan(), self.rate_limiter)
-        for vectors in driver.stream(embedder.calls(endpoint, texts, self.document_input_type), self.rate_limiter):
-            yield from vectors
+        calls = embedder.calls(endpoint, texts, self.document_input_type)
+        with closing(driver.stream(calls, self.rate_limiter)) as batches:
+            for vectors in batches:
+                yield from vectors
 
     async def _astream(self, texts: Iterable[str]) -> AsyncIterator[Vector]:
         driver, embedder = self._drive(), self._embedder()
         endpoint = await driver.arun(embedder.plan(), self.rate_limiter)
-        async for vectors in driver.astream(embedder.calls(endpoint, texts, self.document_input_type), self.rate_limiter):
-            for vector in vectors:
-                yield vector
+        calls = embedder.calls(endpoint, texts, self.document_input_type)
+        async with aclosing(driver.astream(calls, self.rate_limiter)) as batches:
+            async for vectors in batches:
+                for vector in vectors:
+                    yield vector
 
     def _embedder(self) -> Embedder:
         return Embedder(self.inference_id, self.dimensions, self.batch_size, self.timeout)

@@ -11,7 +11,8 @@ import pytest
 
 from jina_eis import pacing
 from jina_eis.driver import Driver
-from jina_eis.errors import RateLimitError
+from jina_eis.embedder import Embedder
+from jina_eis.errors import AuthorizationError, EndpointNotFoundError, JinaEISError, RateLimitError
 from jina_eis.pacing import Pacer
 from jina_eis.wire import Call
 
@@ -49,7 +50,7 @@ def calls() -> list[Call[Any]]:
 def test_a_stream_closed_early_leaves_no_thread() -> None:
     stream = driver().stream(calls())
     assert next(stream) == "answer"
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     deadline = time.monotonic() + 5
     while any(thread.name.startswith("jina-eis_") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
@@ -59,5 +60,18 @@ def test_a_stream_closed_early_leaves_no_thread() -> None:
 async def test_a_stream_closed_early_leaves_no_task() -> None:
     stream = driver().astream(calls())
     assert await anext(stream) == "answer"
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("listing", [AuthorizationError("may not list"), EndpointNotFoundError("no such path")])
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_whoever_may_not_list_endpoints_is_told_what_was_missing_all_the_same(asynchronous: bool, listing: JinaEISError) -> None:
+    class Missing(Connection):
+        def send(self, call: Call[Any]) -> Any:
+            raise listing if call.path == "/_inference/_all" else EndpointNotFoundError("mine is missing")
+
+    driver = Driver(Missing(), Pacer(4, 0), 4)  # type: ignore[arg-type]
+    steps = Embedder("mine").embed(["text"], "search")
+    with pytest.raises(EndpointNotFoundError, match="mine is missing"):
+        asyncio.run(driver.arun(steps)) if asynchronous else driver.run(steps)

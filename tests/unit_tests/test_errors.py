@@ -90,4 +90,6 @@ def test_an_error_survives_pickling() -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert str(copy) == str(error)
     assert (copy.status, copy.retry_after, copy.inputs) == (429, 3.0, range(16, 32))
-    assert str(error).endswith("Gave up after 2 retries. Inputs 16 to 31 failed. The 16 before were done.")
+    assert str(error).endswith(
+        "The service asks to wait 3 s. Gave up after 2 retries. Inputs 16 to 31 failed. The 16 before were done."
+    )
