@@ -63,28 +63,30 @@ class Driver:
     def run(self, steps: Steps[T], limiter: RateLimiter | None = None) -> T:
         """Run steps to their result. The error of a round is raised in the steps, which may know a way on."""
         resume: Callable[[], Iterable[Call[Any]]] = partial(next, steps)
-        while True:
-            try:
-                calls = resume()
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            try:
-                resume = partial(steps.send, list(self.stream(calls, limiter)))
-            except JinaEISError as error:
-                resume = partial(steps.throw, error)
+        with closing(steps):
+            while True:
+                try:
+                    calls = resume()
+                except StopIteration as end:
+                    return end.value  # type: ignore[no-any-return]
+                try:
+                    resume = partial(steps.send, list(self.stream(calls, limiter)))
+                except JinaEISError as error:
+                    resume = partial(steps.throw, error)
 
     async def arun(self, steps: Steps[T], limiter: RateLimiter | None = None) -> T:
         """As `run`, with tasks of the running loop."""
         resume: Callable[[], Iterable[Call[Any]]] = partial(next, steps)
-        while True:
-            try:
-                calls = resume()
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            try:
-                resume = partial(steps.send, [answer async for answer in self.astream(calls, limiter)])
-            except JinaEISError as error:
-                resume = partial(steps.throw, error)
+        with closing(steps):
+            while True:
+                try:
+                    calls = resume()
+                except StopIteration as end:
+                    return end.value  # type: ignore[no-any-return]
+                try:
+                    resume = partial(steps.send, [answer async for answer in self.astream(calls, limiter)])
+                except JinaEISError as error:
+                    resume = partial(steps.throw, error)
 
     def stream(self, calls: Iterable[Call[A]], limiter: RateLimiter | None = None) -> Generator[A, None, None]:
         """The answers, in the order of the calls, as they come.
@@ -248,4 +250,4 @@ class _Source(Iterator[Call[A]]):
 def _place(error: JinaEISError, call: Call[Any]) -> None:
     error.endpoint = call.endpoint or None
     error.inputs = call.inputs
-    error.completed = call.inputs.start if call.inputs else None
+    error.completed = call.completed

@@ -14,11 +14,12 @@ from itertools import islice, takewhile
 from typing import Any
 
 from .endpoints import describe, known_endpoint
-from .errors import ConfigurationError, InputError, InvalidAnswerError
+from .errors import ConfigurationError, InvalidAnswerError
+from .inputs import check_texts
 from .models import EmbeddingModel, EmbeddingTask, find_model
 from .wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
 
-__all__ = ["BATCH_SIZE", "Embedder", "text_list", "text_source"]
+__all__ = ["BATCH_SIZE", "Embedder"]
 
 BATCH_SIZE = 16  # Elastic documents 16 items in a request for the omni models and for ELSER, and nothing for the others
 
@@ -77,12 +78,12 @@ class Embedder:
                     first=first,
                 )
                 yield replace(call, read=partial(_read_alike, call.read, lengths))
-            _check_texts(batch[len(sound) :], first + len(sound))
+            check_texts(batch[len(sound) :], first + len(sound))
             first += len(batch)
 
     def embed(self, texts: list[str], input_type: InputType) -> Steps[list[Vector]]:
         """All vectors, in the order of the texts. No text, no call."""
-        _check_texts(texts, 0)
+        check_texts(texts)
         if not texts:
             return []
         endpoint = yield from self.plan()
@@ -125,33 +126,9 @@ def _check_cut(dimensions: int, endpoint: EndpointInfo, model: EmbeddingModel | 
         )
 
 
-def text_list(texts: Any) -> list[str]:
-    """The texts as a list. Raises InputError, with the position, for anything that is not a string."""
-    listed = list(text_source(texts))
-    _check_texts(listed, 0)
-    return listed
-
-
-def text_source(texts: Any) -> Iterable[Any]:
-    """The same iterable. Raises InputError for a single text, which would be taken apart into letters."""
-    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
-        raise InputError(f"Texts come as a list of strings, and this is {_a(texts)}. For a single text write [text].")
-    return texts
-
-
-def _check_texts(texts: list[Any], first: int) -> None:
-    for position, text in enumerate(texts, first):
-        if not isinstance(text, str):
-            raise InputError(f"Input {position} is {_a(text)}, not a string.")
-
-
 def _read_alike(read: Callable[[Any], list[Vector]], lengths: set[int], body: Any) -> list[Vector]:
     vectors = read(body)
     lengths.update(map(len, vectors))
     if len(lengths) > 1:
         raise InvalidAnswerError(f"The answers hold vectors of different lengths: {', '.join(map(str, sorted(lengths)))}.")
     return vectors
-
-
-def _a(value: object) -> str:
-    return "None" if value is None else f"of type {type(value).__name__}"

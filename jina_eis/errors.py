@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
@@ -69,7 +69,7 @@ class JinaEISError(Exception):
         self.retry_after = retry_after
         self.endpoint: str | None = None
         self.retries = 0
-        self.inputs: range | None = None
+        self.inputs: Sequence[int] | None = None
         self.completed: int | None = None
 
     def __str__(self) -> str:
@@ -79,8 +79,7 @@ class JinaEISError(Exception):
         if self.retries:
             said.append(f"Gave up after {self.retries} {'retry' if self.retries == 1 else 'retries'}.")
         if self.inputs:
-            first, last = self.inputs[0], self.inputs[-1]
-            said.append(f"Input {first} failed." if first == last else f"Inputs {first} to {last} failed.")
+            said.append(f"{_listed(self.inputs)} failed.")
             if self.completed:
                 said.append(f"The {self.completed} before were done.")
         return " ".join(said)
@@ -122,7 +121,7 @@ class RequestRejectedError(JinaEISError):
 class RequestTooLargeError(JinaEISError):
     """The request is larger than Elasticsearch or the service takes (413)."""
 
-    remedy = "Lower batch_size, or split the largest inputs."
+    remedy = "Send fewer inputs in a request (batch_size, or window_size to rerank), or split the largest."
 
 
 class RateLimitError(JinaEISError):
@@ -136,7 +135,7 @@ class ServiceTimeoutError(JinaEISError):
     """No answer within `timeout` (Elasticsearch says 429 or 408, or nothing at all). Sent again."""
 
     transient = True
-    remedy = "Raise timeout, or lower batch_size."
+    remedy = "Raise timeout, or send fewer inputs in a request (batch_size, or window_size to rerank)."
 
 
 class ServiceUnavailableError(JinaEISError):
@@ -238,6 +237,16 @@ def sentence(text: str) -> str:
     """The text with a full stop, unless it ends in punctuation."""
     text = text.strip()
     return text if text.endswith((".", "!", "?", ":")) else f"{text}."
+
+
+def _listed(inputs: Sequence[int]) -> str:
+    first, last, count = inputs[0], inputs[-1], len(inputs)
+    if count == 1:
+        return f"Input {first}"
+    if last - first == count - 1:
+        return f"Inputs {first} to {last}"
+    shown = ", ".join(map(str, inputs[:3]))
+    return f"Inputs {shown}{f' and {count - 3} more up to {last}' if count > 3 else ''}"
 
 
 def _chain(body: object) -> tuple[str | None, list[str]]:

@@ -36,6 +36,7 @@ class Call(Generic[A]):
         endpoint: The inference endpoint that is called, for errors; "" if none is.
         bucket: Calls of one bucket share the service's rate limit: EIS counts per endpoint and input type.
         inputs: Positions of its inputs in the list that the user gave, for errors.
+        completed: How many of the user's inputs are answered, and given out, when this call's turn comes; for errors.
         keep: The answer is a fact of the deployment: the driver asks once and remembers.
     """
 
@@ -46,7 +47,8 @@ class Call(Generic[A]):
     body: Any = None
     endpoint: str = ""
     bucket: str = ""
-    inputs: range | None = None
+    inputs: Sequence[int] | None = None
+    completed: int | None = None
     keep: bool = False
 
 
@@ -113,21 +115,31 @@ def embed(
         endpoint=inference_id,
         bucket=f"{inference_id} {input_type}",
         inputs=range(first, first + count),
+        completed=first,
     )
 
 
-def rerank(inference_id: str, query: str, documents: Sequence[str], *, timeout: float) -> Call[list[float]]:
-    """Score documents against a query: one score per document, in the order of the documents."""
-    count = len(documents)
+def rerank(
+    inference_id: str, query: str, documents: Sequence[str], *, timeout: float, inputs: Sequence[int]
+) -> Call[list[float]]:
+    """Score documents against a query: one score per document, in the order of the documents.
+
+    Args:
+        inference_id: The endpoint.
+        query: What they should be relevant for.
+        documents: At least one text.
+        timeout: Seconds the service may take.
+        inputs: Positions of the documents in the user's list.
+    """
     return Call(
         "POST",
         f"/_inference/rerank/{quote(inference_id, safe='')}",
-        lambda body: _read_scores(body, count),
+        lambda body: _read_scores(body, inputs),
         params={"timeout": _duration(timeout)},
         body={"query": well_formed(query), "input": [well_formed(text) for text in documents]},
         endpoint=inference_id,
         bucket=inference_id,
-        inputs=range(count),
+        inputs=inputs,
     )
 
 
@@ -204,7 +216,8 @@ def _shortened(vector: Vector, length: int | None) -> Vector:
     return [number / norm for number in head]
 
 
-def _read_scores(body: Any, count: int) -> list[float]:
+def _read_scores(body: Any, inputs: Sequence[int]) -> list[float]:
+    count = len(inputs)
     scores: dict[int, float] = {}
     for item in _list(body, "rerank"):
         try:
@@ -212,13 +225,13 @@ def _read_scores(body: Any, count: int) -> list[float]:
         except (KeyError, TypeError, ValueError):
             raise InvalidAnswerError("A ranked document has no index or no relevance score.") from None
         if not 0 <= index < count:
-            raise InvalidAnswerError(f"Document {index} was ranked, but only {count} were sent.")
+            raise InvalidAnswerError(f"Document {index} of a request was ranked, but it held only {count}.")
         if index in scores:
-            raise InvalidAnswerError(f"Document {index} was ranked twice.")
+            raise InvalidAnswerError(f"Document {inputs[index]} was ranked twice.")
         if not math.isfinite(score):
-            raise InvalidAnswerError(f"Document {index} has a relevance score that is not a finite number.")
+            raise InvalidAnswerError(f"Document {inputs[index]} has a relevance score that is not a finite number.")
         scores[index] = score
-    if missing := [index for index in range(count) if index not in scores]:
+    if missing := [inputs[index] for index in range(count) if index not in scores]:
         raise InvalidAnswerError(f"{count} documents were sent and {len(scores)} were ranked; document {missing[0]} is missing.")
     return [scores[index] for index in range(count)]
 

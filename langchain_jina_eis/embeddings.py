@@ -12,8 +12,9 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import AliasChoices, Field, model_validator
 from typing_extensions import Self
 
-from jina_eis.embedder import BATCH_SIZE, Embedder, text_list, text_source
+from jina_eis.embedder import BATCH_SIZE, Embedder
 from jina_eis.errors import ConfigurationError, InputError
+from jina_eis.inputs import text_list, text_source
 from jina_eis.settings import ServiceSettings
 from jina_eis.wire import InputType, Vector
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jina_eis.embedder import Embedder, text_list
+from jina_eis.embedder import Embedder
 from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError
+from jina_eis.inputs import text_list
 from jina_eis.models import MODELS, EmbeddingModel
 from jina_eis.wire import Call, Steps, well_formed
 
