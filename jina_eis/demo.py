@@ -15,16 +15,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from pydoc_data.topics import topics
+from typing import Any
 
 from langchain_core.vectorstores import InMemoryVectorStore
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from langchain_jina_eis import JinaEISEmbeddings
+from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank
 
 from .errors import InputError
-from .wire import Steps, ask, rerank
 
 __all__ = ["DEMO_QUESTIONS", "Hit", "python_reference", "read_docs", "run", "search", "split"]
 
@@ -35,7 +35,6 @@ DEMO_QUESTIONS: tuple[tuple[str, frozenset[str]], ...] = (
 )
 """Questions about the Python language reference, each with the topics that answer it."""
 
-RERANKER = ".jina-reranker-v3"
 CANDIDATES = 8  # reranked for each question
 SHOWN = 5
 PASSAGE = 500  # characters, about 100 tokens
@@ -83,31 +82,30 @@ def run(docs: Sequence[Path], questions: Sequence[str], url: str | None, api_key
             url, api_key = eis.url, _LOCAL_KEY
             console.print(f"No deployment is given, so a stand-in answers: {eis.model_label}.", style="bold yellow")
             console.print("Its vectors and scores are not Jina's.\n", style="bold yellow")
-        embeddings = stack.enter_context(JinaEISEmbeddings(es_url=url, es_api_key=api_key, show_progress_bar=True, max_retries=3))
+        place: dict[str, Any] = {"es_url": url, "es_api_key": api_key, "max_retries": 3}
+        embeddings = stack.enter_context(JinaEISEmbeddings(**place, show_progress_bar=True))
+        reranker = stack.enter_context(JinaEISRerank(**place, top_n=SHOWN))
         store = InMemoryVectorStore(embeddings)
         console.print(f"Text       {len(passages)} passages of {'your documents' if docs else 'the Python language reference'}")
         began = time.perf_counter()
         store.add_texts(list(passages), [{"source": source} for source in passages.values()])
         console.print(f"Embedding  {embeddings.inference_id}, {time.perf_counter() - began:.1f} s")
-        console.print(f"Reranking  {RERANKER}, the best {CANDIDATES}; ranks are shown before → after\n")
+        console.print(f"Reranking  {reranker.inference_id}, the best {CANDIDATES}; ranks are shown before → after\n")
         for question in questions or (_typed(console) if docs else (question for question, _ in DEMO_QUESTIONS)):
-            console.print(_table(question, search(store, embeddings, question)))
+            console.print(_table(question, search(store, reranker, question)))
     _print_next_steps(console, embedded)
 
 
-def search(store: InMemoryVectorStore, embeddings: JinaEISEmbeddings, question: str) -> list[Hit]:
+def search(store: InMemoryVectorStore, reranker: JinaEISRerank, question: str) -> list[Hit]:
     """The passages nearest to the question, the most relevant first as the reranker sees it."""
     found = store.similarity_search_with_score(question, k=CANDIDATES)
-
-    def steps() -> Steps[list[float]]:
-        documents = [document.page_content for document, _ in found]
-        return (yield from ask([rerank(RERANKER, question, documents, timeout=embeddings.timeout)]))[0]
-
-    hits = [
-        Hit(document.metadata["source"], document.page_content, rank, cosine, relevance)
-        for rank, ((document, cosine), relevance) in enumerate(zip(found, embeddings._drive().run(steps()), strict=True), 1)
-    ]
-    return sorted(hits, key=lambda hit: -hit.relevance)
+    hits = []
+    for ranked in reranker.rerank([document for document, _ in found], question):
+        document, cosine = found[ranked["index"]]
+        hits.append(
+            Hit(document.metadata["source"], document.page_content, ranked["index"] + 1, cosine, ranked["relevance_score"])
+        )
+    return hits
 
 
 def python_reference() -> dict[str, str]:
@@ -178,7 +176,7 @@ def _table(question: str, hits: Sequence[Hit]) -> Table:
     table.add_column("Rerank", justify="right", no_wrap=True)
     table.add_column("Source", no_wrap=True, width=14)
     table.add_column("Passage", ratio=1)
-    for rank, hit in enumerate(hits[:SHOWN], 1):
+    for rank, hit in enumerate(hits, 1):
         row = (f"{hit.rank} → {rank}", f"{hit.cosine:.3f}", f"{hit.relevance:.3f}", hit.source, _snippet(hit.text))
         table.add_row(*row, style="green" if rank < hit.rank else None)
     return table

@@ -7,18 +7,22 @@ own errors, secrets that stay out of every rendering, and one driver for each pr
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 from typing_extensions import Self
 
 from .connection import Address, Connection
 from .driver import Driver
 from .errors import ConfigurationError
 from .pacing import Pacer
+from .reranker import WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
+from .wire import Steps
 
-__all__ = ["MAX_CONCURRENCY", "MAX_RETRIES", "TIMEOUT", "ServiceSettings"]
+__all__ = ["MAX_CONCURRENCY", "MAX_RETRIES", "TIMEOUT", "RerankSettings", "ServiceSettings"]
 
 TIMEOUT = 60.0  # seconds; twice what Elasticsearch gives an inference call by itself
 MAX_RETRIES = 6  # with doubling back-off up to 30 s on average 16 s in all
@@ -67,6 +71,10 @@ class ServiceSettings(BaseModel):
     _drivers: dict[int, Driver] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **arguments: Any) -> None:
+        self._fill(arguments)
+        self._address()  # better found out now than with the first request
+
+    def _fill(self, arguments: dict[str, Any]) -> None:
         told = None
         try:
             super().__init__(**_with_environment(arguments))
@@ -86,11 +94,6 @@ class ServiceSettings(BaseModel):
             if name in self.__dict__:
                 self.__dict__[name] = before  # pydantic leaves the refused value when a validator of the whole object refuses
             raise ConfigurationError(told)
-
-    @model_validator(mode="after")
-    def _check_place(self) -> Self:
-        self._address()
-        return self
 
     def close(self) -> None:
         """Close the connections that were opened here; the next call opens new ones."""
@@ -120,7 +123,8 @@ class ServiceSettings(BaseModel):
                 f"A {type(self).__name__} that holds {', '.join(live)} cannot be pickled: these hold locks or connections. "
                 "Make it with es_url or es_cloud_id, and set them where it arrives."
             )
-        return {**super().__getstate__(), "__pydantic_private__": {"_drivers": {}}}
+        state = BaseModel.__getstate__(self)
+        return {**state, "__pydantic_private__": {**(state["__pydantic_private__"] or {}), "_drivers": {}}}
 
     def __copy__(self) -> Self:
         copied = super().__copy__()
@@ -163,6 +167,37 @@ class ServiceSettings(BaseModel):
             product=self.product,
         )
         return Driver(connection, Pacer(self.max_concurrency, self.max_retries), self.max_concurrency)
+
+
+class RerankSettings(ServiceSettings):
+    """What the rerankers of both frameworks take besides, and the steps that follow from it."""
+
+    inference_id: str = Field(default=".jina-reranker-v3", min_length=1, validation_alias=AliasChoices("inference_id", "model"))
+    top_n: int | None = Field(default=3, ge=1)
+    score_threshold: float | None = Field(default=None, allow_inf_nan=False)
+    window_size: int = Field(default=WINDOW_SIZE, ge=2)
+    strategy: Strategy = "auto"
+
+    _notified: bool = PrivateAttr(default=False)
+
+    @model_validator(mode="after")
+    def _check_model(self) -> Self:
+        self._reranker()
+        return self
+
+    def _reranker(self) -> Reranker:
+        return Reranker(self.inference_id, self.window_size, self.strategy, self.timeout)
+
+    def _rank(self, query: str, documents: Sequence[str], top_n: int | None) -> Steps[list[Ranked]]:
+        """The best documents. What is asked is checked before any step is taken."""
+        return self._notify(self._reranker().rank(query, documents, top_n=top_n, score_threshold=self.score_threshold))
+
+    def _notify(self, steps: Steps[Ranking]) -> Steps[list[Ranked]]:
+        ranking = yield from steps
+        if ranking.notice and not self._notified:
+            self._notified = True  # a search engine would hear it with every question
+            warnings.warn(ranking.notice, stacklevel=2)
+        return ranking.documents
 
 
 def _with_environment(given: dict[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .embeddings import JinaEISEmbeddings
+    from .rerank import JinaEISRerank
 
-__all__ = ["JinaEISEmbeddings"]
+__all__ = ["JinaEISEmbeddings", "JinaEISRerank"]
 
-_HOME = {"JinaEISEmbeddings": "embeddings"}
+_HOME = {"JinaEISEmbeddings": "embeddings", "JinaEISRerank": "rerank"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,3 +1,22 @@
-"""Jina models on the Elastic Inference Service (EIS), for LlamaIndex. The adapters are still to come."""
+"""Jina models on the Elastic Inference Service (EIS), for LlamaIndex."""
 
-__all__: list[str] = []
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .rerank import JinaEISRerank
+
+__all__ = ["JinaEISRerank"]
+
+_HOME = {"JinaEISRerank": "rerank"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a class when it is first asked for, so that nobody pays for what they do not use."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

