@@ -13,8 +13,8 @@ import pytest
 import jina_eis
 from jina_eis.local import LocalEIS
 
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
-import openapi
+sys.path.insert(0, str(Path(__file__).parent))
+from contract import openapi
 
 
 def pytest_report_header() -> list[str]:

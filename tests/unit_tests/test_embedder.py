@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import by_hand
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,15 +22,9 @@ OWN = {"endpoints": [{"inference_id": "own", "task_type": "embedding", "service"
 
 
 def feed(steps: Steps[Any], answer: Any) -> tuple[Any, list[Call[Any]]]:
-    """Run steps by hand; `answer(call)` is the JSON of a call's answer."""
-    sent: list[Call[Any]] = []
-    try:
-        calls = list(next(steps))
-        while True:
-            sent += calls
-            calls = list(steps.send([call.read(answer(call)) for call in calls]))
-    except StopIteration as end:
-        return end.value, sent
+    """The result, and every call."""
+    result, rounds = by_hand.feed(steps, answer)
+    return result, [call for calls in rounds for call in calls]
 
 
 def vectors_of(call: Call[Any], dimensions: int = 1024) -> dict[str, Any]:

