@@ -14,6 +14,13 @@ def tests(session: nox.Session, elasticsearch: str) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session(python="3.10")
+def oldest(session: nox.Session) -> None:
+    """The test suite with the oldest supported release of LlamaIndex's core."""
+    session.install(".[all,dev]", "elasticsearch>=8.19,<9", "llama-index-core==0.13.0")
+    session.run("pytest", *session.posargs)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style and format."""
