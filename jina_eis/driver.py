@@ -71,7 +71,7 @@ class Driver:
                     return end.value  # type: ignore[no-any-return]
                 try:
                     resume = partial(steps.send, list(self.stream(calls, limiter)))
-                except JinaEISError as error:
+                except Exception as error:  # noqa: BLE001 - not handled here, but raised in the steps
                     resume = partial(steps.throw, error)
 
     async def arun(self, steps: Steps[T], limiter: RateLimiter | None = None) -> T:
@@ -85,11 +85,18 @@ class Driver:
                     return end.value  # type: ignore[no-any-return]
                 try:
                     resume = partial(steps.send, [answer async for answer in self.astream(calls, limiter)])
-                except JinaEISError as error:
+                except Exception as error:  # noqa: BLE001 - not handled here, but raised in the steps
                     resume = partial(steps.throw, error)
 
-    def stream(self, calls: Iterable[Call[A]], limiter: RateLimiter | None = None) -> Generator[A, None, None]:
+    def stream(
+        self, calls: Iterable[Call[A]], limiter: RateLimiter | None = None, ahead: int | None = None
+    ) -> Generator[A, None, None]:
         """The answers, in the order of the calls, as they come.
+
+        Args:
+            calls: Taken as they are needed.
+            limiter: Asked before every request.
+            ahead: Most calls ahead of the consumer, if that is less than the driver's own.
 
         Raises:
             JinaEISError: the first error in the order of the calls; every answer before it has been given out.
@@ -104,11 +111,12 @@ class Driver:
                 yield answer
             source.end()
             return
+        ahead = min(ahead or self._ahead, self._ahead)
         window: deque[tuple[Call[A], Future[A]]] = deque()
-        threads = ThreadPoolExecutor(self._ahead, thread_name_prefix="jina-eis")
+        threads = ThreadPoolExecutor(ahead, thread_name_prefix="jina-eis")
         try:
             for call in chain(head, source):
-                if len(window) == self._ahead:
+                if len(window) == ahead:
                     yield self._oldest(window, limiter)
                 context = contextvars.copy_context()  # traces of the caller reach the requests
                 window.append((call, threads.submit(context.run, self._perform, call, limiter, abandoned)))
@@ -119,7 +127,9 @@ class Driver:
             abandoned.set()
             threads.shutdown(wait=False, cancel_futures=True)
 
-    async def astream(self, calls: Iterable[Call[A]], limiter: RateLimiter | None = None) -> AsyncGenerator[A, None]:
+    async def astream(
+        self, calls: Iterable[Call[A]], limiter: RateLimiter | None = None, ahead: int | None = None
+    ) -> AsyncGenerator[A, None]:
         """As `stream`, with tasks of the running loop."""
         source = _Source(calls)
         head = list(islice(source, 2))
@@ -128,10 +138,11 @@ class Driver:
                 yield await self._aexplained(call, self._aperform(call, limiter), limiter)
             source.end()
             return
+        ahead = min(ahead or self._ahead, self._ahead)
         window: deque[tuple[Call[A], asyncio.Task[A]]] = deque()
         try:
             for call in chain(head, source):
-                if len(window) == self._ahead:
+                if len(window) == ahead:
                     yield await self._aexplained(*window[0], limiter)
                     window.popleft()
                 window.append((call, asyncio.create_task(self._aperform(call, limiter))))

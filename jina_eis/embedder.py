@@ -7,7 +7,7 @@ wanted dimensions. Nothing here sends or waits.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice, takewhile
@@ -53,8 +53,16 @@ class Embedder:
         self._check(endpoint)
         return endpoint
 
-    def calls(self, endpoint: EndpointInfo, texts: Iterable[str], input_type: InputType) -> Iterator[Call[list[Vector]]]:
+    def calls(
+        self, endpoint: EndpointInfo, texts: Iterable[str], input_type: InputType, positions: Sequence[int] | None = None
+    ) -> Iterator[Call[list[Vector]]]:
         """One call for every batch, made as it is taken.
+
+        Args:
+            endpoint: What `plan` returned.
+            texts: Any number of them.
+            input_type: Their role.
+            positions: Where they are in the user's list, for errors; default: from the start.
 
         Raises:
             InputError: at what is not a string, after the call for the texts before it.
@@ -75,7 +83,8 @@ class Embedder:
                     timeout=self.timeout,
                     dimensions=endpoint.dimensions,
                     cut=cut,
-                    first=first,
+                    inputs=range(first, first + len(sound)) if positions is None else positions[first : first + len(sound)],
+                    completed=first,
                 )
                 yield replace(call, read=partial(_read_alike, call.read, lengths))
             check_texts(batch[len(sound) :], first + len(sound))

@@ -7,7 +7,7 @@ from typing import Any
 
 from .errors import InputError
 
-__all__ = ["check_texts", "text_list", "text_source"]
+__all__ = ["check_texts", "query_text", "text_list", "text_source"]
 
 
 def text_list(texts: Any) -> list[str]:
@@ -22,6 +22,13 @@ def text_source(texts: Any) -> Iterable[Any]:
     if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
         raise InputError(f"Texts come as a list of strings, and this is {_a(texts)}. For a single text write [text].")
     return texts
+
+
+def query_text(query: Any) -> str:
+    """The query. Raises InputError for anything that is not a string."""
+    if not isinstance(query, str):
+        raise InputError(f"A query is a string, and this is {_a(query)}.")
+    return query
 
 
 def check_texts(texts: Sequence[Any], first: int = 0) -> None:

@@ -7,10 +7,11 @@ mix scores that mean different things. Here every order that matters comes from 
 from __future__ import annotations
 
 import math
+import random
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, zip_longest
+from itertools import accumulate, takewhile, zip_longest
 from typing import Literal
 
 from .endpoints import describe, known_endpoint
@@ -19,10 +20,11 @@ from .inputs import check_texts
 from .models import RerankModel, find_model
 from .wire import EndpointInfo, Steps, ask, rerank
 
-__all__ = ["WINDOW_SIZE", "Ranked", "Ranking", "Reranker", "Strategy"]
+__all__ = ["PRELIMINARY", "WINDOW_SIZE", "Ranked", "Ranking", "Reranker", "Strategy"]
 
 Strategy = Literal["auto", "pages", "two_stage", "sliding"]
 
+PRELIMINARY = "relevance_score_preliminary"  # the key that marks a preliminary score where a framework keeps metadata
 WINDOW_SIZE = 64  # documents that jina-reranker-v3 sees together (arXiv 2509.25085)
 HEADS = 8  # least that a block sends on; more of them changed nothing that could be measured (benchmarks/rerank_quality.py)
 
@@ -33,7 +35,7 @@ QUERY_TOKENS = 512  # where the published code of jina-reranker-v3 cuts the quer
 FRAME_TOKENS = 256  # instructions of the prompt
 DOCUMENT_FRAME_TOKENS = 16  # markup around a document
 
-_CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
+_CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,8 @@ class Ranked:
     Attributes:
         index: Its position in the list that was given.
         score: The model's own relevance score; that of a listwise model lies between -1 and 1.
-        preliminary: The score comes from a call that did not see the best documents. The place is right as far as the
-            model could tell, but the score compares with no other one of the ranking.
+        preliminary: The document was not in the last call. Its place is right as far as the model could tell, but its score
+            compares with no other one of the ranking.
     """
 
     index: int
@@ -71,8 +73,15 @@ class Reranker:
 
     Args:
         inference_id: An endpoint of task `rerank`.
-        window_size: Most documents in a call.
-        strategy: What to do with more documents than that; see `JinaEISRerank` of either framework.
+        window_size: Most documents in a call. Fewer are sent where long ones would overflow the model's shared context.
+        strategy: What to do with more documents than that, N of them in windows of w:
+
+            - `pages`: ceil(N/w) calls side by side.
+            - `two_stage`: those and one more, side by side but for the last; a further round if there are more than w/8 blocks.
+              The first min(8, w/2) places are those that one unlimited call would give, if its scores compared; those after
+              them too unless many of the best are dealt to one block.
+            - `sliding`: 1 + ceil((N-w)/(w/2)) calls, one after the other. The same is true of the first w/2 places.
+            - `auto`: pages for a pointwise model, else two stages.
         timeout: Seconds that the service may take for a request.
 
     Raises:
@@ -98,15 +107,16 @@ class Reranker:
             query: What they should be relevant for.
             documents: Any number of texts.
             top_n: Most documents to return; None for all.
-            score_threshold: Leave out documents with a lower score.
+            score_threshold: End the ranking before the first document with a lower score. What follows it is less relevant,
+                even where a preliminary score is higher.
 
         Raises:
-            InputError: an empty query, top_n below 1, or a document that is not a string.
+            InputError: an empty query, a top_n that is no number from 1, or a document that is not a string.
         """
         if not isinstance(query, str) or not query.strip():
             raise InputError("The query is empty: say what the documents should be relevant for.")
-        if top_n is not None and top_n < 1:
-            raise InputError(f"top_n={top_n}: ask for at least one document, or None for all.")
+        if top_n is not None and (not isinstance(top_n, int) or top_n < 1):
+            raise InputError(f"top_n={top_n!r}: ask for at least one document, or None for all.")
         check_texts(documents)
         return self._rank(query, documents, top_n, score_threshold)
 
@@ -114,10 +124,12 @@ class Reranker:
         if not documents:
             return Ranking([])
         model = self._model((yield from describe(self.inference_id)))
-        task = _Task(self, query, documents, self._window(model, query, documents))
+        lengths = [_tokens(document) for document in documents]
+        task = _Task(self, query, documents, self._window(model, _tokens(query), lengths))
         ranked = yield from self._way(task, model)
-        passed = [one for one in ranked if score_threshold is None or one.score >= score_threshold]
-        return Ranking(passed[:top_n], _notice(model, documents))
+        if score_threshold is not None:
+            ranked = list(takewhile(lambda one: one.score >= score_threshold, ranked))
+        return Ranking(ranked[:top_n], _notice(model, documents, lengths))
 
     def _model(self, endpoint: EndpointInfo) -> RerankModel | None:
         """The endpoint's model, if it is in the table."""
@@ -147,13 +159,14 @@ class Reranker:
             return task.pages()
         return task.sliding() if self.strategy == "sliding" else task.two_stage()
 
-    def _window(self, model: RerankModel | None, query: str, documents: Sequence[str]) -> int:
+    def _window(self, model: RerankModel | None, query: int, lengths: Sequence[int]) -> int:
         """Documents of a call: the window, or as many of the longest as the model's shared context holds."""
         if model is None or not model.listwise:
             return self.window_size
-        room = model.context - FRAME_TOKENS - 2 * min(_tokens(query), QUERY_TOKENS)
-        longest = sorted((_read(model, document) + DOCUMENT_FRAME_TOKENS for document in documents), reverse=True)
-        return max(2, sum(total <= room for total in accumulate(longest[: self.window_size])))
+        room = model.context - FRAME_TOKENS - 2 * min(query, QUERY_TOKENS)
+        read = sorted((min(length, model.document_tokens or model.context) for length in lengths), reverse=True)
+        totals = accumulate(length + DOCUMENT_FRAME_TOKENS for length in read[: self.window_size])
+        return max(2, sum(total <= room for total in totals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,21 +185,18 @@ class _Task:
         return _sorted(one for page in pages for one in page)
 
     def two_stage(self) -> Steps[list[Ranked]]:
-        """Blocks side by side, then the heads of all blocks together; and so on until they fit one call.
-
-        Documents are dealt to the blocks like cards, so that each block has its share of the best of the first stage.
-        """
+        """Blocks side by side, then the heads of all blocks together; and so on until they fit one call."""
         left: Sequence[int] = range(len(self.documents))
         behind: list[Ranked] = []
         while len(left) > self.window:
             count = -(-len(left) // self.window)
-            blocks = yield from self._round([left[first::count] for first in range(count)])
+            blocks = yield from self._round(_dealt(left, count))
+            places = ([one for one in place if one] for place in zip_longest(*blocks))
+            order = [one for place in places for one in sorted(place, key=lambda one: one.index)]
             # As many heads as one call holds, but from many blocks no fewer than a good block may have.
             heads = max(self.window, count * min(HEADS, self.window // 2))
-            shares = [heads // count + (block < heads % count) for block in range(count)]
-            left = sorted(one.index for block, share in zip(blocks, shares, strict=True) for one in block[:share])
-            places = zip_longest(*([None] * share + block[share:] for block, share in zip(blocks, shares, strict=True)))
-            behind = [_preliminary(one) for place in places for one in place if one] + behind
+            left = sorted(one.index for one in order[:heads])
+            behind = [_preliminary(one) for one in order[heads:]] + behind
         (best,) = yield from self._round([left])
         return best + behind
 
@@ -218,6 +228,20 @@ class _Task:
         return [_sorted(map(Ranked, block, scores)) for block, scores in zip(blocks, answers, strict=True)]
 
 
+def _dealt(indices: Sequence[int], count: int) -> list[list[int]]:
+    """The documents dealt like cards, so that every block has its share of the best of the first stage.
+
+    Who gets which card of a round is left to chance, always the same one: a list that alternates between sources, as
+    merged retrievers give it, must not end as one block for each source.
+    """
+    chance = random.Random(len(indices))
+    blocks: list[list[int]] = [[] for _ in range(count)]
+    for first in range(0, len(indices), count):
+        for block, index in zip(chance.sample(blocks, count), indices[first : first + count], strict=False):
+            block.append(index)
+    return blocks
+
+
 def _sorted(ranked: Iterable[Ranked]) -> list[Ranked]:
     return sorted(ranked, key=lambda one: (-one.score, one.index))
 
@@ -231,19 +255,15 @@ def _tokens(text: str) -> int:
     return math.ceil(wide / CJK_CHARACTERS_PER_TOKEN + (len(text) - wide) / CHARACTERS_PER_TOKEN)
 
 
-def _read(model: RerankModel, document: str) -> int:
-    """Tokens of the document that the model reads."""
-    return min(_tokens(document), model.document_tokens or model.context)
-
-
-def _notice(model: RerankModel | None, documents: Sequence[str]) -> str | None:
+def _notice(model: RerankModel | None, documents: Sequence[str], lengths: Sequence[int]) -> str | None:
     if model is None or not (limit := model.document_tokens):
         return None
-    over = [index for index, document in enumerate(documents) if _tokens(document) > limit]
+    over = [index for index, length in enumerate(lengths) if length > limit]
     if not over:
         return None
     more = f" and {len(over) - 1} more" if over[1:] else ""
+    safe = int(0.75 * limit * len(documents[over[0]]) / lengths[over[0]]) // 100 * 100  # characters, a quarter below the estimate
     return (
         f"Document {over[0]}{more} of {len(documents)} may be longer than the {limit:,} tokens that {model.name} reads of a "
-        f"document; the rest would not be seen. Split documents into passages of at most about {limit * 3:,} characters first."
+        f"document; the rest would not be seen. Split documents like it into passages of at most about {safe:,} characters."
     )

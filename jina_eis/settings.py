@@ -7,29 +7,43 @@ own errors, secrets that stay out of every rendering, and one driver for each pr
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 from typing_extensions import Self
 
 from .connection import Address, Connection
-from .driver import Driver
+from .driver import Driver, RateLimiter
 from .errors import ConfigurationError
 from .pacing import Pacer
-from .reranker import WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
 from .wire import Steps
 
-__all__ = ["MAX_CONCURRENCY", "MAX_RETRIES", "TIMEOUT", "RerankSettings", "ServiceSettings"]
+__all__ = ["MAX_CONCURRENCY", "MAX_RETRIES", "TIMEOUT", "ServiceSettings", "address_may_follow"]
 
 TIMEOUT = 60.0  # seconds; twice what Elasticsearch gives an inference call by itself
 MAX_RETRIES = 6  # with doubling back-off up to 30 s on average 16 s in all
 MAX_CONCURRENCY = 8
 
+T = TypeVar("T")
+
+_address_may_follow: ContextVar[bool] = ContextVar("address_may_follow", default=False)
+
 _PLACE = ("es_url", "es_cloud_id")
 _LOGIN = ("es_api_key", "es_user", "es_password")
+
+
+@contextmanager
+def address_may_follow() -> Iterator[None]:
+    """Objects that are made inside may lack what they need to connect: it is missed with the first request only."""
+    token = _address_may_follow.set(True)
+    try:
+        yield
+    finally:
+        _address_may_follow.reset(token)
 
 
 class ServiceSettings(BaseModel):
@@ -71,10 +85,6 @@ class ServiceSettings(BaseModel):
     _drivers: dict[int, Driver] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **arguments: Any) -> None:
-        self._fill(arguments)
-        self._address()  # better found out now than with the first request
-
-    def _fill(self, arguments: dict[str, Any]) -> None:
         told = None
         try:
             super().__init__(**_with_environment(arguments))
@@ -82,6 +92,8 @@ class ServiceSettings(BaseModel):
             told = _told(type(self), error)
         if told:  # outside of the handler: pydantic's error holds the arguments, and with them the secrets
             raise ConfigurationError(told)
+        if not _address_may_follow.get():
+            self._address()
 
     def __setattr__(self, name: str, value: Any) -> None:
         told = None
@@ -121,7 +133,7 @@ class ServiceSettings(BaseModel):
         if live := [name for name in ("client", "async_client", "rate_limiter") if getattr(self, name, None) is not None]:
             raise ConfigurationError(
                 f"A {type(self).__name__} that holds {', '.join(live)} cannot be pickled: these hold locks or connections. "
-                "Make it with es_url or es_cloud_id, and set them where it arrives."
+                "Make it with es_url or es_cloud_id, and without these."
             )
         state = BaseModel.__getstate__(self)
         return {**state, "__pydantic_private__": {**(state["__pydantic_private__"] or {}), "_drivers": {}}}
@@ -152,6 +164,16 @@ class ServiceSettings(BaseModel):
             password=_revealed(self.es_password),
         )
 
+    def _run(self, steps: Steps[T]) -> T:
+        return self._drive().run(steps, self._limiter())
+
+    async def _arun(self, steps: Steps[T]) -> T:
+        return await self._drive().arun(steps, self._limiter())
+
+    def _limiter(self) -> RateLimiter | None:
+        """What is asked before every request."""
+        return None
+
     def _drive(self) -> Driver:
         """The driver of this process: a forked child must not share its parent's connections."""
         pid = os.getpid()
@@ -169,44 +191,14 @@ class ServiceSettings(BaseModel):
         return Driver(connection, Pacer(self.max_concurrency, self.max_retries), self.max_concurrency)
 
 
-class RerankSettings(ServiceSettings):
-    """What the rerankers of both frameworks take besides, and the steps that follow from it."""
-
-    inference_id: str = Field(default=".jina-reranker-v3", min_length=1, validation_alias=AliasChoices("inference_id", "model"))
-    top_n: int | None = Field(default=3, ge=1)
-    score_threshold: float | None = Field(default=None, allow_inf_nan=False)
-    window_size: int = Field(default=WINDOW_SIZE, ge=2)
-    strategy: Strategy = "auto"
-
-    _notified: bool = PrivateAttr(default=False)
-
-    @model_validator(mode="after")
-    def _check_model(self) -> Self:
-        self._reranker()
-        return self
-
-    def _reranker(self) -> Reranker:
-        return Reranker(self.inference_id, self.window_size, self.strategy, self.timeout)
-
-    def _rank(self, query: str, documents: Sequence[str], top_n: int | None) -> Steps[list[Ranked]]:
-        """The best documents. What is asked is checked before any step is taken."""
-        return self._notify(self._reranker().rank(query, documents, top_n=top_n, score_threshold=self.score_threshold))
-
-    def _notify(self, steps: Steps[Ranking]) -> Steps[list[Ranked]]:
-        ranking = yield from steps
-        if ranking.notice and not self._notified:
-            self._notified = True  # a search engine would hear it with every question
-            warnings.warn(ranking.notice, stacklevel=2)
-        return ranking.documents
-
-
 def _with_environment(given: dict[str, Any]) -> dict[str, Any]:
     """What was left out, from the environment. What is given wins over it, as a group."""
     if given.get("client") is not None or given.get("async_client") is not None:
         return given
-    for group in (_PLACE, _LOGIN):
-        if all(given.get(name) is None for name in group):
-            given = {**given, **{name: value for name in group if (value := os.environ.get(name.upper()))}}
+    given = {name: value for name, value in given.items() if value is not None or name not in (*_PLACE, *_LOGIN)}
+    for group in (_PLACE, ("es_user", "es_password") if "es_user" in given else _LOGIN):
+        if not any(name in given for name in group if name != "es_user"):
+            given = {**{name: value for name in group if (value := os.environ.get(name.upper()))}, **given}
     return given
 
 

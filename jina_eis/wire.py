@@ -90,7 +90,8 @@ def embed(
     timeout: float,
     dimensions: int | None,
     cut: int | None = None,
-    first: int = 0,
+    inputs: Sequence[int],
+    completed: int,
 ) -> Call[list[Vector]]:
     """Embed texts: as many vectors as texts, in their order.
 
@@ -102,7 +103,8 @@ def embed(
         timeout: Seconds the service may take.
         dimensions: Length of the vectors that the endpoint answers with; None if that is not known.
         cut: Keep this many leading numbers of each and renormalise to unit length; None for all of them.
-        first: Position of the first text in the user's list.
+        inputs: Positions of the texts in the user's list.
+        completed: How many texts were sent before these.
     """
     key = "text_embedding" if task == "text_embedding" else "embeddings"
     count = len(texts)
@@ -114,8 +116,8 @@ def embed(
         body={"input": [well_formed(text) for text in texts], "input_type": input_type},
         endpoint=inference_id,
         bucket=f"{inference_id} {input_type}",
-        inputs=range(first, first + count),
-        completed=first,
+        inputs=inputs,
+        completed=completed,
     )
 
 

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import aclosing, closing
 from importlib.metadata import version
-from typing import Any, ClassVar, TypeVar, cast
+from typing import ClassVar
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.rate_limiters import BaseRateLimiter
-from pydantic import AliasChoices, Field, model_validator
-from typing_extensions import Self
+from pydantic import Field
 
-from jina_eis.embedder import BATCH_SIZE, Embedder
-from jina_eis.errors import ConfigurationError, InputError
-from jina_eis.inputs import text_list, text_source
-from jina_eis.settings import ServiceSettings
-from jina_eis.wire import InputType, Vector
+from jina_eis.adapters import EmbeddingSettings
+from jina_eis.driver import RateLimiter
+from jina_eis.embedder import BATCH_SIZE
+from jina_eis.inputs import query_text, text_list, text_source
+from jina_eis.progress import Vectors, with_progress
+from jina_eis.wire import Vector
 
 __all__ = ["JinaEISEmbeddings"]
 
-Vectors = TypeVar("Vectors", Iterator[Vector], AsyncIterator[Vector])
 
-
-class JinaEISEmbeddings(ServiceSettings, Embeddings):
+class JinaEISEmbeddings(EmbeddingSettings, Embeddings):
     """Jina embedding models on the Elastic Inference Service (EIS).
 
     Setup:
@@ -90,25 +87,9 @@ class JinaEISEmbeddings(ServiceSettings, Embeddings):
 
     product: ClassVar[str] = f"langchain-jina-eis/{version('jina-eis')}"
 
-    inference_id: str = Field(
-        default=".jina-embeddings-v5-text-small", min_length=1, validation_alias=AliasChoices("inference_id", "model")
-    )
-    dimensions: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=BATCH_SIZE, ge=1)
-    query_input_type: InputType = "search"
-    document_input_type: InputType = "ingest"
     show_progress_bar: bool = False
     rate_limiter: BaseRateLimiter | None = Field(default=None, exclude=True, repr=False)
-
-    @model_validator(mode="after")
-    def _check_model(self) -> Self:
-        self._embedder()
-        return self
-
-    @property
-    def model(self) -> str:
-        """The inference endpoint, under the name that LangChain's tools look for."""
-        return self.inference_id
 
     @property
     def cache_namespace(self) -> str:
@@ -130,22 +111,21 @@ class JinaEISEmbeddings(ServiceSettings, Embeddings):
             JinaEISError: nothing is returned unless every text was embedded; the error says which were not.
         """
         listed = text_list(texts)
-        return list(self._with_progress(self.stream_documents(listed), len(listed))) if listed else []
+        return list(self._shown(self.stream_documents(listed), len(listed))) if listed else []
 
     async def aembed_documents(self, texts: list[str]) -> list[Vector]:
         """As `embed_documents`, without blocking the event loop."""
         listed = text_list(texts)
-        vectors = self._with_progress(self.astream_documents(listed), len(listed))
+        vectors = self._shown(self.astream_documents(listed), len(listed))
         return [vector async for vector in vectors] if listed else []
 
     def embed_query(self, text: str) -> Vector:
         """The vector of a search query."""
-        return self._drive().run(self._embedder().embed(_query(text), self.query_input_type), self.rate_limiter)[0]
+        return self._run(self._embedder().embed([query_text(text)], self.query_input_type))[0]
 
     async def aembed_query(self, text: str) -> Vector:
         """As `embed_query`, without blocking the event loop."""
-        steps = self._embedder().embed(_query(text), self.query_input_type)
-        return (await self._drive().arun(steps, self.rate_limiter))[0]
+        return (await self._arun(self._embedder().embed([query_text(text)], self.query_input_type)))[0]
 
     def stream_documents(self, texts: Iterable[str]) -> Iterator[Vector]:
         """The vectors of any number of texts, in their order, while embedding goes on.
@@ -156,45 +136,17 @@ class JinaEISEmbeddings(ServiceSettings, Embeddings):
             JinaEISError: the first error in the order of the texts, after every vector before its batch was given out.
             InputError: at a text that is not a string, after every vector before it was given out.
         """
-        return self._stream(text_source(texts))
+        return self._vectors(text_source(texts), self.document_input_type)
 
     def astream_documents(self, texts: Iterable[str]) -> AsyncIterator[Vector]:
         """As `stream_documents`, without blocking the event loop."""
-        return self._astream(text_source(texts))
+        return self._avectors(text_source(texts), self.document_input_type)
 
-    def _stream(self, texts: Iterable[str]) -> Iterator[Vector]:
-        driver, embedder = self._drive(), self._embedder()
-        endpoint = driver.run(embedder.plan(), self.rate_limiter)
-        calls = embedder.calls(endpoint, texts, self.document_input_type)
-        with closing(driver.stream(calls, self.rate_limiter)) as batches:
-            for vectors in batches:
-                yield from vectors
+    def _texts_in_a_request(self) -> int:
+        return self.batch_size
 
-    async def _astream(self, texts: Iterable[str]) -> AsyncIterator[Vector]:
-        driver, embedder = self._drive(), self._embedder()
-        endpoint = await driver.arun(embedder.plan(), self.rate_limiter)
-        calls = embedder.calls(endpoint, texts, self.document_input_type)
-        async with aclosing(driver.astream(calls, self.rate_limiter)) as batches:
-            async for vectors in batches:
-                for vector in vectors:
-                    yield vector
+    def _limiter(self) -> RateLimiter | None:
+        return self.rate_limiter
 
-    def _embedder(self) -> Embedder:
-        return Embedder(self.inference_id, self.dimensions, self.batch_size, self.timeout)
-
-    def _with_progress(self, vectors: Vectors, total: int) -> Vectors:
-        if not self.show_progress_bar or not total:
-            return vectors
-        try:
-            from tqdm.auto import tqdm
-        except ImportError:
-            raise ConfigurationError(
-                'show_progress_bar=True needs tqdm. Install it with: pip install "jina-eis[langchain]".'
-            ) from None
-        return cast(Vectors, tqdm(vectors, total=total, desc="Embedding", unit="text"))
-
-
-def _query(text: Any) -> list[str]:
-    if not isinstance(text, str):
-        raise InputError(f"A query is a string, and this is of type {type(text).__name__}.")
-    return [text]
+    def _shown(self, vectors: Vectors, total: int) -> Vectors:
+        return with_progress(vectors, total) if self.show_progress_bar and total else vectors

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from types import EllipsisType
-from typing import Any, ClassVar
+from typing import ClassVar, TypedDict, TypeVar
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import Field
+from typing_extensions import NotRequired
 
+from jina_eis.adapters import RerankSettings
+from jina_eis.driver import RateLimiter
+from jina_eis.errors import InputError
 from jina_eis.inputs import text_source
-from jina_eis.reranker import Ranked
-from jina_eis.settings import RerankSettings
+from jina_eis.reranker import PRELIMINARY, Ranked
 from jina_eis.wire import Steps
 
-__all__ = ["JinaEISRerank"]
+__all__ = ["JinaEISRerank", "RankedDocument"]
+
+T = TypeVar("T")
+
+
+class RankedDocument(TypedDict):
+    """A document's place in a ranking: its position in the list that was given, and the model's own score.
+
+    `relevance_score_preliminary` is True, and there, if the score compares with no other.
+    """
+
+    index: int
+    relevance_score: float
+    relevance_score_preliminary: NotRequired[bool]
 
 
 class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
@@ -38,17 +54,18 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
         top_n: int | None = 3
             Documents to return; None for all.
         score_threshold: float | None = None
-            Leave out documents that the model scores lower. Scores of a listwise model lie between -1 and 1 and depend on
-            the other documents: find the threshold on your own data.
+            End before the first document that the model scores lower. Scores of a listwise model lie between -1 and 1 and
+            depend on the other documents: find the threshold on your own data.
         window_size: int = 64
-            Most documents in a request. jina-reranker-v3 and v3.5 see 64 together (arXiv 2509.25085).
+            Most documents in a request, fewer where long ones would overflow the model's context. jina-reranker-v3 and v3.5
+            see 64 together (arXiv 2509.25085).
         strategy: str = "auto"
             What to do with more documents than that. Requests for 64, 100, 200, 500 and 1,000 documents, in windows of 64:
 
             - "two_stage": blocks side by side, then the best of all blocks in one request: 1, 3, 5, 9 and 19, in at most
-              3 rounds. Right for every model.
+              3 rounds. Right for every model; sure of the first 8 places, and of the others nearly always.
             - "sliding": a window moves from the end to the front: 1, 3, 6, 15 and 31, one after the other. Right for
-              every model, slower.
+              every model, slower; sure of the first 32 places.
             - "pages": each document once, sorted by score: 1, 2, 4, 8 and 16, all side by side. Right for pointwise models
               alone, and refused for models that are known to be listwise.
             - "auto": "pages" for jina-reranker-v2, "two_stage" for any other.
@@ -79,10 +96,9 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
         best = await reranker.acompress_documents(documents, "How do glaciers move?")
         ```
 
-    With more documents than `window_size` and a listwise model, one last request sees the `window_size` best documents, and
-    their scores compare. Whatever follows them is in order too, but its scores stem from requests with other documents and
-    compare with none: it is marked with `metadata["relevance_score_preliminary"] = True` (`"preliminary": True` in
-    `rerank`).
+    With more documents than `window_size` and a listwise model, one last request ranks the best of all blocks, and its
+    scores compare. Whatever follows is in order too, but its scores stem from requests with other documents and compare with
+    none: it is marked `"relevance_score_preliminary": True`, in the metadata or in what `rerank` returns.
 
     One object serves any number of threads and event loops. It is picklable if it was made without a client or rate
     limiter of yours.
@@ -90,7 +106,7 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
     Raises:
         ConfigurationError: (also a ValueError) arguments that cannot work, when the object is made, or on first use for
             what only the deployment knows.
-        InputError: (also a ValueError) an empty query, or a document without text; nothing has been sent.
+        InputError: (also a ValueError) an empty query, or what is no document; nothing has been sent.
         JinaEISError: what the service answered, typed; see `jina_eis.errors`. It names the documents that the failed
             request held.
     """
@@ -99,28 +115,23 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
 
     rate_limiter: BaseRateLimiter | None = Field(default=None, exclude=True, repr=False)
 
-    @property
-    def model(self) -> str:
-        """The inference endpoint, under the name that LangChain's tools look for."""
-        return self.inference_id
-
     def compress_documents(self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None) -> list[Document]:
         """The `top_n` most relevant documents, best first; equally relevant ones in the order given.
 
         They are copies with the same id, type and metadata, and with the score in `metadata["relevance_score"]`. The
         documents that were given stay as they are. No documents, no request. `callbacks` are not used.
         """
-        return self._drive().run(self._compress(documents, query), self.rate_limiter)
+        return self._run(self._compress(documents, query))
 
     async def acompress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
         """As `compress_documents`, without blocking the event loop."""
-        return await self._drive().arun(self._compress(documents, query), self.rate_limiter)
+        return await self._arun(self._compress(documents, query))
 
     def rerank(
-        self, documents: Sequence[str | Document], query: str, *, top_n: int | EllipsisType | None = ...
-    ) -> list[dict[str, Any]]:
+        self, documents: Iterable[str | Document], query: str, *, top_n: int | EllipsisType | None = ...
+    ) -> list[RankedDocument]:
         """The positions and scores of the most relevant documents: `[{"index": 0, "relevance_score": 0.5}]`, best first.
 
         Args:
@@ -128,36 +139,49 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
             query: What they should be relevant for.
             top_n: In place of the object's own; None for all.
         """
-        return self._drive().run(self._rerank(documents, query, top_n), self.rate_limiter)
+        return self._run(self._rerank(documents, query, top_n))
 
     async def arerank(
-        self, documents: Sequence[str | Document], query: str, *, top_n: int | EllipsisType | None = ...
-    ) -> list[dict[str, Any]]:
+        self, documents: Iterable[str | Document], query: str, *, top_n: int | EllipsisType | None = ...
+    ) -> list[RankedDocument]:
         """As `rerank`, without blocking the event loop."""
-        return await self._drive().arun(self._rerank(documents, query, top_n), self.rate_limiter)
+        return await self._arun(self._rerank(documents, query, top_n))
+
+    def _limiter(self) -> RateLimiter | None:
+        return self.rate_limiter
 
     def _compress(self, documents: Sequence[Document], query: str) -> Steps[list[Document]]:
-        documents = list(documents)
-        ranked = yield from self._rank(query, _texts(documents), self.top_n)
+        documents = _listed(documents)
+        for position, document in enumerate(documents):
+            if not isinstance(document, Document):
+                raise InputError(f"Input {position} is of type {type(document).__name__}, not a Document. `rerank` takes texts.")
+        ranked = yield from self._rank(query, [document.page_content for document in documents], self.top_n)
         return [_scored(documents[one.index], one) for one in ranked]
 
     def _rerank(
-        self, documents: Sequence[str | Document], query: str, top_n: int | EllipsisType | None
-    ) -> Steps[list[dict[str, Any]]]:
-        ranked = yield from self._rank(query, _texts(documents), self.top_n if top_n is ... else top_n)
-        return [
-            {"index": one.index, "relevance_score": one.score, **({"preliminary": True} if one.preliminary else {})}
-            for one in ranked
-        ]
+        self, documents: Iterable[str | Document], query: str, top_n: int | EllipsisType | None
+    ) -> Steps[list[RankedDocument]]:
+        texts = [document.page_content if isinstance(document, Document) else document for document in _listed(documents)]
+        ranked = yield from self._rank(query, texts, self.top_n if isinstance(top_n, EllipsisType) else top_n)
+        return [_told(one) for one in ranked]
 
 
-def _texts(documents: Sequence[str | Document]) -> list[str]:
-    return [document.page_content if isinstance(document, Document) else document for document in text_source(documents)]
+def _listed(documents: Iterable[T]) -> list[T]:
+    if isinstance(documents, Document):  # which is iterable
+        raise InputError("Documents come as a list. For a single one write [document].")
+    return list(text_source(documents))
+
+
+def _told(ranked: Ranked) -> RankedDocument:
+    told: RankedDocument = {"index": ranked.index, "relevance_score": ranked.score}
+    if ranked.preliminary:
+        told["relevance_score_preliminary"] = True
+    return told
 
 
 def _scored(document: Document, ranked: Ranked) -> Document:
     metadata = {**document.metadata, "relevance_score": ranked.score}
-    metadata.pop("relevance_score_preliminary", None)  # of an earlier ranking
+    metadata.pop(PRELIMINARY, None)  # of an earlier ranking
     if ranked.preliminary:
-        metadata["relevance_score_preliminary"] = True
+        metadata[PRELIMINARY] = True
     return document.model_copy(update={"metadata": metadata})

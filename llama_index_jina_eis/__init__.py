@@ -4,18 +4,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .embedding import JinaEISEmbedding
     from .rerank import JinaEISRerank
 
-__all__ = ["JinaEISRerank"]
+__all__ = ["JinaEISEmbedding", "JinaEISRerank"]
 
-_HOME = {"JinaEISRerank": "rerank"}
+_HOME = {"JinaEISEmbedding": "embedding", "JinaEISRerank": "rerank"}
 
 
-def __getattr__(name: str) -> Any:
-    """Import a class when it is first asked for, so that nobody pays for what they do not use."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+if not TYPE_CHECKING:  # or no checker would see a misspelt name
+
+    def __getattr__(name: str) -> Any:
+        """Import a class when it is first asked for, so that nobody pays for what they do not use."""
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

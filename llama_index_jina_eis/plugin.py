@@ -9,9 +9,24 @@ from llama_index.core.schema import BaseComponent
 from pydantic import BaseModel, field_validator
 from typing_extensions import Self
 
-from jina_eis.settings import ServiceSettings
+from jina_eis.settings import ServiceSettings, address_may_follow
 
-__all__ = ["Plugin"]
+__all__ = ["Limiter", "Plugin"]
+
+
+class Limiter:
+    """A rate limiter of LlamaIndex, under the names that the driver knows."""
+
+    def __init__(self, limiter: Any) -> None:
+        self._limiter = limiter
+
+    def acquire(self) -> None:
+        """Block until a request may be sent."""
+        self._limiter.acquire()
+
+    async def aacquire(self) -> None:
+        """Wait until a request may be sent."""
+        await self._limiter.async_acquire()
 
 
 class Plugin(ServiceSettings, BaseComponent):
@@ -28,9 +43,8 @@ class Plugin(ServiceSettings, BaseComponent):
 
         It may lack what it needs to connect; the first use says so.
         """
-        restored = cls.__new__(cls)
-        restored._fill({name: value for name, value in {**data, **kwargs}.items() if name != "class_name"})
-        return restored
+        with address_may_follow():
+            return super().from_dict(data, **kwargs)
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()

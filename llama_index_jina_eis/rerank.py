@@ -6,14 +6,14 @@ from importlib.metadata import version
 from typing import Any, ClassVar
 
 from llama_index.core.callbacks import CBEventType, EventPayload
+from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
-from llama_index_instrumentation import get_dispatcher
 
+from jina_eis.adapters import RerankSettings
 from jina_eis.errors import InputError
-from jina_eis.reranker import Ranked
-from jina_eis.settings import RerankSettings
+from jina_eis.reranker import PRELIMINARY, Ranked
 from jina_eis.wire import Steps
 
 from .plugin import Plugin
@@ -22,7 +22,7 @@ __all__ = ["JinaEISRerank"]
 
 dispatcher = get_dispatcher(__name__)
 
-RETRIEVAL_SCORE, PRELIMINARY = "retrieval_score", "relevance_score_preliminary"
+RETRIEVAL_SCORE = "retrieval_score"
 
 
 class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
@@ -31,18 +31,19 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
     Args:
         inference_id: The inference endpoint, preconfigured or your own; also taken as `model`. Default: `.jina-reranker-v3`.
         top_n: Nodes to return; None for all. Default: 3.
-        score_threshold: Leave out nodes that the model scores lower. Scores of a listwise model lie between -1 and 1 and
-            depend on the other nodes: find the threshold on your own data. Default: None.
+        score_threshold: End before the first node that the model scores lower. Scores of a listwise model lie between -1 and
+            1 and depend on the other nodes: find the threshold on your own data. Default: None.
         keep_retrieval_score: Give the nodes as copies with the score they came with in `metadata["retrieval_score"]`, which
             neither an embedding model nor an LLM gets to see. Default: False.
         metadata_mode: Which metadata the reranker reads before the text. Default: that for embedding models.
-        window_size: Most nodes in a request. Default: 64, which jina-reranker-v3 and v3.5 see together (arXiv 2509.25085).
+        window_size: Most nodes in a request, fewer where long ones would overflow the model's context. Default: 64, which
+            jina-reranker-v3 and v3.5 see together (arXiv 2509.25085).
         strategy: What to do with more nodes than that. Requests for 64, 100, 200, 500 and 1,000 nodes, in windows of 64:
 
             - "two_stage": blocks side by side, then the best of all blocks in one request: 1, 3, 5, 9 and 19, in at most
-              3 rounds. Right for every model.
+              3 rounds. Right for every model; sure of the first 8 places, and of the others nearly always.
             - "sliding": a window moves from the end to the front: 1, 3, 6, 15 and 31, one after the other. Right for
-              every model, slower.
+              every model, slower; sure of the first 32 places.
             - "pages": each node once, sorted by score: 1, 2, 4, 8 and 16, all side by side. Right for pointwise models alone,
               and refused for models that are known to be listwise.
             - "auto" (default): "pages" for jina-reranker-v2, "two_stage" for any other.
@@ -50,9 +51,10 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
     es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries and max_concurrency are
     described at `ServiceSettings`. An argument that does not exist is an error.
 
-    With more nodes than `window_size` and a listwise model, one last request sees the `window_size` best nodes, and their
-    scores compare. Whatever follows them is in order too, but its scores stem from requests with other nodes and compare
-    with none: such nodes are copies marked with `metadata["relevance_score_preliminary"] = True`, unseen by models.
+    With more nodes than `window_size` and a listwise model, one last request ranks the best of all blocks, and its scores
+    compare. Whatever follows is in order too, but its scores stem from requests with other nodes and compare with none: such
+    nodes are copies marked with `metadata["relevance_score_preliminary"] = True`, unseen by models. The reranker reads text:
+    a node without any, such as a bare image, is ranked as an empty one.
 
     One object serves any number of threads and event loops. Dictionaries, JSON and the representation hold no secrets;
     pickles do, and need an object that was made without a client of yours.
@@ -83,18 +85,18 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
         return "JinaEISRerank"
 
     def _postprocess_nodes(self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None) -> list[NodeWithScore]:
-        return self._drive().run(self._reranked(nodes, query_bundle))
+        return self._run(self._reranked(nodes, query_bundle))
 
     @dispatcher.span
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        return await self._drive().arun(self._reranked(nodes, query_bundle))
+        return await self._arun(self._reranked(nodes, query_bundle))
 
     def _reranked(self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None) -> Steps[list[NodeWithScore]]:
         if query_bundle is None:
             raise InputError("There is no query: pass query_bundle or query_str.")
-        query = query_bundle.query_str
+        query, nodes = query_bundle.query_str, list(nodes)
         texts = [node.node.get_content(metadata_mode=self.metadata_mode) for node in nodes]
         steps = self._rank(query, texts, self.top_n)
         if not nodes:

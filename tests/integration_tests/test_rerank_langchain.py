@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from langchain_classic.retrievers import ContextualCompressionRetriever
+from langchain_classic.retrievers import ContextualCompressionRetriever, MergerRetriever
 from langchain_classic.retrievers.document_compressors import DocumentCompressorPipeline
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.rate_limiters import InMemoryRateLimiter
@@ -154,6 +154,18 @@ def test_scores_are_the_model_s_own_and_may_be_negative(face: Face, make: Callab
     assert [document.metadata["relevance_score"] for document in kept] == scores[:2]
 
 
+def test_merged_retrievers_end_in_no_block_of_their_own(face: Face, make: Callable[..., JinaEISRerank]) -> None:
+    class Source(BaseRetriever):
+        text: str
+
+        def _get_relevant_documents(self, query: str, **_: Any) -> list[Document]:
+            return [Document(page_content=f"{self.text} {n}", metadata={"text": self.text}) for n in range(50)]
+
+    merged = MergerRetriever(retrievers=[Source(text=text) for text in ("glacier ice", "bread", "wool", "trains")])
+    best = face.compress(make(top_n=30), merged.invoke(QUERY))
+    assert {document.metadata["text"] for document in best} == {"glacier ice"}
+
+
 def test_any_number_of_documents_is_ranked_in_windows_side_by_side(
     face: Face, make: Callable[..., JinaEISRerank], eis: LocalEIS
 ) -> None:
@@ -166,7 +178,7 @@ def test_any_number_of_documents_is_ranked_in_windows_side_by_side(
     assert eis.most_in_flight == 4
     marks = [document.metadata.get("relevance_score_preliminary", False) for document in best]
     assert marks == [False] * 64 + [True] * 136
-    assert [one.get("preliminary", False) for one in face.rerank(make(top_n=None), documents(200))] == marks
+    assert [one.get("relevance_score_preliminary", False) for one in face.rerank(make(top_n=None), documents(200))] == marks
 
 
 def test_the_mark_of_an_earlier_ranking_does_not_stay(face: Face, make: Callable[..., JinaEISRerank]) -> None:
@@ -197,9 +209,11 @@ def test_a_block_that_fails_is_sent_again_alone(face: Face, make: Callable[..., 
 
 def test_a_block_that_fails_for_good_names_its_documents(face: Face, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
     eis.faults.poison("filler 50", "unavailable")
-    with pytest.raises(errors.ServiceUnavailableError, match=r"Inputs 2, 6, 10 and 47 more up to 198 failed") as caught:
+    with pytest.raises(errors.ServiceUnavailableError, match=r"Inputs \d+, \d+, \d+ and 47 more up to \d+ failed") as caught:
         face.compress(make(max_retries=1), documents(200))
-    assert list(caught.value.inputs or ()) == list(range(2, 200, 4))
+    inputs = caught.value.inputs or ()
+    assert 50 in inputs
+    assert [position // 4 for position in inputs] == list(range(50))  # dealt: one of every four
     assert (caught.value.completed, caught.value.retries, caught.value.endpoint) == (None, 1, ".jina-reranker-v3")
 
 
@@ -227,8 +241,15 @@ def test_bad_documents_are_refused_before_anything_is_sent(face: Face, make: Cal
         face.rerank(make(), ["a", None])
     with pytest.raises(InputError, match=r"For a single text write \[text\]"):
         face.rerank(make(), "letters")
-    with pytest.raises(InputError, match="top_n=0"):
-        face.rerank(make(), ["a"], top_n=0)
+    with pytest.raises(InputError, match=r"For a single one write \[document\]"):
+        face.rerank(make(), documents()[0])
+    with pytest.raises(InputError, match=r"Input 1 is of type str, not a Document\. `rerank` takes texts"):
+        face.compress(make(), [*documents(1), "text"])
+    with pytest.raises(InputError, match="come as a list"):
+        face.compress(make(), None)
+    for top_n in (0, 1.5, "2"):
+        with pytest.raises(InputError, match="top_n="):
+            face.rerank(make(), ["a"], top_n=top_n)
     assert eis.requests == []
 
 

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 from llama_index.core import MockEmbedding, VectorStoreIndex
-from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
+from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload, LlamaDebugHandler
 from llama_index.core.evaluation import RetrieverEvaluator
+from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.llms import MockLLM
 from llama_index.core.objects import ObjectIndex
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle, TextNode
-from llama_index_instrumentation import get_dispatcher
+from pydantic import PrivateAttr
 
 from jina_eis import errors
 from jina_eis.errors import ConfigurationError, InvalidAnswerError
@@ -259,6 +260,35 @@ def test_a_dictionary_without_an_address_fails_on_first_use_and_says_how_to_mend
         face.rerank(reranker, nodes())
     with pytest.raises(ConfigurationError, match="Where is Elasticsearch"):
         JinaEISRerank()
+
+
+def test_a_user_and_password_of_the_environment_survive_a_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"ES_URL": "http://localhost:1", "ES_USER": "elastic", "ES_PASSWORD": "geheim"}.items():
+        monkeypatch.setenv(name, value)
+    twin = JinaEISRerank.from_dict(JinaEISRerank().to_dict())
+    assert twin.es_user == "elastic"
+    assert twin.es_password is not None
+    assert twin._drive()
+
+
+def test_a_subclass_with_its_own_constructor_survives_a_round_trip(eis: LocalEIS) -> None:
+    class Counting(JinaEISRerank):
+        _asked: list[str] = PrivateAttr()
+
+        def __init__(self, **arguments: Any) -> None:
+            super().__init__(**arguments)
+            self._asked = ["made"]
+
+    assert Counting.from_dict(Counting(es_url=eis.url).to_dict())._asked == ["made"]
+
+
+def test_a_failure_that_is_not_ours_reaches_the_callbacks_as_one() -> None:
+    handler = LlamaDebugHandler(print_trace_on_end=False)
+    reranker = JinaEISRerank(client=object(), callback_manager=CallbackManager([handler]))
+    with pytest.raises(AttributeError):
+        reranker.postprocess_nodes(nodes(), query_str=QUERY)
+    ((_, end),) = handler.get_event_pairs(CBEventType.RERANKING)
+    assert isinstance(end.payload[EventPayload.EXCEPTION], AttributeError)
 
 
 def test_the_service_hears_which_adapter_asks(face: Face, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:

@@ -128,17 +128,31 @@ def test_equal_scores_keep_the_order_of_the_input(inference_id: str, strategy: S
 
 
 def test_losers_follow_by_their_place_in_their_block_and_not_by_score() -> None:
-    documents = [str(n) for n in range(8)]  # dealt: 0 2 4 6 and 1 3 5 7, of which 6 4 and 7 5 go on
+    documents = [str(n) for n in range(8)]
+    offsets: dict[int, float] = {}
 
     def answer(call: Call[Any]) -> Any:
-        return scored(lambda text: float(text) + (100 if call.inputs == range(0, 8, 2) else 0))(call)
+        offset = 0 if len(offsets) == 8 else 100 * (0 in (call.inputs or ()))
+        offsets.update(dict.fromkeys(call.inputs or (), offset))
+        return scored(lambda text: float(text) + offset)(call)
 
     result, rounds = ranking(answer, documents, window_size=4)
-    assert [[list(call.inputs or ()) for call in calls] for calls in rounds] == [[[0, 2, 4, 6], [1, 3, 5, 7]], [[4, 5, 6, 7]]]
-    assert [(one.index, one.score, one.preliminary) for one in result.documents] == [
-        (7, 7, False), (6, 6, False), (5, 5, False), (4, 4, False),
-        (2, 102, True), (3, 3, True), (0, 100, True), (1, 1, True),
-    ]  # fmt: skip
+    blocks = [list(call.inputs or ()) for call in rounds[0]]
+    assert sorted(blocks[0] + blocks[1]) == list(range(8))
+    assert [len({index // 2 for index in block}) for block in blocks] == [4, 4]  # one of every pair
+    heads = sorted(blocks[0][-2:] + blocks[1][-2:])  # higher is better
+    assert [list(call.inputs or ()) for call in rounds[1]] == [heads]
+    places = [(one.index, one.score, one.preliminary) for one in result.documents]
+    assert places[:4] == [(index, index, False) for index in reversed(heads)]
+    seconds, lasts = sorted([blocks[0][1], blocks[1][1]]), sorted([blocks[0][0], blocks[1][0]])
+    assert places[4:] == [(index, index + offsets[index], True) for index in seconds + lasts]
+
+
+def test_whoever_merges_sources_in_turn_loses_nothing() -> None:
+    for number, sources in ((200, 4), (500, 4), (500, 8), (1000, 16)):
+        good = [n for n in range(number) if n % sources == 0]  # one source has all that is good
+        result, _ = ranking(shifted(float), [str(n) if n in good else str(-n) for n in range(number)])
+        assert [one.index for one in result.documents[:20]] == good[::-1][:20]
 
 
 def test_the_threshold_is_compared_with_the_model_s_own_scores() -> None:
@@ -146,6 +160,18 @@ def test_the_threshold_is_compared_with_the_model_s_own_scores() -> None:
     assert [(one.index, one.score) for one in result.documents] == [(1, 0.4), (3, 0.1)]
     result, _ = ranking(scored(float), ["-0.2", "0.4", "-0.1", "0.1"], score_threshold=-0.1)
     assert [one.index for one in result.documents] == [1, 3, 2]
+
+
+def test_no_loser_stays_where_a_document_before_it_fell_below_the_threshold() -> None:
+    documents = [str(n / 1000) for n in range(100)]
+
+    def answer(call: Call[Any]) -> Any:
+        return scored(lambda text: float(text) + (0.2 if len(call.body["input"]) == 50 else 0))(call)
+
+    result, _ = ranking(answer, documents, score_threshold=0.09)
+    assert [one.index for one in result.documents] == list(range(99, 89, -1))
+    result, _ = ranking(answer, documents, score_threshold=0.5)
+    assert result.documents == []
 
 
 @pytest.mark.parametrize(
@@ -165,7 +191,8 @@ def test_documents_that_the_model_cuts_are_told() -> None:
     notice = ranking(scored(len), documents)[0].notice
     assert notice
     assert notice.startswith("Document 1 and 1 more of 4 may be longer than the 2,048 tokens that jina-reranker-v3 reads")
-    assert "Split documents" in notice
+    assert "of at most about 6,100 characters" in notice
+    assert "of at most about 2,300 characters" in (ranking(scored(len), ["字" * 9_000])[0].notice or "")
     assert ranking(scored(len), ["short", "x" * 8_000])[0].notice is None
     assert ranking(scored(len), documents, inference_id=V2)[0].notice is None  # the service chunks for it
 
@@ -203,8 +230,9 @@ def test_a_query_is_needed_before_any_step(query: Any) -> None:
 
 
 def test_bad_input_is_refused_before_any_step() -> None:
-    with pytest.raises(InputError, match="top_n=0: ask for at least one"):
-        Reranker(V3).rank("q", ["a"], top_n=0)
+    for top_n in (0, 1.5, "2"):
+        with pytest.raises(InputError, match=f"top_n={top_n!r}: ask for at least one"):
+            Reranker(V3).rank("q", ["a"], top_n=top_n)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="Input 1 is None, not a string"):
         Reranker(V3).rank("q", ["a", None])  # type: ignore[list-item]
     assert feed(Reranker("own").rank("q", []), scored(float)) == (Ranking([]), [])
