@@ -246,6 +246,12 @@ class _LoopClient:
 
     def abandon(self) -> None:
         """Close without the loop, which was closed without shutting its generators down."""
+        for transport in _transports(self.client):
+            with suppress(RuntimeError):
+                transport.close()  # marks it as closed; the loop that would do the rest is gone
+            inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", transport)
+            with suppress(RuntimeError, AttributeError):
+                inner._call_connection_lost(None)  # the rest; it has no public name
         ending = self.client.close()
         with suppress(StopIteration, RuntimeError):
             ending.send(None)  # all of it but the farewell that would need the loop
@@ -297,6 +303,14 @@ def _check_cloud_id(cloud_id: str) -> None:
 
 def _first_node(client: Elasticsearch | AsyncElasticsearch) -> Any:
     return client.transport.node_pool.all()[0]
+
+
+def _transports(client: AsyncElasticsearch) -> list[Any]:
+    """The open connections that are idle; all of them, once the loop is closed."""
+    sessions = [getattr(node, "session", None) for node in client.transport.node_pool.all()]
+    pools = [getattr(session.connector, "_conns", {}) for session in sessions if session]
+    idle = [connection for pool in pools for connections in pool.values() for connection, *_ in connections]
+    return [connection.transport for connection in idle if connection.transport]
 
 
 def _where(client: Elasticsearch | AsyncElasticsearch) -> str:
