@@ -14,6 +14,7 @@ from .errors import JinaEISError
 
 __all__ = ["main"]
 
+FRAMEWORKS = ("langchain", "llama-index")  # those of jina_eis.demo, which needs rich
 # Those of jina_eis.local.faults, which takes long to import.
 FAULTS = (
     *("rate_limit", "timeout", "timeout_408", "eis_5xx", "unavailable", "bad_gateway", "drop", "cut"),
@@ -44,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except JinaEISError as error:
         return _fail(str(error))
     except ImportError as error:
-        return _fail(str(error) if "pip install" in str(error) else f'{error}. Run: pip install "jina-eis[langchain,local]"')
+        extras = f"{arguments.framework},local" if arguments.command == "demo" else "local"
+        return _fail(str(error) if "pip install" in str(error) else f'{error}. Run: pip install "jina-eis[{extras}]"')
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return _fail("The port is in use. Choose another with --port, or --port 0 for any that is free.")
@@ -59,7 +61,7 @@ def _fail(problem: str) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     from .demo import run
 
-    run(arguments.docs, arguments.ask, arguments.url, arguments.api_key)
+    run(arguments.docs, arguments.ask, arguments.url, arguments.api_key, arguments.framework)
     return 0
 
 
@@ -99,10 +101,14 @@ def _parser() -> argparse.ArgumentParser:
         commands,
         "demo",
         "embed, search and rerank real text",
-        'jina-eis demo\n  jina-eis demo --docs notes/ --ask "What did we decide?"\n  ES_URL=https://… jina-eis demo',
+        "jina-eis demo\n  jina-eis demo --framework llama-index\n"
+        '  jina-eis demo --docs notes/ --ask "What did we decide?"\n  ES_URL=https://… jina-eis demo',
     )
     demo.add_argument("--docs", nargs="+", type=Path, default=[], metavar="PATH", help="your text or Markdown files, or folders")
     demo.add_argument("--ask", action="append", default=[], metavar="QUESTION", help="your question; repeatable")
+    demo.add_argument(
+        "--framework", choices=FRAMEWORKS, default="langchain", help="whose adapters and store are used (default: %(default)s)"
+    )
     demo.add_argument("--url", help="address of your deployment (ES_URL); without one, a stand-in on this machine answers")
     demo.add_argument("--api-key", metavar="KEY", help="its API key; other users may see it here, rather set ES_API_KEY")
 

@@ -1,6 +1,7 @@
 """`jina-eis demo`: embed real text, search it, rerank what was found, and show what reranking changed.
 
 Without a deployment it runs on the embedded EIS, and says so: what it then shows is the plumbing, not Jina's quality.
+It knows two frameworks, and imports none but the one that is asked for: the other need not be installed.
 """
 
 from __future__ import annotations
@@ -10,23 +11,21 @@ import re
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any
 
-from langchain_core.vectorstores import InMemoryVectorStore
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank
-
 from .errors import InputError
 
-__all__ = ["DEMO_QUESTIONS", "Hit", "python_reference", "read_docs", "run", "search", "split"]
+__all__ = ["DEMO_QUESTIONS", "FRAMEWORKS", "Hit", "Search", "python_reference", "read_docs", "run", "split"]
 
 DEMO_QUESTIONS: tuple[tuple[str, frozenset[str]], ...] = (
     ("Which values count as false in a condition?", frozenset({"truth", "booleans"})),
@@ -35,6 +34,8 @@ DEMO_QUESTIONS: tuple[tuple[str, frozenset[str]], ...] = (
 )
 """Questions about the Python language reference, each with the topics that answer it."""
 
+EMBEDDER = ".jina-embeddings-v5-text-small"
+RERANKER = ".jina-reranker-v3"
 CANDIDATES = 8  # reranked for each question
 SHOWN = 5
 PASSAGE = 500  # characters, about 100 tokens
@@ -56,7 +57,13 @@ class Hit:
     relevance: float
 
 
-def run(docs: Sequence[Path], questions: Sequence[str], url: str | None, api_key: str | None) -> None:
+Search = Callable[[str], list[Hit]]
+"""The passages nearest to a question, the most relevant first as the reranker sees it."""
+
+
+def run(
+    docs: Sequence[Path], questions: Sequence[str], url: str | None, api_key: str | None, framework: str = "langchain"
+) -> None:
     """Embed, search, rerank and print.
 
     Args:
@@ -64,8 +71,10 @@ def run(docs: Sequence[Path], questions: Sequence[str], url: str | None, api_key
         questions: What to ask; none for `DEMO_QUESTIONS`, or to ask on the terminal if there are docs.
         url: Address of a deployment; None for that of the environment or, without one, the embedded EIS.
         api_key: Its API key; None for that of the environment.
+        framework: Whose adapters and vector store are used, one of `FRAMEWORKS`.
 
     Raises:
+        ImportError: for a framework that is not installed.
         JinaEISError: for docs without text, nothing asked, and whatever the service answers.
         OSError: for docs that cannot be read.
     """
@@ -73,6 +82,8 @@ def run(docs: Sequence[Path], questions: Sequence[str], url: str | None, api_key
         raise InputError('Nothing is asked. Add --ask "your question", as often as you like.')
     console = Console(markup=False, emoji=False, highlight=False)
     passages = read_docs(docs) if docs else python_reference()
+    module, searching = FRAMEWORKS[framework]
+    import_module(module)  # takes seconds or fails, so before anything is started, printed or timed
     with ExitStack() as stack:
         embedded = not (url or os.environ.get("ES_URL") or os.environ.get("ES_CLOUD_ID"))
         if embedded:
@@ -82,30 +93,81 @@ def run(docs: Sequence[Path], questions: Sequence[str], url: str | None, api_key
             url, api_key = eis.url, _LOCAL_KEY
             console.print(f"No deployment is given, so a stand-in answers: {eis.model_label}.", style="bold yellow")
             console.print("Its vectors and scores are not Jina's.\n", style="bold yellow")
-        place: dict[str, Any] = {"es_url": url, "es_api_key": api_key, "max_retries": 3}
-        embeddings = stack.enter_context(JinaEISEmbeddings(**place, show_progress_bar=True))
-        reranker = stack.enter_context(JinaEISRerank(**place, top_n=SHOWN))
-        store = InMemoryVectorStore(embeddings)
         console.print(f"Text       {len(passages)} passages of {'your documents' if docs else 'the Python language reference'}")
         began = time.perf_counter()
-        store.add_texts(list(passages), [{"source": source} for source in passages.values()])
-        console.print(f"Embedding  {embeddings.inference_id}, {time.perf_counter() - began:.1f} s")
-        console.print(f"Reranking  {reranker.inference_id}, the best {CANDIDATES}; ranks are shown before → after\n")
+        search = stack.enter_context(searching(passages, es_url=url, es_api_key=api_key, max_retries=3))
+        console.print(f"Embedding  {EMBEDDER}, {time.perf_counter() - began:.1f} s")
+        console.print(f"Reranking  {RERANKER}, the best {CANDIDATES}; ranks are shown before → after\n")
         for question in questions or (_typed(console) if docs else (question for question, _ in DEMO_QUESTIONS)):
-            console.print(_table(question, search(store, reranker, question)))
+            console.print(_table(question, search(question)[:SHOWN]))
     _print_next_steps(console, embedded)
 
 
-def search(store: InMemoryVectorStore, reranker: JinaEISRerank, question: str) -> list[Hit]:
-    """The passages nearest to the question, the most relevant first as the reranker sees it."""
-    found = store.similarity_search_with_score(question, k=CANDIDATES)
-    hits = []
-    for ranked in reranker.rerank([document for document, _ in found], question):
-        document, cosine = found[ranked["index"]]
-        hits.append(
-            Hit(document.metadata["source"], document.page_content, ranked["index"] + 1, cosine, ranked["relevance_score"])
+@contextmanager
+def _langchain(passages: Mapping[str, str], **service: Any) -> Iterator[Search]:
+    """Embed the passages, which are sources by text, into LangChain's in-memory store. `service` is for the adapters."""
+    from langchain_core.vectorstores import InMemoryVectorStore
+
+    from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank
+
+    with (
+        JinaEISEmbeddings(inference_id=EMBEDDER, show_progress_bar=True, **service) as embeddings,
+        JinaEISRerank(inference_id=RERANKER, top_n=None, **service) as reranker,
+    ):
+        store = InMemoryVectorStore(embeddings)
+        store.add_texts(list(passages), [{"source": source} for source in passages.values()])
+
+        def search(question: str) -> list[Hit]:
+            found = store.similarity_search_with_score(question, k=CANDIDATES)
+            hits = []
+            for ranked in reranker.rerank([document for document, _ in found], question):
+                (document, cosine), rank = found[ranked["index"]], ranked["index"] + 1
+                hits.append(Hit(document.metadata["source"], document.page_content, rank, cosine, ranked["relevance_score"]))
+            return hits
+
+        yield search
+
+
+@contextmanager
+def _llama_index(passages: Mapping[str, str], **service: Any) -> Iterator[Search]:
+    """As `_langchain`, with LlamaIndex's index over its own in-memory store."""
+    from llama_index.core import VectorStoreIndex
+    from llama_index.core.schema import TextNode
+
+    from llama_index_jina_eis import JinaEISEmbedding, JinaEISRerank
+
+    with (
+        JinaEISEmbedding(inference_id=EMBEDDER, **service) as embedding,
+        JinaEISRerank(inference_id=RERANKER, top_n=None, **service) as reranker,
+    ):
+        index = VectorStoreIndex(
+            [
+                TextNode(text=text, metadata={"source": source}, excluded_embed_metadata_keys=["source"])
+                for text, source in passages.items()
+            ],
+            embed_model=embedding,
+            transformations=[embedding],  # LlamaIndex's default is a splitter, whose tokenizer may have to be downloaded
+            insert_batch_size=len(passages),  # every batch shows a bar of its own
+            show_progress=True,
         )
-    return hits
+        retriever = index.as_retriever(similarity_top_k=CANDIDATES)
+
+        def search(question: str) -> list[Hit]:
+            found = retriever.retrieve(question)
+            before = {one.node_id: (rank, one.get_score()) for rank, one in enumerate(found, 1)}
+            return [
+                Hit(one.metadata["source"], one.text, *before[one.node_id], one.get_score())
+                for one in reranker.postprocess_nodes(found, query_str=question)
+            ]
+
+        yield search
+
+
+FRAMEWORKS: dict[str, tuple[str, Callable[..., AbstractContextManager[Search]]]] = {
+    "langchain": ("langchain_core.vectorstores", _langchain),
+    "llama-index": ("llama_index.core", _llama_index),
+}
+"""By the extra that installs it: a module of the framework, and what embeds passages with it and searches them."""
 
 
 def python_reference() -> dict[str, str]:

