@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 from typing_extensions import Self
 
-from .connection import Address, Connection
+from .connection import CLIENT_MARGIN, Address, Connection
 from .driver import Driver, RateLimiter
 from .errors import ConfigurationError
 from .pacing import Pacer
@@ -25,8 +25,9 @@ from .wire import Steps
 __all__ = ["MAX_CONCURRENCY", "MAX_RETRIES", "TIMEOUT", "ServiceSettings", "address_may_follow"]
 
 TIMEOUT = 60.0  # seconds; twice what Elasticsearch gives an inference call by itself
-MAX_RETRIES = 6  # with doubling back-off up to 30 s on average 16 s in all
-MAX_CONCURRENCY = 8
+MAX_RETRIES = 6  # a minute of refusals, or a quarter of one without the service
+MAX_CONCURRENCY = 32  # the pace is found below it
+DEADLINE = 5  # times `timeout`: a service that takes every request and answers none is asked four times
 
 T = TypeVar("T")
 
@@ -80,7 +81,11 @@ class ServiceSettings(BaseModel):
     max_retries: int = Field(default=MAX_RETRIES, ge=0, frozen=True)
     """How often a request is sent again after an error that passes. 0 turns it off."""
     max_concurrency: int = Field(default=MAX_CONCURRENCY, ge=1, frozen=True)
-    """Most requests of this object in flight: of all threads together, and of each event loop."""
+    """Most requests of one endpoint and role in flight, of all threads together, and of each event loop. Between 1 and this
+    number, the pace that the service takes is found: it starts with 16, or with this number if that is less."""
+    deadline: float | None = Field(default=None, gt=0, allow_inf_nan=False, frozen=True)
+    """Seconds after its first sending in which a request is answered or has failed, however often it may be sent again;
+    None for five times `timeout`."""
 
     _drivers: dict[int, Driver] = PrivateAttr(default_factory=dict)
 
@@ -94,6 +99,12 @@ class ServiceSettings(BaseModel):
             raise ConfigurationError(told)
         if not _address_may_follow.get():
             self._address()
+        longest = self.timeout + CLIENT_MARGIN
+        if self.deadline and self.deadline < longest:
+            raise ConfigurationError(
+                f"deadline={self.deadline:g}: a single request may take {longest:g} s (timeout and {CLIENT_MARGIN:g} s on top). "
+                "Lower timeout, or raise deadline."
+            )
 
     def __setattr__(self, name: str, value: Any) -> None:
         told = None
@@ -188,7 +199,13 @@ class ServiceSettings(BaseModel):
             connections=self.max_concurrency,
             product=self.product,
         )
-        return Driver(connection, Pacer(self.max_concurrency, self.max_retries), self.max_concurrency)
+        pacer = Pacer(
+            self.max_concurrency,
+            self.max_retries,
+            patience=self.deadline or DEADLINE * self.timeout,
+            longest=self.timeout + CLIENT_MARGIN,
+        )
+        return Driver(connection, pacer, self.max_concurrency)
 
 
 def _with_environment(given: dict[str, Any]) -> dict[str, Any]:

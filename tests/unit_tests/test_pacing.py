@@ -12,8 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jina_eis import pacing
-from jina_eis.errors import AuthenticationError, JinaEISError, RateLimitError, ServiceUnavailableError
-from jina_eis.pacing import LONGEST_PAUSE, Pacer, Places, Send, Sleep
+from jina_eis.errors import (
+    AuthenticationError,
+    ConnectionFailedError,
+    JinaEISError,
+    RateLimitError,
+    ServiceTimeoutError,
+    ServiceUnavailableError,
+)
+from jina_eis.pacing import FORGOTTEN, LONGEST_PAUSE, Pacer, Places, Send, Sleep
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +61,72 @@ def run(pacer: Pacer, clock: Clock, errors: list[JinaEISError], bucket: str = "b
 def test_an_error_that_passes_is_tried_again_after_a_longer_and_longer_time() -> None:
     clock = Clock()
     sent = run(Pacer(4, 8, clock=clock, dice=lambda: 1.0), clock, [ServiceUnavailableError("x") for _ in range(8)])
-    assert [after - before for before, after in pairwise(sent)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert [after - before for before, after in pairwise(sent)] == [0.5, 1, 2, 4, 8, 16, 30, 30.5]
+
+
+def test_six_retries_outlast_a_minute_of_refusals_even_with_no_luck_at_the_dice() -> None:
+    clock = Clock()
+    sent = run(Pacer(4, 6, clock=clock, dice=lambda: 0.0), clock, [RateLimitError("x") for _ in range(6)])
+    assert [after - before for before, after in pairwise(sent)] == [0, 2, 4, 8, 16, 30]
+
+
+def test_no_attempt_starts_that_might_end_after_the_deadline() -> None:
+    clock = Clock()
+    pacer = Pacer(4, 99, clock=clock, dice=lambda: 1.0, patience=100.0, longest=20.0)
+    with pytest.raises(ServiceUnavailableError) as caught:
+        run(pacer, clock, [ServiceUnavailableError("x") for _ in range(99)])
+    assert caught.value.retries == 7
+    assert clock.now - 100.0 <= 80.0
+
+
+def test_an_address_that_never_answered_is_given_up_soon() -> None:
+    clock = Clock()
+    with pytest.raises(ConnectionFailedError) as caught:
+        run(Pacer(4, 6, clock=clock), clock, [ConnectionFailedError("x") for _ in range(9)])
+    assert caught.value.retries == 2
+    answered = Pacer(4, 6, clock=clock)
+    run(answered, clock, [])
+    with pytest.raises(ConnectionFailedError) as caught:
+        run(answered, clock, [ConnectionFailedError("x") for _ in range(9)])
+    assert caught.value.retries == 6
+
+
+def test_a_service_that_is_down_costs_every_further_call_one_request_until_it_answers_or_is_forgotten() -> None:
+    clock = Clock()
+    pacer = Pacer(4, 3, clock=clock, dice=lambda: 0.0)
+    for retries in (3, 0, 0):
+        with pytest.raises(ServiceUnavailableError) as caught:
+            run(pacer, clock, [ServiceUnavailableError("x") for _ in range(9)])
+        assert caught.value.retries == retries
+    run(pacer, clock, [])
+    assert len(run(pacer, clock, [ServiceUnavailableError("x")])) == 2
+    with pytest.raises(ServiceUnavailableError):
+        run(pacer, clock, [ServiceUnavailableError("x") for _ in range(9)])
+    clock.now += FORGOTTEN + 1
+    assert len(run(pacer, clock, [ServiceUnavailableError("x")])) == 2
+
+
+@given(st.integers(1, 40), st.lists(st.sampled_from(["send", "ok", "refused", "late", "down"]), max_size=200))
+def test_the_pace_stays_between_one_and_what_is_allowed(allowed: int, events: list[str]) -> None:
+    clock = Clock()
+    pacer = Pacer(allowed, 1000, clock=clock, dice=lambda: 0.0)
+    flying: list[Any] = []
+    kinds = {"refused": RateLimitError, "late": ServiceTimeoutError, "down": ServiceUnavailableError}
+    for event in events:
+        clock.now += 31.0
+        if event == "send":
+            attempts = pacer.attempts("b")
+            if next(attempts).done():
+                assert isinstance(next(attempts), Send)
+                flying.append(attempts)
+            else:
+                assert flying  # or nobody would ever wake it
+                attempts.close()
+        elif flying and event == "ok":
+            next(flying.pop(), None)
+        elif flying:
+            assert isinstance(flying.pop().throw(kinds[event]("x")), Sleep)
+        assert len(flying) <= allowed
 
 
 def test_jitter_is_full() -> None:
@@ -122,7 +194,7 @@ def test_no_waits_takes_no_time_and_tries_as_often() -> None:
 
 @given(st.integers(1, 5), st.lists(st.tuples(st.sampled_from(["ask", "give", "cancel"]), st.integers(0, 99)), max_size=60))
 def test_places_are_never_lost_nor_doubled_and_go_in_order(number: int, events: list[tuple[str, int]]) -> None:
-    places = Places(number)
+    places = Places(lambda: number)
     asked: list[Future[None]] = []
     for event, which in events:
         if event == "ask":
@@ -154,7 +226,7 @@ def test_an_abandoned_call_gives_its_place_back() -> None:
 
 
 def test_places_pass_between_threads() -> None:
-    places, most, now, lock = Places(3), 0, 0, threading.Lock()
+    places, most, now, lock = Places(lambda: 3), 0, 0, threading.Lock()
 
     def work() -> None:
         nonlocal most, now
