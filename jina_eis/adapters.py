@@ -9,7 +9,7 @@ from contextlib import aclosing, closing
 from pydantic import AliasChoices, Field, PrivateAttr, model_validator
 from typing_extensions import Self
 
-from .embedder import Embedder
+from .embedder import RESCUES, Embedder, OnError
 from .reranker import WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
 from .settings import ServiceSettings
 from .wire import InputType, Steps, Vector
@@ -44,7 +44,12 @@ class EmbeddingSettings(ServiceSettings):
         return Embedder(self.inference_id, self.dimensions, self._texts_in_a_request(), self.timeout)
 
     def _vectors(
-        self, texts: Iterable[str], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
+        self,
+        texts: Iterable[str],
+        role: InputType,
+        positions: Sequence[int] | None = None,
+        ahead: int | None = None,
+        on_error: OnError = "raise",
     ) -> Iterator[Vector]:
         """The vectors of any number of texts, in their order, while embedding goes on.
 
@@ -53,20 +58,26 @@ class EmbeddingSettings(ServiceSettings):
             role: Sent with all of them.
             positions: Where they are in the user's list, for errors; default: from the start.
             ahead: Most requests in flight, if that is less than `max_concurrency`.
+            on_error: Whether the error of a text is raised or given out in the place of its vector.
         """
         driver, embedder, limiter = self._drive(), self._embedder(), self._limiter()
         calls = embedder.calls(driver.run(embedder.plan(), limiter), texts, role, positions)
-        with closing(driver.stream(calls, limiter, ahead)) as batches:
+        with closing(driver.stream(calls, limiter, ahead, RESCUES[on_error])) as batches:
             for vectors in batches:
                 yield from vectors
 
     async def _avectors(
-        self, texts: Iterable[str], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
+        self,
+        texts: Iterable[str],
+        role: InputType,
+        positions: Sequence[int] | None = None,
+        ahead: int | None = None,
+        on_error: OnError = "raise",
     ) -> AsyncIterator[Vector]:
         """As `_vectors`, without blocking the event loop."""
         driver, embedder, limiter = self._drive(), self._embedder(), self._limiter()
         calls = embedder.calls(await driver.arun(embedder.plan(), limiter), texts, role, positions)
-        async with aclosing(driver.astream(calls, limiter, ahead)) as batches:
+        async with aclosing(driver.astream(calls, limiter, ahead, RESCUES[on_error])) as batches:
             async for vectors in batches:
                 for vector in vectors:
                     yield vector

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from itertools import chain, islice
 from typing import Any, Protocol, TypeVar
@@ -23,10 +23,14 @@ from .errors import EndpointNotFoundError, JinaEISError
 from .pacing import Pacer, Sleep
 from .wire import Call, Steps
 
-__all__ = ["Driver", "RateLimiter"]
+__all__ = ["Driver", "RateLimiter", "Rescue"]
 
 A = TypeVar("A")
 T = TypeVar("T")
+F = TypeVar("F", bound="Future[Any] | asyncio.Task[Any]")
+Rescue = Callable[[Call[A], JinaEISError, bool], Steps[A]]
+"""Steps to take when a call has failed for good, by the call, its error, and whether other calls beside it were answered.
+Their result stands in for its answer."""
 
 
 class RateLimiter(Protocol):
@@ -89,7 +93,11 @@ class Driver:
                     resume = partial(steps.throw, error)
 
     def stream(
-        self, calls: Iterable[Call[A]], limiter: RateLimiter | None = None, ahead: int | None = None
+        self,
+        calls: Iterable[Call[A]],
+        limiter: RateLimiter | None = None,
+        ahead: int | None = None,
+        rescue: Rescue[A] | None = None,
     ) -> Generator[A, None, None]:
         """The answers, in the order of the calls, as they come.
 
@@ -97,6 +105,7 @@ class Driver:
             calls: Taken as they are needed.
             limiter: Asked before every request.
             ahead: Most calls ahead of the consumer, if that is less than the driver's own.
+            rescue: What to do when a call has failed for good; None for raising its error.
 
         Raises:
             JinaEISError: the first error in the order of the calls; every answer before it has been given out.
@@ -106,48 +115,50 @@ class Driver:
         abandoned = threading.Event()
         if len(head) < 2:  # one query deserves no thread
             for call in head:
-                with self._explained(call, limiter):
-                    answer = self._perform(call, limiter, abandoned)
-                yield answer
+                yield self._answer(call, partial(self._perform, call, limiter, abandoned), limiter, rescue)
             source.end()
             return
         ahead = min(ahead or self._ahead, self._ahead)
-        window: deque[tuple[Call[A], Future[A]]] = deque()
+        window: _Window[A, Future[A]] = _Window()
         threads = ThreadPoolExecutor(ahead, thread_name_prefix="jina-eis")
         try:
             for call in chain(head, source):
                 if len(window) == ahead:
-                    yield self._oldest(window, limiter)
+                    yield self._oldest(window, limiter, rescue)
                 context = contextvars.copy_context()  # traces of the caller reach the requests
                 window.append((call, threads.submit(context.run, self._perform, call, limiter, abandoned)))
             while window:
-                yield self._oldest(window, limiter)
+                yield self._oldest(window, limiter, rescue)
             source.end()
         finally:
             abandoned.set()
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def astream(
-        self, calls: Iterable[Call[A]], limiter: RateLimiter | None = None, ahead: int | None = None
+        self,
+        calls: Iterable[Call[A]],
+        limiter: RateLimiter | None = None,
+        ahead: int | None = None,
+        rescue: Rescue[A] | None = None,
     ) -> AsyncGenerator[A, None]:
         """As `stream`, with tasks of the running loop."""
         source = _Source(calls)
         head = list(islice(source, 2))
         if len(head) < 2:
             for call in head:
-                yield await self._aexplained(call, self._aperform(call, limiter), limiter)
+                yield await self._aanswer(call, self._aperform(call, limiter), limiter, rescue)
             source.end()
             return
         ahead = min(ahead or self._ahead, self._ahead)
-        window: deque[tuple[Call[A], asyncio.Task[A]]] = deque()
+        window: _Window[A, asyncio.Task[A]] = _Window()
         try:
             for call in chain(head, source):
                 if len(window) == ahead:
-                    yield await self._aexplained(*window[0], limiter)
+                    yield await self._aanswer(*window[0], limiter, rescue, window.others_pass)
                     window.popleft()
                 window.append((call, asyncio.create_task(self._aperform(call, limiter))))
             while window:
-                yield await self._aexplained(*window[0], limiter)
+                yield await self._aanswer(*window[0], limiter, rescue, window.others_pass)
                 window.popleft()
             source.end()
         finally:
@@ -166,7 +177,7 @@ class Driver:
     def _perform(self, call: Call[A], limiter: RateLimiter | None, abandoned: threading.Event) -> A:
         if call.keep and call.path in self._kept:
             return self._kept[call.path]  # type: ignore[no-any-return]
-        with closing(self._pacer.attempts(call.bucket)) as attempts:
+        with closing(self._pacer.attempts(call.bucket, retries=call.retries)) as attempts:
             order = next(attempts)
             while True:
                 if isinstance(order, Future):
@@ -189,7 +200,7 @@ class Driver:
     async def _aperform(self, call: Call[A], limiter: RateLimiter | None) -> A:
         if call.keep and call.path in self._kept:
             return self._kept[call.path]  # type: ignore[no-any-return]
-        with closing(self._pacer.attempts(call.bucket, asyncio.get_running_loop())) as attempts:
+        with closing(self._pacer.attempts(call.bucket, asyncio.get_running_loop(), call.retries)) as attempts:
             order = next(attempts)
             while True:
                 if isinstance(order, Future):
@@ -212,30 +223,67 @@ class Driver:
             self._kept[call.path] = answer
         return answer
 
-    def _oldest(self, window: deque[tuple[Call[A], Future[A]]], limiter: RateLimiter | None) -> A:
-        call, answer = window.popleft()
-        with self._explained(call, limiter):
-            return answer.result()
+    def _oldest(self, window: _Window[A, Future[A]], limiter: RateLimiter | None, rescue: Rescue[A] | None) -> A:
+        call, future = window[0]
+        answer = self._answer(call, future.result, limiter, rescue, window.others_pass)
+        window.popleft()
+        return answer
 
-    @contextmanager
-    def _explained(self, call: Call[Any], limiter: RateLimiter | None) -> Iterator[None]:
-        """Errors on their way out say what was called, and what the deployment has in place of what it has not."""
+    def _answer(
+        self,
+        call: Call[A],
+        answer: Callable[[], A],
+        limiter: RateLimiter | None,
+        rescue: Rescue[A] | None,
+        others: Callable[[], bool] = lambda: False,
+    ) -> A:
+        """The answer, or what stands in for it. Errors say what was called, and what the deployment has in its place."""
         try:
-            yield
-        except JinaEISError as error:
-            _place(error, call)
+            return answer()
+        except JinaEISError as failed:
+            error = _placed(failed, call)
             if isinstance(error, EndpointNotFoundError) and call.endpoint:
                 raise self.run(explain(error), limiter) from error.__cause__
-            raise
+            if rescue is None:
+                raise
+        return self.run(rescue(call, error, others()), limiter)
 
-    async def _aexplained(self, call: Call[Any], answer: Awaitable[A], limiter: RateLimiter | None) -> A:
+    async def _aanswer(
+        self,
+        call: Call[A],
+        answer: Awaitable[A],
+        limiter: RateLimiter | None,
+        rescue: Rescue[A] | None,
+        others: Callable[[], bool] = lambda: False,
+    ) -> A:
         try:
             return await answer
-        except JinaEISError as error:
-            _place(error, call)
+        except JinaEISError as failed:
+            error = _placed(failed, call)
             if isinstance(error, EndpointNotFoundError) and call.endpoint:
                 raise await self.arun(explain(error), limiter) from error.__cause__
-            raise
+            if rescue is None:
+                raise
+        return await self.arun(rescue(call, error, others()), limiter)
+
+
+class _Window(deque[tuple[Call[A], F]]):
+    """Calls on their way, in their order."""
+
+    given = False  # whether an answer was given out
+
+    def popleft(self) -> tuple[Call[A], F]:
+        call, future = super().popleft()
+        self.given = self.given or _passed(future)
+        return call, future
+
+    def others_pass(self) -> bool:
+        """Whether any call was answered so far."""
+        return self.given or any(_passed(future) for _, future in self)
+
+
+def _passed(future: Future[Any] | asyncio.Task[Any]) -> bool:
+    return future.done() and not future.cancelled() and not future.exception()
 
 
 class _Source(Iterator[Call[A]]):
@@ -258,7 +306,8 @@ class _Source(Iterator[Call[A]]):
             raise self._error
 
 
-def _place(error: JinaEISError, call: Call[Any]) -> None:
+def _placed(error: JinaEISError, call: Call[Any]) -> JinaEISError:
     error.endpoint = call.endpoint or None
     error.inputs = call.inputs
     error.completed = call.completed
+    return error

@@ -11,17 +11,31 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice, takewhile
-from typing import Any
+from typing import Any, Literal
 
 from .endpoints import describe, known_endpoint
-from .errors import ConfigurationError, InvalidAnswerError
+from .errors import (
+    AuthenticationError,
+    AuthorizationError,
+    ConfigurationError,
+    EndpointNotFoundError,
+    InvalidAnswerError,
+    JinaEISError,
+    RateLimitError,
+    RequestRejectedError,
+    RequestTooLargeError,
+    TLSError,
+)
 from .inputs import check_texts
 from .models import EmbeddingModel, EmbeddingTask, find_model
 from .wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
 
-__all__ = ["BATCH_SIZE", "Embedder"]
+__all__ = ["BATCH_SIZE", "RESCUES", "Embedder", "OnError", "narrow", "skip"]
 
 BATCH_SIZE = 16  # Elastic documents 16 items in a request for the omni models and for ELSER, and nothing for the others
+
+# Errors that no other choice of texts would have averted.
+_WHATEVER_IS_SENT = (AuthenticationError, AuthorizationError, ConfigurationError, EndpointNotFoundError, TLSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +100,7 @@ class Embedder:
                     inputs=range(first, first + len(sound)) if positions is None else positions[first : first + len(sound)],
                     completed=first,
                 )
-                yield replace(call, read=partial(_read_alike, call.read, lengths))
+                yield _alike(call, lengths)
             check_texts(batch[len(sound) :], first + len(sound))
             first += len(batch)
 
@@ -133,6 +147,73 @@ def _check_cut(dimensions: int, endpoint: EndpointInfo, model: EmbeddingModel | 
         raise ConfigurationError(
             f"dimensions={dimensions}: {name} was trained for {', '.join(sizes)} and {last}. Choose one of these."
         )
+
+
+def narrow(call: Call[list[Vector]], error: JinaEISError, others: bool) -> Steps[list[Vector]]:
+    """Find the text that makes a batch fail while others pass: raises the text's own error, with its position.
+
+    Raises:
+        JinaEISError: the batch's error, if it is not the fault of one text: nothing tells that other texts would pass, or
+            both halves fail.
+    """
+    suspicious = isinstance(error, (RequestRejectedError, RequestTooLargeError)) or (others and error.transient)
+    if not suspicious or isinstance(error, RateLimitError) or not call.halves:
+        raise error
+    halves = yield from _halves(call)
+    if all(isinstance(outcome, JinaEISError) for _, outcome in halves):
+        raise error
+    vectors: list[Vector] = []
+    for half, outcome in halves:
+        vectors += (yield from narrow(half, outcome, True)) if isinstance(outcome, JinaEISError) else outcome
+    return vectors
+
+
+def skip(call: Call[list[Vector]], error: JinaEISError, _: bool) -> Steps[list[Vector | JinaEISError]]:
+    """The vectors of a batch that fails, and errors in place of those that cannot be had.
+
+    Raises:
+        JinaEISError: the error, if it has nothing to do with the texts, or if nothing but errors is left of many texts.
+    """
+    outcomes = yield from _skip(call, error)
+    if call.halves and all(isinstance(outcome, JinaEISError) for outcome in outcomes):
+        raise error
+    return outcomes
+
+
+OnError = Literal["raise", "skip"]
+RESCUES: dict[OnError, Callable[..., Steps[Any]]] = {"raise": narrow, "skip": skip}
+
+
+def _skip(call: Call[list[Vector]], error: JinaEISError) -> Steps[list[Vector | JinaEISError]]:
+    if isinstance(error, _WHATEVER_IS_SENT):
+        raise error
+    if not call.halves:
+        return [error]
+    outcomes: list[Vector | JinaEISError] = []
+    for half, outcome in (yield from _halves(call)):
+        outcomes += (yield from _skip(half, outcome)) if isinstance(outcome, JinaEISError) else outcome
+    return outcomes
+
+
+def _halves(call: Call[list[Vector]]) -> Steps[list[tuple[Call[list[Vector]], list[Vector] | JinaEISError]]]:
+    """What becomes of the halves of a call, one after the other: nothing is hurried that may be broken."""
+    outcomes: list[tuple[Call[list[Vector]], list[Vector] | JinaEISError]] = []
+    for half in call.halves() if call.halves else ():
+        try:
+            outcomes.append((half, (yield from ask([half]))[0]))
+        except JinaEISError as error:  # noqa: PERF203 - of two
+            outcomes.append((half, error))
+    return outcomes
+
+
+def _alike(call: Call[list[Vector]], lengths: set[int]) -> Call[list[Vector]]:
+    """The same call, whose vectors must be as long as those of all others."""
+    halves = call.halves
+    return replace(
+        call,
+        read=partial(_read_alike, call.read, lengths),
+        halves=halves and (lambda: [_alike(half, lengths) for half in halves()]),
+    )
 
 
 def _read_alike(read: Callable[[Any], list[Vector]], lengths: set[int], body: Any) -> list[Vector]:

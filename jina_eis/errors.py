@@ -46,7 +46,7 @@ class JinaEISError(Exception):
         retry_after: Seconds that the service asked to wait.
         retries: How often the request was sent again before giving up.
         inputs: Positions, in the list that was given, of the inputs in the request that failed.
-        completed: How many inputs before these were answered; a streaming caller has received them.
+        completed: How many inputs, from the first on, were answered; a streaming caller has received them.
     """
 
     transient: ClassVar[bool] = False
@@ -81,7 +81,7 @@ class JinaEISError(Exception):
         if self.inputs:
             said.append(f"{_listed(self.inputs)} failed.")
             if self.completed:
-                said.append(f"The {self.completed} before were done.")
+                said.append(f"The first {self.completed} were done.")
         return " ".join(said)
 
 

@@ -104,7 +104,7 @@ class Pacer:
         self._paces: dict[str, Pace] = {}
         self._reached = False  # whether the address ever answered anything
 
-    def attempts(self, bucket: str, loop: object = None) -> Attempts:
+    def attempts(self, bucket: str, loop: object = None, retries: int | None = None) -> Attempts:
         """The life of one call: obey what is yielded until it ends, which is when the call was answered.
 
         Throw the error in where a `Send` failed. An error that will not pass, or that came once too often, is raised again.
@@ -113,6 +113,7 @@ class Pacer:
             bucket: Calls of one bucket share its pace, and the pauses that the service asks for.
             loop: The event loop of the call; None for a thread's. Threads share their places, and so do the tasks of a
                 loop; they do not share with each other, or a loop that is blocked would hold what a thread waits for.
+            retries: How often this call may be sent again, if that is less than the pacer's own.
         """
         pace = self._paces.get(bucket) or self._paces.setdefault(bucket, Pace(self._max_concurrency, self._clock))
         places = pace.places(loop)
@@ -141,7 +142,7 @@ class Pacer:
                     pace.answered()
                     raise
                 tries = self._max_retries if self._reached else min(self._max_retries, RETRIES_TO_REACH)
-                if pace.failed(error, number, places, tries) or retry >= tries:
+                if pace.failed(error, number, places, tries) or retry >= min(tries, tries if retries is None else retries):
                     raise
                 backoff = self._dice() * min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**retry)
                 wait = max(backoff, pace.resting() + self._dice() * FIRST_BACKOFF)  # whoever waits already goes first

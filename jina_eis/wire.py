@@ -20,6 +20,7 @@ __all__ = ["Call", "EndpointInfo", "InputType", "Steps", "Vector", "ask", "embed
 A = TypeVar("A")
 T = TypeVar("T")
 Vector = list[float]
+RETRIES_OF_A_HALF = 3  # the whole has failed as often as any call may
 InputType = Literal["ingest", "search", "classification", "clustering"]
 
 
@@ -38,6 +39,9 @@ class Call(Generic[A]):
         inputs: Positions of its inputs in the list that the user gave, for errors.
         completed: How many of the user's inputs are answered, and given out, when this call's turn comes; for errors.
         keep: The answer is a fact of the deployment: the driver asks once and remembers.
+        retries: How often it may be sent again; None for as often as any.
+        halves: Makes two calls that together ask for the same, to find out which part of a call is at fault; None for one
+            that cannot be divided.
     """
 
     method: str
@@ -50,6 +54,8 @@ class Call(Generic[A]):
     inputs: Sequence[int] | None = None
     completed: int | None = None
     keep: bool = False
+    retries: int | None = None
+    halves: Callable[[], list[Call[A]]] | None = None
 
 
 # Steps yield calls, receive their answers in order, and return a result. The answers of one round share a type, those of
@@ -92,6 +98,7 @@ def embed(
     cut: int | None = None,
     inputs: Sequence[int],
     completed: int,
+    retries: int | None = None,
 ) -> Call[list[Vector]]:
     """Embed texts: as many vectors as texts, in their order.
 
@@ -104,8 +111,24 @@ def embed(
         dimensions: Length of the vectors that the endpoint answers with; None if that is not known.
         cut: Keep this many leading numbers of each and renormalise to unit length; None for all of them.
         inputs: Positions of the texts in the user's list.
-        completed: How many texts were sent before these.
+        completed: How many texts of the user's list are answered when their turn comes.
+        retries: How often it may be sent again; None for as often as any.
     """
+
+    def part(first: int, last: int) -> Call[list[Vector]]:
+        return embed(
+            task,
+            inference_id,
+            texts[first:last],
+            input_type,
+            timeout=timeout,
+            dimensions=dimensions,
+            cut=cut,
+            inputs=inputs[first:last],
+            completed=completed,
+            retries=RETRIES_OF_A_HALF,
+        )
+
     key = "text_embedding" if task == "text_embedding" else "embeddings"
     count = len(texts)
     return Call(
@@ -118,6 +141,8 @@ def embed(
         bucket=f"{inference_id} {input_type}",
         inputs=inputs,
         completed=completed,
+        retries=retries,
+        halves=None if count == 1 else lambda: [part(0, count // 2), part(count // 2, count)],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from importlib.metadata import version
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, cast, overload
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.rate_limiters import BaseRateLimiter
@@ -12,7 +12,8 @@ from pydantic import Field
 
 from jina_eis.adapters import EmbeddingSettings
 from jina_eis.driver import RateLimiter
-from jina_eis.embedder import BATCH_SIZE
+from jina_eis.embedder import BATCH_SIZE, RESCUES, OnError
+from jina_eis.errors import InputError, JinaEISError
 from jina_eis.inputs import query_text, text_list, text_source
 from jina_eis.progress import Vectors, with_progress
 from jina_eis.wire import Vector
@@ -127,20 +128,40 @@ class JinaEISEmbeddings(EmbeddingSettings, Embeddings):
         """As `embed_query`, without blocking the event loop."""
         return (await self._arun(self._embedder().embed([query_text(text)], self.query_input_type)))[0]
 
-    def stream_documents(self, texts: Iterable[str]) -> Iterator[Vector]:
+    @overload
+    def stream_documents(self, texts: Iterable[str], *, on_error: Literal["raise"] = "raise") -> Iterator[Vector]: ...
+
+    @overload
+    def stream_documents(self, texts: Iterable[str], *, on_error: Literal["skip"]) -> Iterator[Vector | JinaEISError]: ...
+
+    def stream_documents(self, texts: Iterable[str], *, on_error: OnError = "raise") -> Iterator[Vector | JinaEISError]:
         """The vectors of any number of texts, in their order, while embedding goes on.
 
         Texts are taken as they are needed: at most `max_concurrency` batches are in memory, however many texts there are.
 
+        Args:
+            texts: Any iterable of strings.
+            on_error: What to do when a batch has failed for good, after its parts were tried apart. "raise": raise the
+                error, which names the text at fault if it is one text's fault. "skip": give out the error in the place of
+                each vector that cannot be had, and go on.
+
         Raises:
-            JinaEISError: the first error in the order of the texts, after every vector before its batch was given out.
+            JinaEISError: the first error in the order of the texts, after every vector before its batch was given out; with
+                "skip", only what no choice of texts would avert, such as a wrong key or a service that answers none of
+                the texts of a batch.
             InputError: at a text that is not a string, after every vector before it was given out.
         """
-        return self._vectors(text_source(texts), self.document_input_type)
+        return self._vectors(text_source(texts), self.document_input_type, on_error=_checked(on_error))
 
-    def astream_documents(self, texts: Iterable[str]) -> AsyncIterator[Vector]:
+    @overload
+    def astream_documents(self, texts: Iterable[str], *, on_error: Literal["raise"] = "raise") -> AsyncIterator[Vector]: ...
+
+    @overload
+    def astream_documents(self, texts: Iterable[str], *, on_error: Literal["skip"]) -> AsyncIterator[Vector | JinaEISError]: ...
+
+    def astream_documents(self, texts: Iterable[str], *, on_error: OnError = "raise") -> AsyncIterator[Vector | JinaEISError]:
         """As `stream_documents`, without blocking the event loop."""
-        return self._avectors(text_source(texts), self.document_input_type)
+        return self._avectors(text_source(texts), self.document_input_type, on_error=_checked(on_error))
 
     def _texts_in_a_request(self) -> int:
         return self.batch_size
@@ -150,3 +171,9 @@ class JinaEISEmbeddings(EmbeddingSettings, Embeddings):
 
     def _shown(self, vectors: Vectors, total: int) -> Vectors:
         return with_progress(vectors, total) if self.show_progress_bar and total else vectors
+
+
+def _checked(on_error: Any) -> OnError:
+    if on_error not in RESCUES:
+        raise InputError(f"on_error={on_error!r}: it is {' or '.join(map(repr, RESCUES))}.")
+    return cast(OnError, on_error)

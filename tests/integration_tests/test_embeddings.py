@@ -42,11 +42,11 @@ class Face:
     def query(self, embeddings: JinaEISEmbeddings, text: Any) -> list[float]:
         return asyncio.run(embeddings.aembed_query(text)) if self.asynchronous else embeddings.embed_query(text)
 
-    def stream(self, embeddings: JinaEISEmbeddings, texts: Any) -> Vectors:
+    def stream(self, embeddings: JinaEISEmbeddings, texts: Any, **how: Any) -> Vectors:
         async def collect() -> Vectors:
-            return [vector async for vector in embeddings.astream_documents(texts)]
+            return [vector async for vector in embeddings.astream_documents(texts, **how)]
 
-        return asyncio.run(collect()) if self.asynchronous else list(embeddings.stream_documents(texts))
+        return asyncio.run(collect()) if self.asynchronous else list(embeddings.stream_documents(texts, **how))
 
 
 @pytest.fixture(params=[False, True], ids=["sync", "async"])
@@ -223,14 +223,57 @@ def test_a_wrong_answer_is_an_error_and_never_a_result(
     assert caught.value.inputs == range(5)
 
 
-def test_a_batch_that_fails_for_good_says_which_inputs_it_held(
+def test_a_batch_that_fails_for_good_says_which_text_is_at_fault(
     face: Face, make: Callable[..., JinaEISEmbeddings], eis: LocalEIS
 ) -> None:
     eis.faults.poison("text 50", "unavailable")
+    with pytest.raises(errors.ServiceUnavailableError, match=r"Input 50 failed\. The first 48 were done\.") as caught:
+        face.documents(make(max_retries=1), texts(100))
+    assert (list(caught.value.inputs or ()), caught.value.completed) == ([50], 48)
+    assert caught.value.endpoint == ".jina-embeddings-v5-text-small"
+
+
+def test_two_texts_at_fault_in_one_batch_are_told_as_the_batch(
+    face: Face, make: Callable[..., JinaEISEmbeddings], eis: LocalEIS
+) -> None:
+    eis.faults.poison("text 50", "unavailable")
+    eis.faults.poison("text 60", "unavailable")
     with pytest.raises(errors.ServiceUnavailableError) as caught:
         face.documents(make(max_retries=1), texts(100))
-    assert (caught.value.inputs, caught.value.completed, caught.value.retries) == (range(48, 64), 48, 1)
-    assert caught.value.endpoint == ".jina-embeddings-v5-text-small"
+    assert list(caught.value.inputs or ()) == list(range(48, 64))
+
+
+def test_nothing_is_divided_where_nothing_passes(face: Face, make: Callable[..., JinaEISEmbeddings], eis: LocalEIS) -> None:
+    eis.faults.queue("unavailable", "unavailable")
+    with pytest.raises(errors.ServiceUnavailableError, match="Inputs 0 to 4 failed"):
+        face.documents(make(max_retries=1), texts(5))
+    assert len(posts(eis)) == 2
+
+
+@pytest.mark.parametrize("kind", ["unavailable", "eis_5xx", "timeout", "drop", "too_few"])
+def test_a_stream_goes_on_after_texts_that_cannot_be_embedded(
+    face: Face, make: Callable[..., JinaEISEmbeddings], eis: LocalEIS, kind: Any
+) -> None:
+    expected = face.documents(make(), texts(100))
+    poisoned = [0, 50, 51, 99]
+    for n in poisoned:
+        eis.faults.poison(f"text {n}", kind)
+    outcomes = face.stream(make(max_retries=1), texts(100), on_error="skip")
+    assert [n for n, outcome in enumerate(outcomes) if isinstance(outcome, JinaEISError)] == poisoned
+    assert [list(outcomes[n].inputs) for n in poisoned] == [[n] for n in poisoned]  # type: ignore[attr-defined]
+    assert [n for n, outcome in enumerate(outcomes) if outcome == expected[n]] == [n for n in range(100) if n not in poisoned]
+
+
+def test_a_stream_does_not_skip_what_has_nothing_to_do_with_the_texts(
+    face: Face, make: Callable[..., JinaEISEmbeddings], eis: LocalEIS
+) -> None:
+    with pytest.raises(errors.EndpointNotFoundError):
+        face.stream(make(model="nothing"), texts(40), on_error="skip")
+    eis.faults.always("unavailable")
+    with pytest.raises(errors.ServiceUnavailableError):
+        face.stream(make(max_retries=0), texts(40), on_error="skip")
+    with pytest.raises(InputError, match="'raise' or 'skip'"):
+        face.stream(make(), texts(40), on_error="ignore")
 
 
 def test_a_stream_gives_out_everything_before_the_error(make: Callable[..., JinaEISEmbeddings], eis: LocalEIS) -> None:

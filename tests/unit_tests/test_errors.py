@@ -91,5 +91,5 @@ def test_an_error_survives_pickling() -> None:
     assert str(copy) == str(error)
     assert (copy.status, copy.retry_after, copy.inputs) == (429, 3.0, range(16, 32))
     assert str(error).endswith(
-        "The service asks to wait 3 s. Gave up after 2 retries. Inputs 16 to 31 failed. The 16 before were done."
+        "The service asks to wait 3 s. Gave up after 2 retries. Inputs 16 to 31 failed. The first 16 were done."
     )
