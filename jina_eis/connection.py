@@ -8,10 +8,11 @@ no task, no batch and no retry. The Elasticsearch client is imported when the fi
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import weakref
 from binascii import a2b_base64
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,6 +31,8 @@ from .wire import Call
 
 if TYPE_CHECKING:
     from elasticsearch import AsyncElasticsearch, Elasticsearch
+    from urllib3 import HTTPConnectionPool
+    from urllib3.connection import HTTPConnection
 
 __all__ = ["CLIENT_MARGIN", "Address", "Connection"]
 
@@ -117,14 +120,26 @@ class Connection:
         self._client: Elasticsearch | None = None
         self._loops: dict[asyncio.AbstractEventLoop, _LoopClient] = {}
         self._lock = threading.Lock()
+        self._busy: dict[int, HTTPConnection] = {}  # what each thread waits for
         if not async_client:
             weakref.finalize(self, _abandon_all, self._loops)
 
     def send(self, call: Call[Any]) -> Any:
         """The parsed body of the answer. Raises a typed error for anything but success."""
         client = self._sync_client()
-        with self._typed_errors(client):
-            return client.perform_request(call.method, call.path, **_request(call)).body
+        try:
+            with self._typed_errors(client):
+                return client.perform_request(call.method, call.path, **_request(call)).body
+        finally:
+            self._busy.pop(threading.get_ident(), None)
+
+    def interrupt(self, threads: Iterable[int]) -> None:
+        """End the requests that these threads wait for, unless the client is the user's. Takes thread identifiers."""
+        for thread in threads:
+            connection = self._busy.get(thread)
+            if connection and connection.sock:
+                with suppress(OSError):
+                    connection.sock.shutdown(socket.SHUT_RDWR)
 
     async def asend(self, call: Call[Any]) -> Any:
         """As `send`, without blocking the loop. With nothing but a sync client at hand, it is used in a thread."""
@@ -163,8 +178,22 @@ class Connection:
 
         with self._lock:
             if self._client is None:
-                self._client = self._tuned(self._given or Elasticsearch(**self._arguments()))
+                client = self._given or Elasticsearch(**self._arguments())
+                if not self._given:
+                    self._track(_first_node(client).pool)
+                self._client = self._tuned(client)
             return self._client
+
+    def _track(self, pool: HTTPConnectionPool) -> None:
+        """Let the pool's connections say which thread they serve: nothing else can end a request that is under way."""
+        busy = self._busy
+
+        class Tracked(pool.ConnectionCls):  # type: ignore[name-defined, misc]
+            def request(self, *arguments: Any, **options: Any) -> None:
+                busy[threading.get_ident()] = self
+                super().request(*arguments, **options)
+
+        pool.ConnectionCls = Tracked
 
     async def _async_client(self) -> AsyncElasticsearch:
         loop = asyncio.get_running_loop()

@@ -47,6 +47,23 @@ class _Abandoned(BaseException):
     """Nobody waits for the answer any more. It never leaves this module."""
 
 
+class _Flight:
+    """The requests of one stream that are under way, each within a thread. None starts once the stream is abandoned."""
+
+    def __init__(self) -> None:
+        self.abandoned = threading.Event()
+        self.threads: set[int] = set()
+
+    def __enter__(self) -> None:
+        self.threads.add(threading.get_ident())
+        if self.abandoned.is_set():
+            self.threads.discard(threading.get_ident())
+            raise _Abandoned
+
+    def __exit__(self, *_: object) -> None:
+        self.threads.discard(threading.get_ident())
+
+
 class Driver:
     """Runs steps and streams calls over one connection, at the pace of one pacer.
 
@@ -112,10 +129,10 @@ class Driver:
         """
         source = _Source(calls)
         head = list(islice(source, 2))
-        abandoned = threading.Event()
+        flight = _Flight()
         if len(head) < 2:  # one query deserves no thread
             for call in head:
-                yield self._answer(call, partial(self._perform, call, limiter, abandoned), limiter, rescue)
+                yield self._answer(call, partial(self._perform, call, limiter, flight), limiter, rescue)
             source.end()
             return
         ahead = min(ahead or self._ahead, self._ahead)
@@ -126,13 +143,14 @@ class Driver:
                 if len(window) == ahead:
                     yield self._oldest(window, limiter, rescue)
                 context = contextvars.copy_context()  # traces of the caller reach the requests
-                window.append((call, threads.submit(context.run, self._perform, call, limiter, abandoned)))
+                window.append((call, threads.submit(context.run, self._perform, call, limiter, flight)))
             while window:
                 yield self._oldest(window, limiter, rescue)
             source.end()
         finally:
-            abandoned.set()
+            flight.abandoned.set()
             threads.shutdown(wait=False, cancel_futures=True)
+            self._connection.interrupt(list(flight.threads))
 
     async def astream(
         self,
@@ -174,7 +192,7 @@ class Driver:
         """Close the sync client and the async client of the running loop; the next call opens new ones."""
         await self._connection.aclose()
 
-    def _perform(self, call: Call[A], limiter: RateLimiter | None, abandoned: threading.Event) -> A:
+    def _perform(self, call: Call[A], limiter: RateLimiter | None, flight: _Flight) -> A:
         if call.keep and call.path in self._kept:
             return self._kept[call.path]  # type: ignore[no-any-return]
         with closing(self._pacer.attempts(call.bucket, retries=call.retries)) as attempts:
@@ -183,16 +201,18 @@ class Driver:
                 if isinstance(order, Future):
                     order.result()
                 elif isinstance(order, Sleep):
-                    if abandoned.wait(order.seconds):
+                    if flight.abandoned.wait(order.seconds):
                         raise _Abandoned
                 else:
                     if limiter:
                         limiter.acquire()
-                    if abandoned.is_set():
-                        raise _Abandoned
                     try:
-                        return self._read(call, self._connection.send(call))
+                        with flight:
+                            body = self._connection.send(call)
+                        return self._read(call, body)
                     except JinaEISError as error:
+                        if flight.abandoned.is_set():
+                            raise _Abandoned from None
                         order = attempts.throw(error)
                         continue
                 order = next(attempts)

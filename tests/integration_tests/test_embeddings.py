@@ -595,3 +595,55 @@ def test_a_cache_embeds_once(make: Callable[..., JinaEISEmbeddings], eis: LocalE
 
 def test_json_of_the_settings_is_json(make: Callable[..., JinaEISEmbeddings]) -> None:
     assert json.loads(make().model_dump_json())["inference_id"] == ".jina-embeddings-v5-text-small"
+
+
+# Cancellation
+
+
+def workers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("jina-eis_")]
+
+
+def test_a_stream_that_is_closed_leaves_nothing_behind(make: Callable[..., JinaEISEmbeddings], eis: LocalEIS) -> None:
+    embeddings = make(max_concurrency=4)
+    stream = embeddings.stream_documents(texts(1000))
+    next(stream)
+    eis.faults.latency = 30.0
+    for _ in range(31):  # the rest of the first two batches; what follows is on its way for half a minute
+        next(stream)
+    stream.close()
+    for thread in workers():
+        thread.join(timeout=3)
+    assert workers() == []
+    eis.faults.clear()
+    eis.clear()
+    assert len(embeddings.embed_documents(texts(40))) == 40
+    assert len(posts(eis)) - 4 <= 3  # what was under way may still be recorded
+
+
+async def test_a_cancelled_task_leaves_nothing_behind(make: Callable[..., JinaEISEmbeddings], eis: LocalEIS) -> None:
+    embeddings = make(max_concurrency=4)
+    await embeddings.aembed_query("warm")
+    eis.faults.latency = 30.0
+    task = asyncio.create_task(embeddings.aembed_documents(texts(1000)))
+    await asyncio.sleep(0.3)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 3)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    eis.faults.clear()
+    assert len(await embeddings.aembed_documents(texts(40))) == 40
+    await embeddings.aclose()
+
+
+def test_ctrl_c_ends_the_program_at_once(eis: LocalEIS) -> None:
+    eis.faults.latency = 30.0
+    program = f"""
+import os, signal, threading
+from langchain_jina_eis import JinaEISEmbeddings
+embeddings = JinaEISEmbeddings(es_url={eis.url!r})
+threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+embeddings.embed_documents([str(n) for n in range(1000)])
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=15, check=False)
+    assert "KeyboardInterrupt" in ran.stderr
