@@ -209,12 +209,14 @@ class Driver:
                     try:
                         with flight:
                             body = self._connection.send(call)
-                        return self._read(call, body)
+                        answer = self._read(call, body)
                     except JinaEISError as error:
                         if flight.abandoned.is_set():
                             raise _Abandoned from None
                         order = attempts.throw(error)
                         continue
+                    next(attempts, None)  # the pace hears of it
+                    return answer
                 order = next(attempts)
 
     async def _aperform(self, call: Call[A], limiter: RateLimiter | None) -> A:
@@ -231,10 +233,12 @@ class Driver:
                     if limiter:
                         await limiter.aacquire()
                     try:
-                        return self._read(call, await self._connection.asend(call))
+                        answer = self._read(call, await self._connection.asend(call))
                     except JinaEISError as error:
                         order = attempts.throw(error)
                         continue
+                    next(attempts, None)  # the pace hears of it
+                    return answer
                 order = next(attempts)
 
     def _read(self, call: Call[A], body: Any) -> A:

@@ -118,17 +118,25 @@ class Pacer:
         pace = self._paces.get(bucket) or self._paces.setdefault(bucket, Pace(self._max_concurrency, self._clock))
         places = pace.places(loop)
         began = math.inf
+        last: JinaEISError | None = None
+
+        def overdue(pause: float) -> bool:
+            return self._clock() + skipped + pause + self._longest > began + self._patience
+
         skipped = 0.0  # seconds of waiting that `no_waits` did not wait
         retry = 0
         while True:
-            if pause := pace.pause():
+            pause = pace.pause()
+            if last and (overdue(pause) or pace.failures > self._max_retries):
+                raise last  # without another request: the time is up, or the service is down
+            if pause:
                 yield Sleep(pause)
                 continue
             place = places.ask()
             try:
                 yield place
-                if pace.pause():  # it began while this call was in the queue: others can use the place
-                    continue
+                if pace.pause() or (last and (overdue(0.0) or pace.failures > self._max_retries)):
+                    continue  # much may have happened while this call was in the queue
                 began = min(began, self._clock())
                 number = pace.sending()
                 yield SEND
@@ -146,8 +154,9 @@ class Pacer:
                     raise
                 backoff = self._dice() * min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**retry)
                 wait = max(backoff, pace.resting() + self._dice() * FIRST_BACKOFF)  # whoever waits already goes first
-                if self._clock() + skipped + wait + self._longest > began + self._patience:
+                if overdue(wait):
                     raise
+                last = error
             finally:
                 places.give_back(place)
             if _waiting:
@@ -176,7 +185,8 @@ class Pace:
         self._lock = threading.RLock()  # the garbage collector may close an abandoned call inside any of these lines
         self._places = Places(self.limit)
         self._loop_places: WeakKeyDictionary[object, Places] = WeakKeyDictionary()
-        self._failures = 0  # in a row, each of a call that was sent after the one before was known
+        self.failures = 0
+        """In a row, each of a call that was sent after the one before was known."""
         self._failed_at = -math.inf
 
     def limit(self) -> int:
@@ -203,7 +213,7 @@ class Pace:
 
     def answered(self) -> None:
         """The service is there."""
-        self._failures = 0
+        self.failures = 0
 
     def succeeded(self, places: Places) -> None:
         """A call was answered; if others wait, more may be in flight."""
@@ -226,17 +236,17 @@ class Pace:
             now = self._clock()
             if news := number > self._turned:
                 self._turned = self._sent
-                self._failures = 1 if now > self._failed_at + FORGOTTEN else self._failures + 1
+                self.failures = 1 if now > self._failed_at + FORGOTTEN else self.failures + 1
                 self._failed_at = now
             refused = isinstance(error, RateLimitError)
             if refused or (news and isinstance(error, ServiceTimeoutError)):
                 self._slow_down(refused, news, places.taken - 1)
             pause = error.retry_after or 0.0
-            if news and 1 < self._failures <= tries:
+            if news and 1 < self.failures <= tries:
                 self._limit = 1.0
-                pause = max(pause, min(LONGEST_BACKOFF, (FIRST_REST if refused else FIRST_BACKOFF) * 2 ** (self._failures - 2)))
+                pause = max(pause, min(LONGEST_BACKOFF, (FIRST_REST if refused else FIRST_BACKOFF) * 2 ** (self.failures - 2)))
             self._paused_until = max(self._paused_until, now + pause)
-            return self._failures > tries
+            return self.failures > tries
 
     def _slow_down(self, refused: bool, news: bool, carried: int) -> None:
         limit = self._limit
