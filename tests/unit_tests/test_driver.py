@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -32,6 +33,9 @@ class Connection:
 
     async def asend(self, call: Call[Any]) -> Any:
         return await asyncio.to_thread(self.send, call)
+
+    def interrupt(self, threads: Iterable[int]) -> None:
+        """It has no sockets to shut down."""
 
 
 @pytest.fixture(autouse=True)
