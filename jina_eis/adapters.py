@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import aclosing, closing
 
 from pydantic import AliasChoices, Field, PrivateAttr, model_validator
@@ -50,8 +50,8 @@ class EmbeddingSettings(ServiceSettings):
         positions: Sequence[int] | None = None,
         ahead: int | None = None,
         on_error: OnError = "raise",
-    ) -> Iterator[Vector]:
-        """The vectors of any number of texts, in their order, while embedding goes on.
+    ) -> Generator[Vector, None, None]:
+        """The vectors of any number of texts, in their order, while embedding goes on. Whoever may stop early closes it.
 
         Args:
             texts: Taken as they are needed.
@@ -73,7 +73,7 @@ class EmbeddingSettings(ServiceSettings):
         positions: Sequence[int] | None = None,
         ahead: int | None = None,
         on_error: OnError = "raise",
-    ) -> AsyncIterator[Vector]:
+    ) -> AsyncGenerator[Vector, None]:
         """As `_vectors`, without blocking the event loop."""
         driver, embedder, limiter = self._drive(), self._embedder(), self._limiter()
         calls = embedder.calls(await driver.arun(embedder.plan(), limiter), texts, role, positions)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable
 from typing import TypeVar, cast
 
 from .errors import ConfigurationError
 from .wire import Vector
 
-__all__ = ["Vectors", "with_progress"]
+__all__ = ["with_progress"]
 
-Vectors = TypeVar("Vectors", Iterator[Vector], AsyncIterator[Vector])
+Vectors = TypeVar("Vectors", Iterable[Vector], AsyncIterator[Vector])
 
 
-def with_progress(vectors: Vectors, total: int) -> Vectors:
-    """The same vectors, with a tqdm bar that counts them.
+def with_progress(vectors: Vectors, total: int, shown: bool) -> Vectors:
+    """The same vectors, with a tqdm bar that counts them if it is to be shown.
 
     Raises:
         ConfigurationError: tqdm is not installed.
     """
+    if not shown:
+        return vectors
     try:
         from tqdm.auto import tqdm
     except ImportError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import aclosing, closing
 from importlib.metadata import version
 from typing import Any, ClassVar, Literal, cast, overload
 
@@ -15,7 +16,7 @@ from jina_eis.driver import RateLimiter
 from jina_eis.embedder import BATCH_SIZE, RESCUES, OnError
 from jina_eis.errors import InputError, JinaEISError
 from jina_eis.inputs import query_text, text_list, text_source
-from jina_eis.progress import Vectors, with_progress
+from jina_eis.progress import with_progress
 from jina_eis.wire import Vector
 
 __all__ = ["JinaEISEmbeddings"]
@@ -112,13 +113,18 @@ class JinaEISEmbeddings(EmbeddingSettings, Embeddings):
             JinaEISError: nothing is returned unless every text was embedded; the error says which were not.
         """
         listed = text_list(texts)
-        return list(self._shown(self.stream_documents(listed), len(listed))) if listed else []
+        if not listed:
+            return []
+        with closing(self._vectors(listed, self.document_input_type)) as vectors:
+            return list(with_progress(vectors, len(listed), self.show_progress_bar))
 
     async def aembed_documents(self, texts: list[str]) -> list[Vector]:
         """As `embed_documents`, without blocking the event loop."""
         listed = text_list(texts)
-        vectors = self._shown(self.astream_documents(listed), len(listed))
-        return [vector async for vector in vectors] if listed else []
+        if not listed:
+            return []
+        async with aclosing(self._avectors(listed, self.document_input_type)) as vectors:
+            return [vector async for vector in with_progress(vectors, len(listed), self.show_progress_bar)]
 
     def embed_query(self, text: str) -> Vector:
         """The vector of a search query."""
@@ -168,9 +174,6 @@ class JinaEISEmbeddings(EmbeddingSettings, Embeddings):
 
     def _limiter(self) -> RateLimiter | None:
         return self.rate_limiter
-
-    def _shown(self, vectors: Vectors, total: int) -> Vectors:
-        return with_progress(vectors, total) if self.show_progress_bar and total else vectors
 
 
 def _checked(on_error: Any) -> OnError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import aclosing, closing, contextmanager, suppress
 from importlib.metadata import version
 from typing import Any, ClassVar, cast
 
@@ -176,12 +176,10 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         with self._observed(texts) as observed:
             vectors = cache.get(texts)
             if missing := _gaps(vectors):
-                fresh = self._vectors([texts[position] for position in missing], role, missing, self.num_workers)
-                if show_progress:
-                    fresh = with_progress(fresh, len(missing))
-                for position, vector in zip(missing, fresh, strict=True):
-                    cache.put(texts[position], vector)
-                    vectors[position] = vector
+                with closing(self._vectors([texts[at] for at in missing], role, missing, self.num_workers)) as fresh:
+                    for at, vector in zip(missing, with_progress(fresh, len(missing), show_progress), strict=True):
+                        cache.put(texts[at], vector)
+                        vectors[at] = vector
             return observed(vectors)
 
     async def _aembed(self, texts: Sequence[str], role: InputType, show_progress: bool = False) -> list[Vector]:
@@ -193,14 +191,12 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         with self._observed(texts) as observed:
             vectors = await cache.aget(texts)
             if missing := _gaps(vectors):
-                fresh = self._avectors([texts[position] for position in missing], role, missing, self.num_workers)
-                if show_progress:
-                    fresh = with_progress(fresh, len(missing))
                 waiting = iter(missing)
-                async for vector in fresh:
-                    position = next(waiting)
-                    await cache.aput(texts[position], vector)
-                    vectors[position] = vector
+                async with aclosing(self._avectors([texts[at] for at in missing], role, missing, self.num_workers)) as fresh:
+                    async for vector in with_progress(fresh, len(missing), show_progress):
+                        at = next(waiting)
+                        await cache.aput(texts[at], vector)
+                        vectors[at] = vector
             return observed(vectors)
 
     @contextmanager

@@ -307,6 +307,26 @@ def test_a_cache_fills_gaps_in_order_and_survives_an_error(
     assert eis.requests == []
 
 
+class Broken(SimpleKVStore):
+    """A cache that cannot be written."""
+
+    def put(self, *_: Any, **__: Any) -> None:
+        raise OSError("no space left")
+
+    async def aput(self, *_: Any, **__: Any) -> None:
+        raise OSError("no space left")
+
+
+def test_a_cache_that_fails_ends_the_requests_under_way(face: Face, make: Callable[..., JinaEISEmbedding], eis: LocalEIS) -> None:
+    eis.faults.poison("text 20", "rate_limit")
+    with pytest.raises(OSError, match="no space left") as caught:
+        face.texts(make(embeddings_cache=Broken(), max_retries=9999), texts(400))
+    assert caught  # its traceback holds on to every frame
+    for thread in [thread for thread in threading.enumerate() if thread.name.startswith("jina-eis_")]:
+        thread.join(timeout=3)
+        assert not thread.is_alive()
+
+
 class Counter:
     """A rate limiter that lets everything pass."""
 
