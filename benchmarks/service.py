@@ -1,0 +1,152 @@
+"""A service that costs next to nothing, so that what is measured against it is the client. Runs in a process of its own.
+
+    python benchmarks/service.py --latency 0.1 --capacity 12
+
+Prints its address, and serves until it is ended. `POST /_inference/...` answers as Elasticsearch does, `POST /v1/embeddings`
+as OpenAI and Jina do, with as many vectors as there are inputs: made beforehand, whatever the texts. More requests in flight
+than the capacity are refused at once, as EIS refuses. `GET /stats` tells the counts, `DELETE /stats` starts them anew.
+
+HTTP is read just as far as these clients need: bodies have a Content-Length, and one request follows the answer to another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import random
+import re
+import struct
+from functools import partial
+
+DIMENSIONS = 1024
+DIFFERENT = 64  # vectors
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+REFUSAL = (
+    "Received a rate limit status code for request from inference entity id [.jina-embeddings-v5-text-small] status [429]. "
+    "Error message: [rate limit exceeded]"
+)
+
+
+def main() -> None:
+    """Serve on a free port of the loopback interface."""
+    parser = argparse.ArgumentParser(description="Answers embedding requests with ready-made vectors.")
+    parser.add_argument("--latency", type=float, default=0.1, help="seconds that an answer takes (default: %(default)s)")
+    parser.add_argument("--capacity", type=int, help="requests in flight that are not refused (default: any number)")
+    arguments = parser.parse_args()
+    asyncio.run(serve(Service(arguments.latency, arguments.capacity)))
+
+
+async def serve(service: Service) -> None:
+    """Serve until the process ends."""
+    server = await asyncio.get_running_loop().create_server(partial(Connection, service), "127.0.0.1", 0)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await server.serve_forever()
+
+
+class Service:
+    """What is answered, and when.
+
+    Args:
+        latency: Seconds from a request to its answer. A refusal takes none.
+        capacity: Requests in flight that are not refused; None for any number.
+    """
+
+    def __init__(self, latency: float, capacity: int | None) -> None:
+        self._latency = latency
+        self._capacity = capacity
+        self._in_flight = 0
+        self._answers: dict[tuple[bool, bool, int], bytes] = {}
+        error = {"type": "status_exception", "reason": REFUSAL}
+        refusal = json.dumps({"error": {"root_cause": [error], **error}, "status": 429})
+        self._refusal = response(refusal.encode(), "429 Too Many Requests")
+        dice = random.Random(0)
+        vectors = [[dice.gauss(0, DIMENSIONS**-0.5) for _ in range(DIMENSIONS)] for _ in range(DIFFERENT)]
+        # In the length of single precision, as the service writes them.
+        self._written = ["[" + ",".join(f"{number:.8g}" for number in vector) + "]" for vector in vectors]
+        self._packed = [f'"{base64.b64encode(struct.pack(f"<{DIMENSIONS}f", *vector)).decode()}"' for vector in vectors]
+        self.reset()
+
+    def reset(self) -> None:
+        """Count anew."""
+        self._requests = self._refused = self._most = 0
+
+    def stats(self) -> dict[str, int]:
+        """The counts since they were last reset."""
+        return {"requests": self._requests, "refused": self._refused, "most_in_flight": self._most}
+
+    def receive(self, method: bytes, path: bytes, body: bytes, transport: asyncio.Transport) -> None:
+        """Answer a request, now or later."""
+        if path == b"/stats":
+            if method == b"DELETE":
+                self.reset()
+            transport.write(response(json.dumps(self.stats()).encode()))
+            return
+        self._requests += 1
+        if self._in_flight == self._capacity:
+            self._refused += 1
+            transport.write(self._refusal)
+            return
+        self._in_flight += 1
+        self._most = max(self._most, self._in_flight)
+        answer = self._answer(path, body)
+        if self._latency:
+            asyncio.get_running_loop().call_later(self._latency, self._send, answer, transport)
+        else:
+            self._send(answer, transport)
+
+    def _send(self, answer: bytes, transport: asyncio.Transport) -> None:
+        self._in_flight -= 1
+        if not transport.is_closing():
+            transport.write(answer)
+
+    def _answer(self, path: bytes, body: bytes) -> bytes:
+        # The texts of the benchmark hold no quotes, so there are two for each of them in the only list of the body.
+        inputs = body[body.index(b"[") : body.rindex(b"]")].count(b'"') // 2
+        key = (path.startswith(b"/_inference/"), b"base64" in body, inputs)
+        if key not in self._answers:
+            self._answers[key] = response(self._render(*key).encode())
+        return self._answers[key]
+
+    def _render(self, elasticsearch: bool, packed: bool, count: int) -> str:
+        vectors = [(self._packed if packed else self._written)[index % DIFFERENT] for index in range(count)]
+        if elasticsearch:
+            return '{"text_embedding":[' + ",".join(f'{{"embedding":{vector}}}' for vector in vectors) + "]}"
+        data = (f'{{"object":"embedding","index":{index},"embedding":{vector}}}' for index, vector in enumerate(vectors))
+        usage = '"usage":{"prompt_tokens":1,"total_tokens":1}'
+        return '{"object":"list","model":"benchmark",' + usage + ',"data":[' + ",".join(data) + "]}"
+
+
+class Connection(asyncio.Protocol):
+    """One connection: takes requests apart."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what answers are written to."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Pass a request on when all of it is there."""
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        length = CONTENT_LENGTH.search(head)
+        if not end or len(body) < (int(length[1]) if length else 0):
+            return
+        self._received = b""
+        method, path, _ = head.split(b" ", 2)
+        self._service.receive(method, path, body, self._transport)
+
+
+def response(body: bytes, status: str = "200 OK") -> bytes:
+    """An answer of Elasticsearch, whole."""
+    head = f"HTTP/1.1 {status}\r\nX-Elastic-Product: Elasticsearch\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+if __name__ == "__main__":
+    main()
