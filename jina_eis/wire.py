@@ -222,12 +222,14 @@ def _read_vectors(body: Any, key: str, count: int, dimensions: int | None) -> li
 
 
 def _floats(numbers: list[Any]) -> Vector | None:
-    """The numbers as floats, or None if any of them is no finite number."""
+    """The numbers, or None if any of them is no finite number. They are not copied: that would cost as much as parsing."""
     try:
-        # Adding refuses strings, and one sum shows whether any term is not finite: a third of asking each.
-        return list(map(float, numbers)) if math.isfinite(sum(numbers)) else None
+        finite = math.isfinite(sum(numbers))  # refuses strings, and one sum shows whether any term is not finite
     except (TypeError, OverflowError):
         return None
+    if not finite:
+        return None
+    return numbers if type(numbers[0]) is float else list(map(float, numbers))  # some services write 1 for 1.0
 
 
 def _shortened(vector: Vector, length: int | None) -> Vector:

@@ -209,7 +209,8 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
             def observed(filled: list[Vector | None]) -> list[Vector]:
                 vectors = cast(list[Vector], filled)
                 event.on_end(payload={EventPayload.CHUNKS: texts, EventPayload.EMBEDDINGS: vectors})
-                dispatcher.event(EmbeddingEndEvent(chunks=texts, embeddings=vectors))
+                # Made without validation, which would copy every vector.
+                dispatcher.event(EmbeddingEndEvent.model_construct(chunks=texts, embeddings=vectors))
                 return vectors
 
             yield observed
