@@ -82,6 +82,7 @@ def _welcome(url: str, label: str, api_key: str | None) -> str:
     return f"""\
 The embedded EIS answers at {url} until Ctrl-C.
 Its model is a stand-in, {label}: these are not Jina's vectors.
+Equal media files get equal vectors; nothing else about these vectors means anything.
 
   export ES_URL={url}{f" ES_API_KEY={api_key}" if api_key else ""}
 

@@ -9,7 +9,7 @@ try:
     from .faults import Faults, Kind
     from .server import Exchange, LocalEIS
 except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] not in {"h11", "numpy", "orjson", "starlette", "uvicorn"}:
+    if (error.name or "").partition(".")[0] not in {"h11", "imagesize", "numpy", "orjson", "starlette", "uvicorn"}:
         raise
     raise ImportError(f'jina_eis.local needs {error.name}: pip install "jina-eis[local]"', name=error.name) from error
 

@@ -86,6 +86,7 @@ class Emulator:
     """The state of the emulated cluster; `asgi` is its application."""
 
     def __init__(self, *, standin: StandIn, faults: Faults, api_key: str | None, record: bool) -> None:
+        self.label = f"{standin.label} for text, hashes of the bytes for media"
         self.requests: list[Exchange] = []
         self.most_in_flight = 0
         self.ending = False
@@ -159,7 +160,7 @@ class Emulator:
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
         try:
             job = plan(self._registry, task, endpoint, raw, timeout)
-            fault = self._faults.take(job.texts)
+            fault = self._faults.take(job.values)
             latency = self._faults.latency
             await self._wait(min(latency, job.limit.seconds))
             if latency > job.limit.seconds:
@@ -194,7 +195,8 @@ class Emulator:
                 "minimum_wire_compatibility_version": "8.19.0",
                 "minimum_index_compatibility_version": "8.0.0",
             },
-            "tagline": f"Local stand-in for the Elastic Inference Service: {self._standin.label}. These are not Jina's vectors.",
+            "tagline": f"Local stand-in for the Elastic Inference Service: {self.label}. These are not Jina's vectors. "
+            "Equal media files get equal vectors; nothing else about these vectors means anything.",
         }
 
 

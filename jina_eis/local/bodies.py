@@ -8,14 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import orjson
 
 from .refusals import Json, RefusedError, illegal_argument, invalid, parse_error, status_error
 
-__all__ = ["PARSERS", "Parsed", "parse_task", "read_body"]
+__all__ = ["PARSERS", "Item", "Parsed", "parse_task", "read_body"]
 
 SHARED_PARSER = "cluster:internal/xpack/inference"  # Elasticsearch names it so in its errors
 SHARED_TASKS = ("text_embedding", "sparse_embedding", "completion")
@@ -40,14 +41,26 @@ TOKENS: dict[type, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
-    """What a body asks for."""
+class Item:
+    """A text, or a medium as a data URI; its kind is one of ITEM_TYPES."""
 
-    texts: Sequence[str]
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a body asks for; an input is one item, or several that are embedded as one."""
+
+    inputs: Sequence[Sequence[Item]]
     input_type: str = "unspecified"
-    query: str = ""
+    query: Item | None = None
     top_n: int | None = None
-    media: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def items(self) -> list[Item]:
+        """Every item of the inputs, and at last the query."""
+        return [*chain.from_iterable(self.inputs), *([] if self.query is None else [self.query])]
 
 
 def parse_task(name: str) -> str:
@@ -117,12 +130,12 @@ def parse_shared(body: Json, task: str) -> Parsed:
     }
     check_fields(SHARED_PARSER, body, fields)
     given = body.get("input")
-    texts = []
+    inputs = []
     for element in given if isinstance(given, list) else [given] if given is not None else []:
         if token(element) not in (STRING, NUMBER, BOOLEAN):
             raise parse_error(SHARED_PARSER, f"input doesn't support values of type: {token(element)}")
         # A number or a boolean is taken as the text that it is in JSON.
-        texts.append(element if isinstance(element, str) else orjson.dumps(element).decode())
+        inputs.append([Item("text", element if isinstance(element, str) else orjson.dumps(element).decode())])
     input_type = parse_input_type(SHARED_PARSER, body, internal=False)
     problems = ["Field [input] cannot be null"] if given is None else []
     problems += ["Field [input] cannot be an empty array"] if given == [] else []
@@ -131,7 +144,7 @@ def parse_shared(body: Json, task: str) -> Parsed:
             problems.append(f"Field [{name}] cannot be specified for task type [{task}]")
     if problems:
         raise invalid(*problems)
-    return Parsed(texts, input_type)
+    return Parsed(inputs, input_type)
 
 
 def parse_embedding(body: Json, task: str) -> Parsed:
@@ -140,18 +153,17 @@ def parse_embedding(body: Json, task: str) -> Parsed:
     check_fields(parser, body, fields, required=("input",))
     given = body["input"]
     with parsing(parser, "input"):
-        groups = [parse_group(element) for element in (given if isinstance(given, list) else [given])]
+        inputs = [parse_input(element) for element in (given if isinstance(given, list) else [given])]
     input_type = parse_input_type(parser, body, internal=True)
-    if not groups:
+    if not inputs:
         raise invalid("Field [inputs] cannot be an empty array")
-    media = frozenset(item["type"] for group in groups for item in group) - {"text"}
-    return Parsed(["\n".join(item["value"] for item in group) for group in groups], input_type, media=media)
+    return Parsed(inputs, input_type)
 
 
-def parse_group(element: Any) -> list[Json]:
-    """One input: the items of its `content`, which become one vector."""
+def parse_input(element: Any) -> list[Item]:
+    """One input: a text, or the items of its `content`."""
     if isinstance(element, str):
-        return [{"type": "text", "value": element}]
+        return [Item("text", element)]
     if not isinstance(element, dict):
         raise illegal_argument(f"Unsupported token [{token(element)}]")
     parser = "InferenceStringGroup"
@@ -165,7 +177,7 @@ def parse_group(element: Any) -> list[Json]:
         return [parse_item(item) for item in (content if isinstance(content, list) else [content])]
 
 
-def parse_item(item: Any) -> Json:
+def parse_item(item: Any) -> Item:
     """An item `{"type", "format", "value"}`; base64 is checked as Elasticsearch does, which is the prefix alone."""
     parser = "InferenceString"
     if not isinstance(item, dict):
@@ -187,7 +199,7 @@ def parse_item(item: Any) -> Json:
         raise illegal_argument(f"Data type [{kind}] does not support data format [{given}], supported formats are [{wanted}]")
     if wanted == "base64" and not DATA_URI.match(item["value"][:DATA_URI_COMMA]):
         raise illegal_argument("base64 inputs must be specified as data URIs with the format [data:{MIME-type};base64,...]")
-    return {"type": kind, "value": item["value"]}
+    return Item(kind, item["value"])
 
 
 def parse_rerank(body: Json, task: str) -> Parsed:
@@ -210,19 +222,18 @@ def parse_rerank(body: Json, task: str) -> Parsed:
         with parsing(parser, "top_n"):
             raise illegal_argument(f"{top_n} cannot be converted to Integer without data loss")
     problems = ["Field [input] cannot be an empty array"] if not documents else []
-    problems += ["Field [query] cannot be empty"] if not query["value"] else []
+    problems += ["Field [query] cannot be empty"] if not query.value else []
     problems += ["Field [top_n] must be greater than or equal to 1"] if top_n is not None and top_n < 1 else []
     if problems:
         raise invalid(*problems)
-    media = frozenset(item["type"] for item in (query, *documents)) - {"text"}
-    return Parsed([document["value"] for document in documents], query=query["value"], top_n=top_n, media=media)
+    return Parsed([[document] for document in documents], query=query, top_n=top_n)
 
 
-def parse_rankable(name: str, element: Any) -> Json:
-    item = {"type": "text", "value": element} if isinstance(element, str) else parse_item(element)
-    if item["type"] not in ("text", "image"):
+def parse_rankable(name: str, element: Any) -> Item:
+    item = Item("text", element) if isinstance(element, str) else parse_item(element)
+    if item.kind not in ("text", "image"):
         raise illegal_argument(
-            f"Field [{name}] contains unsupported [type] value [{item['type']}]. Supported values are [text, image]"
+            f"Field [{name}] contains unsupported [type] value [{item.kind}]. Supported values are [text, image]"
         )
     return item
 

@@ -43,7 +43,7 @@ class Fault:
 class Faults:
     """Which inference requests go wrong, and how; thread safe.
 
-    A request gets at most one fault: the next in the queue, else that of a text it has, else the one set for always,
+    A request gets at most one fault: the next in the queue, else that of an item it has, else the one set for always,
     else one by chance. Requests that Elasticsearch itself refuses use up none.
 
     Attributes:
@@ -82,7 +82,7 @@ class Faults:
             self._rate, self._some, self._random = rate, faults, random.Random(seed)
 
     def poison(self, text: str, kind: Kind) -> None:
-        """Every inference request with this text among its inputs gets this."""
+        """Every inference request with this text among its inputs, or the medium that is this data URI, gets this."""
         fault = checked(kind)
         with self._lock:
             self._poison[text] = fault
@@ -93,14 +93,14 @@ class Faults:
             self.latency = 0.0
             self._reset()
 
-    def take(self, texts: Sequence[str]) -> Fault | None:
-        """The fault of the request with these inputs."""
+    def take(self, values: Sequence[str]) -> Fault | None:
+        """The fault of the request with these texts and data URIs."""
         with self._lock:
             if self._queue:
                 return self._queue.popleft()
-            for text in texts:
-                if text in self._poison:
-                    return self._poison[text]
+            for value in values:
+                if value in self._poison:
+                    return self._poison[value]
             if self._always is not None:
                 return self._always
             if self._some and self._random.random() < self._rate:

@@ -1,17 +1,19 @@
 """What Elasticsearch 9.5 does with a request for inference: its checks in their order, then the answer of the service.
 
-Knows endpoints, parsed bodies and stand-ins; must not know HTTP, nor faults made on purpose.
+Knows endpoints, parsed bodies, stand-ins and hashes of media; must not know HTTP, nor faults made on purpose.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..models import RerankModel
 from .bodies import PARSERS, Parsed, read_body
+from .media import UnreadableError, medium_vectors
 from .refusals import Json, RefusedError, TimeLimit, gateway_refusal, not_done, status_error
 from .registry import Endpoint, Registry
-from .standin import StandIn, shape
+from .standin import Array, StandIn, mean, shape
 
 __all__ = ["Job", "answer", "plan"]
 
@@ -25,9 +27,9 @@ class Job:
     limit: TimeLimit
 
     @property
-    def texts(self) -> list[str]:
-        """Every text of the request, the query too."""
-        return [*self.parsed.texts, *([self.parsed.query] if self.endpoint.task == "rerank" else ())]
+    def values(self) -> list[str]:
+        """Every text and data URI of the request, the query too."""
+        return [item.value for item in self.parsed.items]
 
 
 def plan(registry: Registry, task: str | None, endpoint: str, raw: bytes, timeout: str | None) -> Job:
@@ -43,10 +45,6 @@ def plan(registry: Registry, task: str | None, endpoint: str, raw: bytes, timeou
     found = registry.get(endpoint)
     if found.task != task:
         raise status_error(f"Incompatible task_type, the requested type [{task}] does not match the model type [{found.task}]")
-    if parsed.media and task == "rerank":
-        raise gateway_refusal(endpoint, 400, f"model [{found.model.name}] takes text only")
-    if parsed.media:
-        raise not_done(f"embedding of {', '.join(sorted(parsed.media))}: media come later")
     if limit is None:
         limit = TimeLimit.parse("10s" if parsed.input_type.endswith("search") else "30s")
     return Job(found, parsed, limit)
@@ -54,15 +52,39 @@ def plan(registry: Registry, task: str | None, endpoint: str, raw: bytes, timeou
 
 def answer(job: Job, standin: StandIn) -> dict[str, list[Json]]:
     """The answer of the service, or what Elasticsearch makes of the service's refusal."""
-    model, parsed = job.endpoint.model, job.parsed
+    model = job.endpoint.model
     if isinstance(model, RerankModel):
-        if model.window is not None and len(parsed.texts) > model.window:
-            raise gateway_refusal(job.endpoint.id, 400, f"at most {model.window} documents, got {len(parsed.texts)}")
-        scores = standin.rerank(parsed.query, parsed.texts, listwise=model.listwise)
-        ranked = sorted(enumerate(scores), key=lambda pair: -pair[1])[: parsed.top_n]
-        return {"rerank": [{"index": index, "relevance_score": score} for index, score in ranked]}
-    if model.batch_limit is not None and len(parsed.texts) > model.batch_limit:
-        raise gateway_refusal(job.endpoint.id, 400, f"at most {model.batch_limit} inputs, got {len(parsed.texts)}")
-    vectors = standin.embed(parsed.texts, is_query=parsed.input_type.endswith("search"))
+        check(job, model.window, "documents", ("text",))
+        return {"rerank": ranked(job, model, standin)}
+    check(job, model.batch_limit, "inputs", model.modalities)
     name = "embeddings" if model.task == "embedding" else "text_embedding"
-    return {name: [{"embedding": shape(vector, job.endpoint.dimensions)} for vector in vectors]}
+    return {name: [{"embedding": shape(vector, job.endpoint.dimensions)} for vector in embedded(job, standin)]}
+
+
+def check(job: Job, most: int | None, what: str, modalities: Collection[str]) -> None:
+    """Refuse more inputs, or inputs of another kind, than the model takes."""
+    if most is not None and len(job.parsed.inputs) > most:
+        raise gateway_refusal(job.endpoint.id, 400, f"at most {most} {what}, got {len(job.parsed.inputs)}")
+    if any(item.kind not in modalities for item in job.parsed.items):
+        raise gateway_refusal(job.endpoint.id, 400, f"model [{job.endpoint.model.name}] takes {' and '.join(modalities)} only")
+
+
+def ranked(job: Job, model: RerankModel, standin: StandIn) -> list[Json]:
+    *documents, query = job.values
+    scores = standin.rerank(query, documents, listwise=model.listwise)
+    best = sorted(enumerate(scores), key=lambda pair: -pair[1])[: job.parsed.top_n]
+    return [{"index": index, "relevance_score": score} for index, score in best]
+
+
+def embedded(job: Job, standin: StandIn) -> list[Array]:
+    """One vector for each input, in their order; but for an input that is a PDF alone, one for each of its pages."""
+    texts = [item.value for item in job.parsed.items if item.kind == "text"]
+    of_texts = iter(standin.embed(texts, is_query=job.parsed.input_type.endswith("search")))
+    vectors: list[Array] = []
+    for position, items in enumerate(job.parsed.inputs):
+        try:
+            parts = [[next(of_texts)] if item.kind == "text" else medium_vectors(item.kind, item.value) for item in items]
+        except UnreadableError as error:
+            raise gateway_refusal(job.endpoint.id, 400, f"input {position}: {error}") from error
+        vectors += parts[0] if len(parts) == 1 else [mean([mean(part) for part in parts])]
+    return vectors

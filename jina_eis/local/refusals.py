@@ -97,8 +97,8 @@ def not_done(what: str) -> RefusedError:
     return RefusedError(
         501,
         "not_implemented_exception",
-        f"the local EIS does not do [{what}]: it answers GET /, and the _inference API for text (GET, PUT and DELETE of "
-        "endpoints, POST of text_embedding, embedding and rerank)",
+        f"the local EIS does not do [{what}]: it answers GET /, and the _inference API (GET, PUT and DELETE of endpoints, "
+        "POST of text_embedding, embedding and rerank)",
     )
 
 

