@@ -6,10 +6,11 @@ the table of models.
 
 from importlib.metadata import version as _version
 
+from .compatibility import share_space
 from .errors import JinaEISError
 from .models import MODELS
 from .pacing import no_waits
 
 __version__ = _version("jina-eis")
 
-__all__ = ["MODELS", "JinaEISError", "__version__", "no_waits"]
+__all__ = ["MODELS", "JinaEISError", "__version__", "no_waits", "share_space"]

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
-from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from contextlib import aclosing, closing
+from typing import Any, TypeVar, get_args
 
 from pydantic import AliasChoices, Field, PrivateAttr, model_validator
 from typing_extensions import Self
 
-from .embedder import RESCUES, Embedder, OnError
+from .compatibility import compare
+from .embedder import Embedded, Embedder
+from .errors import InputError
+from .inputs import Content, Embeddable, Link, Part, content, content_list
 from .reranker import WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
+from .rescue import RESCUES, OnError
 from .settings import ServiceSettings
-from .wire import InputType, Steps, Vector
+from .wire import Call, EndpointInfo, InputType, Steps, Vector
 
-__all__ = ["ENDPOINT_NAMES", "EmbeddingSettings", "RerankSettings"]
+__all__ = ["ENDPOINT_NAMES", "ContentSettings", "EmbeddingSettings", "RerankSettings"]
 
 ENDPOINT_NAMES = AliasChoices("inference_id", "model")
+
+E = TypeVar("E")
+_Calls = Callable[[EndpointInfo], Iterable[Call[list[E]]]]
 
 
 class EmbeddingSettings(ServiceSettings):
     """What the embedding adapters take besides, and the vectors that follow from it."""
 
     inference_id: str = Field(default=".jina-embeddings-v5-text-small", min_length=1, validation_alias=ENDPOINT_NAMES)
+    search_inference_id: str | None = Field(default=None, min_length=1)
+    """The endpoint for queries, if it is not the one for documents. Both must embed into one vector space."""
     dimensions: int | None = Field(default=None, ge=1)
     query_input_type: InputType = "search"
     document_input_type: InputType = "ingest"
 
     @model_validator(mode="after")
     def _check_model(self) -> Self:
-        self._embedder()
+        for role in (self.document_input_type, self.query_input_type):
+            self._embedder(role)
         return self
 
     @property
@@ -40,8 +52,33 @@ class EmbeddingSettings(ServiceSettings):
     def _texts_in_a_request(self) -> int:
         raise NotImplementedError
 
-    def _embedder(self) -> Embedder:
-        return Embedder(self.inference_id, self.dimensions, self._texts_in_a_request(), self.timeout)
+    def shares_space_with(self, inference_id: str) -> bool:
+        """Whether vectors of another endpoint can be compared with these: searched with them, and kept beside them.
+
+        Preconfigured endpoints are compared without a request. The other's vectors are taken to be cut to the same
+        `dimensions`, if these are set.
+
+        Raises:
+            ConfigurationError: for models that are not known here.
+        """
+        return self._run(compare(self.inference_id, inference_id, self.dimensions))
+
+    async def ashares_space_with(self, inference_id: str) -> bool:
+        """As `shares_space_with`, without blocking the event loop."""
+        return await self._arun(compare(self.inference_id, inference_id, self.dimensions))
+
+    def _endpoint(self, role: InputType) -> str:
+        return self.search_inference_id or self.inference_id if role == self.query_input_type else self.inference_id
+
+    def _embedder(self, role: InputType) -> Embedder:
+        endpoint = self._endpoint(role)
+        return Embedder(
+            endpoint,
+            self.dimensions,
+            self._texts_in_a_request(),
+            self.timeout,
+            comparable_with=None if endpoint == self.inference_id else self.inference_id,
+        )
 
     def _vectors(
         self,
@@ -60,13 +97,10 @@ class EmbeddingSettings(ServiceSettings):
             ahead: Most requests in flight, if that is less than `max_concurrency`.
             on_error: Whether the error of a text is raised or given out in the place of its vector.
         """
-        driver, embedder, limiter = self._drive(), self._embedder(), self._limiter()
-        calls = embedder.calls(driver.run(embedder.plan(), limiter), texts, role, positions)
-        with closing(driver.stream(calls, limiter, ahead, RESCUES[on_error])) as batches:
-            for vectors in batches:
-                yield from vectors
+        embedder = self._embedder(role)
+        return self._stream(embedder, lambda endpoint: embedder.calls(endpoint, texts, role, positions), ahead, on_error)
 
-    async def _avectors(
+    def _avectors(
         self,
         texts: Iterable[str],
         role: InputType,
@@ -75,12 +109,117 @@ class EmbeddingSettings(ServiceSettings):
         on_error: OnError = "raise",
     ) -> AsyncGenerator[Vector, None]:
         """As `_vectors`, without blocking the event loop."""
-        driver, embedder, limiter = self._drive(), self._embedder(), self._limiter()
-        calls = embedder.calls(await driver.arun(embedder.plan(), limiter), texts, role, positions)
-        async with aclosing(driver.astream(calls, limiter, ahead, RESCUES[on_error])) as batches:
-            async for vectors in batches:
-                for vector in vectors:
-                    yield vector
+        embedder = self._embedder(role)
+        return self._astream(embedder, lambda endpoint: embedder.calls(endpoint, texts, role, positions), ahead, on_error)
+
+    def _stream(
+        self, embedder: Embedder, calls: _Calls[E], ahead: int | None = None, on_error: OnError = "raise"
+    ) -> Generator[E, None, None]:
+        driver, limiter = self._drive(), self._limiter()
+        endpoint = driver.run(embedder.plan(), limiter)
+        with closing(driver.stream(calls(endpoint), limiter, ahead, RESCUES[on_error])) as batches:
+            for answers in batches:
+                yield from answers
+
+    async def _astream(
+        self, embedder: Embedder, calls: _Calls[E], ahead: int | None = None, on_error: OnError = "raise"
+    ) -> AsyncGenerator[E, None]:
+        driver, limiter = self._drive(), self._limiter()
+        endpoint = await driver.arun(embedder.plan(), limiter)
+        async with aclosing(driver.astream(calls(endpoint), limiter, ahead, RESCUES[on_error])) as batches:
+            async for answers in batches:
+                for answer in answers:
+                    yield answer
+
+
+class ContentSettings(EmbeddingSettings):
+    """What embeds media too, by methods that neither framework has a name for."""
+
+    allow_url_fetch: bool = False
+    """Whether media may be fetched from the URLs they are given as: http and https, public addresses, up to 20 MB each."""
+
+    def embed_content(self, item: Embeddable, *, input_type: InputType | None = None) -> Embedded:
+        """The vector of a text, image, sound, video or PDF; needs a model that embeds it, such as an omni one.
+
+        A `str` is text, whatever it names; only one that begins as the data URI of a medium does (`data:image/png;base64,`)
+        is that medium. Media: `pathlib.Path`, bytes, a file opened in binary mode, a data URI, an image of PIL, LangChain's
+        `Blob` and content blocks (`{"type": "image", "base64": ...}`), URLs in blocks only with `allow_url_fetch=True`.
+        What a medium is, is told by its bytes.
+
+        Args:
+            item: One of these, or a list of them, which becomes one vector (Elastic Stack 9.5).
+            input_type: Its role. Default: that of documents; "search" for a query by image.
+
+        Returns:
+            One vector. For a PDF, always a list of vectors, one for each page.
+
+        Raises:
+            InputError: for what cannot be embedded. Nothing has been sent.
+        """
+        return self._embed_all([self._content(item)], self._role(input_type))[0]
+
+    async def aembed_content(self, item: Embeddable, *, input_type: InputType | None = None) -> Embedded:
+        """As `embed_content`, without blocking the event loop."""
+        return (await self._aembed_all([await asyncio.to_thread(self._content, item)], self._role(input_type)))[0]
+
+    def embed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Embedded]:
+        """One result for each item, in their order; `embed_content` says what an item may be.
+
+        All items are checked before the first request; files are read when they are sent, a few at a time.
+
+        Args:
+            items: Any number of them. A list among them is one item.
+            input_type: Their role. Default: that of documents.
+
+        Returns:
+            For each item one vector; for each PDF among them a list of vectors, one for each page.
+
+        Raises:
+            InputError: for an item that cannot be embedded, with its position. Nothing has been sent.
+            JinaEISError: nothing is returned unless every item was embedded; the error says which were not.
+        """
+        return self._embed_all(self._content_list(items), self._role(input_type))
+
+    async def aembed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Embedded]:
+        """As `embed_contents`, without blocking the event loop."""
+        return await self._aembed_all(await asyncio.to_thread(self._content_list, items), self._role(input_type))
+
+    def _embed_all(self, contents: list[Content], role: InputType) -> list[Embedded]:
+        raise NotImplementedError
+
+    async def _aembed_all(self, contents: list[Content], role: InputType) -> list[Embedded]:
+        raise NotImplementedError
+
+    def _embedded(
+        self, contents: Sequence[Content], role: InputType, ahead: int | None = None
+    ) -> Generator[Embedded, None, None]:
+        """What becomes of texts and media, in their order. Whoever may stop early closes it."""
+        embedder = self._embedder(role)
+        return self._stream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role), ahead)
+
+    def _aembedded(
+        self, contents: Sequence[Content], role: InputType, ahead: int | None = None
+    ) -> AsyncGenerator[Embedded, None]:
+        """As `_embedded`, without blocking the event loop."""
+        embedder = self._embedder(role)
+        return self._astream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role), ahead)
+
+    def _role(self, input_type: InputType | None) -> InputType:
+        if input_type is None:
+            return self.document_input_type
+        if input_type not in get_args(InputType):
+            raise InputError(f"input_type={input_type!r}: it is {', '.join(map(repr, get_args(InputType)))} or None.")
+        return input_type
+
+    def _content(self, item: Any) -> Content:
+        return content(item, may_fetch=self.allow_url_fetch, adapt=self._adapt)
+
+    def _content_list(self, items: Any) -> list[Content]:
+        return content_list(items, may_fetch=self.allow_url_fetch, adapt=self._adapt)
+
+    def _adapt(self, value: Any) -> Part | Link | None:
+        """What an object of the framework holds; None for any other."""
+        raise NotImplementedError
 
 
 class RerankSettings(ServiceSettings):

@@ -195,6 +195,7 @@ class Driver:
     def _perform(self, call: Call[A], limiter: RateLimiter | None, flight: _Flight) -> A:
         if call.keep and call.path in self._kept:
             return self._kept[call.path]  # type: ignore[no-any-return]
+        call = call.loaded()
         with closing(self._pacer.attempts(call.bucket, retries=call.retries)) as attempts:
             order = next(attempts)
             while True:
@@ -222,6 +223,8 @@ class Driver:
     async def _aperform(self, call: Call[A], limiter: RateLimiter | None) -> A:
         if call.keep and call.path in self._kept:
             return self._kept[call.path]  # type: ignore[no-any-return]
+        if call.load:
+            call = await asyncio.to_thread(call.loaded)
         with closing(self._pacer.attempts(call.bucket, asyncio.get_running_loop(), call.retries)) as attempts:
             order = next(attempts)
             while True:

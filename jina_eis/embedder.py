@@ -11,60 +11,60 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice, takewhile
-from typing import Any, Literal
+from typing import Any, cast
 
+from .compatibility import check_modalities, check_spaces
 from .endpoints import describe, known_endpoint
-from .errors import (
-    AuthenticationError,
-    AuthorizationError,
-    ConfigurationError,
-    EndpointNotFoundError,
-    InvalidAnswerError,
-    JinaEISError,
-    RateLimitError,
-    RequestRejectedError,
-    RequestTooLargeError,
-    TLSError,
-)
-from .inputs import check_texts
-from .models import EmbeddingModel, EmbeddingTask, find_model
+from .errors import ConfigurationError, InvalidAnswerError
+from .inputs import Content, check_texts
+from .media import Medium
+from .models import EmbeddingModel, find_model
 from .wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
 
-__all__ = ["BATCH_SIZE", "RESCUES", "Embedder", "OnError", "narrow", "skip"]
+__all__ = ["BATCH_SIZE", "Embedded", "Embedder"]
 
 BATCH_SIZE = 16  # Elastic documents 16 items in a request for the omni models and for ELSER, and nothing for the others
+BATCH_BYTES = 4 * 2**20  # of media, in base64; no limit of the service is published, and 3 MB in a request have been seen to pass
 
-# Errors that no other choice of texts would have averted.
-_WHATEVER_IS_SENT = (AuthenticationError, AuthorizationError, ConfigurationError, EndpointNotFoundError, TLSError)
+Embedded = Vector | list[Vector]
+"""One vector; for a PDF, a list with the vector of every page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Embedder:
-    """How texts are embedded. Valid if it exists, as far as the endpoint is known without asking.
+    """How texts and media are embedded. Valid if it exists, as far as the endpoint is known without asking.
 
     Args:
         inference_id: An endpoint of task `text_embedding` or `embedding`.
         dimensions: Length of the vectors; None for the endpoint's own.
         batch_size: Texts in a request.
         timeout: Seconds that the service may take for a request.
+        comparable_with: An endpoint whose vectors lie beside these; None for no such claim.
 
     Raises:
-        ConfigurationError: a reranker, a size that the model was not trained for, or a batch that it does not take.
+        ConfigurationError: a reranker, a size that the model was not trained for, a batch that it does not take, or another
+            vector space than that of `comparable_with`.
     """
 
     inference_id: str
     dimensions: int | None = None
     batch_size: int = BATCH_SIZE
     timeout: float = 60.0
+    comparable_with: str | None = None
 
     def __post_init__(self) -> None:
         if endpoint := known_endpoint(self.inference_id):
             self._check(endpoint)
+            if other := known_endpoint(self.comparable_with or ""):
+                check_spaces(endpoint, other, self.dimensions)
 
     def plan(self) -> Steps[EndpointInfo]:
         """The endpoint, described and found fit; what `calls` needs."""
         endpoint = yield from describe(self.inference_id)
         self._check(endpoint)
+        if self.comparable_with:
+            other = yield from describe(self.comparable_with)
+            check_spaces(endpoint, other, self.dimensions)
         return endpoint
 
     def calls(
@@ -81,28 +81,57 @@ class Embedder:
         Raises:
             InputError: at what is not a string, after the call for the texts before it.
         """
-        task: EmbeddingTask = "text_embedding" if endpoint.task == "text_embedding" else "embedding"
-        cut = None if self.dimensions == endpoint.dimensions else self.dimensions
-        lengths: set[int] = set()  # of the vectors of all answers: one, or they do not belong together
+        lengths: set[int] = set()
         remaining = iter(texts)
         first = 0
         while batch := list(islice(remaining, self.batch_size)):
             sound = list(takewhile(lambda text: isinstance(text, str), batch))
             if sound:
-                call = embed(
-                    task,
-                    self.inference_id,
-                    sound,
-                    input_type,
-                    timeout=self.timeout,
-                    dimensions=endpoint.dimensions,
-                    cut=cut,
-                    inputs=range(first, first + len(sound)) if positions is None else positions[first : first + len(sound)],
-                    completed=first,
-                )
-                yield _alike(call, lengths)
+                inputs = range(first, first + len(sound)) if positions is None else positions[first : first + len(sound)]
+                yield self._call(endpoint, sound, input_type, inputs, first, lengths)
             check_texts(batch[len(sound) :], first + len(sound))
             first += len(batch)
+
+    def content_calls(
+        self, endpoint: EndpointInfo, contents: Sequence[Content], input_type: InputType
+    ) -> Iterator[Call[list[Embedded]]]:
+        """One call for every batch, and for every PDF, made as it is taken.
+
+        Args:
+            endpoint: What `plan` returned.
+            contents: Any number of inputs.
+            input_type: Their role.
+
+        Raises:
+            InputError: before the first call, at what the model does not embed.
+        """
+        check_modalities(endpoint, contents)
+        lengths: set[int] = set()
+        for batch in _batches(contents, self.batch_size):
+            call = self._call(endpoint, contents[batch.start : batch.stop], input_type, batch, batch.start, lengths)
+            yield _paged(call) if _is_pdf(contents[batch.start]) else cast("Call[list[Embedded]]", call)
+
+    def _call(
+        self,
+        endpoint: EndpointInfo,
+        contents: Sequence[Content],
+        input_type: InputType,
+        inputs: Sequence[int],
+        completed: int,
+        lengths: set[int],
+    ) -> Call[list[Vector]]:
+        call = embed(
+            "text_embedding" if endpoint.task == "text_embedding" else "embedding",
+            self.inference_id,
+            contents,
+            input_type,
+            timeout=self.timeout,
+            dimensions=endpoint.dimensions,
+            cut=None if self.dimensions == endpoint.dimensions else self.dimensions,
+            inputs=inputs,
+            completed=completed,
+        )
+        return _alike(call, lengths)
 
     def embed(self, texts: list[str], input_type: InputType) -> Steps[list[Vector]]:
         """All vectors, in the order of the texts. No text, no call."""
@@ -149,61 +178,34 @@ def _check_cut(dimensions: int, endpoint: EndpointInfo, model: EmbeddingModel | 
         )
 
 
-def narrow(call: Call[list[Vector]], error: JinaEISError, others: bool) -> Steps[list[Vector]]:
-    """Find the text that makes a batch fail while others pass: raises the text's own error, with its position.
-
-    Raises:
-        JinaEISError: the batch's error, if it is not the fault of one text: nothing tells that other texts would pass, or
-            both halves fail.
-    """
-    suspicious = isinstance(error, (RequestRejectedError, RequestTooLargeError)) or (others and error.transient)
-    if not suspicious or isinstance(error, RateLimitError) or not call.halves:
-        raise error
-    halves = yield from _halves(call)
-    if all(isinstance(outcome, JinaEISError) for _, outcome in halves):
-        raise error
-    vectors: list[Vector] = []
-    for half, outcome in halves:
-        vectors += (yield from narrow(half, outcome, True)) if isinstance(outcome, JinaEISError) else outcome
-    return vectors
+def _batches(contents: Sequence[Content], most: int) -> Iterator[range]:
+    """Which inputs travel together: at most so many, and so many bytes; a PDF alone, for nothing tells its pages from others."""
+    first = size = 0
+    for position, content in enumerate(contents):
+        more = _weight(content)
+        alone = _is_pdf(content) or (position > first and _is_pdf(contents[first]))
+        if position > first and (alone or position - first == most or size + more > BATCH_BYTES):
+            yield range(first, position)
+            first, size = position, 0
+        size += more
+    if contents:
+        yield range(first, len(contents))
 
 
-def skip(call: Call[list[Vector]], error: JinaEISError, _: bool) -> Steps[list[Vector | JinaEISError]]:
-    """The vectors of a batch that fails, and errors in place of those that cannot be had.
-
-    Raises:
-        JinaEISError: the error, if it has nothing to do with the texts, or if nothing but errors is left of many texts.
-    """
-    outcomes = yield from _skip(call, error)
-    if call.halves and all(isinstance(outcome, JinaEISError) for outcome in outcomes):
-        raise error
-    return outcomes
+def _is_pdf(content: Content) -> bool:
+    return isinstance(content, Medium) and content.modality == "pdf"
 
 
-OnError = Literal["raise", "skip"]
-RESCUES: dict[OnError, Callable[..., Steps[Any]]] = {"raise": narrow, "skip": skip}
+def _weight(content: Content) -> int:
+    """Characters that an input takes in a request."""
+    if isinstance(content, tuple):
+        return sum(map(_weight, content))
+    return content.encoded_size if isinstance(content, Medium) else len(content)
 
 
-def _skip(call: Call[list[Vector]], error: JinaEISError) -> Steps[list[Vector | JinaEISError]]:
-    if isinstance(error, _WHATEVER_IS_SENT):
-        raise error
-    if not call.halves:
-        return [error]
-    outcomes: list[Vector | JinaEISError] = []
-    for half, outcome in (yield from _halves(call)):
-        outcomes += (yield from _skip(half, outcome)) if isinstance(outcome, JinaEISError) else outcome
-    return outcomes
-
-
-def _halves(call: Call[list[Vector]]) -> Steps[list[tuple[Call[list[Vector]], list[Vector] | JinaEISError]]]:
-    """What becomes of the halves of a call, one after the other: nothing is hurried that may be broken."""
-    outcomes: list[tuple[Call[list[Vector]], list[Vector] | JinaEISError]] = []
-    for half in call.halves() if call.halves else ():
-        try:
-            outcomes.append((half, (yield from ask([half]))[0]))
-        except JinaEISError as error:  # noqa: PERF203 - of two
-            outcomes.append((half, error))
-    return outcomes
+def _paged(call: Call[list[Vector]]) -> Call[list[Embedded]]:
+    """The same call, whose vectors are the pages of its one input."""
+    return cast("Call[list[Embedded]]", replace(cast("Call[Any]", call), read=lambda body: [call.read(body)]))
 
 
 def _alike(call: Call[list[Vector]], lengths: set[int]) -> Call[list[Vector]]:

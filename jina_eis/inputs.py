@@ -1,13 +1,101 @@
-"""What can be embedded and ranked: checked when it comes in, and never again."""
+"""What can be embedded and ranked: checked when it comes in, and never again.
+
+A `str` is text and never names a file or an address. Everything else is told by its type, and media by their bytes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from os import PathLike
+from typing import Any, BinaryIO, Protocol
+from urllib.parse import urlsplit
 
 from .errors import InputError
+from .fetch import check_url, fetch
+from .media import LARGEST, Medium, looks_like_data_uri
 
-__all__ = ["check_texts", "query_text", "text_list", "text_source"]
+__all__ = [
+    "Adapt",
+    "Content",
+    "Embeddable",
+    "Image",
+    "Link",
+    "Part",
+    "address",
+    "check_texts",
+    "content",
+    "content_list",
+    "label",
+    "query_text",
+    "text_list",
+    "text_source",
+]
+
+FETCHED_AT_ONCE = 8
+
+_MEDIA_BLOCKS = ("image", "audio", "video", "file")
+_TEXT_BLOCKS = ("text", "text-plain")
+_PNG_MODES = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")  # of PIL's images, those that its PNG writer takes
+
+
+class Image(Protocol):
+    """An image of PIL."""
+
+    mode: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+
+    def save(self, fp: Any, format: str | None = None) -> None:  # noqa: A002 - PIL's name
+        """Write it into a file."""
+
+
+class Resource(Protocol):
+    """A `Blob` of LangChain, or a `MediaResource` of LlamaIndex."""
+
+    @property
+    def mimetype(self) -> str | None:
+        """Its MIME type, if it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A medium that has to be fetched. Valid if it exists: an http or https URL.
+
+    Args:
+        url: Where it is.
+        declared: The MIME type it is said to have, or `image/*` and the like; "" for none.
+    """
+
+    url: str
+    declared: str = ""
+
+    def __post_init__(self) -> None:
+        check_url(self.url)
+
+
+Part = str | Medium
+Content = Part | tuple[Part, ...]
+"""One input: a text, a medium, or several of them that become one vector."""
+
+OnePart = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Mapping[str, Any] | Image | Resource | Medium
+Embeddable = OnePart | Sequence[OnePart]
+"""What can be embedded, besides the nodes of LlamaIndex. A list is one input, whose parts become one vector."""
+Adapt = Callable[[Any], "Part | Link | None"]
+"""Turns an object of a framework into what it stands for; None for any other object."""
+
+
+def label(content: Content) -> str:
+    """A short name for an input, for events and traces: a text is its own."""
+    if isinstance(content, tuple):
+        return " + ".join(map(label, content))
+    return content if isinstance(content, str) else content.label
 
 
 def text_list(texts: Any) -> list[str]:
@@ -36,6 +124,221 @@ def check_texts(texts: Sequence[Any], first: int = 0) -> None:
     for position, text in enumerate(texts, first):
         if not isinstance(text, str):
             raise InputError(f"Input {position} is {_a(text)}, not a string.")
+
+
+def content_list(
+    items: Any, *, may_fetch: bool = False, adapt: Adapt | None = None, get: Callable[[str], bytes] = fetch
+) -> list[Content]:
+    """What is to be embedded, checked. Nothing is fetched before everything else was found good.
+
+    Args:
+        items: Any number of inputs. A list among them is one input, whose parts become one vector.
+        may_fetch: Whether URLs may be fetched.
+        adapt: Knows the objects of a framework.
+        get: Fetches a URL.
+
+    Raises:
+        InputError: with the position of the input, for anything that cannot be embedded.
+    """
+    if isinstance(items, (str, bytes, bytearray, memoryview, Mapping)) or _is_file(items) or not isinstance(items, Iterable):
+        raise InputError(f"Inputs come as a list, and this is {_a(items)}. For a single input write [input].")
+    named = [(f"Input {position}", item) for position, item in enumerate(items)]
+    return _contents(named, may_fetch, adapt, get)
+
+
+def content(item: Any, *, may_fetch: bool = False, adapt: Adapt | None = None, get: Callable[[str], bytes] = fetch) -> Content:
+    """As `content_list`, for a single input."""
+    return _contents([("The input", item)], may_fetch, adapt, get)[0]
+
+
+def address(text: str, declared: str = "") -> Medium | Link:
+    """The medium that a string stands for where a string stands for one: a data URI, a URL, or the path of a file."""
+    scheme = text.partition(":")[0].lower()
+    if scheme == "data":
+        return Medium.from_data_uri(text, declared)
+    if scheme in ("http", "https"):
+        return Link(text, declared)
+    if scheme == "file":
+        from urllib.request import url2pathname  # which brings in a whole HTTP client
+
+        text = url2pathname(urlsplit(text).path)
+    return Medium.from_path(text, declared)
+
+
+def _contents(named: list[tuple[str, Any]], may_fetch: bool, adapt: Adapt | None, get: Callable[[str], bytes]) -> list[Content]:
+    found = [(name, [*_parts(name, item, adapt)]) for name, item in named]
+    links = [(place, part) for _, parts in found for place, part in parts if isinstance(part, Link)]
+    if links and not may_fetch:
+        place, _ = links[0]
+        raise InputError(f"{place} is a URL, and nothing is fetched unasked. Pass allow_url_fetch=True, or the bytes of it.")
+    fetched = iter(_fetched(links, get))
+    return [_fused(name, [next(fetched) if isinstance(part, Link) else part for _, part in parts]) for name, parts in found]
+
+
+def _fetched(links: list[tuple[str, Link]], get: Callable[[str], bytes]) -> list[Medium]:
+    def medium(placed: tuple[str, Link]) -> Medium:
+        place, link = placed
+        with _located(place):
+            return Medium.from_bytes(get(link.url), link.declared)
+
+    if not links:
+        return []
+    threads = ThreadPoolExecutor(min(len(links), FETCHED_AT_ONCE), thread_name_prefix="jina-eis-fetch")
+    try:
+        return list(threads.map(medium, links))
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+def _parts(name: str, item: Any, adapt: Adapt | None) -> Iterator[tuple[str, Part | Link]]:
+    """The parts of an input, each with what to call it in errors."""
+    if not isinstance(item, (list, tuple)):
+        with _located(name):
+            part = _part(item, adapt)
+        yield name, part
+        return
+    if not item:
+        raise InputError(f"{name} is an empty list. A list is one input: its parts become one vector.")
+    for number, each in enumerate(item):
+        place = f"{name}, part {number}"
+        with _located(place):
+            part = _part(each, adapt)
+        yield place, part
+
+
+def _fused(name: str, parts: list[Part]) -> Content:
+    if len(parts) == 1:
+        return parts[0]
+    media = [part for part in parts if isinstance(part, Medium)]
+    if any(medium.modality == "pdf" for medium in media):
+        raise InputError(f"{name} fuses a PDF with something else. A PDF has a vector for every page: embed it alone.")
+    if sum(medium.size for medium in media) > LARGEST:
+        raise InputError(f"{name} is larger than a request to Elasticsearch. Leave a part out.")
+    return tuple(parts)
+
+
+def _part(value: Any, adapt: Adapt | None) -> Part | Link:
+    """The text or medium that a value stands for."""
+    adapted = adapt(value) if adapt else None
+    if adapted is not None:
+        return adapted
+    if isinstance(value, str):
+        return Medium.from_data_uri(value) if looks_like_data_uri(value) else _text(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return Medium.from_bytes(value)
+    if isinstance(value, Medium):
+        return value
+    if isinstance(value, PathLike):
+        return Medium.from_path(value)
+    if isinstance(value, Mapping):
+        return _block(value)
+    if _is_file(value):
+        return _read(value)
+    if _is_image(value):
+        return _drawn(value)
+    if isinstance(value, (list, tuple)):
+        raise InputError("a list in a list. The parts of one input stand side by side in a single list.")
+    raise InputError(
+        f"it is {_a(value)}, which cannot be embedded. Pass a str (text), pathlib.Path, bytes, a file opened in binary mode, "
+        "a data URI, a content block, an image of PIL, or a list of these, which becomes one vector."
+    )
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise InputError("an empty text. Leave it out.")
+    return text
+
+
+def _read(file: Any) -> Medium:
+    """What a file holds from where it stands; it is left standing there."""
+    start = file.tell() if getattr(file, "seekable", lambda: False)() else None
+    data = file.read()
+    if start is not None:
+        file.seek(start)
+    if not isinstance(data, (bytes, bytearray)):
+        raise InputError("a file that gives no bytes. Open it in binary mode, open(path, 'rb').")
+    name = getattr(file, "name", "")
+    return Medium.from_bytes(data, name=name if isinstance(name, str) else "")
+
+
+def _drawn(image: Any) -> Medium:
+    """An image of PIL as PNG, which loses nothing."""
+    file = BytesIO()
+    (image if image.mode in _PNG_MODES else image.convert("RGB")).save(file, format="PNG")
+    return Medium.from_bytes(file.getvalue())
+
+
+def _block(block: Mapping[str, Any]) -> Part | Link:
+    """A content block of LangChain, of its present or former form, or an `image_url` part as OpenAI has it."""
+    kind = block.get("type")
+    if kind == "image_url":
+        link = block.get("image_url")
+        return _link(link.get("url") if isinstance(link, Mapping) else link, "image/*")
+    if kind not in (*_MEDIA_BLOCKS, *_TEXT_BLOCKS):
+        raise InputError(
+            f"a content block of type {kind!r}. It takes {', '.join((*_TEXT_BLOCKS, *_MEDIA_BLOCKS))} and image_url."
+        )
+    sources = ("text", "base64", "data", "url", "file_id", *(("id",) if block.get("source_type") == "id" else ()))
+    held = [name for name in sources if block.get(name) is not None]
+    if len(held) != 1:
+        raise InputError(f"a content block holds one of text, base64 and url, and this one holds {', '.join(held) or 'none'}.")
+    (source,) = held
+    value = block[source]
+    if source in ("file_id", "id"):
+        raise InputError(f"a content block with {source}: the file is kept by another service. Pass its bytes as base64.")
+    if not isinstance(value, str):
+        raise InputError(f"a content block whose {source} is {_a(value)}, not a string.")
+    if source == "text":
+        return _text(value)
+    mime = _declared(block, kind)
+    if source == "url":
+        return _link(value, mime)
+    if kind in _TEXT_BLOCKS or mime.startswith("text/"):
+        return _text(_decoded(value))
+    return Medium.from_base64(value, mime)
+
+
+def _declared(block: Mapping[str, Any], kind: str) -> str:
+    """The MIME type of a content block, as far as it says more than its kind."""
+    mime = str(block.get("mime_type") or "").lower()
+    if kind not in ("image", "audio", "video"):
+        return mime
+    if not mime or mime.startswith("application/"):
+        return f"{kind}/*"
+    if not mime.startswith(f"{kind}/"):
+        raise InputError(f"a content block of type {kind} that declares {mime}. Correct one of them.")
+    return mime
+
+
+def _link(url: Any, declared: str) -> Medium | Link:
+    if not isinstance(url, str):
+        raise InputError(f"a content block whose url is {_a(url)}, not a string.")
+    return Medium.from_data_uri(url, declared) if url[:5].lower() == "data:" else Link(url, declared)
+
+
+def _decoded(base64: str) -> str:
+    try:
+        return b64decode("".join(base64.split()), validate=True).decode()
+    except ValueError:
+        raise InputError("a text whose base64 is broken or holds no UTF-8.") from None
+
+
+@contextmanager
+def _located(place: str) -> Iterator[None]:
+    """Errors say which input they mean."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error.__cause__
+
+
+def _is_file(value: object) -> bool:
+    return callable(getattr(value, "read", None))
+
+
+def _is_image(value: object) -> bool:
+    return callable(getattr(value, "save", None)) and hasattr(value, "size") and hasattr(value, "mode")
 
 
 def _a(value: object) -> str:

@@ -1,28 +1,26 @@
-"""A progress bar over vectors on their way."""
+"""A progress bar over what is on its way."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
 from typing import TypeVar, cast
 
 from .errors import ConfigurationError
-from .wire import Vector
 
 __all__ = ["with_progress"]
 
-Vectors = TypeVar("Vectors", Iterable[Vector], AsyncIterator[Vector])
+S = TypeVar("S")
 
 
-def with_progress(vectors: Vectors, total: int, shown: bool) -> Vectors:
-    """The same vectors, with a tqdm bar that counts them if it is to be shown.
+def with_progress(embedded: S, total: int, shown: bool) -> S:
+    """The same iterable or async iterable, with a tqdm bar that counts along if it is to be shown.
 
     Raises:
         ConfigurationError: tqdm is not installed.
     """
     if not shown:
-        return vectors
+        return embedded
     try:
         from tqdm.auto import tqdm
     except ImportError:
         raise ConfigurationError("A progress bar needs tqdm. Install it with: pip install tqdm.") from None
-    return cast(Vectors, tqdm(vectors, total=total, desc="Embedding", unit="text"))
+    return cast(S, tqdm(embedded, total=total, desc="Embedding", unit="input"))  # type: ignore[call-overload]

@@ -8,14 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 from .errors import InvalidAnswerError
+from .inputs import Content, Part
+from .media import Medium
 from .models import EmbeddingTask
 
-__all__ = ["Call", "EndpointInfo", "InputType", "Steps", "Vector", "ask", "embed", "get_endpoint", "list_endpoints", "rerank"]
+__all__ = [
+    "Call",
+    "EndpointInfo",
+    "InputType",
+    "Steps",
+    "Vector",
+    "ask",
+    "embed",
+    "get_endpoint",
+    "list_endpoints",
+    "rerank",
+]
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -34,6 +47,8 @@ class Call(Generic[A]):
         read: Turns the parsed JSON body into the answer; raises a typed error if it is not what was asked for.
         params: Query parameters.
         body: What is sent as JSON; None for nothing.
+        load: Makes the body in place of `body`. It may read files: a driver calls it once, off the event loop, when the call
+            is about to be sent.
         endpoint: The inference endpoint that is called, for errors; "" if none is.
         bucket: Calls of one bucket share the service's rate limit: EIS counts per endpoint and input type.
         inputs: Positions of its inputs in the list that the user gave, for errors.
@@ -56,6 +71,11 @@ class Call(Generic[A]):
     keep: bool = False
     retries: int | None = None
     halves: Callable[[], list[Call[A]]] | None = None
+    load: Callable[[], Any] | None = None
+
+    def loaded(self) -> Call[A]:
+        """The same call, with its body."""
+        return replace(self, body=self.load(), load=None) if self.load else self
 
 
 # Steps yield calls, receive their answers in order, and return a result. The answers of one round share a type, those of
@@ -90,7 +110,7 @@ class EndpointInfo:
 def embed(
     task: EmbeddingTask,
     inference_id: str,
-    texts: Sequence[str],
+    contents: Sequence[Content],
     input_type: InputType,
     *,
     timeout: float,
@@ -100,18 +120,18 @@ def embed(
     completed: int,
     retries: int | None = None,
 ) -> Call[list[Vector]]:
-    """Embed texts: as many vectors as texts, in their order.
+    """Embed texts and media: as many vectors as inputs, in their order. But a PDF, alone in its call, has one for each page.
 
     Args:
         task: `text_embedding` or `embedding`, as the endpoint demands; they answer under different keys.
         inference_id: The endpoint.
-        texts: At least one text.
-        input_type: The role of the texts.
+        contents: At least one input. `text_embedding` takes nothing but texts.
+        input_type: The role of the inputs.
         timeout: Seconds the service may take.
         dimensions: Length of the vectors that the endpoint answers with; None if that is not known.
         cut: Keep this many leading numbers of each and renormalise to unit length; None for all of them.
-        inputs: Positions of the texts in the user's list.
-        completed: How many texts of the user's list are answered when their turn comes.
+        inputs: Positions of the inputs in the user's list.
+        completed: How many inputs of the user's list are answered when their turn comes.
         retries: How often it may be sent again; None for as often as any.
     """
 
@@ -119,7 +139,7 @@ def embed(
         return embed(
             task,
             inference_id,
-            texts[first:last],
+            contents[first:last],
             input_type,
             timeout=timeout,
             dimensions=dimensions,
@@ -130,13 +150,20 @@ def embed(
         )
 
     key = "text_embedding" if task == "text_embedding" else "embeddings"
-    count = len(texts)
+    count = len(contents)
+    wanted = None if count == 1 and isinstance(contents[0], Medium) and contents[0].modality == "pdf" else count
+    light = all(isinstance(content, str) for content in contents)
+
+    def load() -> dict[str, Any]:
+        return {"input": _input(contents), "input_type": input_type}
+
     return Call(
         "POST",
         f"/_inference/{task}/{quote(inference_id, safe='')}",
-        lambda body: [_shortened(vector, cut) for vector in _read_vectors(body, key, count, dimensions)],
+        lambda body: [_shortened(vector, cut) for vector in _read_vectors(body, key, wanted, dimensions)],
         params={"timeout": _duration(timeout)},
-        body={"input": [well_formed(text) for text in texts], "input_type": input_type},
+        body=load() if light else None,
+        load=None if light else load,
         endpoint=inference_id,
         bucket=f"{inference_id} {input_type}",
         inputs=inputs,
@@ -197,14 +224,33 @@ def well_formed(text: str) -> str:
     return text
 
 
+def _input(contents: Sequence[Content]) -> list[Any]:
+    """Texts as they are; as objects, all of them, as soon as one is not a text: the official schema takes no mixture."""
+    texts = [well_formed(content) for content in contents if isinstance(content, str)]
+    if len(texts) == len(contents):
+        return texts
+    return [
+        {"content": [_item(part) for part in content] if isinstance(content, tuple) else _item(content)} for content in contents
+    ]
+
+
+def _item(part: Part) -> dict[str, str]:
+    if isinstance(part, str):
+        return {"type": "text", "value": well_formed(part)}
+    return {"type": part.modality, "format": "base64", "value": part.data_uri()}
+
+
 def _duration(seconds: float) -> str:
     """Elasticsearch's time value; it takes no fractions."""
     return f"{int(seconds)}s" if seconds == int(seconds) else f"{max(1, round(seconds * 1000))}ms"
 
 
-def _read_vectors(body: Any, key: str, count: int, dimensions: int | None) -> list[Vector]:
+def _read_vectors(body: Any, key: str, count: int | None, dimensions: int | None) -> list[Vector]:
+    """As many vectors as are counted on; None: one or more."""
     items = _list(body, key)
-    if len(items) != count:
+    if count is None and not items:
+        raise InvalidAnswerError("A PDF was sent and no vector came back.")
+    if count is not None and len(items) != count:
         raise InvalidAnswerError(f"{count} inputs were sent and {len(items)} vectors came back.")
     vectors: list[Vector] = []
     for position, item in enumerate(items):

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, closing
 from importlib.metadata import version
+from os import PathLike, fspath
 from typing import Any, ClassVar, Literal, cast, overload
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import Field
 
-from jina_eis.adapters import EmbeddingSettings
+from jina_eis.adapters import ContentSettings
 from jina_eis.driver import RateLimiter
-from jina_eis.embedder import BATCH_SIZE, RESCUES, OnError
+from jina_eis.embedder import BATCH_SIZE, Embedded
 from jina_eis.errors import InputError, JinaEISError
-from jina_eis.inputs import query_text, text_list, text_source
+from jina_eis.inputs import Content, Link, Part, address, content_list, query_text, text_list, text_source
+from jina_eis.media import Medium
 from jina_eis.progress import with_progress
-from jina_eis.wire import Vector
+from jina_eis.rescue import RESCUES, OnError
+from jina_eis.wire import InputType, Vector
 
 __all__ = ["JinaEISEmbeddings"]
 
 
-class JinaEISEmbeddings(EmbeddingSettings, Embeddings):
+class JinaEISEmbeddings(ContentSettings, Embeddings):
     """Jina embedding models on the Elastic Inference Service (EIS).
 
     Setup:
@@ -46,6 +49,11 @@ class JinaEISEmbeddings(EmbeddingSettings, Embeddings):
         document_input_type, query_input_type: str = "ingest", "search"
             The role sent with documents and queries. The model embeds the two differently, and the service counts them
             against different rate limits.
+        search_inference_id: str | None = None
+            The endpoint for queries, if it is not the one for documents: texts indexed with `v5-text-small` can be searched
+            by `v5-omni-small`, by image too. Models of different vector spaces are refused.
+        allow_url_fetch: bool = False
+            Whether `embed_content` and the like may fetch media from URLs: public addresses only, up to 20 MB each.
         show_progress_bar: bool = False
             Show a tqdm bar while documents are embedded.
         rate_limiter: BaseRateLimiter | None = None
@@ -128,11 +136,23 @@ class JinaEISEmbeddings(EmbeddingSettings, Embeddings):
 
     def embed_query(self, text: str) -> Vector:
         """The vector of a search query."""
-        return self._run(self._embedder().embed([query_text(text)], self.query_input_type))[0]
+        return self._run(self._embedder(self.query_input_type).embed([query_text(text)], self.query_input_type))[0]
 
     async def aembed_query(self, text: str) -> Vector:
         """As `embed_query`, without blocking the event loop."""
-        return (await self._arun(self._embedder().embed([query_text(text)], self.query_input_type)))[0]
+        return (await self._arun(self._embedder(self.query_input_type).embed([query_text(text)], self.query_input_type)))[0]
+
+    def embed_image(self, uris: Sequence[str | PathLike[str]]) -> list[Vector]:
+        """One vector for each image, as vector stores ask for it (Chroma's `add_images`). The role is that of documents.
+
+        Args:
+            uris: Paths, `file://` URIs or data URIs of images; http and https URLs with `allow_url_fetch=True`. Here a string
+                is never text.
+        """
+        if isinstance(uris, str):
+            raise InputError("uris is a list of paths. For a single one write [path].")
+        images = content_list([fspath(uri) for uri in uris], may_fetch=self.allow_url_fetch, adapt=_image)
+        return cast("list[Vector]", self._embed_all(images, self.document_input_type))
 
     @overload
     def stream_documents(self, texts: Iterable[str], *, on_error: Literal["raise"] = "raise") -> Iterator[Vector]: ...
@@ -169,11 +189,43 @@ class JinaEISEmbeddings(EmbeddingSettings, Embeddings):
         """As `stream_documents`, without blocking the event loop."""
         return self._avectors(text_source(texts), self.document_input_type, on_error=_checked(on_error))
 
+    def _embed_all(self, contents: list[Content], role: InputType) -> list[Embedded]:
+        with closing(self._embedded(contents, role)) as embedded:
+            return list(with_progress(embedded, len(contents), self.show_progress_bar))
+
+    async def _aembed_all(self, contents: list[Content], role: InputType) -> list[Embedded]:
+        async with aclosing(self._aembedded(contents, role)) as embedded:
+            return [each async for each in with_progress(embedded, len(contents), self.show_progress_bar)]
+
+    def _adapt(self, value: Any) -> Part | None:
+        return _from_blob(value)
+
     def _texts_in_a_request(self) -> int:
         return self.batch_size
 
     def _limiter(self) -> RateLimiter | None:
         return self.rate_limiter
+
+
+def _from_blob(value: Any) -> Part | None:
+    """What a `Blob` holds; None for anything else."""
+    from langchain_core.documents.base import Blob
+
+    if not isinstance(value, Blob):
+        return None
+    declared = value.mimetype or ""
+    if isinstance(value.data, str) or declared.startswith("text/"):
+        try:
+            return value.as_string()
+        except (OSError, ValueError) as failed:
+            raise InputError(f"{value.path or 'a Blob'} cannot be read as text: {failed}.") from failed
+    if value.data is not None:
+        return Medium.from_bytes(value.data, declared)
+    return Medium.from_path(value.path or "", declared)
+
+
+def _image(uri: Any) -> Medium | Link:
+    return address(uri, "image/*")
 
 
 def _checked(on_error: Any) -> OnError:

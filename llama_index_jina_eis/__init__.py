@@ -5,11 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .embedding import JinaEISEmbedding
+    from .multi_modal_embedding import JinaEISMultiModalEmbedding
     from .rerank import JinaEISRerank
 
-__all__ = ["JinaEISEmbedding", "JinaEISRerank"]
+__all__ = ["JinaEISEmbedding", "JinaEISMultiModalEmbedding", "JinaEISRerank"]
 
-_HOME = {"JinaEISEmbedding": "embedding", "JinaEISRerank": "rerank"}
+_HOME = {
+    "JinaEISEmbedding": "embedding",
+    "JinaEISMultiModalEmbedding": "multi_modal_embedding",
+    "JinaEISRerank": "rerank",
+}
 
 
 if not TYPE_CHECKING:  # or no checker would see a misspelt name

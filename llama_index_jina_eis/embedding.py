@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, closing, contextmanager, suppress
 from importlib.metadata import version
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.callbacks import CBEventType, EventPayload
@@ -28,6 +28,8 @@ from .plugin import Limiter, Plugin
 
 __all__ = ["JinaEISEmbedding"]
 
+E = TypeVar("E")
+
 dispatcher = get_dispatcher(__name__)
 
 
@@ -37,6 +39,8 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
     Args:
         inference_id: The inference endpoint, preconfigured or your own; also taken as `model`. Text and omni endpoints alike:
             the task that the endpoint demands is found out, never asked for. Default: `.jina-embeddings-v5-text-small`.
+        search_inference_id: The endpoint for queries, if it is not the one for documents: texts indexed with `v5-text-small`
+            can be searched by `v5-omni-small`. Models of different vector spaces are refused. Default: None.
         dimensions: Length of the vectors, at most the model's: vectors are cut and renormalised here. Only sizes that the
             model was trained for (Matryoshka) are taken. Default: None, the endpoint's own length.
         query_input_type: The role sent with queries. Default: "search".
@@ -78,6 +82,7 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
     inference_id: str = Field(
         default=".jina-embeddings-v5-text-small", min_length=1, validation_alias=ENDPOINT_NAMES, frozen=True
     )
+    search_inference_id: str | None = Field(default=None, min_length=1, frozen=True)
     model_name: str = Field(default="", frozen=True)
     embed_batch_size: int = Field(default=BATCH_SIZE, gt=0, le=2048)
     num_workers: int | None = Field(default=None, ge=1)
@@ -150,10 +155,10 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         return await self._aembed(texts, self.document_input_type, show_progress)
 
     def _get_query_embedding(self, query: str) -> Vector:
-        return self._run(self._embedder().embed([query_text(query)], self.query_input_type))[0]
+        return self._run(self._embedder(self.query_input_type).embed([query_text(query)], self.query_input_type))[0]
 
     async def _aget_query_embedding(self, query: str) -> Vector:
-        return (await self._arun(self._embedder().embed([query_text(query)], self.query_input_type)))[0]
+        return (await self._arun(self._embedder(self.query_input_type).embed([query_text(query)], self.query_input_type)))[0]
 
     def _get_text_embedding(self, text: str) -> Vector:
         return self._get_text_embeddings([text])[0]
@@ -162,10 +167,10 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         return (await self._aget_text_embeddings([text]))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Vector]:
-        return self._run(self._embedder().embed(text_list(texts), self.document_input_type))
+        return self._run(self._embedder(self.document_input_type).embed(text_list(texts), self.document_input_type))
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Vector]:
-        return await self._arun(self._embedder().embed(text_list(texts), self.document_input_type))
+        return await self._arun(self._embedder(self.document_input_type).embed(text_list(texts), self.document_input_type))
 
     def _embed(self, texts: Sequence[str], role: InputType, show_progress: bool = False) -> list[Vector]:
         """All vectors, from the cache or else from the service."""
@@ -180,7 +185,7 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
                     for at, vector in zip(missing, with_progress(fresh, len(missing), show_progress), strict=True):
                         cache.put(texts[at], vector)
                         vectors[at] = vector
-            return observed(vectors)
+            return observed(cast(list[Vector], vectors))
 
     async def _aembed(self, texts: Sequence[str], role: InputType, show_progress: bool = False) -> list[Vector]:
         """As `_embed`, without blocking the event loop."""
@@ -197,26 +202,25 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
                         at = next(waiting)
                         await cache.aput(texts[at], vector)
                         vectors[at] = vector
-            return observed(vectors)
+            return observed(cast(list[Vector], vectors))
 
     @contextmanager
-    def _observed(self, texts: list[str]) -> Iterator[Callable[[list[Vector | None]], list[Vector]]]:
-        """LlamaIndex's events around the work; what is yielded takes the vectors and gives them back."""
+    def _observed(self, chunks: list[str]) -> Iterator[Callable[[list[E]], list[E]]]:
+        """LlamaIndex's events around the work; what is yielded takes its result and gives it back."""
         payload = self.to_payload()
         dispatcher.event(EmbeddingStartEvent(model_dict=payload))
         with self.callback_manager.event(CBEventType.EMBEDDING, payload={EventPayload.SERIALIZED: payload}) as event:
 
-            def observed(filled: list[Vector | None]) -> list[Vector]:
-                vectors = cast(list[Vector], filled)
-                event.on_end(payload={EventPayload.CHUNKS: texts, EventPayload.EMBEDDINGS: vectors})
+            def observed(embedded: list[E]) -> list[E]:
+                event.on_end(payload={EventPayload.CHUNKS: chunks, EventPayload.EMBEDDINGS: embedded})
                 # Made without validation, which would copy every vector.
-                dispatcher.event(EmbeddingEndEvent.model_construct(chunks=texts, embeddings=vectors))
-                return vectors
+                dispatcher.event(EmbeddingEndEvent.model_construct(chunks=chunks, embeddings=embedded))  # type: ignore[arg-type]
+                return embedded
 
             yield observed
 
     def _cache(self, role: InputType) -> Cache:
-        return Cache(self.embeddings_cache, f"embeddings:{self.inference_id}:{self.dimensions or 'full'}:{role}")
+        return Cache(self.embeddings_cache, f"embeddings:{self._endpoint(role)}:{self.dimensions or 'full'}:{role}")
 
     def _texts_in_a_request(self) -> int:
         return min(self.embed_batch_size, BATCH_SIZE)

@@ -1,0 +1,178 @@
+"""`JinaEISMultiModalEmbedding`: LlamaIndex's interface for models that embed texts and images into one space."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing, closing, suppress
+from io import BytesIO
+from os import PathLike
+from typing import Any, cast
+
+from llama_index.core.embeddings import MultiModalEmbedding
+from llama_index.core.schema import BaseNode, ImageNode, MediaResource, Node
+from pydantic import Field
+
+from jina_eis.adapters import ENDPOINT_NAMES, ContentSettings
+from jina_eis.compatibility import check_images
+from jina_eis.embedder import Embedded
+from jina_eis.errors import InputError
+from jina_eis.inputs import Content, Image, Link, Part, content_list, label
+from jina_eis.media import Medium
+from jina_eis.progress import with_progress
+from jina_eis.wire import InputType, Vector
+
+from .embedding import JinaEISEmbedding
+from .media import held, image_of
+
+__all__ = ["JinaEISMultiModalEmbedding"]
+
+AnyImage = str | BytesIO | PathLike[str] | bytes | Image | ImageNode | Node | MediaResource
+
+
+class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEmbedding):
+    """Jina's omni models on the Elastic Inference Service (EIS): texts, images, sounds and videos in one vector space.
+
+    It does with texts what `JinaEISEmbedding` does, and besides:
+
+    - `get_image_embedding`, its async and batch forms take a path or URL (here a string is one, as everywhere in
+      LlamaIndex), `BytesIO`, `pathlib.Path`, bytes, an image of PIL, `ImageNode`, `ImageDocument` or `MediaResource`.
+    - Called with nodes, as pipelines do, it embeds the image, sound or video of those that hold one, and the text of the
+      others. Of a node with both, the medium is embedded and not the text.
+    - `embed_content` and `embed_contents` take anything, in any role: PDFs and several parts that become one vector too.
+
+    Args:
+        inference_id: An endpoint of task `embedding`. Default: `.jina-embeddings-v5-omni-small`.
+        allow_url_fetch: Whether media may be fetched from the URLs they are given as: http and https, public addresses, up
+            to 20 MB each. `MultiModalVectorStoreIndex` fetches the URLs of its nodes itself, whatever this says. Default:
+            False.
+
+    The other arguments are those of `JinaEISEmbedding`. Images get the role of documents; for a query by image use
+    `embed_content(image, input_type="search")`. Two nodes with neither text nor metadata look the same to the cache of an
+    `IngestionPipeline`: give them metadata that differ, such as their file names, or pass `disable_cache=True`.
+
+    Examples:
+        ```python
+        from llama_index.core.indices import MultiModalVectorStoreIndex
+        from llama_index_jina_eis import JinaEISMultiModalEmbedding
+
+        model = JinaEISMultiModalEmbedding()
+        index = MultiModalVectorStoreIndex.from_documents(documents, embed_model=model, image_embed_model=model)
+        ```
+    """
+
+    inference_id: str = Field(
+        default=".jina-embeddings-v5-omni-small", min_length=1, validation_alias=ENDPOINT_NAMES, frozen=True
+    )
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        check_images(self.inference_id)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name in serialised form, under which LlamaIndex's `load_embed_model` finds the class."""
+        return "JinaEISMultiModalEmbedding"
+
+    # LlamaIndex's own versions send no events, and in async all batches at once.
+
+    def get_image_embedding(self, img_file_path: AnyImage) -> Vector:
+        """The vector of an image, as long as those of texts."""
+        return self.get_image_embedding_batch([img_file_path])[0]
+
+    async def aget_image_embedding(self, img_file_path: AnyImage) -> Vector:
+        """As `get_image_embedding`, without blocking the event loop."""
+        return (await self.aget_image_embedding_batch([img_file_path]))[0]
+
+    def get_image_embedding_batch(self, img_file_paths: Sequence[AnyImage], show_progress: bool = False) -> list[Vector]:
+        """One vector for each image, in their order. No images, no request."""
+        images = self._images(img_file_paths)
+        return cast("list[Vector]", self._embed_all(images, self.document_input_type, show_progress))
+
+    async def aget_image_embedding_batch(self, img_file_paths: Sequence[AnyImage], show_progress: bool = False) -> list[Vector]:
+        """As `get_image_embedding_batch`, without blocking the event loop."""
+        images = await asyncio.to_thread(self._images, img_file_paths)
+        return cast("list[Vector]", await self._aembed_all(images, self.document_input_type, show_progress))
+
+    def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
+        """Give every node its vector: of the image, sound or video that it holds, or else of its text."""
+        contents = self._node_contents(nodes)
+        texts = [content for content in contents if isinstance(content, str)]
+        media: list[Content] = [content for content in contents if not isinstance(content, str)]
+        return _filled(
+            nodes,
+            contents,
+            self.get_text_embedding_batch(texts, **kwargs),
+            self._embed_all(media, self.document_input_type),
+        )
+
+    async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
+        """As calling it, without blocking the event loop."""
+        contents = await asyncio.to_thread(self._node_contents, nodes)
+        texts = [content for content in contents if isinstance(content, str)]
+        media: list[Content] = [content for content in contents if not isinstance(content, str)]
+        return _filled(
+            nodes,
+            contents,
+            await self.aget_text_embedding_batch(texts, **kwargs),
+            await self._aembed_all(media, self.document_input_type),
+        )
+
+    def _get_image_embedding(self, img_file_path: AnyImage) -> Vector:
+        return self.get_image_embedding(img_file_path)
+
+    async def _aget_image_embedding(self, img_file_path: AnyImage) -> Vector:
+        return await self.aget_image_embedding(img_file_path)
+
+    def _embed_all(self, contents: list[Content], role: InputType, show_progress: bool = False) -> list[Embedded]:
+        if not contents:
+            return []
+        embedded = self._embedded(contents, role, self.num_workers)
+        with self._observed(_chunks(contents)) as observed, closing(embedded):
+            return observed(list(with_progress(embedded, len(contents), show_progress)))
+
+    async def _aembed_all(self, contents: list[Content], role: InputType, show_progress: bool = False) -> list[Embedded]:
+        if not contents:
+            return []
+        embedded = self._aembedded(contents, role, self.num_workers)
+        with self._observed(_chunks(contents)) as observed:
+            async with aclosing(embedded):
+                return observed([each async for each in with_progress(embedded, len(contents), show_progress)])
+
+    def _adapt(self, value: Any) -> Part | Link | None:
+        return held(value)
+
+    def _images(self, images: Any) -> list[Content]:
+        contents = content_list(images, may_fetch=self.allow_url_fetch, adapt=image_of)
+        for position, content in enumerate(contents):
+            if not (isinstance(content, Medium) and content.modality == "image"):
+                raise InputError(f"Input {position} ({label(content)}) is no image. Use embed_content.")
+        return contents
+
+    def _node_contents(self, nodes: Sequence[BaseNode]) -> list[Content]:
+        contents = content_list(nodes, may_fetch=self.allow_url_fetch, adapt=held)
+        for position, content in enumerate(contents):
+            if isinstance(content, Medium) and content.modality == "pdf":
+                raise InputError(f"Input {position} ({content.label}) is a PDF, and a node has one vector. Use embed_content.")
+        return contents
+
+
+def _chunks(contents: Sequence[Content]) -> list[str]:
+    """What events are told of the inputs: never the data of a medium."""
+    return [label(content) for content in contents]
+
+
+def _filled(
+    nodes: Sequence[BaseNode], contents: Sequence[Content], of_texts: Sequence[Vector], of_media: Sequence[Embedded]
+) -> Sequence[BaseNode]:
+    """The nodes with their vectors, once all of these are there."""
+    texts, media = iter(of_texts), iter(cast("Sequence[Vector]", of_media))
+    for node, content in zip(nodes, contents, strict=True):
+        node.embedding = next(texts if isinstance(content, str) else media)
+    return nodes
+
+
+with suppress(ImportError):  # a table of LlamaIndex's that a later version may do without
+    from llama_index.core.embeddings.loading import RECOGNIZED_EMBEDDINGS
+
+    RECOGNIZED_EMBEDDINGS.setdefault(JinaEISMultiModalEmbedding.class_name(), JinaEISMultiModalEmbedding)
