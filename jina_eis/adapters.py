@@ -191,18 +191,18 @@ class ContentSettings(EmbeddingSettings):
         raise NotImplementedError
 
     def _embedded(
-        self, contents: Sequence[Content], role: InputType, ahead: int | None = None
+        self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
     ) -> Generator[Embedded, None, None]:
         """What becomes of texts and media, in their order. Whoever may stop early closes it."""
         embedder = self._embedder(role)
-        return self._stream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role), ahead)
+        return self._stream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role, positions), ahead)
 
     def _aembedded(
-        self, contents: Sequence[Content], role: InputType, ahead: int | None = None
+        self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
     ) -> AsyncGenerator[Embedded, None]:
         """As `_embedded`, without blocking the event loop."""
         embedder = self._embedder(role)
-        return self._astream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role), ahead)
+        return self._astream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role, positions), ahead)
 
     def _role(self, input_type: InputType | None) -> InputType:
         if input_type is None:

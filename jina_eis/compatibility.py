@@ -69,10 +69,10 @@ def check_images(inference_id: str) -> None:
         raise ConfigurationError(f"{inference_id} embeds no images. {_one_that_embeds(['image'], endpoint)}")
 
 
-def check_modalities(endpoint: EndpointInfo, contents: Sequence[Content]) -> None:
-    """Raise InputError at the first input that the endpoint does not embed, with one that does."""
+def check_modalities(endpoint: EndpointInfo, contents: Sequence[Content], positions: Sequence[int]) -> None:
+    """Raise InputError at the first input that the endpoint does not embed, with its position and a model that does."""
     able = _modalities(endpoint)
-    for position, content in enumerate(contents):
+    for position, content in zip(positions, contents, strict=True):
         parts = content if isinstance(content, tuple) else (content,)
         modalities: list[Modality] = ["text" if isinstance(part, str) else part.modality for part in parts]
         foreign = next((modality for modality in modalities if modality not in able), None)

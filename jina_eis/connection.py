@@ -208,7 +208,9 @@ class Connection:
         else:
             from elasticsearch import AsyncElasticsearch
 
-            client = AsyncElasticsearch(**self._arguments())
+            from .nodes import AsyncNode
+
+            client = AsyncElasticsearch(**self._arguments(), node_class=AsyncNode)
         held = _LoopClient(self._tuned(client), closes=client is not self._given_async)
         with self._lock:
             dead = [] if self._given_async else [self._loops.pop(known) for known in list(self._loops) if known.is_closed()]

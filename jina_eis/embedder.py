@@ -93,7 +93,11 @@ class Embedder:
             first += len(batch)
 
     def content_calls(
-        self, endpoint: EndpointInfo, contents: Sequence[Content], input_type: InputType
+        self,
+        endpoint: EndpointInfo,
+        contents: Sequence[Content],
+        input_type: InputType,
+        positions: Sequence[int] | None = None,
     ) -> Iterator[Call[list[Embedded]]]:
         """One call for every batch, and for every PDF, made as it is taken.
 
@@ -101,14 +105,18 @@ class Embedder:
             endpoint: What `plan` returned.
             contents: Any number of inputs.
             input_type: Their role.
+            positions: Where they are in the user's list, for errors; default: from the start.
 
         Raises:
             InputError: before the first call, at what the model does not embed.
         """
-        check_modalities(endpoint, contents)
+        places = range(len(contents)) if positions is None else positions
+        check_modalities(endpoint, contents, places)
         lengths: set[int] = set()
         for batch in _batches(contents, self.batch_size):
-            call = self._call(endpoint, contents[batch.start : batch.stop], input_type, batch, batch.start, lengths)
+            inputs = places[batch.start : batch.stop]
+            completed = batch.start if positions is None else 0  # of others between them nothing is known here
+            call = self._call(endpoint, contents[batch.start : batch.stop], input_type, inputs, completed, lengths)
             yield _paged(call) if _is_pdf(contents[batch.start]) else cast("Call[list[Embedded]]", call)
 
     def _call(

@@ -40,7 +40,7 @@ FETCHED_AT_ONCE = 8
 
 _MEDIA_BLOCKS = ("image", "audio", "video", "file")
 _TEXT_BLOCKS = ("text", "text-plain")
-_PNG_MODES = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")  # of PIL's images, those that its PNG writer takes
+_PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")  # of PIL's images, those that its PNG writer takes
 
 
 class Image(Protocol):

@@ -218,10 +218,12 @@ def _from_blob(value: Any) -> Part | None:
         try:
             return value.as_string()
         except (OSError, ValueError) as failed:
-            raise InputError(f"{value.path or 'a Blob'} cannot be read as text: {failed}.") from failed
+            cause = getattr(failed, "strerror", None) or failed
+            raise InputError(f"{value.path or 'a Blob'} cannot be read as text: {cause}.") from failed
     if value.data is not None:
         return Medium.from_bytes(value.data, declared)
-    return Medium.from_path(value.path or "", declared)
+    kind = f"{declared.partition('/')[0]}/*" if declared else ""  # of a file, LangChain guesses the rest from its name
+    return Medium.from_path(value.path or "", declared if kind == "application/*" else kind)
 
 
 def _image(uri: Any) -> Medium | Link:

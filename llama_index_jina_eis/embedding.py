@@ -172,8 +172,10 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Vector]:
         return await self._arun(self._embedder(self.document_input_type).embed(text_list(texts), self.document_input_type))
 
-    def _embed(self, texts: Sequence[str], role: InputType, show_progress: bool = False) -> list[Vector]:
-        """All vectors, from the cache or else from the service."""
+    def _embed(
+        self, texts: Sequence[str], role: InputType, show_progress: bool = False, positions: Sequence[int] | None = None
+    ) -> list[Vector]:
+        """All vectors, from the cache or else from the service. Errors name the texts by their positions."""
         texts = text_list(texts)
         if not texts:
             return []
@@ -181,13 +183,16 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         with self._observed(texts) as observed:
             vectors = cache.get(texts)
             if missing := _gaps(vectors):
-                with closing(self._vectors([texts[at] for at in missing], role, missing, self.num_workers)) as fresh:
+                places = missing if positions is None else [positions[at] for at in missing]
+                with closing(self._vectors([texts[at] for at in missing], role, places, self.num_workers)) as fresh:
                     for at, vector in zip(missing, with_progress(fresh, len(missing), show_progress), strict=True):
                         cache.put(texts[at], vector)
                         vectors[at] = vector
             return observed(cast(list[Vector], vectors))
 
-    async def _aembed(self, texts: Sequence[str], role: InputType, show_progress: bool = False) -> list[Vector]:
+    async def _aembed(
+        self, texts: Sequence[str], role: InputType, show_progress: bool = False, positions: Sequence[int] | None = None
+    ) -> list[Vector]:
         """As `_embed`, without blocking the event loop."""
         texts = text_list(texts)
         if not texts:
@@ -197,7 +202,8 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
             vectors = await cache.aget(texts)
             if missing := _gaps(vectors):
                 waiting = iter(missing)
-                async with aclosing(self._avectors([texts[at] for at in missing], role, missing, self.num_workers)) as fresh:
+                places = missing if positions is None else [positions[at] for at in missing]
+                async with aclosing(self._avectors([texts[at] for at in missing], role, places, self.num_workers)) as fresh:
                     async for vector in with_progress(fresh, len(missing), show_progress):
                         at = next(waiting)
                         await cache.aput(texts[at], vector)

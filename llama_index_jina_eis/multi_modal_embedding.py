@@ -94,29 +94,21 @@ class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEm
         images = await asyncio.to_thread(self._images, img_file_paths)
         return cast("list[Vector]", await self._aembed_all(images, self.document_input_type, show_progress))
 
-    def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
+    def __call__(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> Sequence[BaseNode]:
         """Give every node its vector: of the image, sound or video that it holds, or else of its text."""
         contents = self._node_contents(nodes)
-        texts = [content for content in contents if isinstance(content, str)]
-        media: list[Content] = [content for content in contents if not isinstance(content, str)]
-        return _filled(
-            nodes,
-            contents,
-            self.get_text_embedding_batch(texts, **kwargs),
-            self._embed_all(media, self.document_input_type),
-        )
+        (at_texts, texts), (at_media, media) = _divided(contents)
+        of_texts = self._embed(texts, self.document_input_type, show_progress, at_texts)
+        of_media = self._embed_all(media, self.document_input_type, show_progress, at_media)
+        return _filled(nodes, [*at_texts, *at_media], [*of_texts, *of_media])
 
-    async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
+    async def acall(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> Sequence[BaseNode]:
         """As calling it, without blocking the event loop."""
         contents = await asyncio.to_thread(self._node_contents, nodes)
-        texts = [content for content in contents if isinstance(content, str)]
-        media: list[Content] = [content for content in contents if not isinstance(content, str)]
-        return _filled(
-            nodes,
-            contents,
-            await self.aget_text_embedding_batch(texts, **kwargs),
-            await self._aembed_all(media, self.document_input_type),
-        )
+        (at_texts, texts), (at_media, media) = _divided(contents)
+        of_texts = await self._aembed(texts, self.document_input_type, show_progress, at_texts)
+        of_media = await self._aembed_all(media, self.document_input_type, show_progress, at_media)
+        return _filled(nodes, [*at_texts, *at_media], [*of_texts, *of_media])
 
     def _get_image_embedding(self, img_file_path: AnyImage) -> Vector:
         return self.get_image_embedding(img_file_path)
@@ -124,17 +116,21 @@ class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEm
     async def _aget_image_embedding(self, img_file_path: AnyImage) -> Vector:
         return await self.aget_image_embedding(img_file_path)
 
-    def _embed_all(self, contents: list[Content], role: InputType, show_progress: bool = False) -> list[Embedded]:
+    def _embed_all(
+        self, contents: list[Content], role: InputType, show_progress: bool = False, positions: Sequence[int] | None = None
+    ) -> list[Embedded]:
         if not contents:
             return []
-        embedded = self._embedded(contents, role, self.num_workers)
+        embedded = self._embedded(contents, role, positions, self.num_workers)
         with self._observed(_chunks(contents)) as observed, closing(embedded):
             return observed(list(with_progress(embedded, len(contents), show_progress)))
 
-    async def _aembed_all(self, contents: list[Content], role: InputType, show_progress: bool = False) -> list[Embedded]:
+    async def _aembed_all(
+        self, contents: list[Content], role: InputType, show_progress: bool = False, positions: Sequence[int] | None = None
+    ) -> list[Embedded]:
         if not contents:
             return []
-        embedded = self._aembedded(contents, role, self.num_workers)
+        embedded = self._aembedded(contents, role, positions, self.num_workers)
         with self._observed(_chunks(contents)) as observed:
             async with aclosing(embedded):
                 return observed([each async for each in with_progress(embedded, len(contents), show_progress)])
@@ -162,13 +158,17 @@ def _chunks(contents: Sequence[Content]) -> list[str]:
     return [label(content) for content in contents]
 
 
-def _filled(
-    nodes: Sequence[BaseNode], contents: Sequence[Content], of_texts: Sequence[Vector], of_media: Sequence[Embedded]
-) -> Sequence[BaseNode]:
+def _divided(contents: Sequence[Content]) -> tuple[tuple[list[int], list[str]], tuple[list[int], list[Content]]]:
+    """The texts, which caches know, and the media; each with their positions."""
+    texts = {position: content for position, content in enumerate(contents) if isinstance(content, str)}
+    media = {position: content for position, content in enumerate(contents) if not isinstance(content, str)}
+    return (list(texts), list(texts.values())), (list(media), list(media.values()))
+
+
+def _filled(nodes: Sequence[BaseNode], positions: Sequence[int], embedded: Sequence[Embedded]) -> Sequence[BaseNode]:
     """The nodes with their vectors, once all of these are there."""
-    texts, media = iter(of_texts), iter(cast("Sequence[Vector]", of_media))
-    for node, content in zip(nodes, contents, strict=True):
-        node.embedding = next(texts if isinstance(content, str) else media)
+    for position, vector in zip(positions, embedded, strict=True):
+        nodes[position].embedding = cast(Vector, vector)
     return nodes
 
 
