@@ -104,7 +104,7 @@ def test_the_body_and_nothing_but_what_is_needed_is_sent(site: str, monkeypatch:
      "224.0.0.1", "255.255.255.255", "[::1]", "[::]", "[fe80::1]", "[fc00::1]", "[ff02::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]"],
 )  # fmt: skip
 def test_no_address_that_is_not_public(host: str) -> None:
-    with pytest.raises(InputError, match="which is not a public address. Fetch it yourself|is not known"):
+    with pytest.raises(InputError, match=r"which is not a public address. Fetch it yourself|is not known"):
         fetch(f"http://{host}:9/cat.png")
 
 
@@ -146,7 +146,7 @@ def test_no_redirect_to_an_address_that_is_not_permitted(site: str, to: str) -> 
 
 @pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://127.0.0.1/", "data:text/plain,x", "http://user:pw@127.0.0.1/"])
 def test_no_redirect_to_anything_but_http(site: str, to: str) -> None:
-    with pytest.raises(InputError, match="not an http or https URL|holds a user or password"):
+    with pytest.raises(InputError, match=r"not an http or https URL|holds a user or password"):
         fetch(f"{site}/to/?{to}", permits=here)
 
 

@@ -22,6 +22,7 @@ from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent
 from llama_index.core.schema import Document, ImageDocument, ImageNode, MediaResource, Node, QueryBundle, TextNode
 from made import mp4, pdf, png, wav
 from PIL import Image
+from pydantic import Field
 
 from jina_eis.errors import ConfigurationError, InputError, ServiceUnavailableError
 from jina_eis.local import LocalEIS
@@ -212,7 +213,7 @@ def test_errors_name_the_nodes_by_their_positions(make: Any, face: Face, eis: Lo
 
 
 class Handler(BaseEventHandler):
-    seen: list[Any] = []
+    seen: list[Any] = Field(default_factory=list)
 
     def handle(self, event: Any, **_: Any) -> None:
         self.seen.append(event)

@@ -51,12 +51,12 @@ def test_a_file_is_read_from_where_it_stands_and_left_there() -> None:
     file.seek(6)
     assert one(file).data_uri() == URI
     assert file.tell() == 6
-    with tempfile.NamedTemporaryFile(suffix=".png") as named:
-        with pytest.raises(InputError, match=r"The input: .*\.png is empty"):
-            one(named)
-    for text in (StringIO("text"), open(__file__)):
-        with text, pytest.raises(InputError, match="Open it in binary mode"):
-            one(text)
+    with tempfile.NamedTemporaryFile(suffix=".png") as named, pytest.raises(InputError, match=r"The input: .*\.png is empty"):
+        one(named)
+    with open(__file__) as opened:
+        for text in (StringIO("text"), opened):
+            with pytest.raises(InputError, match="Open it in binary mode"):
+                one(text)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I", "F", "CMYK", "YCbCr", "HSV", "LAB"])
@@ -149,7 +149,7 @@ def test_what_cannot_be_embedded(item: Any, told: str) -> None:
     assert told in str(caught.value)
     assert str(caught.value).startswith("The input")
     assert "secret" not in str(caught.value)
-    with pytest.raises(InputError, match="^Input 1"):
+    with pytest.raises(InputError, match=r"^Input 1"):
         content_list(["good", item], get=never)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import struct
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def test_a_declared_type_that_contradicts_the_bytes(declared: str) -> None:
         lambda: Medium.from_base64(base64.b64encode(png()).decode(), declared),
         lambda: Medium.from_data_uri(Medium.from_bytes(png()).data_uri(), declared),
     ):
-        with pytest.raises(InputError, match="declared as .* but its bytes are image/png"):
+        with pytest.raises(InputError, match=r"declared as .* but its bytes are image/png"):
             make()
 
 
@@ -103,7 +104,7 @@ def test_a_declared_type_that_contradicts_the_bytes(declared: str) -> None:
     ],
 )
 def test_bytes_that_are_no_medium(data: bytes) -> None:
-    with pytest.raises(InputError, match="no image, audio, video or PDF|a damaged image, or none"):
+    with pytest.raises(InputError, match=r"no image, audio, video or PDF|a damaged image, or none"):
         Medium.from_bytes(data)
 
 
@@ -209,10 +210,8 @@ def test_a_data_uri_is_what_it_was_made_of(width: int, height: int, shade: int, 
 @given(st.one_of(st.text(), st.text().map("data:image/png;base64,".__add__), st.binary().map(base64.b64encode).map(bytes.decode)))
 def test_any_string_is_a_medium_or_an_input_error(text: str) -> None:
     for make in (Medium.from_data_uri, Medium.from_base64):
-        try:
+        with suppress(InputError):
             assert make(text).size
-        except InputError:
-            pass
 
 
 @given(
@@ -220,10 +219,8 @@ def test_any_string_is_a_medium_or_an_input_error(text: str) -> None:
 )
 def test_any_bytes_are_a_medium_or_an_input_error(tail: bytes, begin: bytes, data: st.DataObject) -> None:
     broken = begin[: data.draw(st.integers(0, len(begin)))] + tail
-    try:
+    with suppress(InputError):
         assert Medium.from_bytes(broken).size == len(broken)
-    except InputError:
-        pass
 
 
 def test_a_label_and_a_repr_never_hold_the_data() -> None:
