@@ -40,8 +40,9 @@ class EmbeddingSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _check_model(self) -> Self:
-        for role in (self.document_input_type, self.query_input_type):
-            self._embedder(role)
+        self._embedder(self.document_input_type)
+        if self.search_inference_id:
+            self._embedder(self.query_input_type)
         return self
 
     @property
@@ -156,11 +157,13 @@ class ContentSettings(EmbeddingSettings):
         Raises:
             InputError: for what cannot be embedded. Nothing has been sent.
         """
-        return self._embed_all([self._content(item)], self._role(input_type))[0]
+        role = self._role(input_type)
+        return self._embed_all([self._content(item)], role)[0]
 
     async def aembed_content(self, item: Embeddable, *, input_type: InputType | None = None) -> Embedded:
         """As `embed_content`, without blocking the event loop."""
-        return (await self._aembed_all([await asyncio.to_thread(self._content, item)], self._role(input_type)))[0]
+        role = self._role(input_type)
+        return (await self._aembed_all([await asyncio.to_thread(self._content, item)], role))[0]
 
     def embed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Embedded]:
         """One result for each item, in their order; `embed_content` says what an item may be.
@@ -178,11 +181,13 @@ class ContentSettings(EmbeddingSettings):
             InputError: for an item that cannot be embedded, with its position. Nothing has been sent.
             JinaEISError: nothing is returned unless every item was embedded; the error says which were not.
         """
-        return self._embed_all(self._content_list(items), self._role(input_type))
+        role = self._role(input_type)
+        return self._embed_all(self._content_list(items), role)
 
     async def aembed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Embedded]:
         """As `embed_contents`, without blocking the event loop."""
-        return await self._aembed_all(await asyncio.to_thread(self._content_list, items), self._role(input_type))
+        role = self._role(input_type)
+        return await self._aembed_all(await asyncio.to_thread(self._content_list, items), role)
 
     def _embed_all(self, contents: list[Content], role: InputType) -> list[Embedded]:
         raise NotImplementedError

@@ -121,16 +121,24 @@ class Connection:
         self._loops: dict[asyncio.AbstractEventLoop, _LoopClient] = {}
         self._lock = threading.Lock()
         self._busy: dict[int, HTTPConnection] = {}  # what each thread waits for
+        self._waiting = threading.local()  # for each thread: the event that says that nobody waits for its answer any more
         if not async_client:
             weakref.finalize(self, _abandon_all, self._loops)
 
-    def send(self, call: Call[Any]) -> Any:
-        """The parsed body of the answer. Raises a typed error for anything but success."""
+    def send(self, call: Call[Any], abandoned: threading.Event | None = None) -> Any:
+        """The parsed body of the answer. Raises a typed error for anything but success.
+
+        Args:
+            call: What to send.
+            abandoned: Set before `interrupt` is called. A request that has not been sent by then is not sent.
+        """
         client = self._sync_client()
+        self._waiting.abandoned = abandoned
         try:
             with self._typed_errors(client):
                 return client.perform_request(call.method, call.path, **_request(call)).body
         finally:
+            self._waiting.abandoned = None
             self._busy.pop(threading.get_ident(), None)
 
     def interrupt(self, threads: Iterable[int]) -> None:
@@ -186,11 +194,21 @@ class Connection:
 
     def _track(self, pool: HTTPConnectionPool) -> None:
         """Let the pool's connections say which thread they serve: nothing else can end a request that is under way."""
-        busy = self._busy
+        busy, waiting = self._busy, self._waiting
+
+        def check() -> None:
+            abandoned = getattr(waiting, "abandoned", None)
+            if abandoned and abandoned.is_set():
+                raise ConnectionAbortedError("nobody waits for the answer")
 
         class Tracked(pool.ConnectionCls):  # type: ignore[name-defined, misc]
+            def connect(self) -> None:
+                super().connect()
+                check()  # while there was no socket, none could be shut down
+
             def request(self, *arguments: Any, **options: Any) -> None:
                 busy[threading.get_ident()] = self
+                check()
                 super().request(*arguments, **options)
 
         pool.ConnectionCls = Tracked

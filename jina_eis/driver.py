@@ -209,7 +209,7 @@ class Driver:
                         limiter.acquire()
                     try:
                         with flight:
-                            body = self._connection.send(call)
+                            body = self._connection.send(call, flight.abandoned)
                         answer = self._read(call, body)
                     except JinaEISError as error:
                         if flight.abandoned.is_set():

@@ -23,8 +23,10 @@ from langchain_core.load import dumps
 from langchain_core.rate_limiters import InMemoryRateLimiter
 
 from jina_eis import errors
+from jina_eis.connection import Address, Connection
 from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError, JinaEISError
 from jina_eis.local import LocalEIS
+from jina_eis.wire import embed
 from langchain_jina_eis import JinaEISEmbeddings
 
 Vectors = list[list[float]]
@@ -651,3 +653,21 @@ embeddings.embed_documents([str(n) for n in range(1000)])
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=15, check=False)
     assert "KeyboardInterrupt" in ran.stderr
+
+
+def test_a_request_that_nobody_waits_for_any_more_is_not_sent(eis: LocalEIS) -> None:
+    connection = Connection(Address(eis.url), timeout=30, connections=1, product="test")
+    abandoned = threading.Event()
+    call = embed(
+        "text_embedding", ".jina-embeddings-v5-text-small", ["a"], "ingest", timeout=30, dimensions=None, inputs=[0], completed=0
+    )
+    assert connection.send(call, abandoned)
+    abandoned.set()
+    with pytest.raises(JinaEISError, match="nobody waits for the answer"):
+        connection.send(call, abandoned)
+    connection.close()  # so that the next one has to connect first
+    with pytest.raises(JinaEISError, match="nobody waits for the answer"):
+        connection.send(call, abandoned)
+    assert len(eis.requests) == 1
+    assert connection.send(call)
+    connection.close()
