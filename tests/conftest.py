@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import jina_eis
@@ -15,6 +16,10 @@ from jina_eis.local import LocalEIS
 
 sys.path.insert(0, str(Path(__file__).parent))
 from contract import openapi
+
+# The first text that hypothesis draws in a fresh checkout takes it a second, for a table of Unicode.
+hypothesis.settings.register_profile("project", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("project")
 
 
 def pytest_report_header() -> list[str]:
