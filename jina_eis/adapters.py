@@ -14,7 +14,7 @@ from typing_extensions import Self
 from .compatibility import compare
 from .embedder import Embedded, Embedder
 from .errors import InputError
-from .inputs import Content, Embeddable, Link, Part, content, content_list
+from .inputs import Content, Embeddable, Link, Part, content, content_list, query_text
 from .reranker import WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
 from .rescue import RESCUES, OnError
 from .settings import ServiceSettings
@@ -80,6 +80,14 @@ class EmbeddingSettings(ServiceSettings):
             self.timeout,
             comparable_with=None if endpoint == self.inference_id else self.inference_id,
         )
+
+    def _query_vector(self, query: str) -> Vector:
+        role = self.query_input_type
+        return self._run(self._embedder(role).embed([query_text(query, embedded=True)], role))[0]
+
+    async def _aquery_vector(self, query: str) -> Vector:
+        role = self.query_input_type
+        return (await self._arun(self._embedder(role).embed([query_text(query, embedded=True)], role)))[0]
 
     def _vectors(
         self,
@@ -213,7 +221,9 @@ class ContentSettings(EmbeddingSettings):
         if input_type is None:
             return self.document_input_type
         if input_type not in get_args(InputType):
-            raise InputError(f"input_type={input_type!r}: it is {', '.join(map(repr, get_args(InputType)))} or None.")
+            meant = {"query": "search", "document": "ingest", "passage": "ingest"}.get(str(input_type))
+            hint = f" Did you mean {meant!r}?" if meant else ""
+            raise InputError(f"input_type={input_type!r}: it is {', '.join(map(repr, get_args(InputType)))} or None.{hint}")
         return input_type
 
     def _content(self, item: Any) -> Content:

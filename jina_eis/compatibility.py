@@ -127,5 +127,6 @@ def _one_that_embeds(modalities: Sequence[Modality], endpoint: EndpointInfo) -> 
     ]
     beside = [model for model in able if model in _space(endpoint)]
     if beside:
-        return f"{beside[0].endpoint} does, in the same vector space: choose it as inference_id."
+        choose = "choose it as inference_id, or for queries as search_inference_id"
+        return f"{beside[0].endpoint} does, in the same vector space: {choose}."
     return f"{able[0].endpoint} does, in a vector space of its own: what is indexed must be embedded again with it."

@@ -89,7 +89,7 @@ class Embedder:
             if sound:
                 inputs = range(first, first + len(sound)) if positions is None else positions[first : first + len(sound)]
                 yield self._call(endpoint, sound, input_type, inputs, first, lengths)
-            check_texts(batch[len(sound) :], first + len(sound))
+            check_texts(batch[len(sound) :], first + len(sound), embedded=True)
             first += len(batch)
 
     def content_calls(
@@ -143,7 +143,7 @@ class Embedder:
 
     def embed(self, texts: list[str], input_type: InputType) -> Steps[list[Vector]]:
         """All vectors, in the order of the texts. No text, no call."""
-        check_texts(texts)
+        check_texts(texts, embedded=True)
         if not texts:
             return []
         endpoint = yield from self.plan()

@@ -18,7 +18,9 @@ __all__ = [
     "AuthorizationError",
     "ConfigurationError",
     "ConnectionFailedError",
+    "DocumentsFailedError",
     "EndpointNotFoundError",
+    "IndexNotFoundError",
     "InputError",
     "InvalidAnswerError",
     "JinaEISError",
@@ -112,6 +114,26 @@ class EndpointNotFoundError(JinaEISError):
     """The deployment has no inference endpoint of that id (404)."""
 
     remedy = "List what it has with GET _inference/_all."
+
+
+class IndexNotFoundError(JinaEISError):
+    """The deployment has no index of that name (404)."""
+
+    remedy = "Check index_name, and that the key may read the index."
+
+
+class DocumentsFailedError(JinaEISError):
+    """Some documents could not be indexed; all others were.
+
+    Attributes:
+        failed: Why, by the id of each document that failed.
+        indexed: The ids of those that were indexed, in the order they were given.
+    """
+
+    def __init__(self, message: str, failed: Mapping[str, str], indexed: Sequence[str]) -> None:
+        super().__init__(message)
+        self.failed = failed
+        self.indexed = indexed
 
 
 class RequestRejectedError(JinaEISError):
@@ -215,8 +237,10 @@ def error_from_answer(status: int, headers: Mapping[str, str], body: object, *, 
             kind = ServiceUnavailableError
         else:
             kind = _BY_STATUS.get(service_status, RequestRejectedError)
-    elif error_type == "resource_not_found_exception" and "nference endpoint" in reason:
+    elif "nference endpoint not found" in reason:  # of a search, too, which has an error type of its own
         kind = EndpointNotFoundError
+    elif error_type == "index_not_found_exception":
+        kind = IndexNotFoundError
     else:
         kind = (
             _BY_TYPE.get(error_type or "") or _BY_STATUS.get(status) or (ServiceError if status >= 500 else RequestRejectedError)

@@ -5,6 +5,8 @@ A `str` is text and never names a file or an address. Everything else is told by
 
 from __future__ import annotations
 
+import re
+import warnings
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +42,10 @@ FETCHED_AT_ONCE = 8
 
 _MEDIA_BLOCKS = ("image", "audio", "video", "file")
 _TEXT_BLOCKS = ("text", "text-plain")
+# A text that looks like a mistake. Whether there is such a file is nobody's business.
+_FILE_NAME = re.compile(
+    r"\S{0,1000}\.(png|jpe?g|gif|webp|bmp|tiff?|heic|avif|wav|mp3|flac|ogg|m4a|mp4|avi|mov|mkv|webm|pdf)", re.IGNORECASE
+)
 _PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")  # of PIL's images, those that its PNG writer takes
 
 
@@ -99,9 +105,9 @@ def label(content: Content) -> str:
 
 
 def text_list(texts: Any) -> list[str]:
-    """The texts as a list. Raises InputError, with the position, for anything that is not a string."""
+    """The texts to be embedded, as a list. Raises InputError, with the position, for anything that is not a string."""
     listed = list(text_source(texts))
-    check_texts(listed)
+    check_texts(listed, embedded=True)
     return listed
 
 
@@ -112,18 +118,20 @@ def text_source(texts: Any) -> Iterable[Any]:
     return texts
 
 
-def query_text(query: Any) -> str:
-    """The query. Raises InputError for anything that is not a string."""
+def query_text(query: Any, *, embedded: bool = False) -> str:
+    """The query. Raises InputError for anything that is not a string; if it was to be embedded, with a way that takes it."""
     if not isinstance(query, str):
-        raise InputError(f"A query is a string, and this is {_a(query)}.")
+        way = ' Media go to embed_content(query, input_type="search").' if embedded else ""
+        raise InputError(f"A query is a string, and this is {_a(query)}.{way}")
     return query
 
 
-def check_texts(texts: Sequence[Any], first: int = 0) -> None:
+def check_texts(texts: Sequence[Any], first: int = 0, *, embedded: bool = False) -> None:
     """Raise InputError at what is not a string. The first text is number `first` of the user's list."""
     for position, text in enumerate(texts, first):
         if not isinstance(text, str):
-            raise InputError(f"Input {position} is {_a(text)}, not a string.")
+            way = " Media go to embed_contents, in LlamaIndex of JinaEISMultiModalEmbedding."
+            raise InputError(f"Input {position} is {_a(text)}, not a string.{way if embedded and text is not None else ''}")
 
 
 def content_list(
@@ -170,7 +178,9 @@ def _contents(named: list[tuple[str, Any]], may_fetch: bool, adapt: Adapt | None
     links = [(place, part) for _, parts in found for place, part in parts if isinstance(part, Link)]
     if links and not may_fetch:
         place, _ = links[0]
-        raise InputError(f"{place} is a URL, and nothing is fetched unasked. Pass allow_url_fetch=True, or the bytes of it.")
+        raise InputError(
+            f"{place} is a URL, and nothing is fetched unasked. Make the object with allow_url_fetch=True, or pass the bytes."
+        )
     fetched = iter(_fetched(links, get))
     return [_fused(name, [next(fetched) if isinstance(part, Link) else part for _, part in parts]) for name, parts in found]
 
@@ -223,7 +233,7 @@ def _part(value: Any, adapt: Adapt | None) -> Part | Link:
     if adapted is not None:
         return adapted
     if isinstance(value, str):
-        return Medium.from_data_uri(value) if looks_like_data_uri(value) else _text(value)
+        return Medium.from_data_uri(value) if looks_like_data_uri(value) else _text_unless_mistaken(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return Medium.from_bytes(value)
     if isinstance(value, Medium):
@@ -240,7 +250,8 @@ def _part(value: Any, adapt: Adapt | None) -> Part | Link:
         raise InputError("a list in a list. The parts of one input stand side by side in a single list.")
     raise InputError(
         f"it is {_a(value)}, which cannot be embedded. Pass a str (text), pathlib.Path, bytes, a file opened in binary mode, "
-        "a data URI, a content block, an image of PIL, or a list of these, which becomes one vector."
+        "a data URI, a content block, an image of PIL (PIL.Image.fromarray of an array), or a list of these, which becomes one "
+        "vector."
     )
 
 
@@ -250,12 +261,25 @@ def _text(text: str) -> str:
     return text
 
 
+def _text_unless_mistaken(text: str) -> str:
+    if _FILE_NAME.fullmatch(text):
+        warnings.warn(
+            f"{text!r} is embedded as the text that it is. For the file pass pathlib.Path(...), for a URL a content block "
+            '{"type": "image", "url": ...}.',
+            stacklevel=2,
+        )
+    return _text(text)
+
+
 def _read(file: Any) -> Medium:
     """What a file holds from where it stands; it is left standing there."""
-    start = file.tell() if getattr(file, "seekable", lambda: False)() else None
-    data = file.read()
-    if start is not None:
-        file.seek(start)
+    try:
+        start = file.tell() if getattr(file, "seekable", lambda: False)() else None
+        data = file.read()
+        if start is not None:
+            file.seek(start)
+    except (OSError, ValueError) as failed:  # ValueError: it is closed
+        raise InputError(f"a file that cannot be read: {getattr(failed, 'strerror', None) or failed}.") from failed
     if not isinstance(data, (bytes, bytearray)):
         raise InputError("a file that gives no bytes. Open it in binary mode, open(path, 'rb').")
     name = getattr(file, "name", "")

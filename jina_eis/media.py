@@ -114,18 +114,15 @@ class Medium:
         except InputError:
             raise
         except FileNotFoundError:
-            raise InputError(f"there is no file {path}. A relative path starts at {Path.cwd()}.") from None
+            way = "Write path.expanduser()." if str(path).startswith("~") else f"A relative path starts at {Path.cwd()}."
+            raise InputError(f"there is no file {path}. {way}") from None
         except (OSError, ValueError) as failed:  # ValueError: a NUL in the path
             raise InputError(f"{path} cannot be read: {getattr(failed, 'strerror', None) or failed}.") from failed
 
     @classmethod
     def from_base64(cls, text: str, declared: str = "") -> Medium:
         """Make one of its base64, without a prefix. Line breaks and spaces are taken."""
-        compact = "".join(text.split())
-        try:
-            data = b64decode(compact, validate=True)
-        except ValueError:
-            raise InputError("it is not base64, or some of it is missing.") from None
+        compact, data = _decoded(text)
         return _checked(BytesIO(data), len(data), declared, "", compact)
 
     @classmethod
@@ -135,9 +132,10 @@ class Medium:
         if not prefix:
             raise InputError(f"a broken data URI: it begins with {uri[:40]!r} instead of data:<MIME type>;base64,")
         try:
-            medium = cls.from_base64(uri[prefix.end() :], prefix["mime"])
+            compact, data = _decoded(uri[prefix.end() :])
         except InputError as error:
             raise InputError(f"a broken data URI ({prefix['mime']}): {error}") from None
+        medium = _checked(BytesIO(data), len(data), prefix["mime"], "", compact)
         _agreed(medium.mime, declared)
         return medium
 
@@ -159,6 +157,15 @@ class Medium:
             except OSError as failed:
                 raise InputError(f"{self.label} can no longer be read: {failed.strerror}.") from failed
         return f"data:{self.mime};base64,{payload if isinstance(payload, str) else b64encode(payload).decode('ascii')}"
+
+
+def _decoded(text: str) -> tuple[str, bytes]:
+    """Base64 without white space, and what it stands for."""
+    compact = "".join(text.split())
+    try:
+        return compact, b64decode(compact, validate=True)
+    except ValueError:
+        raise InputError("it is not base64, or some of it is missing.") from None
 
 
 def _checked(file: BinaryIO, size: int, declared: str, name: str, payload: bytes | Path | str) -> Medium:
@@ -189,8 +196,16 @@ def _sniffed(head: bytes, name: str) -> str:
     shown = f"{mime}, it" if mime else "it"
     raise InputError(
         f"{name + ' ' if name else 'it '}is no image, audio, video or PDF that is known here: "
-        f"{shown} begins with {head[:12]!r}. Text is passed as a str."
+        f"{shown} begins with {head[:12]!r}. {_way(head)}".rstrip()
     )
+
+
+def _way(head: bytes) -> str:
+    """What to do about bytes that are no medium, if they tell."""
+    if b"<svg" in head:
+        return "Convert SVG to PNG."
+    readable = head.decode("utf-8", "ignore").isprintable() and head.isascii()
+    return "Text is passed as a str." if readable else ""
 
 
 def _agreed(found: str, declared: str) -> str:
@@ -202,7 +217,9 @@ def _agreed(found: str, declared: str) -> str:
     for mime in (found, *_ALSO.get(found, ())):
         if said == mime or (said.endswith("/*") and mime.startswith(said[:-1])):
             return found if mime.startswith("application/") else mime
-    raise InputError(f"it is declared as {said.removesuffix('/*')}, but its bytes are {found}. Correct what is declared.")
+    if said.endswith("/*"):
+        raise InputError(f"{'an' if said[0] in 'ai' else 'a'} {said[:-2]} is expected here, but its bytes are {found}.")
+    raise InputError(f"it is declared as {said}, but its bytes are {found}. Correct what is declared.")
 
 
 def _modality(mime: str) -> Modality:

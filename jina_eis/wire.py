@@ -23,6 +23,7 @@ __all__ = [
     "InputType",
     "Steps",
     "Vector",
+    "as_item",
     "ask",
     "embed",
     "get_endpoint",
@@ -47,6 +48,7 @@ class Call(Generic[A]):
         read: Turns the parsed JSON body into the answer; raises a typed error if it is not what was asked for.
         params: Query parameters.
         body: What is sent as JSON; None for nothing.
+        lines: The body is a list that is sent as one JSON document a line.
         load: Makes the body in place of `body`. It may read files: a driver calls it once, off the event loop, when the call
             is about to be sent.
         endpoint: The inference endpoint that is called, for errors; "" if none is.
@@ -72,6 +74,7 @@ class Call(Generic[A]):
     retries: int | None = None
     halves: Callable[[], list[Call[A]]] | None = None
     load: Callable[[], Any] | None = None
+    lines: bool = False
 
     def loaded(self) -> Call[A]:
         """The same call, with its body."""
@@ -230,11 +233,13 @@ def _input(contents: Sequence[Content]) -> list[Any]:
     if len(texts) == len(contents):
         return texts
     return [
-        {"content": [_item(part) for part in content] if isinstance(content, tuple) else _item(content)} for content in contents
+        {"content": [as_item(part) for part in content] if isinstance(content, tuple) else as_item(content)}
+        for content in contents
     ]
 
 
-def _item(part: Part) -> dict[str, str]:
+def as_item(part: Part) -> dict[str, str]:
+    """A text or medium, as Elasticsearch takes it. A file is read here."""
     if isinstance(part, str):
         return {"type": "text", "value": well_formed(part)}
     return {"type": part.modality, "format": "base64", "value": part.data_uri()}

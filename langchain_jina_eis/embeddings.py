@@ -16,7 +16,7 @@ from jina_eis.adapters import ContentSettings
 from jina_eis.driver import RateLimiter
 from jina_eis.embedder import BATCH_SIZE, Embedded
 from jina_eis.errors import InputError, JinaEISError
-from jina_eis.inputs import Content, Link, Part, address, content_list, query_text, text_list, text_source
+from jina_eis.inputs import Content, Link, Part, address, content_list, text_list, text_source
 from jina_eis.media import Medium
 from jina_eis.progress import with_progress
 from jina_eis.rescue import RESCUES, OnError
@@ -136,11 +136,11 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
 
     def embed_query(self, text: str) -> Vector:
         """The vector of a search query."""
-        return self._run(self._embedder(self.query_input_type).embed([query_text(text)], self.query_input_type))[0]
+        return self._query_vector(text)
 
     async def aembed_query(self, text: str) -> Vector:
         """As `embed_query`, without blocking the event loop."""
-        return (await self._arun(self._embedder(self.query_input_type).embed([query_text(text)], self.query_input_type)))[0]
+        return await self._aquery_vector(text)
 
     def embed_image(self, uris: Sequence[str | PathLike[str]]) -> list[Vector]:
         """One vector for each image, as vector stores ask for it (Chroma's `add_images`). The role is that of documents.

@@ -129,11 +129,11 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
 
     def get_query_embedding(self, query: str) -> Vector:
         """The vector of a search query."""
-        return self._embed([query_text(query)], self.query_input_type)[0]
+        return self._embed([query_text(query, embedded=True)], self.query_input_type)[0]
 
     async def aget_query_embedding(self, query: str) -> Vector:
         """As `get_query_embedding`, without blocking the event loop."""
-        return (await self._aembed([query_text(query)], self.query_input_type))[0]
+        return (await self._aembed([query_text(query, embedded=True)], self.query_input_type))[0]
 
     def get_text_embedding(self, text: str) -> Vector:
         """The vector of a text to be found."""
@@ -155,10 +155,10 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         return await self._aembed(texts, self.document_input_type, show_progress)
 
     def _get_query_embedding(self, query: str) -> Vector:
-        return self._run(self._embedder(self.query_input_type).embed([query_text(query)], self.query_input_type))[0]
+        return self._query_vector(query)
 
     async def _aget_query_embedding(self, query: str) -> Vector:
-        return (await self._arun(self._embedder(self.query_input_type).embed([query_text(query)], self.query_input_type)))[0]
+        return await self._aquery_vector(query)
 
     def _get_text_embedding(self, text: str) -> Vector:
         return self._get_text_embeddings([text])[0]

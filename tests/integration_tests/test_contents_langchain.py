@@ -269,7 +269,7 @@ def test_embed_image_as_vector_stores_call_it(make: Any, tmp_path: Path) -> None
         with pytest.raises(InputError, match=told):
             embeddings.embed_image(uris)
     (tmp_path / "page.pdf").write_bytes(pdf())
-    with pytest.raises(InputError, match="declared as image, but its bytes are application/pdf"):
+    with pytest.raises(InputError, match="an image is expected here, but its bytes are application/pdf"):
         embeddings.embed_image([tmp_path / "page.pdf"])
 
 

@@ -127,7 +127,10 @@ def test_a_query_by_image(make: Any, eis: LocalEIS) -> None:
     ("image", "told"),
     [
         ("missing.png", "Input 1: there is no file missing.png"),
-        ("https://example.com/cat.png", "Input 1 is a URL, and nothing is fetched unasked. Pass allow_url_fetch=True"),
+        (
+            "https://example.com/cat.png",
+            "Input 1 is a URL, and nothing is fetched unasked. Make the object with allow_url_fetch=True",
+        ),
         (ImageNode(image_url="https://example.com/cat.png"), "Input 1 is a URL"),
         (ImageNode(image="@@"), "Input 1: it is not base64"),
         (BytesIO(b""), "Input 1: it is empty"),

@@ -24,7 +24,7 @@ class Connection:
     def __init__(self) -> None:
         self.limited = threading.Event()
 
-    def send(self, call: Call[Any]) -> Any:
+    def send(self, call: Call[Any], abandoned: Any = None) -> Any:
         if call.path == "/0":
             assert self.limited.wait(5)
             return "answer"
@@ -72,7 +72,7 @@ async def test_a_stream_closed_early_leaves_no_task() -> None:
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_whoever_may_not_list_endpoints_is_told_what_was_missing_all_the_same(asynchronous: bool, listing: JinaEISError) -> None:
     class Missing(Connection):
-        def send(self, call: Call[Any]) -> Any:
+        def send(self, call: Call[Any], abandoned: Any = None) -> Any:
             raise listing if call.path == "/_inference/_all" else EndpointNotFoundError("mine is missing")
 
     driver = Driver(Missing(), Pacer(4, 0), 4)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import tempfile
+import warnings
 from collections.abc import Iterator
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -53,6 +54,10 @@ def test_a_file_is_read_from_where_it_stands_and_left_there() -> None:
     assert file.tell() == 6
     with tempfile.NamedTemporaryFile(suffix=".png") as named, pytest.raises(InputError, match=r"The input: .*\.png is empty"):
         one(named)
+    closed = BytesIO(png())
+    closed.close()
+    with pytest.raises(InputError, match="a file that cannot be read: I/O operation on closed file"):
+        one(closed)
     with open(__file__) as opened:
         for text in (StringIO("text"), opened):
             with pytest.raises(InputError, match="Open it in binary mode"):
@@ -130,7 +135,7 @@ def test_content_blocks_of_the_other_media() -> None:
         ({"type": "image", "base64": png()}, "whose base64 is of type bytes"),
         ({"type": "image_url", "image_url": {}}, "whose url is None"),
         ({"type": "image", "base64": "AAA@"}, "not base64"),
-        ({"type": "audio", "base64": B64}, "declared as audio, but its bytes are image/png"),
+        ({"type": "audio", "base64": B64}, "an audio is expected here, but its bytes are image/png"),
         ({"type": "image", "base64": B64, "mime_type": "image/jpeg"}, "declared as image/jpeg, but its bytes are image/png"),
         ({"type": "image", "base64": B64, "mime_type": "audio/wav"}, "type image that declares audio/wav"),
         ({"type": "image", "url": "file:///etc/passwd"}, "not an http or https URL. Files are passed as a pathlib.Path"),
@@ -174,7 +179,9 @@ def test_a_list_of_one_is_that_one() -> None:
 
 def test_urls_are_fetched_only_when_allowed_and_after_everything_else_was_checked() -> None:
     link = {"type": "image", "url": "https://example.com/cat.png"}
-    with pytest.raises(InputError, match=r"^Input 1, part 0 is a URL, and nothing is fetched unasked. Pass allow_url_fetch=True"):
+    with pytest.raises(
+        InputError, match=r"^Input 1, part 0 is a URL, and nothing is fetched unasked. Make the object with allow_url_fetch=True"
+    ):
         content_list(["a", [link, "cat"]], get=never)
     with pytest.raises(InputError, match=r"^Input 1: .*no file"):
         content_list([link, Path("missing.png")], may_fetch=True, get=never)
@@ -186,16 +193,26 @@ def test_urls_are_fetched_only_when_allowed_and_after_everything_else_was_checke
 
 def test_what_was_fetched_must_be_what_it_was_said_to_be() -> None:
     for link, told in (
-        ({"type": "video", "url": "https://example.com/x"}, "declared as video"),
+        ({"type": "video", "url": "https://example.com/x"}, "a video is expected here"),
         ({"type": "image_url", "image_url": "https://example.com/x"}, ""),
     ):
         if told:
-            with pytest.raises(InputError, match=f"^The input: it is {told}, but its bytes are image/png"):
+            with pytest.raises(InputError, match=f"^The input: {told}, but its bytes are image/png"):
                 content(link, may_fetch=True, get=lambda _: png())
         else:
             assert content(link, may_fetch=True, get=lambda _: png())
     with pytest.raises(InputError, match="A PDF has a vector for every page"):
         content(["a", {"type": "file", "url": "https://example.com/x"}], may_fetch=True, get=lambda _: pdf())
+
+
+def test_a_text_that_looks_like_a_mistake_is_warned_of(tmp_path: Path) -> None:
+    for text in ("cat.png", str(tmp_path / "CAT.JPEG"), "https://example.com/cat.webp"):
+        with pytest.warns(UserWarning, match=r"is embedded as the text that it is. For the file pass pathlib.Path"):
+            assert one(text) == text
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for text in ("A picture of cat.png", "https://example.com/", "report.docx", "x" * 5000 + ".png"):
+            assert one(text) == text
 
 
 def test_an_address_where_strings_are_addresses(tmp_path: Path) -> None:
