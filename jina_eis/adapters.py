@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from contextlib import aclosing, closing
+from functools import partial
 from typing import Any, TypeVar, get_args
 
 from pydantic import AliasChoices, Field, PrivateAttr, model_validator
 from typing_extensions import Self
 
 from .compatibility import compare
-from .embedder import Embedded, Embedder
-from .errors import InputError
-from .inputs import Content, Embeddable, Link, Part, content, content_list, query_text
+from .embedder import Embedded, Embedder, streams_at_most
+from .errors import ConfigurationError, InputError
+from .inputs import Content, Embeddable, Link, Part, content, content_list, in_thread, query_text
 from .reranker import WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
 from .rescue import RESCUES, OnError
 from .settings import ServiceSettings
@@ -42,6 +42,11 @@ class EmbeddingSettings(ServiceSettings):
     def _check_model(self) -> Self:
         self._embedder(self.document_input_type)
         if self.search_inference_id:
+            if self.query_input_type == self.document_input_type:
+                raise ConfigurationError(
+                    f"query_input_type and document_input_type are both {self.query_input_type!r}, so nothing tells what goes to "
+                    "search_inference_id. Make an object for each endpoint."
+                )
             self._embedder(self.query_input_type)
         return self
 
@@ -166,17 +171,20 @@ class ContentSettings(EmbeddingSettings):
             InputError: for what cannot be embedded. Nothing has been sent.
         """
         role = self._role(input_type)
-        return self._embed_all([self._content(item)], role)[0]
+        read = content(item, may_fetch=self.allow_url_fetch, adapt=self._adapt)
+        return self._embed_all([read], role)[0]
 
     async def aembed_content(self, item: Embeddable, *, input_type: InputType | None = None) -> Embedded:
         """As `embed_content`, without blocking the event loop."""
         role = self._role(input_type)
-        return (await self._aembed_all([await asyncio.to_thread(self._content, item)], role))[0]
+        read = partial(content, item, may_fetch=self.allow_url_fetch, adapt=self._adapt)
+        return (await self._aembed_all([await in_thread(read)], role))[0]
 
     def embed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Embedded]:
         """One result for each item, in their order; `embed_content` says what an item may be.
 
-        All items are checked before the first request; files are read when they are sent, a few at a time.
+        All items are checked before the first request. Files are read when they are sent, of large ones a few at a time; what
+        is fetched is held in memory until then.
 
         Args:
             items: Any number of them. A list among them is one item.
@@ -186,16 +194,19 @@ class ContentSettings(EmbeddingSettings):
             For each item one vector; for each PDF among them a list of vectors, one for each page.
 
         Raises:
-            InputError: for an item that cannot be embedded, with its position. Nothing has been sent.
+            InputError: for an item that cannot be embedded, with its position. Nothing has been sent, but for a file that has
+                changed since it was checked.
             JinaEISError: nothing is returned unless every item was embedded; the error says which were not.
         """
         role = self._role(input_type)
-        return self._embed_all(self._content_list(items), role)
+        read = content_list(items, may_fetch=self.allow_url_fetch, adapt=self._adapt)
+        return self._embed_all(read, role)
 
     async def aembed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Embedded]:
         """As `embed_contents`, without blocking the event loop."""
         role = self._role(input_type)
-        return await self._aembed_all(await asyncio.to_thread(self._content_list, items), role)
+        read = partial(content_list, items, may_fetch=self.allow_url_fetch, adapt=self._adapt)
+        return await self._aembed_all(await in_thread(read), role)
 
     def _embed_all(self, contents: list[Content], role: InputType) -> list[Embedded]:
         raise NotImplementedError
@@ -208,14 +219,16 @@ class ContentSettings(EmbeddingSettings):
     ) -> Generator[Embedded, None, None]:
         """What becomes of texts and media, in their order. Whoever may stop early closes it."""
         embedder = self._embedder(role)
-        return self._stream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role, positions), ahead)
+        most = min(filter(None, (ahead, streams_at_most(contents))), default=None)
+        return self._stream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role, positions), most)
 
     def _aembedded(
         self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
     ) -> AsyncGenerator[Embedded, None]:
         """As `_embedded`, without blocking the event loop."""
         embedder = self._embedder(role)
-        return self._astream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role, positions), ahead)
+        most = min(filter(None, (ahead, streams_at_most(contents))), default=None)
+        return self._astream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role, positions), most)
 
     def _role(self, input_type: InputType | None) -> InputType:
         if input_type is None:
@@ -225,12 +238,6 @@ class ContentSettings(EmbeddingSettings):
             hint = f" Did you mean {meant!r}?" if meant else ""
             raise InputError(f"input_type={input_type!r}: it is {', '.join(map(repr, get_args(InputType)))} or None.{hint}")
         return input_type
-
-    def _content(self, item: Any) -> Content:
-        return content(item, may_fetch=self.allow_url_fetch, adapt=self._adapt)
-
-    def _content_list(self, items: Any) -> list[Content]:
-        return content_list(items, may_fetch=self.allow_url_fetch, adapt=self._adapt)
 
     def _adapt(self, value: Any) -> Part | Link | None:
         """What an object of the framework holds; None for any other."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import threading
 import weakref
 from binascii import a2b_base64
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -83,7 +85,8 @@ class Address:
 
     def client_arguments(self) -> dict[str, Any]:
         """The constructor arguments of both client classes that say the same."""
-        where = {"hosts": self.url} if self.url else {"cloud_id": self.cloud_id}
+        # For a cloud id the client would compress what it sends: vectors and base64 are not worth it.
+        where = {"hosts": self.url} if self.url else {"cloud_id": self.cloud_id, "http_compress": False}
         if self.api_key:
             return {**where, "api_key": self.api_key}
         return {**where, "basic_auth": (self.user, self.password)} if self.user else where
@@ -218,15 +221,16 @@ class Connection:
         held = self._loops.get(loop)
         if held:
             return held.client
+        if not self._given_async and __package__ + ".nodes" not in sys.modules:
+            await asyncio.to_thread(import_module, ".nodes", __package__)  # which takes a second, with the client
+            return await self._async_client()
         # From here to the entry in the table nothing is awaited, so no other task of this loop comes between.
         if self._given_async:
             if self._loops:
                 raise ConfigurationError(_ONE_LOOP)
             client = self._given_async
         else:
-            from elasticsearch import AsyncElasticsearch
-
-            from .nodes import AsyncNode
+            from .nodes import AsyncElasticsearch, AsyncNode
 
             client = AsyncElasticsearch(**self._arguments(), node_class=AsyncNode)
         held = _LoopClient(self._tuned(client), closes=client is not self._given_async)

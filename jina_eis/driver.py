@@ -195,7 +195,6 @@ class Driver:
     def _perform(self, call: Call[A], limiter: RateLimiter | None, flight: _Flight) -> A:
         if call.keep and call.path in self._kept:
             return self._kept[call.path]  # type: ignore[no-any-return]
-        call = call.loaded()
         with closing(self._pacer.attempts(call.bucket, retries=call.retries)) as attempts:
             order = next(attempts)
             while True:
@@ -207,6 +206,7 @@ class Driver:
                 else:
                     if limiter:
                         limiter.acquire()
+                    call = call.loaded()
                     try:
                         with flight:
                             body = self._connection.send(call, flight.abandoned)
@@ -223,8 +223,6 @@ class Driver:
     async def _aperform(self, call: Call[A], limiter: RateLimiter | None) -> A:
         if call.keep and call.path in self._kept:
             return self._kept[call.path]  # type: ignore[no-any-return]
-        if call.load:
-            call = await asyncio.to_thread(call.loaded)
         with closing(self._pacer.attempts(call.bucket, asyncio.get_running_loop(), call.retries)) as attempts:
             order = next(attempts)
             while True:
@@ -235,6 +233,8 @@ class Driver:
                 else:
                     if limiter:
                         await limiter.aacquire()
+                    if call.load:
+                        call = await asyncio.to_thread(call.loaded)
                     try:
                         answer = self._read(call, await self._connection.asend(call))
                     except JinaEISError as error:
@@ -271,6 +271,7 @@ class Driver:
             error = _placed(failed, call)
             if isinstance(error, EndpointNotFoundError) and call.endpoint:
                 raise self.run(explain(error), limiter) from error.__cause__
+            rescue = rescue or call.rescue
             if rescue is None:
                 raise
         return self.run(rescue(call, error, others()), limiter)
@@ -289,6 +290,7 @@ class Driver:
             error = _placed(failed, call)
             if isinstance(error, EndpointNotFoundError) and call.endpoint:
                 raise await self.arun(explain(error), limiter) from error.__cause__
+            rescue = rescue or call.rescue
             if rescue is None:
                 raise
         return await self.arun(rescue(call, error, others()), limiter)
@@ -335,6 +337,6 @@ class _Source(Iterator[Call[A]]):
 
 def _placed(error: JinaEISError, call: Call[Any]) -> JinaEISError:
     error.endpoint = call.endpoint or None
-    error.inputs = call.inputs
+    error.inputs = error.inputs or call.inputs  # it may know better
     error.completed = call.completed
     return error

@@ -21,10 +21,12 @@ from .media import Medium
 from .models import EmbeddingModel, find_model
 from .wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
 
-__all__ = ["BATCH_SIZE", "Embedded", "Embedder"]
+__all__ = ["BATCH_SIZE", "Embedded", "Embedder", "streams_at_most"]
 
 BATCH_SIZE = 16  # Elastic documents 16 items in a request for the omni models and for ELSER, and nothing for the others
 BATCH_BYTES = 4 * 2**20  # of media, in base64; no limit of the service is published, and 3 MB in a request have been seen to pass
+
+IN_FLIGHT_BYTES = 64 * 2**20  # of media, in base64, in all requests of a call together; each is in memory about three times
 
 Embedded = Vector | list[Vector]
 """One vector; for a PDF, a list with the vector of every page."""
@@ -184,6 +186,12 @@ def _check_cut(dimensions: int, endpoint: EndpointInfo, model: EmbeddingModel | 
         raise ConfigurationError(
             f"dimensions={dimensions}: {name} was trained for {', '.join(sizes)} and {last}. Choose one of these."
         )
+
+
+def streams_at_most(contents: Sequence[Content]) -> int | None:
+    """How many requests with these inputs may be in flight, so that not too much of them is in memory; None for any number."""
+    heaviest = max(map(_weight, contents), default=0)
+    return None if heaviest < BATCH_BYTES // BATCH_SIZE else max(1, IN_FLIGHT_BYTES // max(heaviest, BATCH_BYTES))
 
 
 def _batches(contents: Sequence[Content], most: int) -> Iterator[range]:

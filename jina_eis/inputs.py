@@ -5,6 +5,7 @@ A `str` is text and never names a file or an address. Everything else is told by
 
 from __future__ import annotations
 
+import asyncio
 import re
 import warnings
 from base64 import b64decode
@@ -12,13 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import iscoroutine
 from io import BytesIO
 from os import PathLike
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from .errors import InputError
-from .fetch import check_url, fetch
+from .fetch import Fetcher, check_url
 from .media import LARGEST, Medium, looks_like_data_uri
 
 __all__ = [
@@ -32,7 +34,10 @@ __all__ = [
     "check_texts",
     "content",
     "content_list",
+    "image_list",
+    "in_thread",
     "label",
+    "link",
     "query_text",
     "text_list",
     "text_source",
@@ -46,6 +51,9 @@ _TEXT_BLOCKS = ("text", "text-plain")
 _FILE_NAME = re.compile(
     r"\S{0,1000}\.(png|jpe?g|gif|webp|bmp|tiff?|heic|avif|wav|mp3|flac|ogg|m4a|mp4|avi|mov|mkv|webm|pdf)", re.IGNORECASE
 )
+_DEEP = ("I", "F")
+_ORIENTATION = 0x0112  # of EXIF; below, what PIL calls the transpositions that undo it
+_TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 _PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")  # of PIL's images, those that its PNG writer takes
 
 
@@ -95,6 +103,8 @@ Embeddable = OnePart | Sequence[OnePart]
 """What can be embedded, besides the nodes of LlamaIndex. A list is one input, whose parts become one vector."""
 Adapt = Callable[[Any], "Part | Link | None"]
 """Turns an object of a framework into what it stands for; None for any other object."""
+Get = Callable[[str], bytes]
+R = TypeVar("R")
 
 
 def label(content: Content) -> str:
@@ -134,29 +144,50 @@ def check_texts(texts: Sequence[Any], first: int = 0, *, embedded: bool = False)
             raise InputError(f"Input {position} is {_a(text)}, not a string.{way if embedded and text is not None else ''}")
 
 
-def content_list(
-    items: Any, *, may_fetch: bool = False, adapt: Adapt | None = None, get: Callable[[str], bytes] = fetch
-) -> list[Content]:
+def content_list(items: Any, *, may_fetch: bool = False, adapt: Adapt | None = None, get: Get | None = None) -> list[Content]:
     """What is to be embedded, checked. Nothing is fetched before everything else was found good.
 
     Args:
         items: Any number of inputs. A list among them is one input, whose parts become one vector.
         may_fetch: Whether URLs may be fetched.
         adapt: Knows the objects of a framework.
-        get: Fetches a URL.
+        get: Fetches a URL; None for how it is done here.
 
     Raises:
         InputError: with the position of the input, for anything that cannot be embedded.
     """
-    if isinstance(items, (str, bytes, bytearray, memoryview, Mapping)) or _is_file(items) or not isinstance(items, Iterable):
+    one = isinstance(items, (str, bytes, bytearray, memoryview, Mapping)) or _is_file(items) or hasattr(items, "model_dump")
+    if one or not isinstance(items, Iterable):
         raise InputError(f"Inputs come as a list, and this is {_a(items)}. For a single input write [input].")
     named = [(f"Input {position}", item) for position, item in enumerate(items)]
     return _contents(named, may_fetch, adapt, get)
 
 
-def content(item: Any, *, may_fetch: bool = False, adapt: Adapt | None = None, get: Callable[[str], bytes] = fetch) -> Content:
+def content(item: Any, *, may_fetch: bool = False, adapt: Adapt | None = None, get: Get | None = None) -> Content:
     """As `content_list`, for a single input."""
     return _contents([("The input", item)], may_fetch, adapt, get)[0]
+
+
+def image_list(images: Any, *, may_fetch: bool = False, adapt: Adapt | None = None, get: Get | None = None) -> list[Content]:
+    """As `content_list`, for images alone."""
+    contents = content_list(images, may_fetch=may_fetch, adapt=adapt, get=get)
+    for position, each in enumerate(contents):
+        if not (isinstance(each, Medium) and each.modality == "image"):
+            raise InputError(f"Input {position} ({label(each)}) is no image. Use embed_content.")
+    return contents
+
+
+async def in_thread(read: Callable[..., R]) -> R:
+    """What `content_list` and its like give, called in a thread. Fetching ends when the task is cancelled."""
+    with Fetcher() as fetcher:
+        return await asyncio.to_thread(read, get=fetcher.fetch)
+
+
+def link(url: Any, declared: str = "") -> Medium | Link:
+    """The medium of a URL, which is a data URI, http or https, and never names a file."""
+    if not isinstance(url, str):
+        raise InputError(f"a content block whose url is {_a(url)}, not a string.")
+    return Medium.from_data_uri(url, declared) if url[:5].lower() == "data:" else Link(url, declared)
 
 
 def address(text: str, declared: str = "") -> Medium | Link:
@@ -169,11 +200,16 @@ def address(text: str, declared: str = "") -> Medium | Link:
     if scheme == "file":
         from urllib.request import url2pathname  # which brings in a whole HTTP client
 
-        text = url2pathname(urlsplit(text).path)
+        parts = urlsplit(text)
+        if parts.netloc not in ("", "localhost"):
+            raise InputError(f"a file of another host, {parts.netloc}.")
+        text = url2pathname(parts.path)
+    if not text:
+        raise InputError("an empty path.")
     return Medium.from_path(text, declared)
 
 
-def _contents(named: list[tuple[str, Any]], may_fetch: bool, adapt: Adapt | None, get: Callable[[str], bytes]) -> list[Content]:
+def _contents(named: list[tuple[str, Any]], may_fetch: bool, adapt: Adapt | None, get: Get | None) -> list[Content]:
     found = [(name, [*_parts(name, item, adapt)]) for name, item in named]
     links = [(place, part) for _, parts in found for place, part in parts if isinstance(part, Link)]
     if links and not may_fetch:
@@ -185,19 +221,23 @@ def _contents(named: list[tuple[str, Any]], may_fetch: bool, adapt: Adapt | None
     return [_fused(name, [next(fetched) if isinstance(part, Link) else part for _, part in parts]) for name, parts in found]
 
 
-def _fetched(links: list[tuple[str, Link]], get: Callable[[str], bytes]) -> list[Medium]:
-    def medium(placed: tuple[str, Link]) -> Medium:
-        place, link = placed
-        with _located(place):
-            return Medium.from_bytes(get(link.url), link.declared)
-
+def _fetched(links: list[tuple[str, Link]], get: Get | None) -> list[Medium]:
     if not links:
         return []
+    if get is None:
+        with Fetcher() as fetcher:
+            return _fetched(links, fetcher.fetch)
+
+    def medium(placed: tuple[str, Link]) -> Medium:
+        place, wanted = placed
+        with _located(place):
+            return Medium.from_bytes(get(wanted.url), wanted.declared)
+
     threads = ThreadPoolExecutor(min(len(links), FETCHED_AT_ONCE), thread_name_prefix="jina-eis-fetch")
     try:
         return list(threads.map(medium, links))
     finally:
-        threads.shutdown(cancel_futures=True)
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _parts(name: str, item: Any, adapt: Adapt | None) -> Iterator[tuple[str, Part | Link]]:
@@ -275,21 +315,35 @@ def _read(file: Any) -> Medium:
     """What a file holds from where it stands; it is left standing there."""
     try:
         start = file.tell() if getattr(file, "seekable", lambda: False)() else None
-        data = file.read()
+        data = file.read(LARGEST + 1)
         if start is not None:
             file.seek(start)
-    except (OSError, ValueError) as failed:  # ValueError: it is closed
-        raise InputError(f"a file that cannot be read: {getattr(failed, 'strerror', None) or failed}.") from failed
+    except Exception as failed:
+        raise InputError(f"a file that cannot be read: {failed}.") from failed
+    if iscoroutine(data):
+        data.close()
+        raise InputError("a file that is read with await. Pass what `await file.read()` gives.")
     if not isinstance(data, (bytes, bytearray)):
         raise InputError("a file that gives no bytes. Open it in binary mode, open(path, 'rb').")
+    if start and not data:
+        raise InputError("a file that stands at its end. Go back with seek(0).")
     name = getattr(file, "name", "")
     return Medium.from_bytes(data, name=name if isinstance(name, str) else "")
 
 
 def _drawn(image: Any) -> Medium:
-    """An image of PIL as PNG, which loses nothing."""
+    """An image of PIL as PNG, turned as its camera was held, as other readers of its file turn it."""
+    if image.mode in _DEEP:
+        raise InputError(f"an image of PIL of mode {image.mode}, whose range nobody knows. Scale it to 8 bits, mode L or RGB.")
     file = BytesIO()
-    (image if image.mode in _PNG_MODES else image.convert("RGB")).save(file, format="PNG")
+    try:
+        turned = image.getexif().get(_ORIENTATION) if hasattr(image, "getexif") else None
+        upright = image.transpose(_TURNS[turned]) if turned in _TURNS else image
+        kept = upright.mode in _PNG_MODES
+        (upright if kept else upright.convert("RGBA" if upright.mode in ("PA", "RGBa", "La") else "RGB")).save(file, format="PNG")
+    except Exception as failed:
+        why = str(failed) or "is its file closed?"
+        raise InputError(f"an image of PIL that cannot be saved: {why}") from failed
     return Medium.from_bytes(file.getvalue())
 
 
@@ -297,8 +351,8 @@ def _block(block: Mapping[str, Any]) -> Part | Link:
     """A content block of LangChain, of its present or former form, or an `image_url` part as OpenAI has it."""
     kind = block.get("type")
     if kind == "image_url":
-        link = block.get("image_url")
-        return _link(link.get("url") if isinstance(link, Mapping) else link, "image/*")
+        held_url = block.get("image_url")
+        return link(held_url.get("url") if isinstance(held_url, Mapping) else held_url, "image/*")
     if kind not in (*_MEDIA_BLOCKS, *_TEXT_BLOCKS):
         raise InputError(
             f"a content block of type {kind!r}. It takes {', '.join((*_TEXT_BLOCKS, *_MEDIA_BLOCKS))} and image_url."
@@ -316,8 +370,10 @@ def _block(block: Mapping[str, Any]) -> Part | Link:
     if source == "text":
         return _text(value)
     mime = _declared(block, kind)
+    if source == "url" and kind not in _TEXT_BLOCKS:
+        return link(value, mime)
     if source == "url":
-        return _link(value, mime)
+        raise InputError("a text by URL. Fetch it yourself, and pass the text.")
     if kind in _TEXT_BLOCKS or mime.startswith("text/"):
         return _text(_decoded(value))
     return Medium.from_base64(value, mime)
@@ -333,12 +389,6 @@ def _declared(block: Mapping[str, Any], kind: str) -> str:
     if not mime.startswith(f"{kind}/"):
         raise InputError(f"a content block of type {kind} that declares {mime}. Correct one of them.")
     return mime
-
-
-def _link(url: Any, declared: str) -> Medium | Link:
-    if not isinstance(url, str):
-        raise InputError(f"a content block whose url is {_a(url)}, not a string.")
-    return Medium.from_data_uri(url, declared) if url[:5].lower() == "data:" else Link(url, declared)
 
 
 def _decoded(base64: str) -> str:

@@ -28,7 +28,10 @@ HEAD = 8192  # bytes; no signature lies further back
 # One name for each format, where there are several.
 _NAMES = {
     "application/x-pdf": "application/pdf",
+    "audio/aacp": "audio/aac",
+    "audio/aiff": "audio/x-aiff",
     "audio/m4a": "audio/mp4",
+    "audio/mid": "audio/midi",
     "audio/mp3": "audio/mpeg",
     "audio/mp4a-latm": "audio/mp4",
     "audio/opus": "audio/ogg",
@@ -39,15 +42,20 @@ _NAMES = {
     "audio/x-mp3": "audio/mpeg",
     "audio/x-mpeg": "audio/mpeg",
     "audio/x-wav": "audio/wav",
+    "image/apng": "image/png",
     "image/jpg": "image/jpeg",
     "image/pjpeg": "image/jpeg",
     "image/tif": "image/tiff",
     "image/x-bmp": "image/bmp",
     "image/x-ms-bmp": "image/bmp",
+    "image/vnd.microsoft.icon": "image/x-icon",
     "image/x-png": "image/png",
     "video/avi": "video/x-msvideo",
+    "video/flv": "video/x-flv",
+    "video/matroska": "video/x-matroska",
     "video/mkv": "video/x-matroska",
     "video/msvideo": "video/x-msvideo",
+    "video/vnd.avi": "video/x-msvideo",
     "video/x-m4v": "video/mp4",
 }
 # Containers whose bytes do not tell what they hold: what they may be declared as.
@@ -55,6 +63,7 @@ _ALSO = {
     "audio/mp4": ("video/mp4",),
     "audio/ogg": ("video/ogg", "application/ogg"),
     "image/heic": ("image/heif",),
+    "image/heif": ("image/heic", "image/avif"),
     "video/mp4": ("audio/mp4", "video/quicktime", "video/3gpp", "audio/3gpp", "application/mp4"),
     "video/quicktime": ("video/mp4", "audio/mp4"),
     "video/webm": ("audio/webm",),
@@ -62,6 +71,7 @@ _ALSO = {
     "video/x-ms-wmv": ("audio/x-ms-wma", "video/x-ms-asf"),
 }
 _TELL_PIXELS = ("image/bmp", "image/gif", "image/jpeg", "image/png", "image/tiff", "image/webp")
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # the file may have become a pipe
 _SAY_NOTHING = ("", "*/*", "application/octet-stream", "binary/octet-stream")
 _DATA_URI = re.compile(r"data:(?P<mime>[\w.+-]+/[\w.+-]+)(?:;[^;,]*)*;base64,", re.IGNORECASE)
 _BEGINS_AS_DATA_URI = re.compile(r"data:(?:image|audio|video|application)/[\w.+-]+[;,]", re.IGNORECASE)
@@ -70,6 +80,28 @@ _BEGINS_AS_DATA_URI = re.compile(r"data:(?:image|audio|video|application)/[\w.+-
 def looks_like_data_uri(text: str) -> bool:
     """Whether a string begins as the data URI of a medium does, whole or broken."""
     return _BEGINS_AS_DATA_URI.match(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file as it was when it was checked."""
+
+    path: Path
+    state: tuple[int, ...]
+
+    def read(self) -> bytes:
+        """All of it. Raises InputError if it is not the same any more."""
+        try:
+            with open(os.open(self.path, os.O_RDONLY | _NO_WAITING), "rb") as file:
+                if _state(os.fstat(file.fileno())) == self.state:
+                    return file.read()
+        except OSError as failed:
+            raise InputError(f"{self.path} can no longer be read: {failed.strerror}.") from failed
+        raise InputError(f"{self.path} has changed since it was checked. Embed it again.")
+
+
+def _state(found: os.stat_result) -> tuple[int, ...]:
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +119,7 @@ class Medium:
     mime: str
     size: int
     label: str
-    _payload: bytes | Path | str = field(repr=False)  # a str is base64
+    _payload: bytes | _File | str = field(repr=False)  # a str is base64
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview, declared: str = "", *, name: str = "") -> Medium:
@@ -103,14 +135,14 @@ class Medium:
 
     @classmethod
     def from_path(cls, path: str | os.PathLike[str], declared: str = "") -> Medium:
-        """Make one of a file, which must stay until it is sent."""
+        """Make one of a file, which must stay as it is until it is sent."""
         path = Path(path)
         try:
             found = path.stat()
             if not stat.S_ISREG(found.st_mode):
                 raise InputError(f"{path} is {'a directory' if stat.S_ISDIR(found.st_mode) else 'a device or pipe'}, not a file.")
             with path.open("rb") as file:
-                return _checked(file, found.st_size, declared, str(path), path)
+                return _checked(file, found.st_size, declared, str(path), _File(path, _state(found)))
         except InputError:
             raise
         except FileNotFoundError:
@@ -148,14 +180,9 @@ class Medium:
         """The medium as it is sent. A file is read here.
 
         Raises:
-            InputError: the file cannot be read any more.
+            InputError: the file cannot be read any more, or is another one.
         """
-        payload = self._payload
-        if isinstance(payload, Path):
-            try:
-                payload = payload.read_bytes()
-            except OSError as failed:
-                raise InputError(f"{self.label} can no longer be read: {failed.strerror}.") from failed
+        payload = self._payload.read() if isinstance(self._payload, _File) else self._payload
         return f"data:{self.mime};base64,{payload if isinstance(payload, str) else b64encode(payload).decode('ascii')}"
 
 
@@ -168,7 +195,7 @@ def _decoded(text: str) -> tuple[str, bytes]:
         raise InputError("it is not base64, or some of it is missing.") from None
 
 
-def _checked(file: BinaryIO, size: int, declared: str, name: str, payload: bytes | Path | str) -> Medium:
+def _checked(file: BinaryIO, size: int, declared: str, name: str, payload: bytes | _File | str) -> Medium:
     """The medium in a file of this size."""
     told = name or "it"
     if not size:
@@ -189,10 +216,16 @@ def _sniffed(head: bytes, name: str) -> str:
     """The MIME type that the first bytes show."""
     import filetype
 
-    found = filetype.guess_mime(head)
-    mime = _NAMES.get(found or "", found or "")
+    mime = filetype.guess_mime(head) or ""
+    if head[4:8] == b"ftyp" and head[8:12] in (b"mif1", b"msf1"):
+        mime = "image/heif"
+    elif head[4:8] == b"ftyp" and not mime:
+        mime = "video/mp4"  # of a brand that is not known there
+    elif head.lstrip().startswith(b"%PDF-"):
+        mime = "application/pdf"
+    mime = _NAMES.get(mime, mime)
     if mime == "application/pdf" or mime.startswith(("image/", "audio/", "video/")):
-        return cast(str, mime)
+        return mime
     shown = f"{mime}, it" if mime else "it"
     raise InputError(
         f"{name + ' ' if name else 'it '}is no image, audio, video or PDF that is known here: "

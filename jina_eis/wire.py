@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
-from .errors import InvalidAnswerError
+from .errors import InputError, InvalidAnswerError
 from .inputs import Content, Part
 from .media import Medium
 from .models import EmbeddingTask
@@ -48,6 +48,7 @@ class Call(Generic[A]):
         read: Turns the parsed JSON body into the answer; raises a typed error if it is not what was asked for.
         params: Query parameters.
         body: What is sent as JSON; None for nothing.
+        rescue: Steps to take when it has failed for good, as in `driver.Rescue`; None for what the stream says.
         lines: The body is a list that is sent as one JSON document a line.
         load: Makes the body in place of `body`. It may read files: a driver calls it once, off the event loop, when the call
             is about to be sent.
@@ -75,6 +76,7 @@ class Call(Generic[A]):
     halves: Callable[[], list[Call[A]]] | None = None
     load: Callable[[], Any] | None = None
     lines: bool = False
+    rescue: Callable[..., Generator[Iterable[Call[Any]], list[Any], A]] | None = None
 
     def loaded(self) -> Call[A]:
         """The same call, with its body."""
@@ -158,7 +160,7 @@ def embed(
     light = all(isinstance(content, str) for content in contents)
 
     def load() -> dict[str, Any]:
-        return {"input": _input(contents), "input_type": input_type}
+        return {"input": _input(contents, inputs), "input_type": input_type}
 
     return Call(
         "POST",
@@ -227,15 +229,20 @@ def well_formed(text: str) -> str:
     return text
 
 
-def _input(contents: Sequence[Content]) -> list[Any]:
+def _input(contents: Sequence[Content], positions: Sequence[int]) -> list[Any]:
     """Texts as they are; as objects, all of them, as soon as one is not a text: the official schema takes no mixture."""
     texts = [well_formed(content) for content in contents if isinstance(content, str)]
     if len(texts) == len(contents):
         return texts
-    return [
-        {"content": [as_item(part) for part in content] if isinstance(content, tuple) else as_item(content)}
-        for content in contents
-    ]
+    return [_object(content, position) for content, position in zip(contents, positions, strict=True)]
+
+
+def _object(content: Content, position: int) -> dict[str, Any]:
+    try:
+        return {"content": [*map(as_item, content)] if isinstance(content, tuple) else as_item(content)}
+    except InputError as error:
+        error.inputs = [position]
+        raise
 
 
 def as_item(part: Part) -> dict[str, str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing, closing
 from importlib.metadata import version
-from os import PathLike, fspath
 from typing import Any, ClassVar, Literal, cast, overload
 
 from langchain_core.embeddings import Embeddings
@@ -16,11 +15,12 @@ from jina_eis.adapters import ContentSettings
 from jina_eis.driver import RateLimiter
 from jina_eis.embedder import BATCH_SIZE, Embedded
 from jina_eis.errors import InputError, JinaEISError
-from jina_eis.inputs import Content, Link, Part, address, content_list, text_list, text_source
-from jina_eis.media import Medium
+from jina_eis.inputs import Content, Embeddable, Link, Part, address, image_list, text_list, text_source
 from jina_eis.progress import with_progress
 from jina_eis.rescue import RESCUES, OnError
 from jina_eis.wire import InputType, Vector
+
+from .media import from_blob
 
 __all__ = ["JinaEISEmbeddings"]
 
@@ -142,16 +142,16 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
         """As `embed_query`, without blocking the event loop."""
         return await self._aquery_vector(text)
 
-    def embed_image(self, uris: Sequence[str | PathLike[str]]) -> list[Vector]:
+    def embed_image(self, uris: Iterable[Embeddable]) -> list[Vector]:
         """One vector for each image, as vector stores ask for it (Chroma's `add_images`). The role is that of documents.
 
         Args:
-            uris: Paths, `file://` URIs or data URIs of images; http and https URLs with `allow_url_fetch=True`. Here a string
-                is never text.
+            uris: Paths, `file://` URIs or data URIs of images; http and https URLs with `allow_url_fetch=True`; or whatever
+                else `embed_content` takes as an image. Here a string is never text.
         """
         if isinstance(uris, str):
             raise InputError("uris is a list of paths. For a single one write [path].")
-        images = content_list([fspath(uri) for uri in uris], may_fetch=self.allow_url_fetch, adapt=_image)
+        images = image_list(uris, may_fetch=self.allow_url_fetch, adapt=_image)
         return cast("list[Vector]", self._embed_all(images, self.document_input_type))
 
     @overload
@@ -198,7 +198,7 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
             return [each async for each in with_progress(embedded, len(contents), self.show_progress_bar)]
 
     def _adapt(self, value: Any) -> Part | None:
-        return _from_blob(value)
+        return from_blob(value)
 
     def _texts_in_a_request(self) -> int:
         return self.batch_size
@@ -207,27 +207,8 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
         return self.rate_limiter
 
 
-def _from_blob(value: Any) -> Part | None:
-    """What a `Blob` holds; None for anything else."""
-    from langchain_core.documents.base import Blob
-
-    if not isinstance(value, Blob):
-        return None
-    declared = value.mimetype or ""
-    if isinstance(value.data, str) or declared.startswith("text/"):
-        try:
-            return value.as_string()
-        except (OSError, ValueError) as failed:
-            cause = getattr(failed, "strerror", None) or failed
-            raise InputError(f"{value.path or 'a Blob'} cannot be read as text: {cause}.") from failed
-    if value.data is not None:
-        return Medium.from_bytes(value.data, declared)
-    kind = f"{declared.partition('/')[0]}/*" if declared else ""  # of a file, LangChain guesses the rest from its name
-    return Medium.from_path(value.path or "", declared if kind == "application/*" else kind)
-
-
-def _image(uri: Any) -> Medium | Link:
-    return address(uri, "image/*")
+def _image(uri: Any) -> Part | Link | None:
+    return address(uri, "image/*") if isinstance(uri, str) else from_blob(uri)
 
 
 def _checked(on_error: Any) -> OnError:

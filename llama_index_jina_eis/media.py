@@ -1,4 +1,7 @@
-"""What LlamaIndex's nodes and resources hold, as the core knows it."""
+"""What LlamaIndex's nodes and resources hold, as the core knows it.
+
+Their fields say whether a string is a path or a URL; a URL is never one of a file here.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,18 @@ from typing import Any
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, MetadataMode, Node
 
 from jina_eis.errors import InputError
-from jina_eis.inputs import Link, Part, address
+from jina_eis.inputs import Link, Part, address, link
 from jina_eis.media import Medium
 
-__all__ = ["held", "image_of", "medium_of"]
+__all__ = ["held", "image_of", "node_content"]
 
 
 def held(value: Any) -> Part | Link | None:
     """What a node or resource holds: its medium, or else its text. None for any other object."""
     if isinstance(value, BaseNode):
-        medium = medium_of(value)
-        return value.get_content(metadata_mode=MetadataMode.EMBED) if medium is None else medium
+        return _something(node_content(value), value.node_id)
     if isinstance(value, MediaResource):
-        medium = _resource(value)
-        return value.text if medium is None else medium
+        return _resource(value) or _something(value.text or "", "")
     return None
 
 
@@ -29,29 +30,58 @@ def image_of(value: Any) -> Part | Link | None:
     return address(value, "image/*") if isinstance(value, str) else held(value)
 
 
-def medium_of(node: BaseNode) -> Medium | Link | None:
-    """The image, sound or video of a node; None if it is a text."""
-    if isinstance(node, ImageNode):
-        if node.image:
-            return _encoded(node.image, node.image_mimetype or "image/*")
-        place = node.image_path or node.image_url
-        return address(str(place), "image/*") if place else None
-    if not isinstance(node, Node):
+def node_content(node: Any) -> Part | Link | None:
+    """The image, sound or video of a node, or else its text, even if that is empty; None for what is no node.
+
+    Raises:
+        InputError: a node that is made for a medium, and holds neither one nor a text; or that holds several media.
+    """
+    if not isinstance(node, BaseNode):
         return None
+    if isinstance(node, ImageNode):
+        medium = _image(node)
+        return _something(_text(node), node.node_id) if medium is None else medium
+    if not isinstance(node, Node):
+        return _text(node)
     resources = {"image": node.image_resource, "audio": node.audio_resource, "video": node.video_resource}
     media = [medium for kind, resource in resources.items() if resource and (medium := _resource(resource, f"{kind}/*"))]
     if len(media) > 1:
         raise InputError(f"the node {node.node_id} holds {len(media)} media and can have one vector only. Make a node of each.")
-    return media[0] if media else None
+    if media:
+        return media[0]
+    plain = node.text_resource is None or node.text_resource.text is not None
+    return _text(node) if plain and not any(resources.values()) else _something(_text(node), node.node_id)
+
+
+def _text(node: BaseNode) -> str:
+    return node.get_content(metadata_mode=MetadataMode.EMBED)
+
+
+def _something(content: Part | Link | None, node_id: str) -> Part | Link:
+    if content:
+        return content
+    which = f"the node {node_id}" if node_id else "it"
+    raise InputError(
+        f"{which} holds nothing that can be embedded. An ImageNode takes image=<base64>, image_path or image_url; "
+        "the data of an image_resource is dropped by LlamaIndex."
+    )
+
+
+def _image(node: ImageNode) -> Medium | Link | None:
+    """The image of a node. Beside a path, its MIME type is a guess by the name of the file."""
+    if node.image:
+        return _encoded(node.image, "image/*" if node.image_path else node.image_mimetype or "image/*")
+    if node.image_path:
+        return Medium.from_path(node.image_path, "image/*")
+    return link(str(node.image_url), "image/*") if node.image_url else None
 
 
 def _resource(resource: MediaResource, kind: str = "") -> Medium | Link | None:
-    """The medium of a resource. Only beside data, its MIME type is more than a guess by the name of a file."""
     if resource.data:
-        return _encoded(resource.data.decode("ascii"), resource.mimetype or kind)
+        return _encoded(resource.data.decode("ascii"), kind if resource.path else resource.mimetype or kind)
     if resource.path:
         return Medium.from_path(resource.path, kind)
-    return address(str(resource.url), kind) if resource.url else None
+    return link(str(resource.url), kind) if resource.url else None
 
 
 def _encoded(base64: str, declared: str) -> Medium:

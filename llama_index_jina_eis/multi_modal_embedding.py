@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing, closing, suppress
+from functools import partial
 from io import BytesIO
 from os import PathLike
 from typing import Any, cast
@@ -17,13 +17,13 @@ from jina_eis.adapters import ENDPOINT_NAMES, ContentSettings
 from jina_eis.compatibility import check_images
 from jina_eis.embedder import Embedded
 from jina_eis.errors import InputError
-from jina_eis.inputs import Content, Image, Link, Part, content_list, label
+from jina_eis.inputs import Content, Image, Link, Part, content_list, image_list, in_thread, label
 from jina_eis.media import Medium
 from jina_eis.progress import with_progress
 from jina_eis.wire import InputType, Vector
 
 from .embedding import JinaEISEmbedding
-from .media import held, image_of
+from .media import held, image_of, node_content
 
 __all__ = ["JinaEISMultiModalEmbedding"]
 
@@ -48,8 +48,9 @@ class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEm
             False.
 
     The other arguments are those of `JinaEISEmbedding`. Images get the role of documents; for a query by image use
-    `embed_content(image, input_type="search")`. Two nodes with neither text nor metadata look the same to the cache of an
-    `IngestionPipeline`: give them metadata that differ, such as their file names, or pass `disable_cache=True`.
+    `embed_content(image, input_type="search")`. The cache of an `IngestionPipeline` knows nodes by their text and metadata only,
+    not by their image: pass it `disable_cache=True`, or give every node metadata that differ and change with the image. A plain
+    `VectorStoreIndex` embeds the texts of nodes and nothing else. LlamaIndex's spans hold whole nodes, with their base64.
 
     Examples:
         ```python
@@ -91,11 +92,12 @@ class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEm
 
     async def aget_image_embedding_batch(self, img_file_paths: Sequence[AnyImage], show_progress: bool = False) -> list[Vector]:
         """As `get_image_embedding_batch`, without blocking the event loop."""
-        images = await asyncio.to_thread(self._images, img_file_paths)
+        images = await self._aimages(img_file_paths)
         return cast("list[Vector]", await self._aembed_all(images, self.document_input_type, show_progress))
 
     def __call__(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> Sequence[BaseNode]:
         """Give every node its vector: of the image, sound or video that it holds, or else of its text."""
+        nodes = nodes if isinstance(nodes, Sequence) else list(nodes)
         contents = self._node_contents(nodes)
         (at_texts, texts), (at_media, media) = _divided(contents)
         of_texts = self._embed(texts, self.document_input_type, show_progress, at_texts)
@@ -104,7 +106,8 @@ class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEm
 
     async def acall(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> Sequence[BaseNode]:
         """As calling it, without blocking the event loop."""
-        contents = await asyncio.to_thread(self._node_contents, nodes)
+        nodes = nodes if isinstance(nodes, Sequence) else list(nodes)
+        contents = await self._anode_contents(nodes)
         (at_texts, texts), (at_media, media) = _divided(contents)
         of_texts = await self._aembed(texts, self.document_input_type, show_progress, at_texts)
         of_media = await self._aembed_all(media, self.document_input_type, show_progress, at_media)
@@ -139,18 +142,24 @@ class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEm
         return held(value)
 
     def _images(self, images: Any) -> list[Content]:
-        contents = content_list(images, may_fetch=self.allow_url_fetch, adapt=image_of)
-        for position, content in enumerate(contents):
-            if not (isinstance(content, Medium) and content.modality == "image"):
-                raise InputError(f"Input {position} ({label(content)}) is no image. Use embed_content.")
-        return contents
+        return image_list(images, may_fetch=self.allow_url_fetch, adapt=image_of)
+
+    async def _aimages(self, images: Any) -> list[Content]:
+        return await in_thread(partial(image_list, images, may_fetch=self.allow_url_fetch, adapt=image_of))
 
     def _node_contents(self, nodes: Sequence[BaseNode]) -> list[Content]:
-        contents = content_list(nodes, may_fetch=self.allow_url_fetch, adapt=held)
-        for position, content in enumerate(contents):
-            if isinstance(content, Medium) and content.modality == "pdf":
-                raise InputError(f"Input {position} ({content.label}) is a PDF, and a node has one vector. Use embed_content.")
-        return contents
+        return _without_pages(content_list(nodes, may_fetch=self.allow_url_fetch, adapt=node_content))
+
+    async def _anode_contents(self, nodes: Sequence[BaseNode]) -> list[Content]:
+        read = partial(content_list, nodes, may_fetch=self.allow_url_fetch, adapt=node_content)
+        return _without_pages(await in_thread(read))
+
+
+def _without_pages(contents: list[Content]) -> list[Content]:
+    for position, content in enumerate(contents):
+        if isinstance(content, Medium) and content.modality == "pdf":
+            raise InputError(f"Input {position} ({content.label}) is a PDF, and a node has one vector. Use embed_content.")
+    return contents
 
 
 def _chunks(contents: Sequence[Content]) -> list[str]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import math
+import socket
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from made import mp4, pdf, png, wav
 
 from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError, JinaEISError, RequestRejectedError
+from jina_eis.fetch import Fetcher
 from jina_eis.local import LocalEIS
 from langchain_jina_eis import JinaEISEmbeddings
 
@@ -113,6 +118,8 @@ def test_the_role_of_a_query_by_image(make: Any, face: Face, eis: LocalEIS) -> N
     face.content(make(), png(), input_type="search")
     face.contents(make(document_input_type="clustering"), ["a"])
     assert [exchange.body["input_type"] for exchange in eis.requests] == ["search", "clustering"]
+    with pytest.raises(ConfigurationError, match="nothing tells what goes to search_inference_id"):
+        make(model=TEXT, search_inference_id=OMNI, query_input_type="clustering", document_input_type="clustering")
     with pytest.raises(InputError, match="input_type='query': it is 'ingest', 'search'"):
         face.content(make(), png(), input_type="query")
 
@@ -216,12 +223,12 @@ def test_a_file_that_goes_before_its_turn(make: Any, face: Face, eis: LocalEIS, 
     class Treacherous:
         """Removes the file after it was checked."""
 
-        def read(self) -> bytes:
+        def read(self, size: int) -> bytes:
             path.unlink()
             return png()
 
-    with pytest.raises(InputError, match=r"cat\.png can no longer be read"):
-        face.contents(make(), [path, Treacherous()])
+    with pytest.raises(InputError, match=r"cat\.png can no longer be read: No such file or directory\. Input 1 failed\."):
+        face.contents(make(), ["text", path, Treacherous()])
 
 
 def test_large_media_travel_a_few_at_a_time(make: Any, face: Face, eis: LocalEIS) -> None:
@@ -248,6 +255,11 @@ def test_a_blob_is_what_it_holds(make: Any, face: Face, tmp_path: Path) -> None:
         (Blob.from_path(tmp_path / "missing.png"), "no file"),
         (Blob.from_data(b"\xff", mime_type="text/plain"), "cannot be read as text"),
         (Blob.from_data(b""), "is empty"),
+        (Blob.from_data(""), "an empty text"),
+        (
+            Blob.from_data(base64.b64encode(png()).decode(), mime_type="image/png"),
+            "a Blob with a string for data, declared as image/png",
+        ),
     ):
         with pytest.raises(InputError, match=told):
             face.content(embeddings, blob)
@@ -270,7 +282,10 @@ def test_embed_image_as_vector_stores_call_it(make: Any, tmp_path: Path) -> None
             embeddings.embed_image(uris)
     (tmp_path / "page.pdf").write_bytes(pdf())
     with pytest.raises(InputError, match="an image is expected here, but its bytes are application/pdf"):
+        embeddings.embed_image([str(tmp_path / "page.pdf")])
+    with pytest.raises(InputError, match=r"is no image. Use embed_content"):
         embeddings.embed_image([tmp_path / "page.pdf"])
+    assert embeddings.embed_image([png()]) == [image]
 
 
 def test_equal_images_find_each_other_beside_texts(make: Any, face: Face) -> None:
@@ -278,3 +293,26 @@ def test_equal_images_find_each_other_beside_texts(make: Any, face: Face) -> Non
     red, blue, text = face.contents(embeddings, [png(shade=1), png(shade=2), "a cat"])
     query = face.content(embeddings, png(shade=2), input_type="search")
     assert cosine(query, blue) > 0.999 > 0.5 > max(abs(cosine(query, red)), abs(cosine(query, text)))
+
+
+def test_a_cancelled_task_fetches_no_more(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))  # takes connections, and never answers
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/cat.png"
+    monkeypatch.setattr("jina_eis.inputs.Fetcher", partial(Fetcher, permits=lambda _: True))
+    embeddings = make(allow_url_fetch=True)
+
+    async def cancel() -> None:
+        task = asyncio.create_task(embeddings.aembed_contents([{"type": "image", "url": url}] * 20))
+        taken.append((await asyncio.to_thread(listener.accept))[0])
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    taken: list[socket.socket] = []
+    asyncio.run(asyncio.wait_for(cancel(), 10))  # which also waits for the threads of the loop
+    deadline = time.monotonic() + 5
+    while any("jina-eis-fetch" in thread.name for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    for each in (listener, *taken):
+        each.close()

@@ -14,7 +14,7 @@ import pytest
 from made import png
 
 from jina_eis.errors import InputError
-from jina_eis.fetch import fetch, is_public
+from jina_eis.fetch import Fetcher, is_public
 
 ASKED: list[tuple[str, dict[str, str]]] = []
 
@@ -45,6 +45,20 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_header("Content-Length", "1000")
                 self.end_headers()
                 self.drip(b"x", 0.05)
+            case ["gzip"]:
+                self.send_response(200)
+                self.send_header("Content-Encoding", "gzip")
+                self.send_header("Content-Length", "1")
+                self.end_headers()
+                self.wfile.write(b"x")
+            case ["slow-header"]:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nx: ")
+                self.drip(b"x", 0.05)
+            case ["slow-chunk"]:
+                self.send_response(200)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                self.drip(b"0", 0.05)
             case ["cut"]:
                 self.send_response(200)
                 self.send_header("Content-Length", "1000")
@@ -88,6 +102,11 @@ def here(address: Any) -> bool:
     return str(address) == "127.0.0.1"
 
 
+def fetch(url: str, **how: Any) -> bytes:
+    with Fetcher(**how) as fetcher:
+        return fetcher.fetch(url)
+
+
 def test_the_body_and_nothing_but_what_is_needed_is_sent(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     assert fetch(f"{site}/cat.png?a=1&b=%20", permits=here) == png()
@@ -101,7 +120,8 @@ def test_the_body_and_nothing_but_what_is_needed_is_sent(site: str, monkeypatch:
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "localhost", "0.0.0.0", "127.1", "2130706433", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1",
-     "224.0.0.1", "255.255.255.255", "[::1]", "[::]", "[fe80::1]", "[fc00::1]", "[ff02::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]"],
+     "224.0.0.1", "255.255.255.255", "[::1]", "[::]", "[fe80::1]", "[fc00::1]", "[ff02::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
+     "192.0.0.192", "192.88.99.1", "198.18.0.1", "168.63.129.16", "[fec0::1]", "[::a00:1]", "[::ffff:0:a00:1]", "[64:ff9b:1::a00:1]", "[5f00::1]", "[3fff::1]", "[2001:db8::1]"],
 )  # fmt: skip
 def test_no_address_that_is_not_public(host: str) -> None:
     with pytest.raises(InputError, match=r"which is not a public address. Fetch it yourself|is not known"):
@@ -120,6 +140,25 @@ def test_every_address_of_a_host_must_be_permitted(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: found)
     with pytest.raises(InputError, match=r"leads to 10\.0\.0\.1"):
         fetch("http://example.com/")
+
+
+def test_the_next_address_is_tried(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = int(site.rpartition(":")[2])
+    found = [(2, 1, 6, "", ("127.0.0.2", port)), (2, 1, 6, "", ("127.0.0.1", port))]  # nobody listens at the first
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: found)
+    assert fetch("http://example.com/cat.png", permits=lambda address: address.is_loopback) == png()
+
+
+def test_a_name_of_any_script_travels_as_its_ascii(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        "socket.getaddrinfo", lambda host, *rest, **how: real("127.0.0.1" if "xn--" in host else host, *rest, **how)
+    )
+    assert fetch(f"{site.replace('127.0.0.1', 'bücher.example')}/cat.png?a=ü", permits=here) == png()
+    assert ASKED[-1][0] == "/cat.png?a=%C3%BC"
+    assert ASKED[-1][1]["host"].startswith("xn--bcher-kva.example:")
 
 
 def test_the_checked_address_is_the_one_connected_to(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,13 +202,46 @@ def test_no_more_than_the_limit_is_read(site: str, path: str) -> None:
     assert len(fetch(f"{site}/long", permits=here, largest=1001)) == 1001
 
 
-def test_no_longer_than_the_limit(site: str) -> None:
+@pytest.mark.parametrize("path", ["slow", "slow-header", "slow-chunk"])
+def test_no_longer_than_the_limit(site: str, path: str) -> None:
     with pytest.raises(InputError, match="takes too long"):
-        fetch(f"{site}/slow", permits=here, seconds=0.4)
+        fetch(f"{site}/{path}", permits=here, seconds=0.4)
+
+
+def test_a_host_that_takes_long_to_find(monkeypatch: pytest.MonkeyPatch) -> None:
+    forever = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: forever.wait())
+    with pytest.raises(InputError, match="takes too long"):
+        fetch("http://example.com/", seconds=0.2)
+    forever.set()
+
+
+def test_whatever_is_under_way_breaks_off_when_nobody_wants_it_any_more(site: str) -> None:
+    with Fetcher(permits=here) as fetcher:
+        told: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                fetcher.fetch(f"{site}/slow")
+            except InputError as error:
+                told.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        while not ASKED:
+            time.sleep(0.01)
+    thread.join(5)
+    assert "is not fetched any more" in str(told[0])
 
 
 @pytest.mark.parametrize(
-    ("path", "told"), [("missing?key=secret", r"/missing cannot be fetched: it answers HTTP 404"), ("cut", "broke off")]
+    ("path", "told"),
+    [
+        ("gzip", "the encoding gzip, which was not asked for"),
+        ("to/?http://[::1/", "redirects to what is no URL"),
+        ("missing?key=secret", r"/missing cannot be fetched: it answers HTTP 404"),
+        ("cut", "broke off"),
+    ],
 )
 def test_an_answer_that_is_none(site: str, path: str, told: str) -> None:
     with pytest.raises(InputError, match=told) as caught:

@@ -150,6 +150,23 @@ def test_what_is_no_image_costs_no_request(make: Any, face: Face, eis: LocalEIS,
     assert eis.requests == []
 
 
+def test_a_url_is_never_one_of_a_file(make: Any, face: Face, eis: LocalEIS, cat: Path) -> None:
+    for url in (str(cat), cat.as_uri(), "ftp://example.com/cat.png"):
+        for node in (
+            ImageNode(image_url=url),
+            Node(image_resource=MediaResource(url=url)) if "://" in url else ImageNode(image_url=url),
+        ):
+            with pytest.raises(InputError, match="not an http or https URL"):
+                face.images(make(allow_url_fetch=True), [node])
+            with pytest.raises(InputError, match="not an http or https URL"):
+                face.nodes(make(allow_url_fetch=True), [node])
+    assert eis.requests == []
+
+
+def test_any_iterable_of_nodes(make: Any, face: Face) -> None:
+    assert [len(node.embedding) for node in face.nodes(make(), (TextNode(text=text) for text in "ab"))] == [1024] * 2
+
+
 def test_a_private_address_is_not_fetched_even_if_fetching_is_allowed(make: Any, face: Face, eis: LocalEIS) -> None:
     with pytest.raises(InputError, match="which is not a public address"):
         face.image(make(allow_url_fetch=True), f"{eis.url}/cat.png")
@@ -177,16 +194,19 @@ def test_nodes_are_routed_by_what_they_hold(make: Any, face: Face, eis: LocalEIS
         Node(text_resource=MediaResource(text="another text")),
         Node(audio_resource=MediaResource(data=wav())),
         ImageNode(text="nothing to see"),
+        TextNode(text=""),
         Node(video_resource=MediaResource(data=mp4())),
         ImageDocument(image_path=str(cat)),
         Document(text="a document"),
     ]
     assert face.nodes(model, nodes) is nodes
-    wanted = ["a text", png(), "another text", wav(), "nothing to see", mp4(), png(), "a document"]
-    assert [node.embedding for node in nodes] == model.embed_contents(wanted)
+    wanted = ["a text", png(), "another text", wav(), "nothing to see", "", mp4(), png(), "a document"]
+    assert [node.embedding for node in nodes] == [
+        model.get_text_embedding(each) if isinstance(each, str) else model.embed_content(each) for each in wanted
+    ]
 
 
-def test_a_node_that_cannot_be_embedded_leaves_all_as_they_were(make: Any, face: Face, eis: LocalEIS) -> None:
+def test_a_node_that_cannot_be_embedded_leaves_all_as_they_were(make: Any, face: Face, eis: LocalEIS, cat: Path) -> None:
     for bad, told in (
         (
             Node(image_resource=MediaResource(data=png()), audio_resource=MediaResource(data=wav())),
@@ -194,6 +214,9 @@ def test_a_node_that_cannot_be_embedded_leaves_all_as_they_were(make: Any, face:
         ),
         (Node(image_resource=MediaResource(data=pdf())), "Input 1: it is declared as application/pdf|Input 1 .* is a PDF"),
         (ImageNode(image_path="missing.png"), "Input 1: there is no file"),
+        (ImageNode(), "Input 1: the node .* holds nothing that can be embedded"),
+        (ImageNode(image_resource=MediaResource(data=png())), "the data of an image_resource is dropped by LlamaIndex"),
+        (Node(text_resource=MediaResource(path=cat)), "holds nothing"),
     ):
         good = TextNode(text="a text")
         with pytest.raises(InputError, match=told):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from made import mp4, pdf, png, wav
 
 import jina_eis
-from jina_eis.embedder import BATCH_BYTES, Embedded, Embedder
+from jina_eis.embedder import BATCH_BYTES, IN_FLIGHT_BYTES, Embedded, Embedder, streams_at_most
 from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError
 from jina_eis.inputs import Content, content_list
 from jina_eis.media import Medium
@@ -116,15 +117,28 @@ def test_texts_alone_stay_texts_for_either_task() -> None:
         assert sent(call) == ["a", "b�"]
 
 
-def test_nothing_is_read_before_it_is_sent(tmp_path: Any) -> None:
-    path = tmp_path / "cat.png"
-    path.write_bytes(png())
-    contents = content_list([path])
-    steps = embedded(Embedder(OMNI), contents)
+def test_a_file_is_read_when_it_is_sent_and_must_be_what_was_checked(tmp_path: Any) -> None:
+    paths = [tmp_path / f"{n}.png" for n in range(3)]
+    for path in paths:
+        path.write_bytes(png())
+    steps = embedded(Embedder(OMNI), content_list(paths))
     (call,) = list(next(steps))
-    path.write_bytes(png(shade=7))
-    assert sent(call)[0]["content"]["value"] == Medium.from_bytes(png(shade=7)).data_uri()
+    assert sent(call)[2]["content"]["value"] == Medium.from_bytes(png()).data_uri()
+    paths[2].write_bytes(png(shade=7) + b"more")
+    with pytest.raises(InputError, match=r"2\.png has changed since it was checked") as changed:
+        sent(call)
+    assert changed.value.inputs == [2]
+    paths[1].unlink()
+    os.mkfifo(paths[1])  # to open it would block for ever
+    with pytest.raises(InputError, match=r"1\.png has changed"):
+        sent(call)
     steps.close()
+
+
+def test_not_too_much_is_in_flight() -> None:
+    assert streams_at_most(content_list(["text", png()])) is None
+    assert streams_at_most(content_list([png(noise=2**20)])) == IN_FLIGHT_BYTES // BATCH_BYTES
+    assert streams_at_most(content_list([png(noise=2**25)])) == 1
 
 
 def test_a_pdf_without_a_page_and_a_picture_with_two_vectors_are_wrong_answers() -> None:

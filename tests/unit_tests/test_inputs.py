@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.documents.base import Blob
 from langchain_core.messages import content as blocks
 from made import mp4, pdf, png, wav
-from PIL import Image
+from PIL import Image, ImageOps
 
 from jina_eis.errors import InputError
 from jina_eis.inputs import Link, address, content, content_list, label
@@ -54,6 +55,17 @@ def test_a_file_is_read_from_where_it_stands_and_left_there() -> None:
     assert file.tell() == 6
     with tempfile.NamedTemporaryFile(suffix=".png") as named, pytest.raises(InputError, match=r"The input: .*\.png is empty"):
         one(named)
+    at_its_end = BytesIO(png())
+    at_its_end.read()
+    with pytest.raises(InputError, match=r"stands at its end. Go back with seek\(0\)"):
+        one(at_its_end)
+
+    class Upload:
+        async def read(self, size: int) -> bytes:
+            return png()
+
+    with pytest.raises(InputError, match="read with await"):
+        one(Upload())
     closed = BytesIO(png())
     closed.close()
     with pytest.raises(InputError, match="a file that cannot be read: I/O operation on closed file"):
@@ -64,13 +76,39 @@ def test_a_file_is_read_from_where_it_stands_and_left_there() -> None:
                 one(text)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I", "F", "CMYK", "YCbCr", "HSV", "LAB"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV"])
 def test_an_image_of_pil_travels_as_png(mode: str) -> None:
-    sent = base64.b64decode(
-        one(Image.new("RGB", (30, 29), "red").convert("L" if mode == "LAB" else mode)).data_uri().partition(",")[2]
-    )
-    assert Image.open(BytesIO(sent)).size == (30, 29)
-    assert Image.open(BytesIO(sent)).format == "PNG"
+    steps = {"PA": ("P", "PA"), "RGBa": ("RGBA", "RGBa")}.get(mode, (mode,))
+    image = Image.new("RGB", (30, 29), "red")
+    for step in steps:
+        image = image.convert(step)
+    sent = Image.open(BytesIO(base64.b64decode(one(image).data_uri().partition(",")[2])))
+    assert (sent.size, sent.format) == ((30, 29), "PNG")
+    assert ("A" in sent.mode) == (mode in ("LA", "PA", "RGBA", "RGBa"))
+    if mode not in ("1", "L", "LA"):
+        assert max(abs(a - b) for a, b in zip(sent.convert("RGB").getpixel((3, 3)), (255, 0, 0), strict=True)) < 3
+
+
+def test_an_image_of_pil_is_turned_as_its_camera_was_held() -> None:
+    file = BytesIO()
+    image = Image.new("RGB", (60, 40), "red")
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(file, "JPEG", exif=exif)
+    sent = Image.open(BytesIO(base64.b64decode(one(Image.open(file)).data_uri().partition(",")[2])))
+    assert sent.size == ImageOps.exif_transpose(Image.open(file)).size == (40, 60)
+
+
+def test_images_of_pil_that_cannot_travel(tmp_path: Path) -> None:
+    for mode in ("I", "F"):
+        with pytest.raises(InputError, match=f"of mode {mode}, whose range nobody knows. Scale it to 8 bits"):
+            one(Image.new(mode, (30, 30)))
+    path = tmp_path / "cat.png"
+    Image.new("RGB", (30, 30)).save(path)
+    with Image.open(path) as closed:
+        pass
+    with pytest.raises(InputError, match="The input: an image of PIL that cannot be saved"):
+        one(closed)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +183,9 @@ def test_content_blocks_of_the_other_media() -> None:
         (["a", ["b"]], "part 1: a list in a list"),
         ([png(), None], "part 1: it is None"),
         ([], "an empty list"),
+        ({"type": "text-plain", "url": "https://example.com/x.txt"}, "a text by URL"),
+        ({"type": "image", "url": "http://[::1/"}, "not an http or https URL"),
+        ({"type": "image", "url": "\x01http://example.com/"}, "this is not an http or https URL"),
         (["a", pdf()], "A PDF has a vector for every page: embed it alone"),
     ],
 )
@@ -158,7 +199,9 @@ def test_what_cannot_be_embedded(item: Any, told: str) -> None:
         content_list(["good", item], get=never)
 
 
-@pytest.mark.parametrize("items", ["text", b"bytes", Path("x"), {"type": "text", "text": "x"}, BytesIO(b"x"), 5, None])
+@pytest.mark.parametrize(
+    "items", ["text", b"bytes", Path("x"), {"type": "text", "text": "x"}, BytesIO(b"x"), Blob.from_data("x"), 5, None]
+)
 def test_a_single_input_is_no_list_of_inputs(items: Any) -> None:
     with pytest.raises(InputError, match=r"Inputs come as a list.*\[input\]"):
         content_list(items)
@@ -218,6 +261,13 @@ def test_a_text_that_looks_like_a_mistake_is_warned_of(tmp_path: Path) -> None:
 def test_an_address_where_strings_are_addresses(tmp_path: Path) -> None:
     path = tmp_path / "a cat.png"
     path.write_bytes(png())
+    for text, told in (
+        ("", "an empty path"),
+        ("file://example.com/cat.png", "a file of another host"),
+        ("file:///nowhere.png", "no file"),
+    ):
+        with pytest.raises(InputError, match=told):
+            address(text)
     for text in (str(path), path.as_uri(), URI):
         medium = address(text, "image/*")
         assert isinstance(medium, Medium)
