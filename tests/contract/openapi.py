@@ -16,6 +16,13 @@ from typing import Any
 from openapi_schema_validator import OAS30Validator
 
 
+_SEMANTIC_FIELD = {
+    "type": "object",
+    "properties": {"type": {"type": "string", "enum": ["semantic"]}, "inference_id": {"type": "string"}},
+    "required": ["type", "inference_id"],
+}
+
+
 def available() -> bool:
     return bool(os.environ.get("JINA_EIS_OPENAPI"))
 
@@ -49,6 +56,9 @@ def _tighten(node: Any) -> None:
     elif isinstance(node, dict):
         if "oneOf" in node:
             node["anyOf"] = node.pop("oneOf")
+        if "discriminator" in node:  # objects have no type in a mapping, and `semantic` fields came after the file
+            del node["discriminator"]
+            node.setdefault("anyOf", []).append(_SEMANTIC_FIELD)
         if node.get("maxProperties") == 1 and "properties" in node:
             node.setdefault("additionalProperties", False)
         for value in node.values():

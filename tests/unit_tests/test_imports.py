@@ -33,8 +33,8 @@ def test_the_adapter_brings_in_the_client_only_when_it_sends() -> None:
 
 def test_public_names() -> None:
     assert set(jina_eis.__all__) == {"MODELS", "JinaEISError", "__version__", "no_waits", "share_space"}
-    assert langchain_jina_eis.__all__ == ["JinaEISEmbeddings", "JinaEISRerank"]
-    assert llama_index_jina_eis.__all__ == ["JinaEISEmbedding", "JinaEISMultiModalEmbedding", "JinaEISRerank"]
+    assert langchain_jina_eis.__all__ == ["JinaEISEmbeddings", "JinaEISRerank", "JinaEISRetriever"]
+    assert llama_index_jina_eis.__all__ == ["JinaEISEmbedding", "JinaEISMultiModalEmbedding", "JinaEISRerank", "JinaEISRetriever"]
     for package in (langchain_jina_eis, llama_index_jina_eis):
         assert all(getattr(package, name).__name__ == name for name in package.__all__)
         with pytest.raises(AttributeError):

@@ -1,0 +1,281 @@
+"""`JinaEISRetriever`: LangChain's retriever interface over the shared core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from importlib.metadata import version
+from itertools import repeat
+from typing import Any, ClassVar
+
+from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
+from typing_extensions import Self
+
+from jina_eis.errors import InputError
+from jina_eis.indexing import DEFAULT_ENDPOINT, Record
+from jina_eis.inputs import Content, Embeddable, Part, in_thread, text_list
+from jina_eis.retrieval import RetrieverSettings, metadata_of, new_id
+from jina_eis.search import Found
+
+from .media import from_blob
+
+__all__ = ["JinaEISRetriever"]
+
+
+class JinaEISRetriever(RetrieverSettings, BaseRetriever):
+    """Search in Elasticsearch that embeds, fuses and reranks on the server, in one request; and the ingest that feeds it.
+
+    Setup:
+        Install `jina-eis[langchain]`, and set where your deployment is. The API key needs the cluster privilege
+        `monitor_inference` and the index privileges `read` and `view_index_metadata`, for ingest `write`, `create_index` and
+        `maintenance` too.
+
+        ```bash
+        pip install -U "jina-eis[langchain]"
+        export ES_URL="https://my-deployment.es.example.com:443"
+        export ES_API_KEY="..."
+        ```
+
+    Key init args:
+        index_name: str
+            The index.
+        search_type: str = "semantic"
+            "semantic" for a semantic_text or semantic field, which Elasticsearch embeds by itself; "knn" for a dense_vector
+            field; "hybrid" for one of these and words (BM25).
+        k: int = 10
+            Most documents to return.
+        rerank_inference_id: str | None = None
+            A rerank endpoint, such as `.jina-reranker-v3`: the best `rank_window_size` (64) documents are reranked inside
+            Elasticsearch, in the same request.
+        filter: dict | list[dict] | None = None
+            Queries of Elasticsearch that every document must match.
+        field, content_field, inference_id, dimensions, min_score, source_fields, highlight, fusion, weights, rank_constant,
+        num_candidates, rank_window_size, field_type, index_options, chunking_settings: described at `RetrieverSettings`.
+
+        es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries and
+        max_concurrency are described at `ServiceSettings`. An argument that does not exist is an error.
+
+    Instantiate:
+        ```python
+        from langchain_jina_eis import JinaEISRetriever
+
+        retriever = JinaEISRetriever.from_texts(
+            ["A glacier is ice that flows.", "Bread rises because yeast makes gas."],
+            index_name="facts",
+            search_type="hybrid",
+            rerank_inference_id=".jina-reranker-v3",
+            k=3,
+        )
+        ```
+
+    Use:
+        ```python
+        documents = retriever.invoke("How do glaciers move?")  # or with k=1, or filter={"term": {"metadata.lang": "en"}}
+        documents[0].page_content, documents[0].id, documents[0].metadata["relevance_score"]
+        ```
+
+    Use within a chain:
+        It is a `Runnable`: `retriever | format_documents | prompt | model`.
+
+    Async:
+        ```python
+        documents = await retriever.ainvoke("How do glaciers move?")
+        ```
+
+    A query is a text. With an omni endpoint it may also be anything that `JinaEISEmbeddings.embed_content` takes, such as
+    `pathlib.Path("cat.png")`.
+
+    `Document.metadata` holds the document's fields and metadata, `_index`, `_score` as Elasticsearch gives it and, with a
+    reranker, `relevance_score` as the model gave it.
+
+    Raises:
+        ConfigurationError: (also a ValueError) arguments that cannot work; or with the first query, an index that has no such
+            field, a field of another type, an endpoint of another task or vector space.
+        IndexNotFoundError: there is no such index.
+        DocumentsFailedError: some documents could not be indexed; it names them, and all others were.
+        JinaEISError: what the service answered, typed; see `jina_eis.errors`.
+    """
+
+    model_config = RetrieverSettings.model_config  # LangChain's own lets unknown arguments pass
+    product: ClassVar[str] = f"langchain-jina-eis/{version('jina-eis')}"
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        metadatas: Iterable[dict[str, Any]] | None = None,
+        *,
+        ids: Iterable[str] | None = None,
+        **settings: Any,
+    ) -> Self:
+        """A retriever whose index holds the texts; it is made if it is missing. `settings` are those of the class."""
+        retriever = cls(**settings)
+        retriever.add_texts(texts, metadatas, ids=ids)
+        return retriever
+
+    @classmethod
+    async def afrom_texts(
+        cls,
+        texts: Iterable[str],
+        metadatas: Iterable[dict[str, Any]] | None = None,
+        *,
+        ids: Iterable[str] | None = None,
+        **settings: Any,
+    ) -> Self:
+        """As `from_texts`, without blocking the event loop."""
+        retriever = cls(**settings)
+        await retriever.aadd_texts(texts, metadatas, ids=ids)
+        return retriever
+
+    @classmethod
+    def from_documents(cls, documents: Iterable[Document], *, ids: Iterable[str] | None = None, **settings: Any) -> Self:
+        """A retriever whose index holds the documents; it is made if it is missing. `settings` are those of the class."""
+        retriever = cls(**settings)
+        retriever.add_documents(documents, ids=ids)
+        return retriever
+
+    @classmethod
+    async def afrom_documents(cls, documents: Iterable[Document], *, ids: Iterable[str] | None = None, **settings: Any) -> Self:
+        """As `from_documents`, without blocking the event loop."""
+        retriever = cls(**settings)
+        await retriever.aadd_documents(documents, ids=ids)
+        return retriever
+
+    def add_documents(
+        self, documents: Iterable[Document], *, ids: Iterable[str] | None = None, refresh: bool = True, **_: Any
+    ) -> list[str]:
+        """Index documents, as many as there are: they are taken as they are needed.
+
+        Args:
+            documents: Any iterable. The page content is embedded; metadata are stored under `metadata`.
+            ids: One for each; default: their own ids, or new ones. A document of the same id is replaced.
+            refresh: Whether searches see them when this returns.
+
+        Returns:
+            The ids, in the order of the documents.
+
+        Raises:
+            DocumentsFailedError: some could not be indexed; it names them, and all others were.
+        """
+        return self._run(self._indexer().add(_documents(documents, ids, self.content_field), refresh))
+
+    async def aadd_documents(
+        self, documents: Iterable[Document], *, ids: Iterable[str] | None = None, refresh: bool = True, **_: Any
+    ) -> list[str]:
+        """As `add_documents`, without blocking the event loop."""
+        return await self._arun(self._indexer().add(_documents(documents, ids, self.content_field), refresh))
+
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: Iterable[dict[str, Any]] | None = None,
+        *,
+        ids: Iterable[str] | None = None,
+        refresh: bool = True,
+    ) -> list[str]:
+        """As `add_documents`, with texts and their metadata."""
+        return self.add_documents(_made(texts, metadatas), ids=ids, refresh=refresh)
+
+    async def aadd_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: Iterable[dict[str, Any]] | None = None,
+        *,
+        ids: Iterable[str] | None = None,
+        refresh: bool = True,
+    ) -> list[str]:
+        """As `add_texts`, without blocking the event loop."""
+        return await self.aadd_documents(_made(texts, metadatas), ids=ids, refresh=refresh)
+
+    def add_contents(
+        self, items: Iterable[Embeddable], documents: Iterable[Document] | None = None, *, refresh: bool = True
+    ) -> list[str]:
+        """Index images, sounds and videos, for a `semantic` field (1 MB each by default) or a dense_vector one.
+
+        Args:
+            items: What is embedded; `JinaEISEmbeddings.embed_content` says what it may be. All are checked first.
+            documents: What is returned when an item is found, one for each; default: empty ones.
+            refresh: Whether searches see them when this returns.
+        """
+        return self._run(self._indexer().add(_media(self._contents(items), documents, self.content_field), refresh))
+
+    async def aadd_contents(
+        self, items: Iterable[Embeddable], documents: Iterable[Document] | None = None, *, refresh: bool = True
+    ) -> list[str]:
+        """As `add_contents`, without blocking the event loop."""
+        contents = await in_thread(partial(self._contents, items))
+        return await self._arun(self._indexer().add(_media(contents, documents, self.content_field), refresh))
+
+    def delete(self, ids: Iterable[str], *, refresh: bool = True) -> None:
+        """Delete documents by their ids. Those that do not exist are passed over."""
+        self._run(self._indexer().delete(text_list(ids), refresh))
+
+    async def adelete(self, ids: Iterable[str], *, refresh: bool = True) -> None:
+        """As `delete`, without blocking the event loop."""
+        await self._arun(self._indexer().delete(text_list(ids), refresh))
+
+    def _get_relevant_documents(
+        self,
+        query: Any,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,
+        k: int | None = None,
+        filter: Any = None,  # noqa: A002 - Elasticsearch's name
+    ) -> list[Document]:
+        return self._documents(self._run(self._find(self._query(query), k, filter)))
+
+    async def _aget_relevant_documents(
+        self,
+        query: Any,
+        *,
+        run_manager: AsyncCallbackManagerForRetrieverRun,
+        k: int | None = None,
+        filter: Any = None,  # noqa: A002 - Elasticsearch's name
+    ) -> list[Document]:
+        return self._documents(await self._arun(self._find(await in_thread(partial(self._query, query)), k, filter)))
+
+    def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
+        params = super()._get_ls_params(**kwargs)
+        params["ls_vector_store_provider"] = "Elasticsearch"
+        params["ls_embedding_provider"] = "JinaEIS"
+        params["ls_embedding_model"] = self.inference_id or DEFAULT_ENDPOINT
+        return params
+
+    def _documents(self, found: Sequence[Found]) -> list[Document]:
+        return [
+            Document(
+                id=each.hit.id,
+                page_content=str(each.hit.source.get(self.content_field, "")),
+                metadata=metadata_of(each, self.content_field),
+            )
+            for each in found
+        ]
+
+    def _adapt(self, value: Any) -> Part | None:
+        return from_blob(value)
+
+
+def _made(texts: Iterable[str], metadatas: Iterable[dict[str, Any]] | None) -> Iterator[Document]:
+    if isinstance(texts, str):
+        raise InputError("Texts come as a list of strings. For a single text write [text].")
+    if metadatas is None:
+        return (Document(page_content=text) for text in texts)
+    return (Document(page_content=text, metadata=metadata) for text, metadata in zip(texts, metadatas, strict=True))
+
+
+def _documents(documents: Iterable[Document], ids: Iterable[str] | None, content_field: str) -> Iterator[Record]:
+    given = repeat(None) if ids is None else ids
+    for document, each in zip(documents, given, strict=ids is not None):
+        yield _record(document.page_content, document, each, content_field)
+
+
+def _media(contents: Sequence[Content], documents: Iterable[Document] | None, content_field: str) -> Iterator[Record]:
+    for content, document in zip(contents, documents or repeat(Document(page_content="")), strict=documents is not None):
+        yield _record(content, document, None, content_field)
+
+
+def _record(content: Content, document: Document, id_: str | None, content_field: str) -> Record:
+    source: Mapping[str, Any] = {content_field: document.page_content, "metadata": document.metadata}
+    return Record(id_ or document.id or new_id(), content, source)
