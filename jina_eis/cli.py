@@ -61,7 +61,7 @@ def _fail(problem: str) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     from .demo import run
 
-    run(arguments.docs, arguments.ask, arguments.url, arguments.api_key, arguments.framework)
+    run(arguments.docs, arguments.ask, arguments.url, arguments.api_key, arguments.framework, arguments.mode)
     return 0
 
 
@@ -102,13 +102,19 @@ def _parser() -> argparse.ArgumentParser:
         commands,
         "demo",
         "embed, search and rerank real text",
-        "jina-eis demo\n  jina-eis demo --framework llama-index\n"
+        "jina-eis demo\n  jina-eis demo --mode retriever --framework llama-index\n"
         '  jina-eis demo --docs notes/ --ask "What did we decide?"\n  ES_URL=https://… jina-eis demo',
     )
     demo.add_argument("--docs", nargs="+", type=Path, default=[], metavar="PATH", help="your text or Markdown files, or folders")
     demo.add_argument("--ask", action="append", default=[], metavar="QUESTION", help="your question; repeatable")
     demo.add_argument(
         "--framework", choices=FRAMEWORKS, default="langchain", help="whose adapters and store are used (default: %(default)s)"
+    )
+    demo.add_argument(
+        "--mode",
+        choices=("embed", "retriever"),
+        default="embed",
+        help="embed: vectors in the framework's own store; retriever: an index of Elasticsearch (default: %(default)s)",
     )
     demo.add_argument("--url", help="address of your deployment (ES_URL); without one, a stand-in on this machine answers")
     demo.add_argument("--api-key", metavar="KEY", help="its API key; other users may see it here, rather set ES_API_KEY")

@@ -11,8 +11,9 @@ import re
 import sys
 import textwrap
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +24,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from .errors import InputError
+from .errors import IndexNotFoundError, InputError
 
 __all__ = ["DEMO_QUESTIONS", "FRAMEWORKS", "Hit", "Search", "python_reference", "read_docs", "run", "split"]
 
@@ -38,6 +39,8 @@ EMBEDDER = ".jina-embeddings-v5-text-small"
 RERANKER = ".jina-reranker-v3"
 CANDIDATES = 8  # reranked for each question
 SHOWN = 5
+SCORES = {"embed": "Cosine", "retriever": "Fused"}  # what the first search gives, by mode
+STEPS = {"embed": "Embedding", "retriever": "Indexing "}
 PASSAGE = 500  # characters, about 100 tokens
 PASSAGES_PER_TOPIC = 2  # keeps the demo well under a minute on two slow cores
 TEXT_FILES = {".md", ".markdown", ".rst", ".txt"}
@@ -48,12 +51,12 @@ _LOCAL_KEY = "demo"  # so that no key of the environment is sent where it does n
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage that was found: its rank by cosine, from 1, and the two scores."""
+    """A passage that was found: its rank before it was reranked, from 1, and the two scores."""
 
     source: str
     text: str
     rank: int
-    cosine: float
+    score: float
     relevance: float
 
 
@@ -62,7 +65,12 @@ Search = Callable[[str], list[Hit]]
 
 
 def run(
-    docs: Sequence[Path], questions: Sequence[str], url: str | None, api_key: str | None, framework: str = "langchain"
+    docs: Sequence[Path],
+    questions: Sequence[str],
+    url: str | None,
+    api_key: str | None,
+    framework: str = "langchain",
+    mode: str = "embed",
 ) -> None:
     """Embed, search, rerank and print.
 
@@ -71,7 +79,9 @@ def run(
         questions: What to ask; none for `DEMO_QUESTIONS`, or to ask on the terminal if there are docs.
         url: Address of a deployment; None for that of the environment or, without one, the embedded EIS.
         api_key: Its API key; None for that of the environment.
-        framework: Whose adapters and vector store are used, one of `FRAMEWORKS`.
+        framework: Whose adapters are used, one of `FRAMEWORKS`.
+        mode: "embed" for vectors in the framework's own store; "retriever" for an index of Elasticsearch, which is deleted
+            in the end, and a retriever that searches and reranks in one request.
 
     Raises:
         ImportError: for a framework that is not installed.
@@ -82,7 +92,7 @@ def run(
         raise InputError('Nothing is asked. Add --ask "your question", as often as you like.')
     console = Console(markup=False, emoji=False, highlight=False)
     passages = read_docs(docs) if docs else python_reference()
-    module, searching = FRAMEWORKS[framework]
+    module, searching, retrieving = FRAMEWORKS[framework]
     import_module(module)  # takes seconds or fails, so before anything is started, printed or timed
     with ExitStack() as stack:
         embedded = not (url or os.environ.get("ES_URL") or os.environ.get("ES_CLOUD_ID"))
@@ -95,11 +105,12 @@ def run(
             console.print("Its vectors and scores are not Jina's.\n", style="bold yellow")
         console.print(f"Text       {len(passages)} passages of {'your documents' if docs else 'the Python language reference'}")
         began = time.perf_counter()
-        search = stack.enter_context(searching(passages, es_url=url, es_api_key=api_key, max_retries=3))
-        console.print(f"Embedding  {EMBEDDER}, {time.perf_counter() - began:.1f} s")
+        make = searching if mode == "embed" else retrieving
+        search = stack.enter_context(make(passages, es_url=url, es_api_key=api_key, max_retries=3))
+        console.print(f"{STEPS[mode]}  {EMBEDDER}, {time.perf_counter() - began:.1f} s")
         console.print(f"Reranking  {RERANKER}, the best {CANDIDATES}; ranks are shown before → after\n")
         for question in questions or (_typed(console) if docs else (question for question, _ in DEMO_QUESTIONS)):
-            console.print(_table(question, search(question)[:SHOWN]))
+            console.print(_table(question, search(question)[:SHOWN], SCORES[mode]))
     _print_next_steps(console, embedded)
 
 
@@ -163,11 +174,78 @@ def _llama_index(passages: Mapping[str, str], **service: Any) -> Iterator[Search
         yield search
 
 
-FRAMEWORKS: dict[str, tuple[str, Callable[..., AbstractContextManager[Search]]]] = {
-    "langchain": ("langchain_core.vectorstores", _langchain),
-    "llama-index": ("llama_index.core", _llama_index),
+@contextmanager
+def _langchain_retriever(passages: Mapping[str, str], **service: Any) -> Iterator[Search]:
+    """Index the passages in Elasticsearch, and search them by words and meaning: once as they are, and once reranked."""
+    from langchain_jina_eis import JinaEISRetriever
+
+    settings = {**_index(), **service}
+    with (
+        JinaEISRetriever(**settings) as plain,
+        JinaEISRetriever(**settings, rerank_inference_id=RERANKER, rank_window_size=CANDIDATES) as reranked,
+        _deleted(plain),
+    ):
+        plain.add_texts(list(passages), [{"source": source} for source in passages.values()])
+
+        def search(question: str) -> list[Hit]:
+            before = {each.id: (rank, each.metadata["_score"]) for rank, each in enumerate(plain.invoke(question), 1)}
+            return [
+                Hit(each.metadata["source"], each.page_content, *before[each.id], each.metadata["relevance_score"])
+                for each in reranked.invoke(question)
+            ]
+
+        yield search
+
+
+@contextmanager
+def _llama_index_retriever(passages: Mapping[str, str], **service: Any) -> Iterator[Search]:
+    """As `_langchain_retriever`, with LlamaIndex."""
+    from llama_index.core.schema import TextNode
+
+    from llama_index_jina_eis import JinaEISRetriever
+
+    settings = {**_index(), **service}
+    plain = JinaEISRetriever(**settings)
+    reranked = JinaEISRetriever(**settings, rerank_inference_id=RERANKER, rank_window_size=CANDIDATES)
+    with plain.settings, reranked.settings, _deleted(plain):
+        plain.add_nodes(
+            TextNode(text=text, metadata={"source": source}, excluded_embed_metadata_keys=["source"])
+            for text, source in passages.items()
+        )
+
+        def search(question: str) -> list[Hit]:
+            before = {each.node_id: (rank, each.get_score()) for rank, each in enumerate(plain.retrieve(question), 1)}
+            return [
+                Hit(each.metadata["source"], each.text, *before[each.node_id], each.get_score())
+                for each in reranked.retrieve(question)
+            ]
+
+        yield search
+
+
+def _index() -> dict[str, Any]:
+    """The settings of a retriever with an index of its own."""
+    name = f"jina-eis-demo-{uuid.uuid4().hex[:8]}"
+    return {"index_name": name, "search_type": "hybrid", "inference_id": EMBEDDER, "k": CANDIDATES}
+
+
+@contextmanager
+def _deleted(retriever: Any) -> Iterator[None]:
+    """Delete the index in the end, if it was made."""
+    try:
+        yield
+    finally:
+        with suppress(IndexNotFoundError):
+            retriever.delete_index()
+
+
+Made = Callable[..., AbstractContextManager[Search]]
+FRAMEWORKS: dict[str, tuple[str, Made, Made]] = {
+    "langchain": ("langchain_core.vectorstores", _langchain, _langchain_retriever),
+    "llama-index": ("llama_index.core", _llama_index, _llama_index_retriever),
 }
-"""By the extra that installs it: a module of the framework, and what embeds passages with it and searches them."""
+"""By the extra that installs it: a module of the framework, what embeds passages with it and searches them, and what lets
+Elasticsearch do both."""
 
 
 def python_reference() -> dict[str, str]:
@@ -231,15 +309,15 @@ def _typed(console: Console) -> Iterator[str]:
         console.print()
 
 
-def _table(question: str, hits: Sequence[Hit]) -> Table:
+def _table(question: str, hits: Sequence[Hit], score: str) -> Table:
     table = Table(title=question, title_justify="left", title_style="bold", box=SIMPLE_HEAD, collapse_padding=True, expand=True)
     table.add_column("Rank", no_wrap=True)
-    table.add_column("Cosine", justify="right", no_wrap=True)
+    table.add_column(score, justify="right", no_wrap=True)
     table.add_column("Rerank", justify="right", no_wrap=True)
     table.add_column("Source", no_wrap=True, width=14)
     table.add_column("Passage", ratio=1)
     for rank, hit in enumerate(hits, 1):
-        row = (f"{hit.rank} → {rank}", f"{hit.cosine:.3f}", f"{hit.relevance:.3f}", hit.source, _snippet(hit.text))
+        row = (f"{hit.rank} → {rank}", f"{hit.score:.3f}", f"{hit.relevance:.3f}", hit.source, _snippet(hit.text))
         table.add_row(*row, style="green" if rank < hit.rank else None)
     return table
 

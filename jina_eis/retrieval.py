@@ -14,7 +14,8 @@ from .indexing import DEFAULT_ENDPOINT, FieldType, Indexer
 from .inputs import Content, Get, Link, Part, content, content_list
 from .search import PASSAGES, RANK_CONSTANT, Found, Fusion, Query, Searcher, SearchType, check_filters
 from .settings import ServiceSettings
-from .wire import Steps
+from .wire import Steps, ask
+from .wire_search import delete_index
 
 __all__ = ["RetrieverSettings", "metadata_of", "new_id"]
 
@@ -70,6 +71,21 @@ class RetrieverSettings(ServiceSettings):
     def _check_search(self) -> Self:
         self._searcher(self.filter)
         return self
+
+    def delete_index(self) -> None:
+        """Delete the index and all documents in it.
+
+        Raises:
+            IndexNotFoundError: there is no such index.
+        """
+        self._run(self._deletion())
+
+    async def adelete_index(self) -> None:
+        """As `delete_index`, without blocking the event loop."""
+        await self._arun(self._deletion())
+
+    def _deletion(self) -> Steps[None]:
+        yield from ask([delete_index(self.index_name)])
 
     def _searcher(self, filter: Any) -> Searcher:  # noqa: A002 - Elasticsearch's name
         return Searcher(

@@ -203,9 +203,10 @@ class Searcher:
 
     def _retriever(self, index: Index, field: Field, query: Query, window: int) -> Steps[dict[str, Any]]:
         """What is asked of Elasticsearch, from the inside out: the vector search, words beside it, the reranker around."""
-        retriever = yield from self._by_meaning(index, field, query, window)
+        seen = max(window, RANK_WINDOW) if self.rerank_inference_id else window  # what is reranked is chosen from as many as ever
+        retriever = yield from self._by_meaning(index, field, query, seen)
         if self.search_type == "hybrid":
-            retriever = self._fused(self._by_words(_text(query, "hybrid search looks for its words")), retriever, window)
+            retriever = self._fused(self._by_words(_text(query, "hybrid search looks for its words")), retriever, seen)
         if self.rerank_inference_id:
             return {
                 "text_similarity_reranker": {

@@ -25,6 +25,7 @@ __all__ = [
     "builder",
     "bulk",
     "create_index",
+    "delete_index",
     "get_index",
     "model_score",
     "refresh_index",
@@ -156,6 +157,11 @@ def bulk(index: str, writes: Sequence[Write]) -> Call[list[Outcome]]:
         bucket=f"bulk {index}",
         halves=None if len(writes) == 1 else lambda: [bulk(index, writes[:middle]), bulk(index, writes[middle:])],
     )
+
+
+def delete_index(index: str) -> Call[bool]:
+    """Delete an index and all that it holds."""
+    return Call("DELETE", f"/{_quoted(index)}", bool)
 
 
 def refresh_index(index: str) -> Call[bool]:

@@ -144,6 +144,18 @@ class JinaEISRetriever(BaseRetriever):
         settings = self._settings
         await settings._arun(settings._indexer().delete(text_list(node_ids), refresh))
 
+    def delete_index(self) -> None:
+        """Delete the index and all nodes in it.
+
+        Raises:
+            IndexNotFoundError: there is no such index.
+        """
+        self._settings.delete_index()
+
+    async def adelete_index(self) -> None:
+        """As `delete_index`, without blocking the event loop."""
+        await self._settings.adelete_index()
+
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         settings = self._settings
         return self._nodes(settings._run(settings._find(self._query(query_bundle), None, None)))

@@ -1,4 +1,4 @@
-"""The embedded EIS: a loopback server that answers `_inference` as Elasticsearch 9.5 does, with stand-in models.
+"""The embedded EIS: a loopback server that infers, stores and searches as Elasticsearch 9.5 does, with stand-in models.
 
 Its vectors and scores are not Jina's: see `LocalEIS.model_label`.
 """

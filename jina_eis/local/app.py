@@ -8,7 +8,9 @@ import json
 import re
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 from starlette.applications import Starlette
@@ -18,11 +20,15 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from .bodies import parse_task
-from .faults import Faults, Kind, refusal, spoil
+from .cluster import Cluster
+from .faults import Faults, Kind, index_refusal, refusal, spoil
 from .inference import answer, plan
+from .inner import InnerInference
 from .refusals import RefusedError, not_done, timed_out
 from .registry import Registry
+from .routes import find_operation
 from .standin import StandIn
+from .storage import Storage
 
 __all__ = ["Emulator", "Exchange"]
 
@@ -33,7 +39,10 @@ AUTHENTICATE = ['Basic realm="security" charset="UTF-8"', "ApiKey"]
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request as it arrived, and what was answered; status 0 is an answer that never left."""
+    """A request as it arrived, and what was answered; status 0 is an answer that never left.
+
+    The body of a bulk request is the list of its lines.
+    """
 
     method: str
     path: str
@@ -85,7 +94,7 @@ class BrokenResponse(Response):
 class Emulator:
     """The state of the emulated cluster; `asgi` is its application."""
 
-    def __init__(self, *, standin: StandIn, faults: Faults, api_key: str | None, record: bool) -> None:
+    def __init__(self, *, standin: StandIn, faults: Faults, api_key: str | None, record: bool, data: Path | None) -> None:
         self.label = f"{standin.label} for text, hashes of the bytes for media"
         self.requests: list[Exchange] = []
         self.most_in_flight = 0
@@ -95,8 +104,22 @@ class Emulator:
         self._faults = faults
         self._api_key = api_key
         self._record = record
+        self._data = data
         self._registry = Registry()
+        self._storage: Storage | None = None
         self._in_flight = 0
+
+    def open(self) -> None:
+        """Have what is kept; raises BlockingIOError if another process has it."""
+        self._storage = Storage(self._data)
+        self._registry.restore(self._storage.endpoints(), self._storage.keep_endpoint)
+
+    def close(self) -> None:
+        """Let another process have what is kept; without a folder, indices and documents are gone."""
+        if self._storage is not None:
+            self._registry.restore((), lambda endpoint, definition: None)
+            self._storage.close()
+            self._storage = None
 
     def clear(self) -> None:
         """Forget what was counted and recorded; endpoints stay."""
@@ -134,7 +157,9 @@ class Emulator:
         if path == "" and method in ("GET", "HEAD"):
             return Reply(self._about())
         root, *names = path.split("/")
-        if root != "_inference" or len(names) > 2 or names[-1:] == ["_region_policy"]:
+        if root != "_inference":
+            return await self._index(request, raw)
+        if len(names) > 2 or names[-1:] == ["_region_policy"]:
             raise not_done(f"{method} {request.url.path}")
         if not names and method == "GET":
             names = ["_all"]
@@ -154,6 +179,28 @@ class Emulator:
                 return Reply(self._registry.delete(task, endpoint, **flags))
             case _:
                 raise not_done(f"{method} {request.url.path}")
+
+    async def _index(self, request: Request, raw: bytes) -> Reply:
+        names = [unquote(name) for name in request.scope["raw_path"].decode("ascii").strip("/").split("/")]
+        operation = find_operation(request.method, names, request.query_params, raw)
+        assert self._storage is not None
+        cluster = Cluster(self._storage, InnerInference(self._registry, self._standin, self._faults))
+        if not operation.faulty:
+            status, body = await asyncio.to_thread(operation.run, cluster)
+            return Reply(body, status)
+        self._in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self._in_flight)
+        try:
+            await self._wait(self._faults.latency)
+            # What Elasticsearch refuses uses up no fault, and what it has no room for is not written.
+            early = await asyncio.to_thread(operation.run, cluster) if operation.reads else None
+            fault = self._faults.take_for_index()
+            if fault is not None and (refused := index_refusal(fault)) is not None:
+                return refuse(refused, fault.kind)
+            status, body = await asyncio.to_thread(operation.run, cluster) if early is None else early
+            return Reply(body, status, fault=None if fault is None else fault.kind)
+        finally:
+            self._in_flight -= 1
 
     async def _infer(self, task: str | None, endpoint: str, raw: bytes, timeout: str | None) -> Reply:
         self._in_flight += 1
@@ -209,7 +256,10 @@ def security_error(reason: str) -> RefusedError:
 
 def exchange(request: Request, raw: bytes, reply: Reply) -> Exchange:
     try:
-        body = orjson.loads(raw)
+        if request.url.path.endswith("/_bulk"):
+            body = [orjson.loads(line) for line in raw.split(b"\n") if line.strip()]
+        else:
+            body = orjson.loads(raw)
     except orjson.JSONDecodeError:
         body = None
     headers = {name: value for name, value in request.headers.items() if name != "authorization"}

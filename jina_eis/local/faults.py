@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from .refusals import RefusedError, TimeLimit, gateway_refusal, timed_out
+from .refusals import RefusedError, TimeLimit, gateway_refusal, rejected, timed_out
 
-__all__ = ["Fault", "Faults", "Kind", "refusal", "spoil"]
+__all__ = ["INDEX_KINDS", "Fault", "Faults", "Kind", "index_refusal", "refusal", "spoil"]
 
 Kind = Literal[
     "rate_limit",  # 429, with Retry-After if one is given
@@ -31,6 +31,9 @@ Kind = Literal[
 ]
 RetryAfter = float | str | None
 
+# What can happen to a bulk request or a search too; the others stay in wait for a request for inference.
+INDEX_KINDS: frozenset[Kind] = frozenset({"rate_limit", "unavailable", "bad_gateway", "drop", "cut", "garbage"})
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -41,13 +44,14 @@ class Fault:
 
 
 class Faults:
-    """Which inference requests go wrong, and how; thread safe.
+    """Which requests for inference, bulk requests and searches go wrong, and how; thread safe.
 
     A request gets at most one fault: the next in the queue, else that of an item it has, else the one set for always,
-    else one by chance. Requests that Elasticsearch itself refuses use up none.
+    else one by chance. Requests that Elasticsearch itself refuses use up none. Bulk requests and searches get only those in
+    `INDEX_KINDS`; poison is for what they embed or rerank.
 
     Attributes:
-        latency: Seconds that every inference request takes at least.
+        latency: Seconds that every such request takes at least.
     """
 
     def __init__(self, latency: float = 0.0) -> None:
@@ -64,25 +68,25 @@ class Faults:
         self._random = random.Random()
 
     def queue(self, *kinds: Kind, retry_after: RetryAfter = None) -> None:
-        """The next inference requests get these, one each."""
+        """The next requests get these, one each."""
         faults = [checked(kind, retry_after) for kind in kinds]
         with self._lock:
             self._queue.extend(faults)
 
     def always(self, kind: Kind, retry_after: RetryAfter = None) -> None:
-        """Every inference request gets this."""
+        """Every request gets this."""
         fault = checked(kind, retry_after)
         with self._lock:
             self._always = fault
 
     def some(self, rate: float, kinds: Sequence[Kind], seed: int = 0, retry_after: RetryAfter = None) -> None:
-        """About this share of the inference requests gets one of these."""
+        """About this share of the requests gets one of these."""
         faults = [checked(kind, retry_after) for kind in kinds]
         with self._lock:
             self._rate, self._some, self._random = rate, faults, random.Random(seed)
 
     def poison(self, text: str, kind: Kind) -> None:
-        """Every inference request with this text among its inputs, or the medium that is this data URI, gets this."""
+        """Every inference with this text among its inputs, or the medium that is this data URI, gets this."""
         fault = checked(kind)
         with self._lock:
             self._poison[text] = fault
@@ -107,6 +111,21 @@ class Faults:
                 return self._random.choice(self._some)
             return None
 
+    def take_for_index(self) -> Fault | None:
+        """The fault of a bulk request or a search."""
+        with self._lock:
+            if self._queue:
+                return self._queue.popleft() if self._queue[0].kind in INDEX_KINDS else None
+            if self._always is not None:
+                return self._always if self._always.kind in INDEX_KINDS else None
+            able = [fault for fault in self._some if fault.kind in INDEX_KINDS]
+            return self._random.choice(able) if able and self._random.random() < self._rate else None
+
+    def poisoned(self, values: Sequence[str]) -> Fault | None:
+        """The fault of the first of these texts and data URIs that has one."""
+        with self._lock:
+            return next((self._poison[value] for value in values if value in self._poison), None)
+
 
 def checked(kind: Kind, retry_after: RetryAfter = None) -> Fault:
     if kind not in get_args(Kind):
@@ -130,6 +149,19 @@ def refusal(fault: Fault, endpoint: str, limit: TimeLimit) -> RefusedError | Non
             refused = RefusedError(503, "no_shard_available_action_exception", "the inference index is not available")
         case _:
             return None
+    if fault.retry_after is not None:
+        refused.headers["retry-after"] = str(fault.retry_after)
+    return refused
+
+
+def index_refusal(fault: Fault) -> RefusedError | None:
+    """The same for a bulk request or a search."""
+    if fault.kind == "rate_limit":
+        refused = rejected()
+    elif fault.kind == "unavailable":
+        refused = RefusedError(503, "unavailable_shards_exception", "the primary shard is not active")
+    else:
+        return None
     if fault.retry_after is not None:
         refused.headers["retry-after"] = str(fault.retry_after)
     return refused

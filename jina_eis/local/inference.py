@@ -15,7 +15,7 @@ from .refusals import Json, RefusedError, TimeLimit, gateway_refusal, not_done, 
 from .registry import Endpoint, Registry
 from .standin import Array, StandIn, mean, shape
 
-__all__ = ["Job", "answer", "plan"]
+__all__ = ["Job", "answer", "check", "embedded", "plan"]
 
 
 @dataclass(frozen=True, slots=True)

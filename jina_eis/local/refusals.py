@@ -12,13 +12,20 @@ from typing import Any
 __all__ = [
     "Json",
     "RefusedError",
+    "SearchError",
+    "ShardError",
     "TimeLimit",
+    "all_shards_failed",
     "gateway_refusal",
     "illegal_argument",
+    "index_not_found",
     "invalid",
+    "mapper_parsing",
     "not_done",
     "not_found",
     "parse_error",
+    "parsing_exception",
+    "rejected",
     "status_error",
     "timed_out",
 ]
@@ -48,13 +55,18 @@ class RefusedError(Exception):
         self.cause = cause
         self.headers: dict[str, str] = {}
         self.details: Json = {}
+        self.suppressed: list[RefusedError] = []
 
     def envelope(self) -> Json:
         """The body of the answer; its root cause is the innermost error of parsing, not the innermost error."""
+        return {"error": {"root_cause": [root.flat() for root in self.roots()], **self.nested()}, "status": self.status}
+
+    def roots(self) -> list[RefusedError]:
+        """What `root_cause` lists."""
         root = self
-        while root.cause is not None and root.cause.kind == "x_content_parse_exception":
+        while root.cause is not None and root.cause.kind in ("x_content_parse_exception", "mapper_parsing_exception"):
             root = root.cause
-        return {"error": {"root_cause": [root.flat()], **self.nested()}, "status": self.status}
+        return [root]
 
     def flat(self) -> Json:
         """The error without its causes."""
@@ -62,7 +74,23 @@ class RefusedError(Exception):
 
     def nested(self) -> Json:
         """The error with its chain of causes."""
-        return self.flat() | ({} if self.cause is None else {"caused_by": self.cause.nested()})
+        caused = {} if self.cause is None else {"caused_by": self.cause.nested()}
+        suppressed = {"suppressed": [each.nested() for each in self.suppressed]} if self.suppressed else {}
+        return self.flat() | caused | suppressed
+
+
+class ShardError(RefusedError):
+    """What fails where a query meets an index; a search answers with `all_shards_failed` around it."""
+
+
+class SearchError(RefusedError):
+    """A whole search that failed: its root causes are those of its shards."""
+
+    failed: RefusedError | None = None
+
+    def roots(self) -> list[RefusedError]:
+        """What failed on the shards; nothing where it failed between them."""
+        return [] if self.failed is None else [self.failed]
 
 
 def status_error(reason: str, status: int = 400) -> RefusedError:
@@ -97,9 +125,46 @@ def not_done(what: str) -> RefusedError:
     return RefusedError(
         501,
         "not_implemented_exception",
-        f"the local EIS does not do [{what}]: it answers GET /, and the _inference API (GET, PUT and DELETE of endpoints, "
-        "POST of text_embedding, embedding and rerank)",
+        f"the local EIS does not do [{what}]: it answers GET /, the _inference API (GET, PUT and DELETE of endpoints, POST of "
+        "text_embedding, embedding and rerank), and what one index is made, filled and searched with (GET, PUT and DELETE of "
+        "indices, _mapping, _refresh, _bulk, _doc, _mget, _count, _search, _delete_by_query)",
     )
+
+
+def index_not_found(index: str) -> RefusedError:
+    """An index that does not exist."""
+    refused = RefusedError(404, "index_not_found_exception", f"no such index [{index}]")
+    names = {"resource.type": "index_or_alias", "resource.id": index, "index_uuid": "_na_", "index": index}
+    refused.details.update(names)
+    return refused
+
+
+def mapper_parsing(reason: str, cause: RefusedError | None = None) -> RefusedError:
+    """A mapping that is none."""
+    return RefusedError(400, "mapper_parsing_exception", reason, cause)
+
+
+def parsing_exception(reason: str, cause: RefusedError | None = None) -> RefusedError:
+    """A search that could not be read."""
+    refused = RefusedError(400, "parsing_exception", reason, cause)
+    refused.details.update(line=1, col=1)  # made up: a parsed body no longer has any
+    return refused
+
+
+def rejected() -> RefusedError:
+    """What Elasticsearch answers to more documents or searches than it can queue."""
+    return RefusedError(429, "es_rejected_execution_exception", "rejected execution: the local EIS was told to have no room")
+
+
+def all_shards_failed(index: str, error: ShardError) -> SearchError:
+    """The answer of a search whose only shard failed."""
+    refused = SearchError(error.status, "search_phase_execution_exception", "all shards failed")
+    refused.failed = error
+    if error.kind != "query_shard_exception":  # those name the index themselves, and are not told twice
+        refused.cause = error
+    failure = {"shard": 0, "index": index, "node": "jina-eis-local", "reason": error.nested()}
+    refused.details.update(phase="query", grouped=True, failed_shards=[failure])
+    return refused
 
 
 def gateway_refusal(endpoint: str, status: int, message: str) -> RefusedError:

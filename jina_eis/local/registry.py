@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from ..models import MODELS, EmbeddingModel, Model, RerankModel, find_model
@@ -67,14 +67,27 @@ class Registry:
         names = [(name, model) for model in MODELS for name in (model.name, *getattr(model, "aliases", ()))]
         self._endpoints = {f".{name}": new_endpoint(f".{name}", name, model, {}, None) for name, model in names}
         self._reserved = frozenset(self._endpoints)
+        self._keep: Callable[[str, Json | None], None] = lambda endpoint, definition: None
+
+    def restore(self, kept: Iterable[tuple[str, Json]], keep: Callable[[str, Json | None], None]) -> None:
+        """Have the endpoints that were kept, and hand on those that are made (their definitions) and deleted (None)."""
+        for endpoint, definition in kept:
+            created = new_endpoint(endpoint, *self._checked_settings(definition["task_type"], endpoint, definition))
+            with self._lock:
+                self._endpoints[endpoint] = created
+        self._keep = keep
 
     def get(self, endpoint: str) -> Endpoint:
         """The endpoint of this id; refuses with 404."""
-        with self._lock:
-            found = self._endpoints.get(endpoint)
+        found = self.find(endpoint)
         if found is None:
             raise not_found(endpoint)
         return found
+
+    def find(self, endpoint: str) -> Endpoint | None:
+        """The endpoint of this id, or None."""
+        with self._lock:
+            return self._endpoints.get(endpoint)
 
     def show(self, task: str | None, endpoint: str) -> Json:
         """The answer to GET."""
@@ -88,12 +101,13 @@ class Registry:
     def put(self, task: str | None, endpoint: str, raw: bytes) -> Json:
         """The answer to PUT."""
         body = read_body(raw)
-        model_id, model, settings, chunking = self._checked_settings(resolve_task(task, body), endpoint, body)
-        created = new_endpoint(endpoint, model_id, model, settings, chunking)
+        body["task_type"] = resolve_task(task, body)
+        created = new_endpoint(endpoint, *self._checked_settings(body["task_type"], endpoint, body))
         with self._lock:
             if endpoint in self._endpoints:
                 raise RefusedError(400, "resource_already_exists_exception", f"Inference endpoint [{endpoint}] already exists")
             self._endpoints[endpoint] = created
+            self._keep(endpoint, body)
         return created.to_json()
 
     def delete(self, task: str | None, endpoint: str, *, force: bool, dry_run: bool) -> Json:
@@ -107,6 +121,7 @@ class Registry:
         if not dry_run:
             with self._lock:
                 self._endpoints.pop(endpoint, None)
+                self._keep(endpoint, None)
         return {"acknowledged": not dry_run, "pipelines": [], "indexes": []}
 
     def _of_task(self, task: str | None, endpoint: str) -> Endpoint:

