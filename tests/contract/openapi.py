@@ -15,7 +15,6 @@ from typing import Any
 
 from openapi_schema_validator import OAS30Validator
 
-
 _SEMANTIC_FIELD = {
     "type": "object",
     "properties": {"type": {"type": "string", "enum": ["semantic"]}, "inference_id": {"type": "string"}},
