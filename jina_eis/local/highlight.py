@@ -16,7 +16,7 @@ from .context import Context, check_keys
 from .documents import values_of
 from .index import Stored
 from .mapping import SEMANTIC, Field
-from .refusals import Json, illegal_argument, not_done
+from .refusals import Json, illegal_argument, not_done, parsing_exception
 from .vectors import score
 
 __all__ = ["check_highlight", "highlights"]
@@ -41,13 +41,21 @@ def check_highlight(given: Any) -> dict[str, Json]:
     check_keys("highlight", given, {"fields", *OPTIONS}, NOT_DONE, need=["fields"])
     shared = {name: value for name, value in given.items() if name != "fields"}
     fields = given["fields"]
-    if isinstance(fields, list):
+    if isinstance(fields, list) and all(isinstance(each, dict) for each in fields):
         fields = {name: options for each in fields for name, options in each.items()}
+    if not isinstance(fields, dict):
+        raise parsing_exception("[highlight] [fields] must be an object, or an array of objects")
     checked = {}
     for path, options in fields.items():
         if "*" in path:
             raise not_done(f"highlight on fields [{path}]")
         checked[path] = shared | check_keys("highlight_field", options, OPTIONS, NOT_DONE)
+        for name in ("number_of_fragments", "fragment_size"):
+            if type(checked[path].get(name, 0)) is not int or checked[path].get(name, 0) < 0:
+                raise illegal_argument(f"[{name}] must be a number of 0 or more, got [{checked[path][name]}]")
+        for name in ("pre_tags", "post_tags"):
+            if not isinstance(checked[path].get(name, [""]), list) or not checked[path].get(name, [""]):
+                raise illegal_argument(f"[{name}] must be an array of texts")
         if checked[path].get("no_match_size"):
             raise not_done("highlight.no_match_size")
         if checked[path].get("highlight_query", {"match_all": {}}) != {"match_all": {}}:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .analysis import terms
-from .context import Context, Scores, as_list, as_number, check_keys, query_failed, single
+from .context import Context, Scores, as_list, as_number, check_keys, plain, query_failed, single
 from .mapping import SEMANTIC, Field
 from .refusals import Json, RefusedError, ShardError, not_done
 from .values import NUMBERS, Value, read_value
@@ -67,7 +67,7 @@ def match_phrase(context: Context, body: Any) -> Scores:
         return match_words(context, path, options)
     check_analyzer(options)
     check_indexed(context, field)
-    phrase = terms(str(read_value("text", options["query"])))
+    phrase = terms(str(read_value("text", plain("match_phrase", options["query"]))))
     if not phrase:
         return {}
     note_words(context, field, phrase)
@@ -88,7 +88,7 @@ def term(context: Context, body: Any) -> Scores:
     """`term`: just this value."""
     path, options = single("term", body, "value")
     check_keys("term", options, {"value", "boost"}, {"case_insensitive"}, need=["value"])
-    return scaled(one_term(context, path, options["value"]), as_number(options, "boost", 1.0))
+    return scaled(one_term(context, path, plain("term", options["value"])), as_number(options, "boost", 1.0))
 
 
 def one_term(context: Context, path: str, value: Any) -> Scores:
@@ -108,13 +108,13 @@ def terms_(context: Context, body: Any) -> Scores:
     path, options = single("terms", body, "value")
     if list(options.keys() - {"boost"}) != ["value"] or not isinstance(options["value"], list):
         raise not_done("terms with a lookup" if "value" not in options else "[terms] query with a value that is no array")
-    found = [one_term(context, path, value) for value in options["value"]]
+    found = [one_term(context, path, plain("terms", value)) for value in options["value"]]
     return dict.fromkeys(sorted({doc for each in found for doc in each}), as_number(options, "boost", 1.0))
 
 
 def range_(context: Context, body: Any) -> Scores:
     """`range`: values within bounds."""
-    path, options = single("range", body, "gte")
+    path, options = single("range", body, None)
     known = {*OPERATORS, "boost"}
     check_keys("range", options, known, {"format", "time_zone", "relation", "from", "to", "include_lower", "include_upper"})
     field = known_field(context, path)
@@ -123,7 +123,7 @@ def range_(context: Context, body: Any) -> Scores:
     if field.kind == "text":
         raise not_done(f"range on field [{path}] of type [text]")
     given = [(OPERATORS[name], value) for name, value in options.items() if name in OPERATORS and value is not None]
-    bounds = [(operator, read_bound(context, field, value)) for operator, value in given]
+    bounds = [(operator, read_bound(context, field, plain("range", value))) for operator, value in given]
     return dict.fromkeys(sorted(context.index.between(path, bounds)), as_number(options, "boost", 1.0))
 
 
@@ -159,7 +159,7 @@ def prefix(context: Context, body: Any) -> Scores:
         return {}
     if field.kind != "keyword":
         raise not_done(f"prefix on field [{path}] of type [{field.kind}]")
-    start = str(options["value"])
+    start = str(plain("prefix", options["value"]))
     docs = context.index.between(path, [(">=", start), ("<", start + "\U0010ffff")])
     return dict.fromkeys(sorted(docs), as_number(options, "boost", 1.0))
 

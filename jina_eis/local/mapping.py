@@ -85,6 +85,8 @@ class Mapping:
             put: What a client sends.
             find: Gives the inference endpoint of an id, if it exists.
         """
+        if not isinstance(put, dict):
+            raise failed(mapper_parsing("Expected a map of [properties] and other parameters"))
         unknown = [name for name in put if name not in ROOT]
         for name in unknown:
             if name in ROOT_NOT_DONE:

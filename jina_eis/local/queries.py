@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import lexical, semantic
-from .context import Context, Scores, as_list, as_number, check_keys, query_failed, single
+from .context import Context, Scores, as_list, as_number, check_keys, plain, query_failed, single, weighted
 from .lexical import needed, scaled
 from .mapping import SEMANTIC
 from .refusals import RefusedError, illegal_argument, not_done, parsing_exception
@@ -49,6 +49,7 @@ def match(context: Context, body: Any) -> Scores:
     """`match`: words, or on a semantic field meaning."""
     path, options = single("match", body, "query")
     check_keys("match", options, lexical.WORD_OPTIONS, lexical.WORD_OPTIONS_NOT_DONE, need=["query"])
+    plain("match", options["query"])
     field = context.field(path)
     if field is not None and field.kind in SEMANTIC:
         return semantic.match_meaning(context, field, options["query"], as_number(options, "boost", 1.0))
@@ -59,6 +60,7 @@ def multi_match(context: Context, body: Any) -> Scores:
     """`multi_match`: the best of several fields, or the sum of them."""
     known = lexical.WORD_OPTIONS | {"fields", "type", "tie_breaker"}
     check_keys("multi_match", body, known, lexical.WORD_OPTIONS_NOT_DONE | {"slop"}, need=["query"])
+    plain("multi_match", body["query"])
     kind = body.get("type", "best_fields")
     if kind not in ("best_fields", "most_fields"):
         raise not_done(f"multi_match.type [{kind}]")
@@ -67,13 +69,13 @@ def multi_match(context: Context, body: Any) -> Scores:
     options = {name: value for name, value in body.items() if name not in ("fields", "type", "tie_breaker", "boost")}
     found = []
     for given in as_list(body["fields"]):
-        path, _, weight = str(given).partition("^")
+        path, weight = weighted(given)
         if "*" in path:
             raise not_done(f"multi_match on fields [{path}]")
         field = context.field(path)
         if field is not None and field.kind in SEMANTIC:
             raise query_failed(context, f"Field [{path}] of type [{field.kind}] does not support [multi_match] queries")
-        found.append(scaled(lexical.match_words(context, path, options), float(weight or 1)))
+        found.append(scaled(lexical.match_words(context, path, options), weight))
     ties = 1.0 if kind == "most_fields" else as_number(body, "tie_breaker", 0.0)
     best = lexical.joined(found)
     scores = {doc: score + ties * (sum(each.get(doc, 0.0) for each in found) - score) for doc, score in sorted(best.items())}

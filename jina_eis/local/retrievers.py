@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .context import Context, Scores, as_list, as_number, check_keys
+from .context import Context, Scores, as_list, as_number, check_keys, weighted
 from .documents import values_of
 from .mapping import SEMANTIC
 from .refusals import (
@@ -233,11 +233,11 @@ def components(name: str, body: Json, context: Context) -> list[Any]:
     words: list[str] = []
     meaning: list[Json] = []
     for given in body["fields"]:
-        path, _, weight = str(given).partition("^")
+        path, weight = weighted(given)
         field = context.field(path)
         if field is not None and field.kind in SEMANTIC:
             match = {"standard": {"query": {"match": {path: {"query": body["query"]}}}}}
-            meaning.append({"retriever": match, "weight": float(weight or 1)})
+            meaning.append({"retriever": match, "weight": weight})
         else:
             words.append(given)
     shared = {key: body[key] for key in ("rank_window_size", "rank_constant", "normalizer") if key in body}

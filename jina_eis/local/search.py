@@ -118,6 +118,8 @@ def run(context: Context, body: Json, size: int) -> Ranked:
 def total(found: Ranked, body: Json, params: Mapping[str, str]) -> Json | None:
     given = params.get("track_total_hits", body.get("track_total_hits", WINDOW))
     limit = {"true": True, "false": False}.get(str(given).lower(), given)
+    if not isinstance(limit, bool) and not str(limit).isdigit():
+        raise parsing_exception(f"[track_total_hits] must be a boolean or a number, got [{given}]")
     if limit is False:
         return None
     count = len(found.matched)

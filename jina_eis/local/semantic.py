@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .bodies import Item, parse_item
-from .context import Context, Scores, as_list, as_number, check_keys, query_failed
+from .context import Context, Scores, as_list, as_number, check_keys, plain, query_failed
 from .mapping import SEMANTIC, Field
 from .refusals import Json, RefusedError, ShardError, TimeLimit, illegal_argument, not_done, status_error
 from .standin import Array
@@ -42,7 +42,7 @@ def semantic(context: Context, body: Any) -> Scores:
 
 def match_meaning(context: Context, field: Field, text: Any, boost: float) -> Scores:
     """The best documents of a semantic field for a text."""
-    vector = context.inference.embed_query(field.search_inference_id, [Item("text", str(text))])
+    vector = context.inference.embed_query(field.search_inference_id, [Item("text", str(plain("match", text)))])
     return near(context, field, vector, max(context.size, LEAST_K), context.within, None, boost)
 
 

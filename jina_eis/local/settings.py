@@ -46,6 +46,8 @@ def read_settings(given: Any) -> Json:
         node, names = tree, name.split(".")
         for each in names[:-1]:
             node = node.setdefault(each, {})
+            if not isinstance(node, dict):
+                raise illegal_argument(f"setting [{name}] is below [{each}], which has a value")
         node[names[-1]] = merged(node.get(names[-1]), read_settings(value) if isinstance(value, dict) else value)
     index = tree.pop("index", {})
     tree = merged(tree, index) if isinstance(index, dict) else tree

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from elasticsearch import Elasticsearch
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from jina_eis import errors, pacing
 from jina_eis.local import LocalEIS
-from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank
+from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank, JinaEISRetriever
 from llama_index_jina_eis import JinaEISEmbedding
 from llama_index_jina_eis import JinaEISRerank as LlamaIndexRerank
 
@@ -96,6 +97,30 @@ def test_every_result_is_that_of_a_good_day(eis: LocalEIS, bad_day: Callable[[],
         assert sync(it) == expected
         assert len(eis.requests) > requests  # it was a bad day
         assert asyncio.run(run(it)) == expected
+
+
+@pytest.mark.parametrize("search_type", ["semantic", "knn"])
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+def test_an_index_holds_what_it_holds_on_a_good_day(eis: LocalEIS, search_type: str, asynchronous: bool) -> None:
+    texts = TEXTS[:1000]
+    ids = [str(n) for n in range(len(texts))]
+
+    def ingested(name: str) -> tuple[Any, Any]:
+        """What an index holds to which the texts were added, and the scores of what searches find in it."""
+        settings = {"es_url": eis.url, "index_name": name, "search_type": search_type, "max_retries": MANY_RETRIES, "k": 20}
+        with JinaEISRetriever(**settings) as retriever, Elasticsearch(eis.url) as client:
+            added = asyncio.run(retriever.aadd_texts(texts, ids=ids)) if asynchronous else retriever.add_texts(texts, ids=ids)
+            assert added == ids
+            found = [[round(each.metadata["_score"], 5) for each in retriever.invoke(text)] for text in texts[:10]]
+            eis.faults.clear()
+            assert client.count(index=name)["count"] == len(texts)
+            held = [document["_source"] for document in client.mget(index=name, ids=ids)["docs"]]
+            client.indices.delete(index=name)
+            return held, found
+
+    expected = ingested("good-day")
+    eis.faults.some(0.2, FAULTS)
+    assert ingested("bad-day") == expected
 
 
 def test_twenty_threads_and_three_loops_on_one_object(eis: LocalEIS, bad_day: Callable[[], None]) -> None:

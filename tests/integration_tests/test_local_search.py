@@ -983,6 +983,51 @@ def test_searches_that_are_refused(es: Elasticsearch, http: httpx.Client, body: 
     assert text in json.dumps(answer).replace('\\"', '"')
 
 
+MALFORMED: list[tuple[str, str, Any]] = [
+    *(
+        ("POST", "/docs/_search", {"query": query})
+        for query in ([], 5, {"match": []}, {"match": {"t": None}}, {"term": {"t": ["a"]}})
+    ),
+    *(("POST", "/docs/_search", {"query": query}) for query in ({"range": {"t": 5}}, {"bool": {"must": [None]}}, {"exists": {}})),
+    ("POST", "/docs/_search", {"query": {"multi_match": {"query": "x", "fields": ["t^abc"]}}}),
+    ("POST", "/docs/_search", {"query": {"match_all": {"boost": "x"}}}),
+    *(
+        ("POST", "/docs/_search", {"knn": knn})
+        for knn in ("x", {"field": "v", "query_vector": ["a"]}, {"field": "v", "query_vector_builder": {}})
+    ),
+    *(("POST", "/docs/_search", {"retriever": retriever}) for retriever in ([], {"rrf": {"retrievers": ["x"]}}, {"standard": 5})),
+    *(
+        ("POST", "/docs/_search", {"highlight": highlight})
+        for highlight in ([], {}, {"fields": "x"}, {"fields": {"t": {"pre_tags": "x"}}})
+    ),
+    *(("POST", "/docs/_search", {name: "x"}) for name in ("track_total_hits", "size", "min_score", "timeout")),
+    *(
+        ("PUT", "/wrong", {"mappings": mappings})
+        for mappings in ([], {"properties": 5}, {"properties": {"a": {"type": ["text"]}}})
+    ),
+    *(
+        ("PUT", "/wrong", {"mappings": {"properties": {"a": {"type": "semantic_text", name: 5}}}})
+        for name in ("chunking_settings", "index_options", "fields", "meta")
+    ),
+    *(("PUT", "/wrong", {"settings": settings}) for settings in ([], {"a": {"b": 1}, "a.b.c": 2})),
+    *(
+        ("PUT", "/docs/_doc/1", source)
+        for source in ([], 5, {"": 1}, {"_id": "x"}, {"t": {"a": 1}}, {"s": {"a": 1}}, {"k": "x" * 40_000})
+    ),
+    *(("POST", "/docs/_update/1", change) for change in ([], {}, {"doc": 5}, {"foo": 1})),
+    *(("POST", "/docs/_mget", wanted) for wanted in ({}, {"docs": [5]}, {"docs": "x"})),
+    ("POST", "/docs/_delete_by_query", {}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), MALFORMED)
+def test_what_makes_no_sense_is_a_bad_request(es: Elasticsearch, http: httpx.Client, method: str, path: str, body: Any) -> None:
+    vector = {"type": "dense_vector", "dims": 2}
+    make(es, {}, t={"type": "text"}, v=vector, s={"type": "semantic_text"}, k={"type": "keyword"})
+    answer = http.request(method, path, json=body)
+    assert (answer.status_code, answer.json()["status"]) == (400, 400), answer.text
+
+
 @pytest.mark.parametrize(
     ("method", "path", "text"),
     [
