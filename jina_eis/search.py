@@ -153,16 +153,9 @@ class Searcher:
             raise ConfigurationError(f"The index {index.name!r} has no field {self.field!r}, {_of_vectors(index)}.")
         if field.type not in types:
             other = next((name for name, fits in SEARCH_TYPES.items() if field.type in fits), None)
+            way = f'Choose search_type="{other}".' if other else f"The index has {_listed(able) or 'none'}."
             raise ConfigurationError(
-                f"field={self.field!r} is of type {field.type}, and "
-                f'search_type="{self.search_type}" searches {_or(types)}. '
-                + (
-                    f'Choose search_type="{other}".'
-                    if other
-                    else f"The index has {_listed(able)}."
-                    if able
-                    else "The index has none."
-                )
+                f'field={self.field!r} is of type {field.type}, and search_type="{self.search_type}" searches {_or(types)}. {way}'
             )
         return field
 

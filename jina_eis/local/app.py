@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hmac
 import json
 import re
@@ -128,6 +129,8 @@ class Emulator:
 
     async def _handle(self, request: Request) -> Response:
         raw = await request.body()
+        if request.headers.get("content-encoding") == "gzip":  # a client with http_compress
+            raw = gzip.decompress(raw)
         try:
             self._authenticate(request)
             reply = await self._route(request, raw)

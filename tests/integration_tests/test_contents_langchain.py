@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from elasticsearch import AsyncElasticsearch, Elasticsearch
 from langchain_core.documents.base import Blob
 from langchain_core.vectorstores import InMemoryVectorStore
 from made import mp4, pdf, png, wav
 
+from jina_eis.connection import Address
 from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError, JinaEISError, RequestRejectedError
 from jina_eis.fetch import Fetcher
 from jina_eis.local import LocalEIS
@@ -316,3 +318,21 @@ def test_a_cancelled_task_fetches_no_more(make: Any, monkeypatch: pytest.MonkeyP
         time.sleep(0.01)
     for each in (listener, *taken):
         each.close()
+
+
+def test_clients_of_your_own_that_compress(make: Any, face: Face, eis: LocalEIS) -> None:
+    async def compressed() -> Any:
+        async with AsyncElasticsearch(eis.url, http_compress=True) as client:
+            embeddings = JinaEISEmbeddings(async_client=client, model=OMNI)
+            return await embeddings.aembed_content(png(noise=500_000))
+
+    with Elasticsearch(eis.url, http_compress=True) as client:
+        embeddings = JinaEISEmbeddings(client=client, model=OMNI)
+        found = asyncio.run(compressed()) if face.asynchronous else embeddings.embed_content(png(noise=500_000))
+    assert found == face.content(make(), png(noise=500_000))
+
+
+def test_a_cloud_id_compresses_nothing() -> None:
+    """Base64 hardly shrinks, and the async client cannot compress large bodies without holding up the loop."""
+    cloud_id = "name:" + base64.b64encode(b"eu.example.com$abc$def").decode()
+    assert Address(cloud_id=cloud_id).client_arguments()["http_compress"] is False
