@@ -227,6 +227,8 @@ def updated(there: Json | None, change: Json, doc_id: str, index: Index) -> Json
             raise not_done(f"[{name}] in an update")
         raise illegal_argument(f"[UpdateRequest] unknown field [{name}]")
     doc = change.get("doc")
+    if not isinstance(doc, dict):
+        raise invalid("script or doc is missing")
     if there is None:
         found: Json | None = doc if change.get("doc_as_upsert") else change.get("upsert")
         if found is None:
@@ -234,8 +236,6 @@ def updated(there: Json | None, change: Json, doc_id: str, index: Index) -> Json
             refused.details.update(index_uuid=index.uuid, shard="0", index=index.name)
             raise refused
         return found
-    if not isinstance(doc, dict):
-        raise invalid("script or doc is missing")
     after: Json = merged(there, doc)
     return None if change.get("detect_noop", True) and after == there else after
 
