@@ -214,6 +214,7 @@ class Driver:
                     except JinaEISError as error:
                         if flight.abandoned.is_set():
                             raise _Abandoned from None
+                        self._kept.pop(call.outdates, None)
                         order = attempts.throw(error)
                         continue
                     next(attempts, None)  # the pace hears of it
@@ -238,6 +239,7 @@ class Driver:
                     try:
                         answer = self._read(call, await self._connection.asend(call))
                     except JinaEISError as error:
+                        self._kept.pop(call.outdates, None)
                         order = attempts.throw(error)
                         continue
                     next(attempts, None)  # the pace hears of it
@@ -246,6 +248,8 @@ class Driver:
 
     def _read(self, call: Call[A], body: Any) -> A:
         answer = call.read(body)
+        if call.method in ("PUT", "DELETE"):
+            self._kept.pop(call.outdates, None)
         if call.keep:
             self._kept[call.path] = answer
         return answer

@@ -247,6 +247,8 @@ def error_from_answer(status: int, headers: Mapping[str, str], body: object, *, 
         )
         if not error_type and kind is RequestRejectedError:
             remedy = _NOT_ELASTICSEARCH
+    if kind is AuthorizationError and "indices" in reason:
+        remedy = "Give the key that privilege on the index."
     told = f"HTTP {status}{f' {error_type}' if error_type else ''}: {reason}"
     return kind(
         " ".join(part for part in (sentence(told), kind.remedy if remedy is None else remedy) if part),
@@ -285,8 +287,18 @@ def _chain(body: object) -> tuple[str | None, list[str]]:
     while isinstance(error, Mapping):
         if isinstance(error.get("reason"), str) and error["reason"]:
             reasons.append(error["reason"])
-        error = error.get("caused_by")
+        error = error.get("caused_by") or _hidden(error)
     return (error_type if isinstance(error_type, str) else None), reasons
+
+
+def _hidden(error: Mapping[str, Any]) -> Any:
+    """What failed inside a search: Elasticsearch tells of its parts apart from the causes."""
+    for name in ("suppressed", "failed_shards"):
+        parts = error.get(name)
+        if isinstance(parts, list) and parts and isinstance(parts[0], Mapping):
+            reason = parts[0].get("reason")
+            return reason if isinstance(reason, Mapping) else parts[0]
+    return None
 
 
 def _shortened(body: object, length: int = 200) -> str:

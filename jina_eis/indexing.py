@@ -1,13 +1,13 @@
 """Ingest, as steps: an index made when it is missing, and any number of documents written into it in bounded memory.
 
 Elasticsearch embeds what goes into semantic_text and semantic fields; vectors for a dense_vector field are made here, while
-the documents before them are written. What fails is reported by its id, and nothing else is lost.
+the documents before them are written. Documents go in blocks. What fails is reported by its id, and nothing else is lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import Any, Literal, cast
@@ -18,22 +18,26 @@ from .endpoints import describe
 from .errors import ConfigurationError, DocumentsFailedError, IndexNotFoundError, InputError, JinaEISError, RequestRejectedError
 from .inputs import Content, label
 from .media import Medium
-from .rescue import skip
+from .rescue import apart
 from .search import describe_index
 from .wire import Call, EndpointInfo, Steps, ask
-from .wire_search import Index, Outcome, Write, bulk, create_index, refresh_index
+from .wire_search import VECTORS, Index, Outcome, Write, bulk, create_index, refresh_index
 
 __all__ = ["DEFAULT_ENDPOINT", "FieldType", "Indexer", "Record"]
 
 FieldType = Literal["semantic_text", "semantic", "dense_vector"]
 
 DEFAULT_ENDPOINT = ".jina-embeddings-v5-text-small"
+DEFAULT_FIELD = "embedding"
 BULK_DOCUMENTS = 128  # in a request; Elasticsearch embeds them before it answers
 BULK_BYTES = 5 * 2**20  # of texts and media in a request; Elastic advises a few megabytes
-BLOCK = 32 * BATCH_SIZE  # documents whose vectors are made while those before them are written
+BLOCK = 64 * BATCH_SIZE  # documents in memory, and once more those whose vectors are made while these are written
 SEMANTIC_BYTES = 10**6  # of a medium; Elasticsearch's default for `semantic` fields, and all that serverless takes
 SHOWN = 5  # failed documents in the text of an error
 RESENDS = 10  # of documents that Elasticsearch had no room for, among others that it took
+_NO_ROOM = "Elasticsearch has too much to do. Try it again later."
+_PAGES = "A PDF has a vector for each page, and a document has one. Add its pages one by one."
+_TWICE = "another document before it has the same id, and only that was written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,183 +55,252 @@ class Record:
     source: Mapping[str, Any]
 
 
+@dataclass(slots=True)
+class _Report:
+    """What became of the documents so far."""
+
+    ids: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    written: int = 0
+
+    def note(self, answers: Iterable[Sequence[Outcome]]) -> list[Write]:
+        """Note what became of writes; those that Elasticsearch had no room for are given back."""
+        again = []
+        for outcome in (outcome for answer in answers for outcome in answer):
+            if outcome.rejected:
+                again.append(outcome.write)
+            elif outcome.reason is not None:
+                self.failed[outcome.write.id] = outcome.reason
+            else:
+                self.written += 1
+        return again
+
+    def error(self, why: JinaEISError | None = None) -> DocumentsFailedError:
+        """The error that says what was written and what was not, and why it came to an end if it did."""
+        shown = [f"{each!r}: {reason}" for each, reason in list(self.failed.items())[:SHOWN]]
+        if len(self.failed) > SHOWN:
+            shown.append(f"and {len(self.failed) - SHOWN} more")
+        told = [f"{len(self.failed)} of {len(self.seen)} documents failed: {'; '.join(shown)}." if shown else ""]
+        told.append("The others were written." if self.written and not why else "")
+        told.append(f"{self.written} documents were written, and then: {why}" if why else "")
+        return DocumentsFailedError(
+            " ".join(filter(None, told)), self.failed, [each for each in self.ids if each not in self.failed]
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Indexer:
-    """How documents get into an index.
+    """How documents get into an index. What is None is taken from the index if it is there.
 
     Args:
         index: The index; it is made when it is missing.
-        field: The field that is searched by meaning.
-        field_type: Its type.
         content_field: The field with the text.
-        inference_id: The endpoint that embeds.
-        dimensions: Length of the vectors in a dense_vector field; None for the endpoint's own.
-        index_options: How vectors are indexed, as in a mapping; None for Elasticsearch's default.
-        chunking_settings: How semantic_text cuts a text into passages; None for the endpoint's own.
+        field: The field that is searched by meaning; None for the only one there is, `embedding` in a new index.
+        field_type: Its type; None for the one that it has, semantic_text in a new index.
+        inference_id: The endpoint that embeds; None for the one that the index names, `.jina-embeddings-v5-text-small` for a
+            new one.
+        dimensions: Length of the vectors in a dense_vector field; None for the index's or the endpoint's own.
+        index_options: How vectors are indexed in a new index, as in a mapping; None for Elasticsearch's default.
+        chunking_settings: How semantic_text cuts a text into passages in a new index; None for the endpoint's own.
         timeout: Seconds that an embedding may take, where it is made here.
     """
 
     index: str
-    field: str
-    field_type: FieldType
     content_field: str
-    inference_id: str
+    field: str | None = None
+    field_type: FieldType | None = None
+    inference_id: str | None = None
     dimensions: int | None = None
     index_options: Mapping[str, Any] | None = None
     chunking_settings: Mapping[str, Any] | None = None
     timeout: float = 60.0
 
+    def __post_init__(self) -> None:
+        if self.dimensions and self.field_type in ("semantic_text", "semantic"):
+            raise ConfigurationError(
+                f"dimensions={self.dimensions}: the vectors of a {self.field_type} field are as long as its endpoint's. "
+                "Make an endpoint with these dimensions, or use a dense_vector field."
+            )
+
     def add(self, records: Iterable[Record], refresh: bool) -> Steps[list[str]]:
         """Write documents; their ids, in their order.
 
         Raises:
-            DocumentsFailedError: some documents failed; all others were written.
+            DocumentsFailedError: some documents failed and all others were written; or something went wrong for good after
+                some were written, which is its cause.
         """
-        endpoint = yield from self._prepare()
-        ids: list[str] = []
-        failed: dict[str, str] = {}
-        counted = _counted(records, ids)
-        if self.field_type == "dense_vector":
-            rejected = yield from self._add_with_vectors(endpoint, counted, failed)
-        else:
-            rejected = _rejected((yield from ask(self._bulks(self._writes(counted, failed)))), failed)
-        for _ in range(RESENDS):
-            if not rejected:
-                break
-            rejected = _rejected((yield from ask(self._bulks(rejected))), failed)
-        failed.update((write.id, "Elasticsearch has too much to do. Add it again later.") for write in rejected)
-        if refresh and ids:
-            yield from ask([refresh_index(self.index)])
-        if failed:
-            raise _documents_failed(failed, ids)
-        return ids
+        ready = yield from self._ready()
+        report = _Report()
+        try:
+            yield from ready._add(records, report)
+        except JinaEISError as error:
+            if not report.written and not report.failed:
+                raise
+            raise report.error(error) from error
+        if refresh and report.written:
+            yield from _refresh(self.index, report)
+        if report.failed:
+            raise report.error()
+        return report.ids
 
     def delete(self, ids: Iterable[str], refresh: bool) -> Steps[None]:
         """Delete documents by their ids; those that do not exist are passed over."""
-        failed: dict[str, str] = {}
-        rejected = [Write(each, None) for each in ids]
-        if not rejected:
-            return
-        for _ in range(RESENDS):
-            rejected = _rejected((yield from ask(self._bulks(rejected))), failed)
-            if not rejected:
-                break
-        failed.update((write.id, "Elasticsearch has too much to do. Delete it again later.") for write in rejected)
-        if refresh:
-            yield from ask([refresh_index(self.index)])
-        if failed:
-            raise _documents_failed(failed, [])
+        yield from describe_index(self.index, fresh=True)
+        report = _Report()
+        remaining = iter(ids)
+        while block := [Write(each, None) for each in islice(remaining, BLOCK)]:
+            report.seen.update(each.id for each in block)
+            yield from self._write(block, report)
+        if refresh and report.written:
+            yield from _refresh(self.index, report)
+        if report.failed:
+            raise report.error()
 
-    def _prepare(self) -> Steps[EndpointInfo]:
-        """The endpoint, once the index is there and fit."""
-        endpoint = yield from describe(self.inference_id)
-        if endpoint.task not in ("text_embedding", "embedding") or (
-            self.field_type == "semantic" and endpoint.task != "embedding"
-        ):
+    def _ready(self) -> Steps[Indexer]:
+        """The same, with nothing left to be found out, once the index is there and fit."""
+        try:
+            return self._fit((yield from describe_index(self.index, fresh=True)))
+        except IndexNotFoundError:
+            pass
+        new = replace(
+            self,
+            field=self.field or DEFAULT_FIELD,
+            field_type=self.field_type or "semantic_text",
+            inference_id=self.inference_id or DEFAULT_ENDPOINT,
+        )
+        try:
+            yield from new._create()
+        except RequestRejectedError as error:
+            if error.error_type != "resource_already_exists_exception":
+                raise
+            return self._fit((yield from describe_index(self.index, fresh=True)))  # somebody else was faster
+        return new
+
+    def _fit(self, index: Index) -> Indexer:
+        """The same, with what an index says that was there before."""
+        name = self.field
+        if name is None:
+            able = index.of_types(*((self.field_type,) if self.field_type else VECTORS))
+            if len(able) != 1:
+                found = ", ".join(f"{each.name} ({each.type})" for each in able) or "none"
+                raise ConfigurationError(
+                    f"Which field of the index {index.name!r} is to be filled? Choose one with field. It has: {found}."
+                )
+            name = able[0].name
+        there = index.fields.get(name)
+        if there is None or there.type not in VECTORS or self.field_type not in (None, there.type):
+            what = f"is of type {there.type}" if there else "does not exist"
             raise ConfigurationError(
-                f"{self.inference_id} is an endpoint for {endpoint.task}, and a {self.field_type} field needs one for "
-                f"{'embedding, such as .jina-embeddings-v5-omni-small' if self.field_type == 'semantic' else 'embeddings'}."
+                f"field={name!r} {what} in the index {index.name!r}, and it should be {self.field_type or ' or '.join(VECTORS)}. "
+                "Choose another field or field_type, or another index_name."
             )
+        made_with = there.inference_id or index.inference_id
+        endpoint = self.inference_id or made_with or DEFAULT_ENDPOINT
+        if made_with and made_with != endpoint:
+            raise ConfigurationError(
+                f"The index {index.name!r} is embedded with {made_with}, and not with {endpoint}. "
+                f"Pass inference_id={made_with!r}, or another index_name."
+            )
+        if there.dims and self.dimensions and there.dims != self.dimensions:
+            raise ConfigurationError(
+                f"dimensions={self.dimensions}: the vectors in {name!r} of the index {index.name!r} have {there.dims}. "
+                f"Pass dimensions={there.dims}, or another index_name."
+            )
+        return replace(
+            self,
+            field=name,
+            field_type=cast(FieldType, there.type),
+            inference_id=endpoint,
+            dimensions=self.dimensions or there.dims,
+        )
+
+    def _create(self) -> Steps[None]:
+        endpoint = yield from self._endpoint()
         dims = self.dimensions or endpoint.dimensions
         if self.field_type == "dense_vector" and dims is None:
             raise ConfigurationError(f"Elasticsearch does not know the length of {self.inference_id}'s vectors. Pass dimensions.")
-        Embedder(self.inference_id, self.dimensions)  # which knows the lengths that a model was trained for
-        try:
-            index = yield from describe_index(self.index)
-        except IndexNotFoundError:
-            try:
-                yield from ask([create_index(self.index, self._properties(dims), self._noted())])
-            except RequestRejectedError as error:
-                if error.error_type != "resource_already_exists_exception":
-                    raise
-                index = yield from describe_index(self.index)  # somebody else was faster
-            else:
-                return endpoint
-        self._check(index, dims)
-        return endpoint
-
-    def _properties(self, dims: int | None) -> dict[str, Any]:
         options = {"index_options": dict(self.index_options)} if self.index_options else {}
-        chunking = {"chunking_settings": dict(self.chunking_settings)} if self.chunking_settings else {}
         if self.field_type == "dense_vector":
             embedded = {"type": "dense_vector", "dims": dims, "index": True, "similarity": "cosine", **options}
         else:
+            chunking = {"chunking_settings": dict(self.chunking_settings)} if self.chunking_settings else {}
             embedded = {"type": self.field_type, "inference_id": self.inference_id, **options, **chunking}
-        return {self.content_field: {"type": "text"}, self.field: embedded}
+        properties = {self.content_field: {"type": "text"}, str(self.field): embedded}
+        noted = self.inference_id if self.field_type == "dense_vector" else None
+        yield from ask([create_index(self.index, properties, noted)])
 
-    def _noted(self) -> str | None:
-        return self.inference_id if self.field_type == "dense_vector" else None
-
-    def _check(self, index: Index, dims: int | None) -> None:
-        """That an index which was there before can take the documents."""
-        field = index.fields.get(self.field)
-        if field is None or field.type != self.field_type:
-            what = f"is of type {field.type}" if field else "does not exist"
+    def _endpoint(self) -> Steps[EndpointInfo]:
+        endpoint = yield from describe(str(self.inference_id))
+        wanted = ("embedding",) if self.field_type == "semantic" else ("text_embedding", "embedding")
+        if endpoint.task not in wanted:
             raise ConfigurationError(
-                f"field={self.field!r} {what} in the index {index.name!r}, and it should be {self.field_type}. "
-                "Choose another field or field_type, or another index_name."
+                f"{self.inference_id} is an endpoint for {endpoint.task}, and a {self.field_type} field needs one for "
+                f"{' or '.join(wanted)}, such as {'.jina-embeddings-v5-omni-small' if len(wanted) == 1 else DEFAULT_ENDPOINT}."
             )
-        made_with = field.inference_id or index.inference_id
-        if made_with and made_with != self.inference_id:
-            raise ConfigurationError(
-                f"The index {index.name!r} is embedded with {made_with}, and not with {self.inference_id}. "
-                f"Pass inference_id={made_with!r}, or another index_name."
-            )
-        if field.dims and field.dims != dims:
-            raise ConfigurationError(
-                f"dimensions={dims}: the vectors in {self.field!r} of the index {index.name!r} have {field.dims}. "
-                f"Pass dimensions={field.dims}, or another index_name."
-            )
+        Embedder(endpoint.inference_id, self.dimensions)  # which knows the lengths that a model was trained for
+        return endpoint
 
-    def _writes(self, records: Iterator[Record], failed: dict[str, str]) -> Iterator[Write]:
-        """What Elasticsearch embeds by itself."""
-        for record in records:
-            content = record.content
-            if isinstance(content, InputError):
-                failed[record.id] = content.message
-            elif told := self._unfit(content):
-                failed[record.id] = told
-            else:
-                yield Write(record.id, {**record.source, self.field: content})
-
-    def _unfit(self, content: Content) -> str | None:
-        """Why a field that Elasticsearch embeds cannot take this."""
-        if self.field_type == "semantic_text" and not isinstance(content, str):
-            return (
-                f"{label(content)} is no text, and semantic_text takes nothing else. "
-                'Make the index with field_type="semantic" (Elastic Stack 9.5) or "dense_vector".'
-            )
-        if isinstance(content, tuple):
-            return 'A semantic field embeds the parts of a document apart. Use field_type="dense_vector" for fused inputs.'
-        if isinstance(content, Medium) and content.size > SEMANTIC_BYTES:
-            return (
-                f"{label(content)} has {content.size:,} bytes, and a semantic field takes {SEMANTIC_BYTES:,} by default "
-                "(indices.inference.max_binary_input_size; serverless takes no more). Make it smaller, or use dense_vector."
-            )
-        return None
-
-    def _add_with_vectors(self, endpoint: EndpointInfo, records: Iterator[Record], failed: dict[str, str]) -> Steps[list[Write]]:
-        """Embed a block of documents while the one before it is written."""
-        embedder = Embedder(self.inference_id, self.dimensions, timeout=self.timeout)
-        rejected: list[Write] = []
+    def _add(self, records: Iterable[Record], report: _Report) -> Steps[None]:
+        endpoint = yield from self._endpoint()
+        embedder = Embedder(endpoint.inference_id, self.dimensions, timeout=self.timeout)
+        remaining = _noted(records, report)
         ready: list[Write] = []
-        while (taken := list(islice(records, BLOCK))) or ready:
-            block = [record for record in taken if _embeds(endpoint, record, failed)]
-            contents = [content for content in (record.content for record in block) if not isinstance(content, InputError)]
-            calls = embedder.content_calls(endpoint, contents, "ingest")
-            embeds: list[Call[Any]] = [replace(cast("Call[Any]", call), rescue=skip) for call in calls]
+        while (block := list(islice(remaining, BLOCK))) or ready:
+            fit = [record for record in block if self._fits(endpoint, record, report)]
+            embeds: list[Call[Any]] = []
+            if self.field_type == "dense_vector":
+                calls = embedder.content_calls(endpoint, [cast("Content", each.content) for each in fit], "ingest")
+                embeds = [replace(cast("Call[Any]", call), rescue=apart) for call in calls]
+            else:
+                ready = [Write(each.id, {**each.source, str(self.field): each.content}) for each in fit]
+            failed_before, written_before = len(report.failed), report.written
             answers: list[list[Any]] = yield from ask([*embeds, *self._bulks(ready)])
-            rejected += _rejected(answers[len(embeds) :], failed)
-            ready = []
-            vectors = (vector for batch in answers[: len(embeds)] for vector in batch)
-            for record, vector in zip(block, vectors, strict=True):
+            again = report.note(answers[len(embeds) :])
+            yield from self._write(again, report, resends=RESENDS)
+            sent, ready = ready, []
+            vectors = [vector for batch in answers[: len(embeds)] for vector in batch]
+            for record, vector in zip(fit if embeds else (), vectors, strict=True):
                 if isinstance(vector, JinaEISError):
-                    failed[record.id] = vector.message
+                    report.failed[record.id] = vector.message
                 elif isinstance(vector[0], list):
-                    failed[record.id] = "A PDF has a vector for each page, and a document has one. Add its pages one by one."
+                    report.failed[record.id] = _PAGES
                 else:
-                    ready.append(Write(record.id, {**record.source, self.field: vector}))
-        return rejected
+                    ready.append(Write(record.id, {**record.source, str(self.field): vector}))
+            if sent and report.written == written_before and len(report.failed) - failed_before >= len(sent) > BULK_DOCUMENTS:
+                raise JinaEISError("Nothing of a whole block of documents could be written.")
+
+    def _fits(self, endpoint: EndpointInfo, record: Record, report: _Report) -> bool:
+        """Whether the field can take a record; if not, why is noted."""
+        content = record.content
+        try:
+            if isinstance(content, InputError):
+                raise content
+            if self.field_type == "semantic_text" and not isinstance(content, str):
+                raise InputError(
+                    f"{label(content)} is no text, and semantic_text takes nothing else. "
+                    'Make the index with field_type="semantic" (Elastic Stack 9.5) or "dense_vector".'
+                )
+            if self.field_type == "semantic" and isinstance(content, tuple):
+                raise InputError('A semantic field embeds the parts of a document apart. Use "dense_vector" for fused inputs.')
+            if self.field_type == "semantic" and isinstance(content, Medium) and content.size > SEMANTIC_BYTES:
+                raise InputError(
+                    f"{label(content)} has {content.size:,} bytes, and a semantic field takes {SEMANTIC_BYTES:,} by default "
+                    "(indices.inference.max_binary_input_size; serverless takes no more). Make it smaller, or use dense_vector."
+                )
+            check_modalities(endpoint, [content], [len(report.ids) - 1])
+        except InputError as error:
+            report.failed[record.id] = error.message
+            return False
+        return True
+
+    def _write(self, writes: list[Write], report: _Report, resends: int = RESENDS + 1) -> Steps[None]:
+        """Send writes, and those again that Elasticsearch has no room for."""
+        for _ in range(resends):
+            if not writes:
+                return
+            writes = report.note((yield from ask(self._bulks(writes))))
+        report.failed.update((write.id, _NO_ROOM) for write in writes)
 
     def _bulks(self, writes: Iterable[Write]) -> Iterator[Call[list[Outcome]]]:
         batch: list[Write] = []
@@ -242,58 +315,33 @@ class Indexer:
             yield replace(bulk(self.index, batch), rescue=partial(_apart, batch))
 
 
-def _counted(records: Iterable[Record], ids: list[str]) -> Iterator[Record]:
-    """The same records, whose ids are noted as they come.
-
-    Raises:
-        InputError: an id comes twice: nobody could tell which of the two would be written last.
-    """
-    seen: set[str] = set()
+def _noted(records: Iterable[Record], report: _Report) -> Iterator[Record]:
+    """The same records, as they come; of two with one id, the first."""
     for record in records:
-        if record.id in seen:
-            raise InputError(f"The id {record.id!r} is given to two documents. The documents before the second were written.")
-        seen.add(record.id)
-        ids.append(record.id)
-        yield record
+        if record.id in report.seen:
+            report.failed[record.id] = _TWICE
+        else:
+            report.seen.add(record.id)
+            report.ids.append(record.id)
+            yield record
 
 
-def _embeds(endpoint: EndpointInfo, record: Record, failed: dict[str, str]) -> bool:
-    """Whether the endpoint embeds a record; if not, why is noted."""
+def _refresh(index: str, report: _Report) -> Steps[None]:
     try:
-        if isinstance(record.content, InputError):
-            raise record.content
-        check_modalities(endpoint, [record.content], [0])
-    except InputError as error:
-        failed[record.id] = error.message
-        return False
-    return True
+        yield from ask([refresh_index(index)])
+    except JinaEISError as error:
+        if report.failed:
+            raise report.error(error) from error
+        error.message = (
+            f"All documents are written, but searches may not see them yet (refresh=False asks for no more): {error.message}"
+        )
+        raise
 
 
 def _apart(writes: Sequence[Write], call: Call[Any], error: JinaEISError, others: bool) -> Steps[list[Outcome]]:
     """What becomes of the writes of a failed request, when they are sent apart."""
-    if error.transient and not others:
-        raise error
-    outcomes = yield from skip(call, error, others)
+    outcomes = yield from apart(call, error, others)
     return [
         Outcome(write, outcome.status or 0, outcome.message) if isinstance(outcome, JinaEISError) else outcome
         for write, outcome in zip(writes, outcomes, strict=True)
     ]
-
-
-def _rejected(answers: Iterable[Sequence[Outcome]], failed: dict[str, str]) -> list[Write]:
-    """The writes that Elasticsearch had no room for; why others failed is noted."""
-    again = []
-    for outcome in (outcome for answer in answers for outcome in answer):
-        if outcome.rejected:
-            again.append(outcome.write)
-        elif outcome.reason is not None:
-            failed[outcome.write.id] = outcome.reason
-    return again
-
-
-def _documents_failed(failed: Mapping[str, str], ids: Sequence[str]) -> DocumentsFailedError:
-    shown = "; ".join(f"{each!r}: {why}" for each, why in list(failed.items())[:SHOWN])
-    more = f"; and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
-    done = [each for each in ids if each not in failed]
-    told = f"{len(failed)} of {len(ids) or len(failed)} documents failed: {shown}{more}. The others were written."
-    return DocumentsFailedError(told, failed, done)

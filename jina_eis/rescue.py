@@ -18,7 +18,7 @@ from .errors import (
 )
 from .wire import Call, Steps, ask
 
-__all__ = ["RESCUES", "OnError", "narrow", "skip"]
+__all__ = ["RESCUES", "OnError", "apart", "narrow", "skip"]
 
 A = TypeVar("A")
 
@@ -55,6 +55,17 @@ def skip(call: Call[list[A]], error: JinaEISError, _: bool) -> Steps[list[A | Ji
     if call.halves and all(isinstance(outcome, JinaEISError) for outcome in outcomes):
         raise error
     return outcomes
+
+
+def apart(call: Call[list[A]], error: JinaEISError, others: bool) -> Steps[list[A | JinaEISError]]:
+    """As `skip`, for calls of which the one knows nothing of the other: errors may be all that is left of a batch.
+
+    Raises:
+        JinaEISError: the error, if it has nothing to do with the inputs, or if nothing tells that others would pass.
+    """
+    if error.transient and not others:
+        raise error
+    return (yield from _skip(call, error))
 
 
 OnError = Literal["raise", "skip"]

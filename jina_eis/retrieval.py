@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 from typing_extensions import Self
 
 from .errors import ConfigurationError, InputError
-from .indexing import DEFAULT_ENDPOINT, FieldType, Indexer
+from .indexing import FieldType, Indexer
 from .inputs import Content, Get, Link, Part, content, content_list
 from .search import PASSAGES, RANK_CONSTANT, Found, Fusion, Query, Searcher, SearchType, check_filters
 from .settings import ServiceSettings
-from .wire import Steps, ask
+from .wire import Steps, ask, well_formed
 from .wire_search import delete_index
 
-__all__ = ["RetrieverSettings", "metadata_of", "new_id"]
+MOST = 10_000  # documents of a search, Elasticsearch's index.max_result_window
+
+__all__ = ["RetrieverSettings", "metadata_of", "new_id", "scores_of"]
 
 
 class RetrieverSettings(ServiceSettings):
@@ -28,12 +30,12 @@ class RetrieverSettings(ServiceSettings):
     search_type: SearchType = "semantic"
     """"semantic": a semantic_text or semantic field, which Elasticsearch embeds by itself. "knn": a dense_vector field.
     "hybrid": one of them, and words (BM25)."""
-    k: int = Field(default=10, ge=1)
+    k: int = Field(default=10, ge=1, le=MOST)
     """Most documents to return."""
     field: str | None = Field(default=None, min_length=1)
     """The field that is searched by meaning. None: the only one that fits; "embedding" in an index that is made here."""
-    content_field: str = Field(default="text", min_length=1)
-    """The field with the text."""
+    content_field: str | None = Field(default=None, min_length=1)
+    """The field with the text. None: `text` or `content`, or a semantic_text field that is searched."""
     inference_id: str | None = Field(default=None, min_length=1)
     """The endpoint that embeds. None: the one that the index names; `.jina-embeddings-v5-text-small` for a new index."""
     dimensions: int | None = Field(default=None, ge=1)
@@ -48,7 +50,7 @@ class RetrieverSettings(ServiceSettings):
     """How many of a document's best passages to return; True for three. Of semantic fields."""
     fusion: Fusion = "rrf"
     """How hybrid search joins words and meaning: "rrf" by ranks, "linear" by scores (minmax)."""
-    weights: tuple[float, float] | None = None
+    weights: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
     """What words and meaning weigh in that. None: the same. With "rrf" from Elastic Stack 9.2."""
     rank_constant: int = Field(default=RANK_CONSTANT, ge=1)
     """Of reciprocal rank fusion."""
@@ -67,9 +69,13 @@ class RetrieverSettings(ServiceSettings):
     chunking_settings: dict[str, Any] | None = None
     """How semantic_text cuts texts into passages, for an index that is made here."""
 
+    _always: ClassVar[tuple[str, ...]] = ()
+    _text_field: ClassVar[str] = "text"
+
     @model_validator(mode="after")
     def _check_search(self) -> Self:
         self._searcher(self.filter)
+        self._indexer()
         return self
 
     def delete_index(self) -> None:
@@ -98,6 +104,7 @@ class RetrieverSettings(ServiceSettings):
             filters=check_filters(filter),
             min_score=self.min_score,
             source_fields=self.source_fields,
+            always=self._always,
             passages=PASSAGES if self.highlight is True else int(self.highlight),
             fusion=self.fusion,
             weights=self.weights,
@@ -109,13 +116,12 @@ class RetrieverSettings(ServiceSettings):
         )
 
     def _indexer(self) -> Indexer:
-        wanted: FieldType = self.field_type or ("dense_vector" if self.search_type == "knn" else "semantic_text")
         return Indexer(
             index=self.index_name,
-            field=self.field or "embedding",
-            field_type=wanted,
-            content_field=self.content_field,
-            inference_id=self.inference_id or DEFAULT_ENDPOINT,
+            content_field=self.content_field or self._text_field,
+            field=self.field,
+            field_type=self.field_type or ("dense_vector" if self.search_type == "knn" else None),
+            inference_id=self.inference_id,
             dimensions=self.dimensions,
             index_options=self.index_options,
             chunking_settings=self.chunking_settings,
@@ -124,17 +130,15 @@ class RetrieverSettings(ServiceSettings):
 
     def _find(self, query: Query, k: int | None, filter: Any) -> Steps[list[Found]]:  # noqa: A002
         """The best documents. What is asked is checked before any step is taken."""
-        if k is not None and (not isinstance(k, int) or k < 1):
-            raise ConfigurationError(f"k={k!r}: it is a whole number from 1 on.")
-        own = [] if self.filter is None else self.filter if isinstance(self.filter, list) else [self.filter]
-        more = [] if filter is None else filter if isinstance(filter, list) else [filter]
-        return self._searcher([*own, *more]).find(query, k or self.k)
+        if k is not None and (not isinstance(k, int) or not 1 <= k <= MOST):
+            raise ConfigurationError(f"k={k!r}: it is a whole number from 1 to {MOST:,}.")
+        return self._searcher([*check_filters(self.filter), *check_filters(filter)]).find(query, k or self.k)
 
     def _query(self, query: Any, get: Get | None = None) -> Query:
         found = content(query, may_fetch=self.allow_url_fetch, adapt=self._adapt, get=get)
         if isinstance(found, str) and not found.strip():
             raise InputError("The query is empty.")
-        return Query.of(found)
+        return Query.of(well_formed(found) if isinstance(found, str) else found)
 
     def _contents(self, items: Iterable[Any], get: Get | None = None) -> list[Content]:
         return content_list(items, may_fetch=self.allow_url_fetch, adapt=self._adapt, get=get)
@@ -149,14 +153,22 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def metadata_of(found: Found, content_field: str) -> dict[str, Any]:
+def metadata_of(found: Found, content_field: str | None) -> dict[str, Any]:
     """What a document carries besides its text: its fields, where it was found, and its scores."""
     hit = found.hit
-    fields = {name: value for name, value in hit.source.items() if name not in (content_field, "metadata")}
     held = hit.source.get("metadata")
-    metadata = {**fields, **(held if isinstance(held, Mapping) else {}), "_index": hit.index, "_score": hit.score}
+    apart = (content_field, "metadata") if isinstance(held, Mapping) else (content_field,)
+    metadata = {name: value for name, value in hit.source.items() if name not in apart}
+    if isinstance(held, Mapping):
+        metadata.update(held)
+    return {**metadata, "_index": hit.index, **scores_of(found)}
+
+
+def scores_of(found: Found) -> dict[str, Any]:
+    """The scores of a document, and its best passages if they were asked for."""
+    scores: dict[str, Any] = {"_score": found.hit.score}
     if found.relevance_score is not None:
-        metadata["relevance_score"] = found.relevance_score
-    if hit.highlights:
-        metadata["highlights"] = [passage for passages in hit.highlights.values() for passage in passages]
-    return metadata
+        scores["relevance_score"] = found.relevance_score
+    if found.hit.highlights:
+        scores["highlights"] = [passage for passages in found.hit.highlights.values() for passage in passages]
+    return scores

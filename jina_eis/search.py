@@ -7,7 +7,7 @@ index once. Nothing here sends or waits.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from .compatibility import check_modalities, check_spaces
@@ -30,9 +30,11 @@ SEARCH_TYPES: dict[SearchType, tuple[str, ...]] = {
     "hybrid": ("semantic_text", "dense_vector", "semantic"),
 }
 RANK_WINDOW = 64  # documents that are fused and reranked; what the listwise models see at a time [models.py]
+SINGLE_PRECISION = 1e-6  # within this, Elasticsearch's scores are equal
 RANK_CONSTANT = 60  # of reciprocal rank fusion; Elasticsearch's default
 CANDIDATES = 100  # the least that each shard looks at for a vector search
 PASSAGES = 3
+CONTENT_FIELDS = ("text", "content")  # as the Elasticsearch stores of LangChain and LlamaIndex call it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A hit, with the reranker's own score if there was one."""
+    """A hit, with its text, and the reranker's own score if there was one."""
 
     hit: Hit
+    text: str
     relevance_score: float | None
 
 
@@ -72,12 +75,13 @@ class Searcher:
         search_type: "semantic" for a field that Elasticsearch embeds by itself, "knn" for vectors, "hybrid" for one of them
             and words (BM25).
         field: The field that is searched by meaning; None for the only one there is.
-        content_field: The field with the text.
+        content_field: The field with the text; None for `text` or `content`, or a semantic_text field that is searched.
         inference_id: The endpoint for queries; None for the one that the index names.
         dimensions: Length of the vectors, where they were cut; the query is then embedded here and cut too.
         filters: Queries that every hit must match; they reach every branch.
         min_score: The least score of a hit, on the reranker's own scale if there is one.
         source_fields: Fields to return beside the text; None for all that are no vectors.
+        always: Fields to return whatever `source_fields` says.
         passages: How many of the best passages of a hit to return; 0 for none.
         fusion: How hybrid search joins its two lists.
         weights: What words and meaning weigh in that.
@@ -94,12 +98,13 @@ class Searcher:
     index: str
     search_type: SearchType
     field: str | None
-    content_field: str
+    content_field: str | None = None
     inference_id: str | None = None
     dimensions: int | None = None
     filters: Sequence[Mapping[str, Any]] = ()
     min_score: float | None = None
     source_fields: Sequence[str] | None = None
+    always: Sequence[str] = ()
     passages: int = 0
     fusion: Fusion = "rrf"
     weights: tuple[float, float] | None = None
@@ -120,13 +125,23 @@ class Searcher:
         window = self._window(k)
         index = yield from describe_index(self.index)
         field = self._field(index)
+        self = replace(self, content_field=self._content(index, field))
         yield from self._check(index, field)
         retriever = yield from self._retriever(index, field, query, window)
         body = self._body(index, field, retriever, k)
         (hits,) = yield from ask([search(self.index, body, self.rerank_inference_id or self._endpoint(index, field) or "")])
-        if not self.rerank_inference_id:
-            return [Found(hit, None) for hit in hits]
-        return [Found(hit, None if hit.score is None else model_score(hit.score)) for hit in hits]
+        reranked = bool(self.rerank_inference_id)
+        return [
+            Found(hit, hit.text(str(self.content_field)), model_score(hit.score) if reranked and hit.score is not None else None)
+            for hit in hits
+        ]
+
+    def _content(self, index: Index, field: Field) -> str:
+        """The field with the text."""
+        if self.content_field:
+            return self.content_field
+        known = next((name for name in CONTENT_FIELDS if name in index.fields), None)
+        return known or (field.name if field.type == "semantic_text" else CONTENT_FIELDS[0])
 
     def _window(self, k: int) -> int:
         window = self.rank_window_size or max(RANK_WINDOW, 0 if self.rerank_inference_id else k)
@@ -162,7 +177,7 @@ class Searcher:
     def _check(self, index: Index, field: Field) -> Steps[None]:
         """That the text is where it is looked for, and that query and documents meet in one vector space."""
         if self.search_type == "hybrid" or self.rerank_inference_id:
-            text = index.fields.get(self.content_field)
+            text = index.fields.get(str(self.content_field))
             wanted = (
                 ("text", "match_only_text")
                 if self.search_type == "hybrid"
@@ -208,7 +223,7 @@ class Searcher:
                     "inference_id": self.rerank_inference_id,
                     "inference_text": _text(query, "the reranker reads it"),
                     "rank_window_size": window,
-                    **({} if self.min_score is None else {"min_score": shown_score(self.min_score)}),
+                    **({} if self.min_score is None else {"min_score": shown_score(self.min_score) * (1 - SINGLE_PRECISION)}),
                 }
             }
         if self.min_score is not None:
@@ -217,6 +232,10 @@ class Searcher:
 
     def _by_meaning(self, index: Index, field: Field, query: Query, window: int) -> Steps[dict[str, Any]]:
         if query.vector is not None:
+            if field.dims and len(query.vector) != field.dims:
+                raise ConfigurationError(
+                    f"The query's vector has {len(query.vector)} dimensions, and those in {field.name!r} have {field.dims}."
+                )
             return self._knn(field, window, {"query_vector": query.vector})
         content = query.content
         endpoint = self._endpoint(index, field)
@@ -288,23 +307,23 @@ class Searcher:
     def _body(self, index: Index, field: Field, retriever: dict[str, Any], k: int) -> dict[str, Any]:
         body: dict[str, Any] = {"retriever": retriever, "size": k}
         if self.source_fields is not None:
-            body["_source"] = {"includes": [self.content_field, *self.source_fields]}
+            body["_source"] = {"includes": [self.content_field, *self.source_fields, *self.always]}
         else:
             vectors = [each.name for each in index.of_types(*VECTORS) if each.name != self.content_field]
             body["_source"] = {"excludes": vectors} if vectors else True
-        if self.passages:
+        if self.passages and field.type != "dense_vector":
             body["highlight"] = {"fields": {field.name: {"number_of_fragments": self.passages, "order": "score"}}}
         return body
 
 
-def describe_index(index: str) -> Steps[Index]:
-    """What an index holds.
+def describe_index(index: str, *, fresh: bool = False) -> Steps[Index]:
+    """What an index holds; `fresh` for what it holds now, even if it is known what it held.
 
     Raises:
         IndexNotFoundError: there is no such index.
     """
     try:
-        return (yield from ask([get_index(index)]))[0]
+        return (yield from ask([get_index(index, keep=not fresh)]))[0]
     except IndexNotFoundError as error:
         error.message = f"There is no index {index!r}. Documents that are added create it, or check index_name."
         raise

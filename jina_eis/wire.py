@@ -49,6 +49,8 @@ class Call(Generic[A]):
         params: Query parameters.
         body: What is sent as JSON; None for nothing.
         rescue: Steps to take when it has failed for good, as in `driver.Rescue`; None for what the stream says.
+        outdates: Path of an answer that the driver must not keep any longer: when this call has failed, or has changed
+            something (PUT, DELETE).
         lines: The body is a list that is sent as one JSON document a line.
         load: Makes the body in place of `body`. It may read files: a driver calls it once, off the event loop, when the call
             is about to be sent.
@@ -76,6 +78,7 @@ class Call(Generic[A]):
     halves: Callable[[], list[Call[A]]] | None = None
     load: Callable[[], Any] | None = None
     lines: bool = False
+    outdates: str = ""
     rescue: Callable[..., Generator[Iterable[Call[Any]], list[Any], A]] | None = None
 
     def loaded(self) -> Call[A]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from .errors import InputError, InvalidAnswerError, RateLimitError
+from .errors import ConfigurationError, IndexNotFoundError, InputError, InvalidAnswerError, RateLimitError
 from .inputs import Part
 from .media import Medium
 from .wire import Call, as_item, well_formed
@@ -94,6 +94,17 @@ class Hit:
     source: Mapping[str, Any]
     highlights: Mapping[str, list[str]] = field(default_factory=dict)
 
+    def text(self, name: str) -> str:
+        """The text in a field, which may lie in objects and be a list; "" if there is none."""
+        value: Any = self.source.get(name)
+        if value is None:
+            value = self.source
+            for part in name.split("."):
+                value = value.get(part) if isinstance(value, Mapping) else None
+        if isinstance(value, (list, tuple)):
+            return "\n".join(each for each in value if isinstance(each, str))
+        return value if isinstance(value, str) else "" if value is None else str(value)
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
@@ -128,9 +139,9 @@ class Outcome:
         return self.status == _REJECTED
 
 
-def get_index(index: str) -> Call[Index]:
-    """Describe an index. Asked once for the life of a driver."""
-    return Call("GET", f"/{_quoted(index)}/_mapping", lambda body: _read_index(index, body), keep=True)
+def get_index(index: str, *, keep: bool) -> Call[Index]:
+    """Describe an index; `keep` for once in the life of a driver, unless a search fails or the index is made anew."""
+    return Call("GET", _mapping(index), lambda body: _read_index(index, body), keep=keep)
 
 
 def create_index(index: str, properties: Mapping[str, Any], inference_id: str | None) -> Call[bool]:
@@ -138,7 +149,7 @@ def create_index(index: str, properties: Mapping[str, Any], inference_id: str | 
     mappings: dict[str, Any] = {"properties": properties}
     if inference_id:
         mappings["_meta"] = {META: {"inference_id": inference_id}}
-    return Call("PUT", f"/{_quoted(index)}", lambda body: bool(body), body={"mappings": mappings})
+    return Call("PUT", f"/{_quoted(index)}", bool, body={"mappings": mappings}, outdates=_mapping(index))
 
 
 def bulk(index: str, writes: Sequence[Write]) -> Call[list[Outcome]]:
@@ -161,7 +172,7 @@ def bulk(index: str, writes: Sequence[Write]) -> Call[list[Outcome]]:
 
 def delete_index(index: str) -> Call[bool]:
     """Delete an index and all that it holds."""
-    return Call("DELETE", f"/{_quoted(index)}", bool)
+    return Call("DELETE", f"/{_quoted(index)}", bool, outdates=_mapping(index))
 
 
 def refresh_index(index: str) -> Call[bool]:
@@ -178,6 +189,7 @@ def search(index: str, body: Mapping[str, Any], endpoint: str) -> Call[list[Hit]
         body=body,
         endpoint=endpoint,
         bucket=f"search {index}",
+        outdates=_mapping(index),
     )
 
 
@@ -200,11 +212,16 @@ def model_score(shown: float) -> float:
 
 
 def shown_score(score: float) -> float:
-    """What Elasticsearch makes of a reranker's score: max(score, 0) + min(exp(score), 1)."""
+    """What Elasticsearch makes of a reranker's score: max(score, 0) + min(exp(score), 1), in single precision."""
     return max(score, 0.0) + math.exp(min(score, 0.0))
 
 
 def _read_index(name: str, body: Any) -> Index:
+    if body == {}:
+        raise IndexNotFoundError(f"There is no index {name!r}.")
+    if isinstance(body, dict) and len(body) > 1:
+        found = ", ".join(sorted(body)[:5])
+        raise ConfigurationError(f"index_name={name!r} names {len(body)} indices: {found}. Choose one of them.")
     try:
         (described,) = body.values()  # under the index's own name, if an alias was asked for
         mappings = described["mappings"]
@@ -231,16 +248,19 @@ def _read_fields(properties: Mapping[str, Any], prefix: str) -> Iterator[Field]:
 
 
 def _lines(writes: Sequence[Write]) -> Iterator[bytes]:
+    for write in writes:
+        yield _json(write, {"delete" if write.source is None else "index": {"_id": write.id}})
+        if write.source is not None:
+            yield _json(write, {name: _plain(value) for name, value in write.source.items()})
+
+
+def _json(write: Write, line: Mapping[str, Any]) -> bytes:
     import orjson
 
-    for write in writes:
-        yield orjson.dumps({"delete" if write.source is None else "index": {"_id": write.id}})
-        if write.source is not None:
-            source = {name: _plain(value) for name, value in write.source.items()}
-            try:
-                yield orjson.dumps(source, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
-            except TypeError as failed:
-                raise InputError(f"Document {write.id!r} cannot be written as JSON: {failed}.") from None
+    try:
+        return orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    except TypeError as failed:
+        raise InputError(f"Document {write.id!r} cannot be written as JSON: {failed}.") from None
 
 
 def _plain(value: Any) -> Any:
@@ -303,6 +323,10 @@ def _read_hits(body: Any) -> list[Hit]:
         ]
     except (AttributeError, KeyError, TypeError):
         raise InvalidAnswerError("The answer to a search holds no hits.") from None
+
+
+def _mapping(index: str) -> str:
+    return f"/{_quoted(index)}/_mapping"
 
 
 def _quoted(index: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
-from itertools import repeat
-from typing import Any, ClassVar
+from itertools import repeat, zip_longest
+from typing import Any, ClassVar, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -22,6 +22,10 @@ from jina_eis.search import Found
 from .media import from_blob
 
 __all__ = ["JinaEISRetriever"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+_NONE: Any = object()
 
 
 class JinaEISRetriever(RetrieverSettings, BaseRetriever):
@@ -144,7 +148,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         return retriever
 
     def add_documents(
-        self, documents: Iterable[Document], *, ids: Iterable[str] | None = None, refresh: bool = True, **_: Any
+        self, documents: Iterable[Document], *, ids: Iterable[str] | None = None, refresh: bool = True
     ) -> list[str]:
         """Index documents, as many as there are: they are taken as they are needed.
 
@@ -159,13 +163,13 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         Raises:
             DocumentsFailedError: some could not be indexed; it names them, and all others were.
         """
-        return self._run(self._indexer().add(_documents(documents, ids, self.content_field), refresh))
+        return self._run(self._indexer().add(_documents(documents, ids, self._text_of()), refresh))
 
     async def aadd_documents(
-        self, documents: Iterable[Document], *, ids: Iterable[str] | None = None, refresh: bool = True, **_: Any
+        self, documents: Iterable[Document], *, ids: Iterable[str] | None = None, refresh: bool = True
     ) -> list[str]:
         """As `add_documents`, without blocking the event loop."""
-        return await self._arun(self._indexer().add(_documents(documents, ids, self.content_field), refresh))
+        return await self._arun(self._indexer().add(_documents(documents, ids, self._text_of()), refresh))
 
     def add_texts(
         self,
@@ -199,14 +203,14 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
             documents: What is returned when an item is found, one for each; default: empty ones.
             refresh: Whether searches see them when this returns.
         """
-        return self._run(self._indexer().add(_media(self._contents(items), documents, self.content_field), refresh))
+        return self._run(self._indexer().add(_media(self._contents(items), documents, self._text_of()), refresh))
 
     async def aadd_contents(
         self, items: Iterable[Embeddable], documents: Iterable[Document] | None = None, *, refresh: bool = True
     ) -> list[str]:
         """As `add_contents`, without blocking the event loop."""
         contents = await in_thread(partial(self._contents, items))
-        return await self._arun(self._indexer().add(_media(contents, documents, self.content_field), refresh))
+        return await self._arun(self._indexer().add(_media(contents, documents, self._text_of()), refresh))
 
     def delete(self, ids: Iterable[str], *, refresh: bool = True) -> None:
         """Delete documents by their ids. Those that do not exist are passed over."""
@@ -244,14 +248,10 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         return params
 
     def _documents(self, found: Sequence[Found]) -> list[Document]:
-        return [
-            Document(
-                id=each.hit.id,
-                page_content=str(each.hit.source.get(self.content_field, "")),
-                metadata=metadata_of(each, self.content_field),
-            )
-            for each in found
-        ]
+        return [Document(id=each.hit.id, page_content=each.text, metadata=metadata_of(each, self._text_of())) for each in found]
+
+    def _text_of(self) -> str:
+        return self.content_field or self._text_field
 
     def _adapt(self, value: Any) -> Part | None:
         return from_blob(value)
@@ -262,18 +262,28 @@ def _made(texts: Iterable[str], metadatas: Iterable[dict[str, Any]] | None) -> I
         raise InputError("Texts come as a list of strings. For a single text write [text].")
     if metadatas is None:
         return (Document(page_content=text) for text in texts)
-    return (Document(page_content=text, metadata=metadata) for text, metadata in zip(texts, metadatas, strict=True))
+    return (Document(page_content=text, metadata=metadata) for text, metadata in _pairs(texts, metadatas, "metadatas"))
 
 
 def _documents(documents: Iterable[Document], ids: Iterable[str] | None, content_field: str) -> Iterator[Record]:
-    given = repeat(None) if ids is None else ids
-    for document, each in zip(documents, given, strict=ids is not None):
+    pairs = zip(documents, repeat(None), strict=False) if ids is None else _pairs(documents, ids, "ids")
+    for document, each in pairs:
         yield _record(document.page_content, document, each, content_field)
 
 
 def _media(contents: Sequence[Content], documents: Iterable[Document] | None, content_field: str) -> Iterator[Record]:
-    for content, document in zip(contents, documents or repeat(Document(page_content="")), strict=documents is not None):
+    empty = repeat(Document(page_content=""))
+    pairs = zip(contents, empty, strict=False) if documents is None else _pairs(contents, documents, "documents")
+    for content, document in pairs:
         yield _record(content, document, None, content_field)
+
+
+def _pairs(one: Iterable[A], other: Iterable[B], name: str) -> Iterator[tuple[A, B]]:
+    """Both side by side. Raises InputError if they are not of one length."""
+    for mine, theirs in zip_longest(one, other, fillvalue=_NONE):
+        if mine is _NONE or theirs is _NONE:
+            raise InputError(f"There are {'more' if mine is _NONE else 'fewer'} {name} than documents. Pass one for each.")
+        yield mine, theirs
 
 
 def _record(content: Content, document: Document, id_: str | None, content_field: str) -> Record:

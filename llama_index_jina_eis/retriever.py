@@ -11,14 +11,13 @@ from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle, TextNode
 from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
-from pydantic import Field
 from typing_extensions import Self
 
 from jina_eis.errors import InputError
 from jina_eis.indexing import Record
 from jina_eis.inputs import Content, Get, Link, Part, address, content, in_thread, text_list
 from jina_eis.media import Medium
-from jina_eis.retrieval import RetrieverSettings, metadata_of
+from jina_eis.retrieval import RetrieverSettings, metadata_of, scores_of
 from jina_eis.search import Found, Query
 from jina_eis.settings import ServiceSettings
 
@@ -31,7 +30,8 @@ class _Settings(RetrieverSettings):
     """The settings, which LlamaIndex's base class has no place for."""
 
     product: ClassVar[str] = f"llama-index-jina-eis/{version('jina-eis')}"
-    content_field: str = Field(default="content", min_length=1)
+    _always: ClassVar[tuple[str, ...]] = ("metadata._node_content", "metadata._node_type")
+    _text_field: ClassVar[str] = "content"
 
     def _adapt(self, value: Any) -> Part | Link | None:
         return held(value)
@@ -52,6 +52,8 @@ class JinaEISRetriever(BaseRetriever):
             inside Elasticsearch, in the same request. Default: None.
         filter: A query of Elasticsearch, or a list of them, that every node must match. Default: None.
         content_field: The field with the text. Default: "content".
+        trust_query_embedding: Whether the embedding of a `QueryBundle` is searched even if it has a text. LlamaIndex's own
+            retrievers leave theirs there, of another model, when several retrievers share a query. Default: False.
         callback_manager, objects, object_map, verbose: LlamaIndex's own.
 
     field, inference_id, dimensions, min_score, source_fields, highlight, fusion, weights, rank_constant, num_candidates,
@@ -59,9 +61,9 @@ class JinaEISRetriever(BaseRetriever):
     es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries and max_concurrency at
     `ServiceSettings`. An argument that does not exist is an error.
 
-    Nodes come back with their ids, metadata and relationships. Their score is the reranker's own, or else Elasticsearch's. A
-    `QueryBundle` with an embedding is searched by that, one with an `image_path` by the image, with its text for words and the
-    reranker.
+    Nodes come back with their ids, metadata and relationships. Their score is the reranker's own, or else Elasticsearch's;
+    `_score`, `relevance_score` and `highlights` are in their metadata, where no model reads them. A `QueryBundle` with an
+    embedding and no text is searched by that, one with an `image_path` by the image, with its text for words and the reranker.
 
     Raises:
         ConfigurationError: (also a ValueError) arguments that cannot work; or with the first query, an index that has no such
@@ -82,6 +84,7 @@ class JinaEISRetriever(BaseRetriever):
     def __init__(
         self,
         *,
+        trust_query_embedding: bool = False,
         callback_manager: CallbackManager | None = None,
         objects: list[Any] | None = None,
         object_map: dict[str, Any] | None = None,
@@ -89,6 +92,7 @@ class JinaEISRetriever(BaseRetriever):
         **settings: Any,
     ) -> None:
         self._settings = _Settings(**settings)
+        self._trusts_embeddings = trust_query_embedding
         super().__init__(callback_manager=callback_manager, objects=objects, object_map=object_map, verbose=verbose)
 
     @classmethod
@@ -132,7 +136,7 @@ class JinaEISRetriever(BaseRetriever):
     async def aadd_nodes(self, nodes: Iterable[BaseNode], *, refresh: bool = True) -> list[str]:
         """As `add_nodes`, without blocking the event loop."""
         settings = self._settings
-        return await settings._arun(settings._indexer().add(self._records(nodes), refresh))
+        return await settings._arun(settings._indexer().add(await in_thread(partial(self._read, nodes)), refresh))
 
     def delete_nodes(self, node_ids: Iterable[str], *, refresh: bool = True) -> None:
         """Delete nodes by their ids. Those that do not exist are passed over."""
@@ -167,7 +171,7 @@ class JinaEISRetriever(BaseRetriever):
 
     def _query(self, bundle: QueryBundle, get: Get | None = None) -> Query:
         text = bundle.query_str.strip() or None
-        if bundle.embedding is not None:
+        if bundle.embedding is not None and (not text or self._trusts_embeddings):
             return Query(text, None, bundle.embedding)
         if bundle.image_path:
             image = content(
@@ -185,27 +189,28 @@ class JinaEISRetriever(BaseRetriever):
             raise InputError("The query is empty.")
         return Query(text or meant, meant)
 
-    def _records(self, nodes: Iterable[BaseNode]) -> Iterator[Record]:
+    def _records(self, nodes: Iterable[BaseNode], get: Get | None = None) -> Iterator[Record]:
         settings = self._settings
-        takes_media = settings._indexer().field_type != "semantic_text"
+        takes_media = settings._indexer().field_type in ("semantic", "dense_vector")
         for node in nodes:
             embedded: Content | InputError
             try:
-                embedded = content(node, may_fetch=settings.allow_url_fetch, adapt=node_content if takes_media else _text)
+                adapt = node_content if takes_media else _text
+                embedded = content(node, may_fetch=settings.allow_url_fetch, adapt=adapt, get=get)
             except InputError as error:
                 embedded = error
             source = {
-                settings.content_field: node.get_content(metadata_mode=MetadataMode.NONE),
+                settings.content_field or settings._text_field: node.get_content(metadata_mode=MetadataMode.NONE),
                 "metadata": node_to_metadata_dict(node, remove_text=True, flat_metadata=False),
             }
             yield Record(node.node_id, embedded, source)
 
+    def _read(self, nodes: Iterable[BaseNode], get: Get | None = None) -> list[Record]:
+        return list(self._records(nodes, get))
+
     def _nodes(self, found: Sequence[Found]) -> list[NodeWithScore]:
         return [
-            NodeWithScore(
-                node=_node(each, self._settings.content_field),
-                score=each.hit.score if each.relevance_score is None else each.relevance_score,
-            )
+            NodeWithScore(node=_node(each), score=each.hit.score if each.relevance_score is None else each.relevance_score)
             for each in found
         ]
 
@@ -214,10 +219,14 @@ def _text(value: Any) -> Part | Medium | None:
     return value.get_content(metadata_mode=MetadataMode.EMBED) if isinstance(value, BaseNode) else None
 
 
-def _node(found: Found, content_field: str) -> BaseNode:
-    """The node that was indexed, or one made of a document that somebody else indexed."""
-    text = str(found.hit.source.get(content_field, ""))
+def _node(found: Found) -> BaseNode:
+    """The node that was indexed, or one made of a document that somebody else indexed; with its scores, which no model reads."""
     metadata = found.hit.source.get("metadata")
-    if isinstance(metadata, dict) and "_node_content" in metadata:
-        return metadata_dict_to_node(metadata, text=text)
-    return TextNode(id_=found.hit.id, text=text, metadata=metadata_of(found, content_field))
+    if not (isinstance(metadata, dict) and "_node_content" in metadata):
+        return TextNode(id_=found.hit.id, text=found.text, metadata=metadata_of(found, None))
+    node = metadata_dict_to_node(metadata, text=found.text)
+    scores = scores_of(found)
+    node.metadata = {**node.metadata, **scores}
+    node.excluded_embed_metadata_keys = [*node.excluded_embed_metadata_keys, *scores]
+    node.excluded_llm_metadata_keys = [*node.excluded_llm_metadata_keys, *scores]
+    return node

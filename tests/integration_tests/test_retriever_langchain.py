@@ -199,6 +199,37 @@ def test_cut_vectors(make: Any, face: Face, eis: LocalEIS) -> None:
     assert len(eis.requests[-1].body["retriever"]["knn"]["query_vector"]) == len(own.embed_query("x")) == 256
     with pytest.raises(ConfigurationError, match="dimensions=512: the vectors in 'embedding' have 256"):
         face(make(search_type="knn", dimensions=512), "invoke", "ice")
+    with pytest.raises(ConfigurationError, match="the vectors of a semantic_text field are as long as its endpoint's"):
+        make(field_type="semantic_text", dimensions=256)
+
+
+def test_an_index_that_is_gone_is_made_again_by_the_same_object(make: Any, face: Face) -> None:
+    retriever = make()
+    face(retriever, "add_texts", TEXTS, METADATAS)
+    assert found(face(retriever, "invoke", "How do glaciers move?", k=1)) == [0]
+    face(retriever, "delete_index")
+    with pytest.raises(IndexNotFoundError):
+        face(retriever, "invoke", "ice")
+    make(search_type="knn", field="vectors").add_texts(TEXTS, METADATAS)  # by another, and otherwise
+    with pytest.raises(ConfigurationError, match=r"no field for that, but vectors \(dense_vector\)"):
+        face(retriever, "invoke", "ice")
+    with pytest.raises(InputError, match="There are fewer ids than documents"):
+        face(make(search_type="knn"), "add_texts", TEXTS, ids=["1"])
+    with pytest.raises(InputError, match="There are more metadatas than documents"):
+        face(make(search_type="knn"), "add_texts", TEXTS[:1], METADATAS)
+
+
+def test_an_index_of_somebody_else(make: Any, face: Face, eis: LocalEIS) -> None:
+    name = make().index_name
+    with Elasticsearch(eis.url) as client:
+        client.indices.create(
+            index=name, mappings={"properties": {"body": {"type": "semantic_text"}, "title": {"type": "keyword"}}}
+        )
+        client.index(index=name, id="1", document={"body": TEXTS[0], "title": "ice", "metadata": "a string"})
+    (document,) = face(make(), "invoke", "glacier")
+    assert document.page_content == TEXTS[0]
+    assert document.metadata["title"] == "ice"
+    assert document.metadata["metadata"] == "a string"
 
 
 def test_documents_are_replaced_and_deleted_by_their_ids(make: Any, face: Face) -> None:
@@ -262,7 +293,7 @@ def test_a_missing_index_field_or_endpoint(make: Any, face: Face, eis: LocalEIS)
             face(make(**settings), "invoke", "ice")
         assert told in str(caught.value)
     eis.clear()  # of the filter that is nonsense, which the OpenAPI does not know either
-    with pytest.raises(ConfigurationError, match="k=0: it is a whole number from 1 on"):
+    with pytest.raises(ConfigurationError, match=r"k=0: it is a whole number from 1 to 10,000"):
         face(make(), "invoke", "ice", k=0)
 
 

@@ -15,7 +15,7 @@ from llama_index.core import StorageContext
 from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.retrievers import AutoMergingRetriever, QueryFusionRetriever
-from llama_index.core.schema import ImageNode, NodeRelationship, QueryBundle, RelatedNodeInfo, TextNode
+from llama_index.core.schema import ImageNode, MetadataMode, NodeRelationship, QueryBundle, RelatedNodeInfo, TextNode
 from made import png
 
 from jina_eis.errors import ConfigurationError, DocumentsFailedError, IndexNotFoundError, InputError
@@ -81,7 +81,11 @@ def test_nodes_come_back_as_they_went_in(make: Any, face: Face, eis: LocalEIS, s
     given = nodes()
     assert face(retriever, "add_nodes", given) == [node.node_id for node in given]
     found = face(retriever, "retrieve", "How do glaciers move?")
-    assert found[0].node == given[0]
+    first = found[0].node
+    assert (first.node_id, first.text, first.relationships) == (given[0].node_id, given[0].text, given[0].relationships)
+    assert {"n": 0, "author": "me"}.items() <= first.metadata.items()
+    assert first.get_content(metadata_mode=MetadataMode.EMBED) == given[0].get_content(metadata_mode=MetadataMode.EMBED)
+    assert first.get_content(metadata_mode=MetadataMode.LLM) == given[0].get_content(metadata_mode=MetadataMode.LLM)
     assert {each.node.node_id for each in found} == {node.node_id for node in given}
     assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
     eis.clear()
@@ -104,7 +108,10 @@ def test_a_bundle_with_an_embedding_or_an_image(make: Any, face: Face, eis: Loca
     assert face(retriever, "retrieve", QueryBundle("", image_path=str(path)))[0].node.node_id == "image-1"
     assert face(retriever, "retrieve", ImageQuery(str(path)))[0].node.node_id == "image-1"
     vector = JinaEISMultiModalEmbedding(es_url=eis.url).embed_content(png(shade=2), input_type="search")
-    assert face(retriever, "retrieve", QueryBundle("ignored", embedding=vector))[0].node.node_id == "image-2"
+    assert face(retriever, "retrieve", QueryBundle("", embedding=vector))[0].node.node_id == "image-2"
+    trusting = make(search_type="knn", inference_id=OMNI, k=1, trust_query_embedding=True)
+    assert face(trusting, "retrieve", QueryBundle("glacier", embedding=vector))[0].node.node_id == "image-2"
+    assert face(retriever, "retrieve", QueryBundle("glacier", embedding=vector))[0].node.node_id == "node-0"
     assert face(retriever, "retrieve", QueryBundle("x", custom_embedding_strs=[TEXTS[0]]))[0].node.node_id == "node-0"
     reranked = make(search_type="knn", inference_id=OMNI, rerank_inference_id=RERANKER, k=2)
     assert face(reranked, "retrieve", QueryBundle("yeast", image_path=str(path)))[0].node.node_id in ("node-1", "node-3")
@@ -131,12 +138,16 @@ def test_a_semantic_field_embeds_images_by_itself(make: Any, face: Face) -> None
     retriever = make(field_type="semantic", inference_id=OMNI, k=1)
     images = [ImageNode(id_=f"image-{n}", image=base64.b64encode(png(shade=n)).decode()) for n in range(3)]
     face(retriever, "add_nodes", images)
-    assert (
-        face(
-            retriever, "retrieve", QueryBundle("", embedding=None, image_path="data:image/png;base64," + (images[2].image or ""))
-        )[0].node
-        == images[2]
-    )
+    bundle = QueryBundle("", image_path="data:image/png;base64," + (images[2].image or ""))
+    assert face(retriever, "retrieve", bundle)[0].node.image == images[2].image
+
+
+def test_best_passages_and_chosen_fields(make: Any, face: Face) -> None:
+    retriever = make(highlight=True, source_fields=["metadata.author"])
+    face(retriever, "add_nodes", nodes())
+    (first, *_) = face(retriever, "retrieve", "glacier")
+    assert first.node.metadata["highlights"][0].endswith(TEXTS[0])
+    assert first.node.relationships[NodeRelationship.SOURCE].node_id == "the-document"
 
 
 def test_deleting_and_what_others_indexed(make: Any, face: Face, eis: LocalEIS) -> None:
@@ -186,7 +197,7 @@ def test_beside_an_index_of_llama_indexes_own(make: Any, face: Face, eis: LocalE
     retriever = make(search_type="knn", dimensions=64)
     face(retriever, "add_nodes", nodes())
     vector = JinaEISEmbedding(es_url=eis.url, dimensions=64).get_query_embedding("How do glaciers move?")
-    assert face(retriever, "retrieve", QueryBundle("x", embedding=vector))[0].node.node_id == "node-0"
+    assert face(retriever, "retrieve", QueryBundle("", embedding=vector))[0].node.node_id == "node-0"
 
 
 def test_what_cannot_work(make: Any, face: Face) -> None:

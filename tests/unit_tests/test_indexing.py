@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,8 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made import png
 
-from jina_eis.errors import ConfigurationError, DocumentsFailedError, InputError, JinaEISError, error_from_answer
-from jina_eis.indexing import BULK_BYTES, BULK_DOCUMENTS, SEMANTIC_BYTES, Indexer, Record
+from jina_eis.errors import (
+    AuthorizationError,
+    ConfigurationError,
+    DocumentsFailedError,
+    IndexNotFoundError,
+    JinaEISError,
+    error_from_answer,
+)
+from jina_eis.indexing import BLOCK, BULK_BYTES, BULK_DOCUMENTS, SEMANTIC_BYTES, Indexer, Record
 from jina_eis.inputs import content
 from jina_eis.wire import Call, Steps
 
@@ -30,6 +38,7 @@ class Cluster:
         self.documents: dict[str, Any] = {}
         self.bulks: list[int] = []
         self.refreshed = 0
+        self.refresh_denied = False
         self.status: Callable[[str], int] = lambda _: 201
 
     def run(self, steps: Steps[Any]) -> Any:
@@ -57,7 +66,8 @@ class Cluster:
         if call.path.startswith("/_inference"):
             if any("poison" in text for text in call.body["input"]):
                 raise error_from_answer(400, {}, {"error": {"type": "status_exception", "reason": "poison"}})
-            return {"text_embedding": [{"embedding": [1.0] * 1024} for _ in call.body["input"]]}
+            key = "text_embedding" if "/text_embedding/" in call.path else "embeddings"
+            return {key: [{"embedding": [1.0] * 1024} for _ in call.body["input"]]}
         if call.path.endswith("_mapping"):
             if self.mappings is None:
                 raise error_from_answer(
@@ -65,6 +75,8 @@ class Cluster:
                 )
             return {"docs": {"mappings": self.mappings}}
         if call.path.endswith("_refresh"):
+            if self.refresh_denied:
+                raise error_from_answer(403, {}, {"error": {"type": "security_exception", "reason": "unauthorized"}})
             self.refreshed += 1
             return {}
         if call.method == "PUT":
@@ -160,9 +172,8 @@ def test_documents_are_taken_as_they_are_needed() -> None:
     steps = indexer().add(source(), True)
     cluster = Cluster({"text": {"type": "text"}, "embedding": {"type": "semantic_text", "inference_id": TEXT}})
     (mapping,) = list(next(steps))
-    calls = iter(steps.send([cluster.one(mapping)]))
-    next(calls)
-    assert taken <= BULK_DOCUMENTS + 1
+    steps.send([cluster.one(mapping)])
+    assert taken == BLOCK
     steps.close()
 
 
@@ -231,9 +242,96 @@ def test_what_json_has_no_word_for_fails_alone() -> None:
     assert cluster.documents == {"good": {"text": "a�", "embedding": "a�"}}
 
 
-def test_an_id_that_comes_twice() -> None:
-    with pytest.raises(InputError, match="The id '1' is given to two documents"):
-        Cluster().run(indexer().add([*records(3), *records(2)][1:], True))
+def test_of_two_documents_with_one_id_the_first_is_written() -> None:
+    cluster = Cluster()
+    twice = Record("1", "another", {"text": "another"})
+    with pytest.raises(DocumentsFailedError, match="'1': another document before it has the same id"):
+        cluster.run(indexer().add([*records(3), twice], True))
+    assert [each["text"] for each in cluster.documents.values()] == ["text 0", "text 1", "text 2"]
+
+
+@pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
+@pytest.mark.parametrize("bad", [range(128, 256), range(1024, 1040), range(1290, 1300), range(128)])
+def test_bad_documents_that_fill_a_whole_request_cost_no_other(field_type: Any, bad: range) -> None:
+    cluster = Cluster()
+    mixed = [
+        Record(str(n), "poison" if field_type == "dense_vector" and n in bad else "text", {"x": object()} if n in bad else {})
+        for n in range(1300)
+    ]
+    with pytest.raises(DocumentsFailedError, match=f"{len(bad)} of 1300 documents failed: .*The others were written") as caught:
+        cluster.run(indexer(field_type=field_type).add(mixed, True))
+    assert set(caught.value.failed) == {str(n) for n in bad} == {str(n) for n in range(1300)} - set(cluster.documents)
+    assert cluster.refreshed == 1
+
+
+def test_what_ends_an_ingest_comes_with_what_was_written() -> None:
+    cluster = Cluster()
+
+    def source() -> Iterator[Record]:
+        yield from records(3000)
+
+    written = 0
+
+    def status(id_: str) -> int:
+        nonlocal written
+        written += 1
+        if written > 2000:
+            raise error_from_answer(401, {}, {"error": {"type": "security_exception", "reason": "expired"}})
+        return 201
+
+    cluster.status = status
+    with pytest.raises(DocumentsFailedError, match=r"1024 documents were written, and then: HTTP 401 .*expired") as caught:
+        cluster.run(indexer().add(source(), True))
+    assert isinstance(caught.value.__cause__, JinaEISError)
+    cluster.status = lambda _: 201
+    denied = Cluster()
+    denied.refresh_denied = True
+    with pytest.raises(AuthorizationError, match="All documents are written, but searches may not see them yet"):
+        denied.run(indexer().add(records(3), True))
+    assert len(denied.run(indexer().add(records(3), False))) == 3
+
+
+def test_memory_is_that_of_a_block() -> None:
+    def peak(number: int) -> int:
+        cluster = Cluster()
+        cluster.documents = Nothing()
+        tracemalloc.start()
+        cluster.run(indexer().add(records(number, "x" * 2000), False))
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(16_000) < 2 * peak(4000)
+
+
+class Nothing(dict[str, Any]):
+    """Forgets what it is told."""
+
+    def __setitem__(self, *_: Any) -> None: ...
+
+
+def test_what_the_index_says_need_not_be_said_again() -> None:
+    cluster = Cluster({"body": {"type": "semantic_text", "inference_id": OMNI}})
+    cluster.run(indexer(field=None, field_type=None, inference_id=None).add(records(2), True))
+    assert cluster.documents["1"]["body"] == "text 1"
+    cut = Cluster({"v": {"type": "dense_vector", "dims": 32}}, {"inference_id": TEXT})
+    cut.run(indexer(field=None, field_type="dense_vector", inference_id=None).add(records(2), True))
+    assert len(cut.documents["1"]["v"]) == 32
+    two = Cluster({"a": {"type": "semantic_text", "inference_id": TEXT}, "b": {"type": "dense_vector", "dims": 32}})
+    with pytest.raises(ConfigurationError, match=r"Choose one with field. It has: a \(semantic_text\), b \(dense_vector\)"):
+        two.run(indexer(field=None, field_type=None).add(records(1), True))
+
+
+def test_an_index_that_is_gone_is_made_again() -> None:
+    cluster = Cluster()
+    steps = indexer(inference_id=None, field=None, field_type=None)
+    cluster.run(steps.add(records(1), True))
+    cluster.mappings = None
+    cluster.run(steps.add(records(1), True))
+    assert cluster.mappings is not None
+    assert cluster.mappings["properties"]["embedding"]["type"] == "semantic_text"
+    with pytest.raises(IndexNotFoundError):
+        Cluster().run(steps.delete(["1"], True))
 
 
 def test_deleting_passes_over_what_is_gone() -> None:
@@ -247,11 +345,11 @@ def test_deleting_passes_over_what_is_gone() -> None:
 @pytest.mark.parametrize(
     ("properties", "meta", "settings", "told"),
     [
-        ({"text": {"type": "text"}}, None, {}, "field='embedding' does not exist in the index 'docs', and it should be semantic_text."),
+        ({"text": {"type": "text"}}, None, {}, "field='embedding' does not exist in the index 'docs', and it should be semantic_text"),
         ({"embedding": {"type": "dense_vector", "dims": 3}}, None, {}, "field='embedding' is of type dense_vector"),
         ({"embedding": {"type": "semantic_text", "inference_id": OMNI}}, None, {}, f"embedded with {OMNI}, and not with {TEXT}. Pass inference_id='{OMNI}'"),
         ({"embedding": {"type": "dense_vector", "dims": 1024}}, {"inference_id": OMNI}, {"field_type": "dense_vector"}, f"embedded with {OMNI}"),
-        ({"embedding": {"type": "dense_vector", "dims": 256}}, None, {"field_type": "dense_vector"}, "have 256. Pass dimensions=256"),
+        ({"embedding": {"type": "dense_vector", "dims": 256}}, None, {"field_type": "dense_vector", "dimensions": 512}, "have 256. Pass dimensions=256"),
         (None, None, {"field_type": "semantic"}, "is an endpoint for text_embedding, and a semantic field needs one for embedding"),
         (None, None, {"inference_id": ".jina-reranker-v3"}, "is an endpoint for rerank"),
         (None, None, {"field_type": "dense_vector", "dimensions": 300}, "trained for 32, 64"),

@@ -98,6 +98,8 @@ def test_the_query_for_cut_vectors_is_embedded_and_cut_here() -> None:
 
 
 def test_a_vector_of_the_callers_own() -> None:
+    with pytest.raises(ConfigurationError, match="The query's vector has 2 dimensions, and those in 'v' have 1024"):
+        searched({"v": VECTOR}, Query(None, None, [0.5, 0.5]), search_type="knn")
     body = searched({"body": SEMANTIC_TEXT}, Query("words", None, [0.5, 0.5]), search_type="hybrid")
     words, meaning = body["retriever"]["rrf"]["retrievers"]
     assert words == {"standard": {"query": {"match": {"text": {"query": "words"}}}}}
@@ -143,7 +145,7 @@ def test_the_reranker_goes_around_everything() -> None:
         "inference_id": ".jina-reranker-v3",
         "inference_text": "q",
         "rank_window_size": 64,
-        "min_score": math.exp(-0.5),
+        "min_score": pytest.approx(math.exp(-0.5), rel=2e-6),
     }
 
 
@@ -162,9 +164,25 @@ def test_a_score_comes_back_as_it_was(score: float) -> None:
     assert model_score(shown_score(score)) == pytest.approx(score, abs=1e-9)
 
 
+def test_the_text_is_found_where_it_is() -> None:
+    def texts(properties: dict[str, Any], source: Any, **settings: Any) -> list[str]:
+        hits = [{"_id": "1", "_index": "docs", "_score": 1.0, "_source": source}]
+        searcher = Searcher("docs", "semantic", None, **settings)
+        found, _ = feed(searcher.find(Query.of("q"), 3), answers(properties, hits=hits))
+        return [each.text for each in found]
+
+    objects = {"body": SEMANTIC_TEXT, "doc": {"properties": {"body": {"type": "text"}}}}
+    assert texts(objects, {"doc": {"body": "deep"}}, content_field="doc.body") == ["deep"]
+    assert texts(objects, {"doc.body": "flat"}, content_field="doc.body") == ["flat"]
+    assert texts({"body": SEMANTIC_TEXT}, {"text": ["a", "b"]}) == ["a\nb"]
+    for nothing in ({}, {"text": None}):
+        assert texts({"body": SEMANTIC_TEXT}, nothing) == [""]
+
+
 def test_what_is_returned() -> None:
     assert searched({"body": SEMANTIC_TEXT, "vector": VECTOR}, "q")["_source"] == {"excludes": ["body", "vector"]}
     assert searched({"body": SEMANTIC_TEXT}, "q", content_field="body")["_source"] is True
+    assert searched({"body": SEMANTIC_TEXT, "text": {"type": "long"}}, "q", content_field="body")["_source"] is True
     assert searched({"body": SEMANTIC_TEXT}, "q", source_fields=["metadata.url"])["_source"] == {
         "includes": ["text", "metadata.url"]
     }
