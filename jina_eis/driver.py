@@ -228,7 +228,8 @@ class Driver:
             order = next(attempts)
             while True:
                 if isinstance(order, Future):
-                    await asyncio.wrap_future(order)
+                    if not order.done():  # most are, and to wait all the same takes another turn of the loop
+                        await asyncio.wrap_future(order)
                 elif isinstance(order, Sleep):
                     await asyncio.sleep(order.seconds)
                 else:

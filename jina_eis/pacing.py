@@ -120,14 +120,11 @@ class Pacer:
         began = math.inf
         last: JinaEISError | None = None
 
-        def overdue(pause: float) -> bool:
-            return self._clock() + skipped + pause + self._longest > began + self._patience
-
         skipped = 0.0  # seconds of waiting that `no_waits` did not wait
         retry = 0
         while True:
             pause = pace.pause()
-            if last and (overdue(pause) or pace.failures > self._max_retries):
+            if last and (self._overdue(began, skipped + pause) or pace.failures > self._max_retries):
                 raise last  # without another request: the time is up, or the service is down
             if pause:
                 yield Sleep(pause)
@@ -135,7 +132,7 @@ class Pacer:
             place = places.ask()
             try:
                 yield place
-                if pace.pause() or (last and (overdue(0.0) or pace.failures > self._max_retries)):
+                if pace.pause() or (last and (self._overdue(began, skipped) or pace.failures > self._max_retries)):
                     continue  # much may have happened while this call was in the queue
                 began = min(began, self._clock())
                 number = pace.sending()
@@ -154,7 +151,7 @@ class Pacer:
                     raise
                 backoff = self._dice() * min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**retry)
                 wait = max(backoff, pace.resting() + self._dice() * FIRST_BACKOFF)  # whoever waits already goes first
-                if overdue(wait):
+                if self._overdue(began, skipped + wait):
                     raise
                 last = error
             finally:
@@ -164,6 +161,9 @@ class Pacer:
             else:
                 skipped += wait
             retry += 1
+
+    def _overdue(self, began: float, wait: float) -> bool:
+        return self._clock() + wait + self._longest > began + self._patience
 
 
 class Pace:
@@ -257,6 +257,10 @@ class Pace:
         self._limit = self._threshold = max(1.0, limit)
 
 
+_FREE: Final[Future[None]] = Future()  # every place that is free at once: a future is ten objects
+_FREE.set_result(None)
+
+
 class Places:
     """As many places as the limit allows at the time, handed out in the order of asking, to threads and tasks alike.
 
@@ -277,8 +281,11 @@ class Places:
 
     def ask(self) -> Future[None]:
         """A place: done at once if one is free, else when its turn comes."""
-        place: Future[None] = Future()
         with self._lock:
+            if not self._queue and self.taken < self._limit():
+                self.taken += 1
+                return _FREE
+            place: Future[None] = Future()
             self._queue.append(place)
             self._grant()
         return place
