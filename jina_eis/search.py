@@ -251,10 +251,15 @@ class Searcher:
         return self._knn(field, window, (yield from self._vector(endpoint, field, content)))
 
     def _knn(self, field: Field, window: int, vector: dict[str, Any]) -> dict[str, Any]:
+        if self.num_candidates and self.num_candidates < window:
+            raise ConfigurationError(
+                f"num_candidates={self.num_candidates}: {window} documents are ranked, and each shard has to look at as many. "
+                "Raise it, or lower rank_window_size."
+            )
         knn: dict[str, Any] = {
             "field": field.name,
             "k": window,
-            "num_candidates": max(self.num_candidates or CANDIDATES, window),
+            "num_candidates": self.num_candidates or max(CANDIDATES, window),
             **vector,
             **self._filter(),
         }

@@ -14,7 +14,7 @@ from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from typing_extensions import Self
 
 from jina_eis.errors import InputError
-from jina_eis.indexing import DEFAULT_ENDPOINT, Record
+from jina_eis.indexing import Record
 from jina_eis.inputs import Content, Embeddable, Part, in_thread, text_list
 from jina_eis.retrieval import RetrieverSettings, metadata_of, new_id
 from jina_eis.search import Found
@@ -89,7 +89,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         ```
 
     A query is a text. With an omni endpoint it may also be anything that `JinaEISEmbeddings.embed_content` takes, such as
-    `pathlib.Path("cat.png")`.
+    `pathlib.Path("cat.png")`. LangChain hands queries to tracers as they are: a path is short, bytes are not.
 
     `Document.metadata` holds the document's fields and metadata, `_index`, `_score` as Elasticsearch gives it and, with a
     reranker, `relevance_score` as the model gave it.
@@ -244,7 +244,8 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         params = super()._get_ls_params(**kwargs)
         params["ls_vector_store_provider"] = "Elasticsearch"
         params["ls_embedding_provider"] = "JinaEIS"
-        params["ls_embedding_model"] = self.inference_id or DEFAULT_ENDPOINT
+        if self.inference_id:  # else the index knows
+            params["ls_embedding_model"] = self.inference_id
         return params
 
     def _documents(self, found: Sequence[Found]) -> list[Document]:

@@ -121,7 +121,8 @@ class JinaEISRetriever(BaseRetriever):
         the metadata that LlamaIndex embeds.
 
         Args:
-            nodes: Any iterable. A node of the same id is replaced.
+            nodes: Any iterable. A node of the same id is replaced. A node is stored as a whole to come back as it was, an
+                `ImageNode` made of base64 with its base64: one with an `image_path` is lighter.
             refresh: Whether searches see them when this returns.
 
         Returns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -271,6 +272,26 @@ def test_nothing_is_lost_under_faults(make: Any, face: Face, eis: LocalEIS, sear
     eis.faults.clear()
     with Elasticsearch(eis.url) as client:
         assert client.count(index=retriever.index_name)["count"] == len(set(ids)) == 1500
+
+
+def test_a_cancelled_ingest_sends_no_more() -> None:
+    async def cancelled(eis: LocalEIS) -> None:
+        async with JinaEISRetriever(es_url=eis.url, index_name="large") as retriever:
+            task = asyncio.create_task(retriever.aadd_texts(f"text number {n}" for n in range(100_000)))
+            while not any(exchange.path.endswith("_bulk") for exchange in eis.requests):
+                await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    with LocalEIS(model="hash", record=True) as eis:  # one of its own: it may still be busy when the task is gone
+        asyncio.run(cancelled(eis))
+        eis.clear()
+        time.sleep(1)
+        assert len(eis.requests) <= 32  # those that were under way, which the server answers all the same
+        eis.clear()
+        time.sleep(0.5)
+        assert eis.requests == []
 
 
 def test_a_missing_index_field_or_endpoint(make: Any, face: Face, eis: LocalEIS) -> None:

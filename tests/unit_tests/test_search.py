@@ -209,6 +209,7 @@ def test_what_is_returned() -> None:
         ({"a": SEMANTIC}, png(), {"search_type": "hybrid"}, "The query is no text, and hybrid search looks for its words."),
         ({"a": SEMANTIC}, png(), {"rerank_inference_id": ".jina-reranker-v3"}, "The query is no text, and the reranker reads it."),
         ({"v": {**VECTOR, "dims": 32}}, pdf(), {"search_type": "knn", "inference_id": OMNI}, "A query has one vector"),
+        ({"v": VECTOR}, "q", {"search_type": "knn", "inference_id": TEXT, "num_candidates": 10}, "num_candidates=10: 64 documents are ranked"),
         ({"a": SEMANTIC_TEXT}, "q", {"k": 100, "rank_window_size": 64}, "k=100: at most rank_window_size=64 documents are ranked. Raise it."),
         ({"a": SEMANTIC_TEXT}, "q", {"k": 65, "rerank_inference_id": ".jina-reranker-v3"}, "or rerank with JinaEISRerank, which takes any number"),
     ],
