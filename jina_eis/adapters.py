@@ -14,7 +14,8 @@ from typing_extensions import Self
 from .compatibility import compare
 from .embedder import Embedded, Embedder, streams_at_most
 from .errors import ConfigurationError, InputError
-from .inputs import Content, Embeddable, Link, Part, content, content_list, in_thread, query_text
+from .inputs import Content, Embeddable, Part, content, content_list, in_thread, query_text
+from .links import Link
 from .reranker import WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
 from .rescue import RESCUES, OnError
 from .settings import ServiceSettings

@@ -8,37 +8,30 @@ from __future__ import annotations
 import asyncio
 import re
 import warnings
-from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from inspect import iscoroutine
-from io import BytesIO
 from os import PathLike
-from typing import Any, BinaryIO, Protocol, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, BinaryIO, TypeVar
 
 from .errors import InputError
-from .fetch import Fetcher, check_url
+from .fetch import Fetcher
+from .links import Link
 from .media import LARGEST, Medium, looks_like_data_uri
+from .objects import Image, Resource, a, block_content, drawn, filled, is_file, is_image, read
 
 __all__ = [
     "Adapt",
     "Content",
     "Embeddable",
     "Get",
-    "Image",
-    "Link",
     "Part",
-    "address",
     "check_texts",
     "content",
     "content_list",
     "image_list",
     "in_thread",
     "label",
-    "link",
     "query_text",
     "text_list",
     "text_source",
@@ -46,55 +39,10 @@ __all__ = [
 
 FETCHED_AT_ONCE = 8
 
-_MEDIA_BLOCKS = ("image", "audio", "video", "file")
-_TEXT_BLOCKS = ("text", "text-plain")
 # A text that looks like a mistake. Whether there is such a file is nobody's business.
 _FILE_NAME = re.compile(
     r"\S{0,1000}\.(png|jpe?g|gif|webp|bmp|tiff?|heic|avif|wav|mp3|flac|ogg|m4a|mp4|avi|mov|mkv|webm|pdf)", re.IGNORECASE
 )
-_DEEP = ("I", "F")
-_ORIENTATION = 0x0112  # of EXIF; below, what PIL calls the transpositions that undo it
-_TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
-_PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")  # of PIL's images, those that its PNG writer takes
-
-
-class Image(Protocol):
-    """An image of PIL."""
-
-    mode: str
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-
-    def save(self, fp: Any, format: str | None = None) -> None:  # noqa: A002 - PIL's name
-        """Write it into a file."""
-
-
-class Resource(Protocol):
-    """A `Blob` of LangChain, or a `MediaResource` of LlamaIndex."""
-
-    @property
-    def mimetype(self) -> str | None:
-        """Its MIME type, if it is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A medium that has to be fetched. Valid if it exists: an http or https URL.
-
-    Args:
-        url: Where it is.
-        declared: The MIME type it is said to have, or `image/*` and the like; "" for none.
-    """
-
-    url: str
-    declared: str = ""
-
-    def __post_init__(self) -> None:
-        check_url(self.url)
-
-
 Part = str | Medium
 Content = Part | tuple[Part, ...]
 """One input: a text, a medium, or several of them that become one vector."""
@@ -125,7 +73,7 @@ def text_list(texts: Any) -> list[str]:
 def text_source(texts: Any) -> Iterable[Any]:
     """The same iterable. Raises InputError for a single text, which would be taken apart into letters."""
     if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
-        raise InputError(f"Texts come as a list of strings, and this is {_a(texts)}. For a single text write [text].")
+        raise InputError(f"Texts come as a list of strings, and this is {a(texts)}. For a single text write [text].")
     return texts
 
 
@@ -133,7 +81,7 @@ def query_text(query: Any, *, embedded: bool = False) -> str:
     """The query. Raises InputError for anything that is not a string; if it was to be embedded, with a way that takes it."""
     if not isinstance(query, str):
         way = ' Media go to embed_content(query, input_type="search").' if embedded else ""
-        raise InputError(f"A query is a string, and this is {_a(query)}.{way}")
+        raise InputError(f"A query is a string, and this is {a(query)}.{way}")
     return query
 
 
@@ -142,7 +90,7 @@ def check_texts(texts: Sequence[Any], first: int = 0, *, embedded: bool = False)
     for position, text in enumerate(texts, first):
         if not isinstance(text, str):
             way = " Media go to embed_contents, in LlamaIndex of JinaEISMultiModalEmbedding."
-            raise InputError(f"Input {position} is {_a(text)}, not a string.{way if embedded and text is not None else ''}")
+            raise InputError(f"Input {position} is {a(text)}, not a string.{way if embedded and text is not None else ''}")
 
 
 def content_list(items: Any, *, may_fetch: bool = False, adapt: Adapt | None = None, get: Get | None = None) -> list[Content]:
@@ -157,9 +105,9 @@ def content_list(items: Any, *, may_fetch: bool = False, adapt: Adapt | None = N
     Raises:
         InputError: with the position of the input, for anything that cannot be embedded.
     """
-    one = isinstance(items, (str, bytes, bytearray, memoryview, Mapping)) or _is_file(items) or hasattr(items, "model_dump")
+    one = isinstance(items, (str, bytes, bytearray, memoryview, Mapping)) or is_file(items) or hasattr(items, "model_dump")
     if one or not isinstance(items, Iterable):
-        raise InputError(f"Inputs come as a list, and this is {_a(items)}. For a single input write [input].")
+        raise InputError(f"Inputs come as a list, and this is {a(items)}. For a single input write [input].")
     named = [(f"Input {position}", item) for position, item in enumerate(items)]
     return _contents(named, may_fetch, adapt, get)
 
@@ -182,32 +130,6 @@ async def in_thread(read: Callable[..., R]) -> R:
     """What `content_list` and its like give, called in a thread. Fetching ends when the task is cancelled."""
     with Fetcher() as fetcher:
         return await asyncio.to_thread(read, get=fetcher.fetch)
-
-
-def link(url: Any, declared: str = "") -> Medium | Link:
-    """The medium of a URL, which is a data URI, http or https, and never names a file."""
-    if not isinstance(url, str):
-        raise InputError(f"a content block whose url is {_a(url)}, not a string.")
-    return Medium.from_data_uri(url, declared) if url[:5].lower() == "data:" else Link(url, declared)
-
-
-def address(text: str, declared: str = "") -> Medium | Link:
-    """The medium that a string stands for where a string stands for one: a data URI, a URL, or the path of a file."""
-    scheme = text.partition(":")[0].lower()
-    if scheme == "data":
-        return Medium.from_data_uri(text, declared)
-    if scheme in ("http", "https"):
-        return Link(text, declared)
-    if scheme == "file":
-        from urllib.request import url2pathname  # which brings in a whole HTTP client
-
-        parts = urlsplit(text)
-        if parts.netloc not in ("", "localhost"):
-            raise InputError(f"a file of another host, {parts.netloc}.")
-        text = url2pathname(parts.path)
-    if not text:
-        raise InputError("an empty path.")
-    return Medium.from_path(text, declared)
 
 
 def _contents(named: list[tuple[str, Any]], may_fetch: bool, adapt: Adapt | None, get: Get | None) -> list[Content]:
@@ -282,24 +204,18 @@ def _part(value: Any, adapt: Adapt | None) -> Part | Link:
     if isinstance(value, PathLike):
         return Medium.from_path(value)
     if isinstance(value, Mapping):
-        return _block(value)
-    if _is_file(value):
-        return _read(value)
-    if _is_image(value):
-        return _drawn(value)
+        return block_content(value)
+    if is_file(value):
+        return read(value)
+    if is_image(value):
+        return drawn(value)
     if isinstance(value, (list, tuple)):
         raise InputError("a list in a list. The parts of one input stand side by side in a single list.")
     raise InputError(
-        f"it is {_a(value)}, which cannot be embedded. Pass a str (text), pathlib.Path, bytes, a file opened in binary mode, "
+        f"it is {a(value)}, which cannot be embedded. Pass a str (text), pathlib.Path, bytes, a file opened in binary mode, "
         "a data URI, a content block, an image of PIL (PIL.Image.fromarray of an array), or a list of these, which becomes one "
         "vector."
     )
-
-
-def _text(text: str) -> str:
-    if not text:
-        raise InputError("an empty text. Leave it out.")
-    return text
 
 
 def _text_unless_mistaken(text: str) -> str:
@@ -309,94 +225,7 @@ def _text_unless_mistaken(text: str) -> str:
             '{"type": "image", "url": ...}.',
             stacklevel=2,
         )
-    return _text(text)
-
-
-def _read(file: Any) -> Medium:
-    """What a file holds from where it stands; it is left standing there."""
-    try:
-        start = file.tell() if getattr(file, "seekable", lambda: False)() else None
-        data = file.read(LARGEST + 1)
-        if start is not None:
-            file.seek(start)
-    except Exception as failed:
-        raise InputError(f"a file that cannot be read: {failed}.") from failed
-    if iscoroutine(data):
-        data.close()
-        raise InputError("a file that is read with await. Pass what `await file.read()` gives.")
-    if not isinstance(data, (bytes, bytearray)):
-        raise InputError("a file that gives no bytes. Open it in binary mode, open(path, 'rb').")
-    if start and not data:
-        raise InputError("a file that stands at its end. Go back with seek(0).")
-    name = getattr(file, "name", "")
-    return Medium.from_bytes(data, name=name if isinstance(name, str) else "")
-
-
-def _drawn(image: Any) -> Medium:
-    """An image of PIL as PNG, turned as its camera was held, as other readers of its file turn it."""
-    if image.mode in _DEEP:
-        raise InputError(f"an image of PIL of mode {image.mode}, whose range nobody knows. Scale it to 8 bits, mode L or RGB.")
-    file = BytesIO()
-    try:
-        turned = image.getexif().get(_ORIENTATION) if hasattr(image, "getexif") else None
-        upright = image.transpose(_TURNS[turned]) if turned in _TURNS else image
-        kept = upright.mode in _PNG_MODES
-        (upright if kept else upright.convert("RGBA" if upright.mode in ("PA", "RGBa", "La") else "RGB")).save(file, format="PNG")
-    except Exception as failed:
-        why = str(failed) or "is its file closed?"
-        raise InputError(f"an image of PIL that cannot be saved: {why}") from failed
-    return Medium.from_bytes(file.getvalue())
-
-
-def _block(block: Mapping[str, Any]) -> Part | Link:
-    """A content block of LangChain, of its present or former form, or an `image_url` part as OpenAI has it."""
-    kind = block.get("type")
-    if kind == "image_url":
-        held_url = block.get("image_url")
-        return link(held_url.get("url") if isinstance(held_url, Mapping) else held_url, "image/*")
-    if kind not in (*_MEDIA_BLOCKS, *_TEXT_BLOCKS):
-        raise InputError(
-            f"a content block of type {kind!r}. It takes {', '.join((*_TEXT_BLOCKS, *_MEDIA_BLOCKS))} and image_url."
-        )
-    sources = ("text", "base64", "data", "url", "file_id", *(("id",) if block.get("source_type") == "id" else ()))
-    held = [name for name in sources if block.get(name) is not None]
-    if len(held) != 1:
-        raise InputError(f"a content block holds one of text, base64 and url, and this one holds {', '.join(held) or 'none'}.")
-    (source,) = held
-    value = block[source]
-    if source in ("file_id", "id"):
-        raise InputError(f"a content block with {source}: the file is kept by another service. Pass its bytes as base64.")
-    if not isinstance(value, str):
-        raise InputError(f"a content block whose {source} is {_a(value)}, not a string.")
-    if source == "text":
-        return _text(value)
-    mime = _declared(block, kind)
-    if source == "url" and kind not in _TEXT_BLOCKS:
-        return link(value, mime)
-    if source == "url":
-        raise InputError("a text by URL. Fetch it yourself, and pass the text.")
-    if kind in _TEXT_BLOCKS or mime.startswith("text/"):
-        return _text(_decoded(value))
-    return Medium.from_base64(value, mime)
-
-
-def _declared(block: Mapping[str, Any], kind: str) -> str:
-    """The MIME type of a content block, as far as it says more than its kind."""
-    mime = str(block.get("mime_type") or "").lower()
-    if kind not in ("image", "audio", "video"):
-        return mime
-    if not mime or mime.startswith("application/"):
-        return f"{kind}/*"
-    if not mime.startswith(f"{kind}/"):
-        raise InputError(f"a content block of type {kind} that declares {mime}. Correct one of them.")
-    return mime
-
-
-def _decoded(base64: str) -> str:
-    try:
-        return b64decode("".join(base64.split()), validate=True).decode()
-    except ValueError:
-        raise InputError("a text whose base64 is broken or holds no UTF-8.") from None
+    return filled(text)
 
 
 @contextmanager
@@ -406,15 +235,3 @@ def _located(place: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{place}: {error}") from error.__cause__
-
-
-def _is_file(value: object) -> bool:
-    return callable(getattr(value, "read", None))
-
-
-def _is_image(value: object) -> bool:
-    return callable(getattr(value, "save", None)) and hasattr(value, "size") and hasattr(value, "mode")
-
-
-def _a(value: object) -> str:
-    return "None" if value is None else f"of type {type(value).__name__}"

@@ -11,7 +11,8 @@ from typing_extensions import Self
 
 from .errors import ConfigurationError, InputError
 from .indexing import FieldType, Indexer
-from .inputs import Content, Get, Link, Part, content, content_list
+from .inputs import Content, Get, Part, content, content_list
+from .links import Link
 from .search import PASSAGES, RANK_CONSTANT, Found, Fusion, Query, Searcher, SearchType, check_filters
 from .settings import ServiceSettings
 from .wire import Steps, ask, well_formed

@@ -15,7 +15,8 @@ from jina_eis.adapters import ContentSettings
 from jina_eis.driver import RateLimiter
 from jina_eis.embedder import BATCH_SIZE, Embedded
 from jina_eis.errors import InputError, JinaEISError
-from jina_eis.inputs import Content, Embeddable, Link, Part, address, image_list, text_list, text_source
+from jina_eis.inputs import Content, Embeddable, Part, image_list, text_list, text_source
+from jina_eis.links import Link, address
 from jina_eis.progress import with_progress
 from jina_eis.rescue import RESCUES, OnError
 from jina_eis.wire import InputType, Vector

@@ -17,8 +17,10 @@ from jina_eis.adapters import ENDPOINT_NAMES, ContentSettings
 from jina_eis.compatibility import check_images
 from jina_eis.embedder import Embedded
 from jina_eis.errors import InputError
-from jina_eis.inputs import Content, Image, Link, Part, content_list, image_list, in_thread, label
+from jina_eis.inputs import Content, Part, content_list, image_list, in_thread, label
+from jina_eis.links import Link
 from jina_eis.media import Medium
+from jina_eis.objects import Image
 from jina_eis.progress import with_progress
 from jina_eis.wire import InputType, Vector
 

@@ -15,7 +15,8 @@ from typing_extensions import Self
 
 from jina_eis.errors import InputError
 from jina_eis.indexing import Record
-from jina_eis.inputs import Content, Get, Link, Part, address, content, in_thread, text_list
+from jina_eis.inputs import Content, Get, Part, content, in_thread, text_list
+from jina_eis.links import Link, address
 from jina_eis.media import Medium
 from jina_eis.retrieval import RetrieverSettings, metadata_of, scores_of
 from jina_eis.search import Found, Query

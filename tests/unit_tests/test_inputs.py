@@ -19,7 +19,8 @@ from made import mp4, pdf, png, wav
 from PIL import Image, ImageOps
 
 from jina_eis.errors import InputError
-from jina_eis.inputs import Link, address, content, content_list, label
+from jina_eis.inputs import content, content_list, label
+from jina_eis.links import Link, address
 from jina_eis.media import Medium
 
 B64 = base64.b64encode(png()).decode()
