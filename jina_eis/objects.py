@@ -50,7 +50,7 @@ def read(file: Any) -> Medium:
         data = file.read(LARGEST + 1)
         if start is not None:
             file.seek(start)
-    except Exception as failed:
+    except Exception as failed:  # whatever a foreign object raises
         raise InputError(f"a file that cannot be read: {failed}.") from failed
     if iscoroutine(data):
         data.close()
@@ -73,7 +73,7 @@ def drawn(image: Any) -> Medium:
         upright = image.transpose(_TURNS[turned]) if turned in _TURNS else image
         kept = upright.mode in _PNG_MODES
         (upright if kept else upright.convert("RGBA" if upright.mode in ("PA", "RGBa", "La") else "RGB")).save(file, format="PNG")
-    except Exception as failed:
+    except Exception as failed:  # whatever a foreign object raises
         why = str(failed) or "is its file closed?"
         raise InputError(f"an image of PIL that cannot be saved: {why}") from failed
     return Medium.from_bytes(file.getvalue())
