@@ -1,7 +1,8 @@
 """The two drivers: the same steps, run with threads or with tasks. Sync and async differ in this module alone.
 
-The primitive of both is one stream: calls are taken lazily, at most `max_concurrency` of them ahead of the consumer, and
-their answers come out in order. Steps are run by streaming one round of calls after the other.
+The primitive of both is one stream: calls are taken lazily, at most `max_concurrency` of them are in flight, as many more
+wait or are answered ahead of the consumer, and answers come out in order. Steps are run by streaming one round of calls
+after the other.
 """
 
 from __future__ import annotations
@@ -72,13 +73,14 @@ class Driver:
     Args:
         connection: Sends one request once.
         pacer: Decides when.
-        max_concurrency: Most calls ahead of the consumer of a stream.
+        max_concurrency: Most calls of a stream in flight. Twice as many are taken ahead of its consumer, so that nobody who
+            could send waits for it.
     """
 
     def __init__(self, connection: Connection, pacer: Pacer, max_concurrency: int) -> None:
         self._connection = connection
         self._pacer = pacer
-        self._ahead = max_concurrency
+        self._in_flight = max_concurrency
         self._kept: dict[str, Any] = {}
 
     def run(self, steps: Steps[T], limiter: RateLimiter | None = None) -> T:
@@ -113,7 +115,7 @@ class Driver:
         self,
         calls: Iterable[Call[A]],
         limiter: RateLimiter | None = None,
-        ahead: int | None = None,
+        in_flight: int | None = None,
         rescue: Rescue[A] | None = None,
     ) -> Generator[A, None, None]:
         """The answers, in the order of the calls, as they come.
@@ -121,7 +123,7 @@ class Driver:
         Args:
             calls: Taken as they are needed.
             limiter: Asked before every request.
-            ahead: Most calls ahead of the consumer, if that is less than the driver's own.
+            in_flight: Most calls in flight, if that is less than the driver's own.
             rescue: What to do when a call has failed for good; None for raising its error.
 
         Raises:
@@ -135,12 +137,12 @@ class Driver:
                 yield self._answer(call, partial(self._perform, call, limiter, flight), limiter, rescue)
             source.end()
             return
-        ahead = min(ahead or self._ahead, self._ahead)
+        in_flight = min(in_flight or self._in_flight, self._in_flight)
         window: _Window[A, Future[A]] = _Window()
-        threads = ThreadPoolExecutor(ahead, thread_name_prefix="jina-eis")
+        threads = ThreadPoolExecutor(in_flight, thread_name_prefix="jina-eis")
         try:
             for call in chain(head, source):
-                if len(window) == ahead:
+                if len(window) == 2 * in_flight:
                     yield self._oldest(window, limiter, rescue)
                 context = contextvars.copy_context()  # traces of the caller reach the requests
                 window.append((call, threads.submit(context.run, self._perform, call, limiter, flight)))
@@ -156,7 +158,7 @@ class Driver:
         self,
         calls: Iterable[Call[A]],
         limiter: RateLimiter | None = None,
-        ahead: int | None = None,
+        in_flight: int | None = None,
         rescue: Rescue[A] | None = None,
     ) -> AsyncGenerator[A, None]:
         """As `stream`, with tasks of the running loop."""
@@ -167,22 +169,48 @@ class Driver:
                 yield await self._aanswer(call, self._aperform(call, limiter), limiter, rescue)
             source.end()
             return
-        ahead = min(ahead or self._ahead, self._ahead)
-        window: _Window[A, asyncio.Task[A]] = _Window()
+        in_flight = min(in_flight or self._in_flight, self._in_flight)
+        window: _Window[A, asyncio.Future[A]] = _Window()
+        waiting: deque[tuple[Call[A], asyncio.Future[A]]] = deque()
+        workers: set[asyncio.Task[None]] = set()
+
+        async def work() -> None:
+            # One call after the other without a turn of the loop between them, in which answers of others would be read first.
+            while waiting:
+                call, answer = waiting.popleft()
+                try:
+                    read = await self._aperform(call, limiter)
+                except Exception as error:  # noqa: BLE001 - not handled here, but raised where the answer is awaited
+                    if not answer.cancelled():
+                        answer.set_exception(error)
+                except BaseException:
+                    answer.cancel()
+                    raise
+                else:
+                    if not answer.cancelled():  # by whoever awaited it, a moment ago
+                        answer.set_result(read)
+
         try:
             for call in chain(head, source):
-                if len(window) == ahead:
+                if len(window) == 2 * in_flight:
                     yield await self._aanswer(*window[0], limiter, rescue, window.others_pass)
                     window.popleft()
-                window.append((call, asyncio.create_task(self._aperform(call, limiter))))
+                window.append((call, asyncio.get_running_loop().create_future()))
+                waiting.append(window[-1])
+                if len(workers) < in_flight:
+                    workers.add(worker := asyncio.create_task(work()))
+                    worker.add_done_callback(workers.discard)
             while window:
                 yield await self._aanswer(*window[0], limiter, rescue, window.others_pass)
                 window.popleft()
             source.end()
         finally:
-            for _, task in window:
-                task.cancel()
-            await asyncio.gather(*(task for _, task in window), return_exceptions=True)
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            for _, answer in window:
+                if answer.done() and not answer.cancelled():
+                    answer.exception()  # asyncio complains of errors that nobody looked at
 
     def close(self) -> None:
         """Close the sync client; the next call opens a new one."""

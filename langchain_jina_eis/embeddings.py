@@ -164,7 +164,7 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
     def stream_documents(self, texts: Iterable[str], *, on_error: OnError = "raise") -> Iterator[Vector | JinaEISError]:
         """The vectors of any number of texts, in their order, while embedding goes on.
 
-        Texts are taken as they are needed: at most `max_concurrency` batches are in memory, however many texts there are.
+        Texts are taken as they are needed: at most twice `max_concurrency` batches are in memory, however many texts there are.
 
         Args:
             texts: Any iterable of strings.

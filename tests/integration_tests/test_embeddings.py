@@ -138,7 +138,7 @@ def test_a_stream_takes_texts_as_it_goes(make: Callable[..., JinaEISEmbeddings])
     stream = embeddings.stream_documents(source())
     next(stream)
     stream.close()
-    assert len(taken) <= 16 * 4
+    assert len(taken) <= 16 * 5  # twice what may be in flight, and the batch for which there is no room yet
 
 
 def test_dimensions_are_cut_and_renormalised(face: Face, make: Callable[..., JinaEISEmbeddings]) -> None:
