@@ -1,16 +1,54 @@
 """The shared core of the Jina integrations for LangChain and LlamaIndex, over the Elastic Inference Service (EIS).
 
-Applications import the adapters: `langchain_jina_eis` or `llama_index_jina_eis`. From here they import the errors and
-the table of models.
+Applications import the adapters: `langchain_jina_eis` or `llama_index_jina_eis`. From here they import the errors, the
+table of models, and what looks after a deployment: `doctor` and `Endpoints`.
 """
 
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
 
 from .compatibility import share_space
 from .errors import JinaEISError
 from .models import MODELS
 from .pacing import no_waits
 
+if TYPE_CHECKING:
+    from .checkup import Report, adoctor, doctor
+    from .manage import Endpoints
+    from .wire_endpoints import EndpointInfo
+
 __version__ = _version("jina-eis")
 
-__all__ = ["MODELS", "JinaEISError", "__version__", "no_waits", "share_space"]
+__all__ = [
+    "MODELS",
+    "EndpointInfo",
+    "Endpoints",
+    "JinaEISError",
+    "Report",
+    "__version__",
+    "adoctor",
+    "doctor",
+    "no_waits",
+    "share_space",
+]
+
+_HOME = {
+    "EndpointInfo": "wire_endpoints",
+    "Endpoints": "manage",
+    "Report": "checkup",
+    "adoctor": "checkup",
+    "doctor": "checkup",
+}
+
+if not TYPE_CHECKING:  # or no checker would see a misspelt name
+
+    def __getattr__(name: str) -> Any:
+        """Import what needs pydantic when it is first asked for: whoever wants the errors alone does not pay for it."""
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(_import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -19,7 +19,8 @@ from .links import Link
 from .reranker import WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
 from .rescue import RESCUES, OnError
 from .settings import ServiceSettings
-from .wire import Call, EndpointInfo, InputType, Steps, Vector
+from .wire import Call, InputType, Steps, Vector
+from .wire_endpoints import EndpointInfo
 
 __all__ = ["ENDPOINT_NAMES", "ContentSettings", "EmbeddingSettings", "RerankSettings"]
 

@@ -8,7 +8,8 @@ from .endpoints import describe, known_endpoint
 from .errors import ConfigurationError, InputError
 from .inputs import Content
 from .models import EVERYTHING, MODELS, TEXT, EmbeddingModel, Modality, find_model, preconfigured
-from .wire import EndpointInfo, Steps
+from .wire import Steps
+from .wire_endpoints import EndpointInfo
 
 __all__ = ["check_images", "check_modalities", "check_spaces", "compare", "share_space"]
 

@@ -32,6 +32,7 @@ from .errors import (
 from .wire import Call
 
 if TYPE_CHECKING:
+    from elastic_transport import ApiResponse
     from elasticsearch import AsyncElasticsearch, Elasticsearch
     from urllib3 import HTTPConnectionPool
     from urllib3.connection import HTTPConnection
@@ -139,7 +140,7 @@ class Connection:
         self._waiting.abandoned = abandoned
         try:
             with self._typed_errors(client):
-                return client.perform_request(call.method, call.path, **_request(call)).body
+                return _answer(call, client.perform_request(call.method, call.path, **_request(call)))
         finally:
             self._waiting.abandoned = None
             self._busy.pop(threading.get_ident(), None)
@@ -159,7 +160,7 @@ class Connection:
         client = await self._async_client()
         try:
             with self._typed_errors(client):
-                return (await client.perform_request(call.method, call.path, **_request(call))).body
+                return _answer(call, await client.perform_request(call.method, call.path, **_request(call)))
         except RuntimeError as failed:
             if not self._given_async:
                 raise
@@ -325,6 +326,10 @@ def _request(call: Call[Any]) -> dict[str, Any]:
     if call.body is not None:
         headers["content-type"] = "application/x-ndjson" if call.lines else "application/json"
     return {"params": call.params, "headers": headers, "body": call.body}
+
+
+def _answer(call: Call[Any], response: ApiResponse[Any]) -> Any:
+    return (response.body, response.meta.headers) if call.with_headers else response.body
 
 
 def _check_url(url: str) -> None:

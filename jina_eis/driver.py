@@ -28,7 +28,7 @@ __all__ = ["Driver", "RateLimiter", "Rescue"]
 
 A = TypeVar("A")
 T = TypeVar("T")
-F = TypeVar("F", bound="Future[Any] | asyncio.Task[Any]")
+F = TypeVar("F", bound="Future[Any] | asyncio.Future[Any]")
 Rescue = Callable[[Call[A], JinaEISError, bool], Steps[A]]
 """Steps to take when a call has failed for good, by the call, its error, and whether other calls beside it were answered.
 Their result stands in for its answer."""
@@ -344,7 +344,7 @@ class _Window(deque[tuple[Call[A], F]]):
         return self.given or any(_passed(future) for _, future in self)
 
 
-def _passed(future: Future[Any] | asyncio.Task[Any]) -> bool:
+def _passed(future: Future[Any] | asyncio.Future[Any]) -> bool:
     return future.done() and not future.cancelled() and not future.exception()
 
 

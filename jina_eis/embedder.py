@@ -6,7 +6,6 @@ wanted dimensions. Nothing here sends or waits.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,12 +13,13 @@ from itertools import islice, takewhile
 from typing import Any, cast
 
 from .compatibility import check_modalities, check_spaces
-from .endpoints import describe, known_endpoint
+from .endpoints import check_dimensions, describe, known_endpoint
 from .errors import ConfigurationError, InvalidAnswerError
 from .inputs import Content, check_texts
 from .media import Medium
 from .models import EmbeddingModel, find_model
-from .wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
+from .wire import Call, InputType, Steps, Vector, ask, embed
+from .wire_endpoints import EndpointInfo
 
 __all__ = ["BATCH_SIZE", "Embedded", "Embedder", "streams_at_most"]
 
@@ -179,13 +179,7 @@ def _check_cut(dimensions: int, endpoint: EndpointInfo, model: EmbeddingModel | 
         raise ConfigurationError(
             f"dimensions={dimensions}: it is not known which sizes the model of {name} was trained for. Leave dimensions out."
         )
-    if dimensions in model.disputed:
-        warnings.warn(f"dimensions={dimensions}: only some of the publisher's pages list this size for {name}.", stacklevel=2)
-    elif dimensions not in model.matryoshka:
-        *sizes, last = map(str, model.matryoshka)
-        raise ConfigurationError(
-            f"dimensions={dimensions}: {name} was trained for {', '.join(sizes)} and {last}. Choose one of these."
-        )
+    check_dimensions(dimensions, model)
 
 
 def streams_at_most(contents: Sequence[Content]) -> int | None:

@@ -19,6 +19,7 @@ __all__ = [
     "ConfigurationError",
     "ConnectionFailedError",
     "DocumentsFailedError",
+    "EndpointExistsError",
     "EndpointNotFoundError",
     "IndexNotFoundError",
     "InputError",
@@ -91,6 +92,12 @@ class ConfigurationError(JinaEISError, ValueError):
     """An argument or a connection setting that cannot work, found before anything is sent where that is possible."""
 
 
+class EndpointExistsError(ConfigurationError):
+    """An inference endpoint of that id is there with other settings. It was left as it is."""
+
+    remedy = "Choose another inference_id; or delete it, and embed again what was indexed with it."
+
+
 class InputError(JinaEISError, ValueError):
     """Something that cannot be embedded or ranked, found before anything is sent."""
 
@@ -113,7 +120,7 @@ class AuthorizationError(JinaEISError):
 class EndpointNotFoundError(JinaEISError):
     """The deployment has no inference endpoint of that id (404)."""
 
-    remedy = "List what it has with GET _inference/_all."
+    remedy = "List what it has: jina-eis endpoints."
 
 
 class IndexNotFoundError(JinaEISError):

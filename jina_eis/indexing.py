@@ -20,7 +20,8 @@ from .inputs import Content, label
 from .media import Medium
 from .rescue import apart
 from .search import describe_index
-from .wire import Call, EndpointInfo, Steps, ask
+from .wire import Call, Steps, ask
+from .wire_endpoints import EndpointInfo
 from .wire_search import VECTORS, Index, Outcome, Write, bulk, create_index, refresh_index
 
 __all__ = ["DEFAULT_ENDPOINT", "FieldType", "Indexer", "Record"]

@@ -6,11 +6,13 @@ Every number names its source:
 [jina]   jina.ai, the page of the model: context, Matryoshka sizes, window.
 [card]   huggingface.co/jinaai, the card of the model.
 [elastic] Elastic docs, "Jina models": task types, vector spaces, items in a request.
+[limits] Elastic docs, "EIS rate limits", requests a minute of an organisation; it has no row for omni and clip.
 [paper]  arXiv 2509.25085 (jina-reranker-v3): 64 documents in a call, each cut at 2,048 tokens.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +39,7 @@ class EmbeddingModel:
         modalities: What it embeds.
         space: Models that share a space can search each other's vectors.
         since: First Elastic Stack version with the preconfigured endpoint.
+        per_minute: Requests that the service allows an organisation in a minute, by role; None where none are published.
         batch_limit: Most inputs that the service documents for one request; None where it documents none.
         disputed: Lengths that one source lists and the others do not: taken, with a warning.
     """
@@ -49,6 +52,7 @@ class EmbeddingModel:
     modalities: tuple[Modality, ...]
     space: str
     since: str
+    per_minute: Mapping[str, int] | None = None
     batch_limit: int | None = None
     disputed: tuple[int, ...] = ()
 
@@ -69,6 +73,7 @@ class RerankModel:
         window: Most documents in a call; None for a pointwise model, which takes any number.
         document_tokens: Where a document is cut; None where only `context` bounds it.
         since: First Elastic Stack version with the preconfigured endpoint.
+        per_minute: Requests that the service allows an organisation in a minute, by role; a reranker has but one.
         aliases: Other names of the same model.
     """
 
@@ -78,6 +83,7 @@ class RerankModel:
     window: int | None
     document_tokens: int | None
     since: str
+    per_minute: Mapping[str, int] | None = None
     aliases: tuple[str, ...] = ()
     task: Literal["rerank"] = "rerank"
 
@@ -92,6 +98,10 @@ Model = EmbeddingModel | RerankModel
 # Elastic documented at most 16 items in a request for the omni models, as it does for its own ELSER [elastic].
 OMNI_BATCH_LIMIT = 16
 
+V5_TEXT_PER_MINUTE = {"ingest": 30_000, "search": 60_000}  # [limits]
+V3_PER_MINUTE = {"ingest": 6_000, "search": 6_000}  # [limits]
+RERANKER_PER_MINUTE = {"search": 600}  # [limits]
+
 MODELS: tuple[Model, ...] = (
     EmbeddingModel(
         name="jina-embeddings-v5-text-small",
@@ -103,6 +113,7 @@ MODELS: tuple[Model, ...] = (
         modalities=TEXT,
         space="jina-embeddings-v5-small",  # [elastic]
         since="9.3",  # [csv]
+        per_minute=V5_TEXT_PER_MINUTE,
     ),
     EmbeddingModel(
         name="jina-embeddings-v5-text-nano",
@@ -113,6 +124,7 @@ MODELS: tuple[Model, ...] = (
         modalities=TEXT,
         space="jina-embeddings-v5-nano",  # [elastic]
         since="9.3",  # [csv]
+        per_minute=V5_TEXT_PER_MINUTE,
     ),
     EmbeddingModel(
         name="jina-embeddings-v5-omni-small",
@@ -146,6 +158,7 @@ MODELS: tuple[Model, ...] = (
         modalities=TEXT,
         space="jina-embeddings-v3",
         since="9.3",  # [csv]
+        per_minute=V3_PER_MINUTE,
     ),
     EmbeddingModel(
         name="jina-clip-v2",
@@ -166,6 +179,7 @@ MODELS: tuple[Model, ...] = (
         window=None,
         document_tokens=None,
         since="9.3",  # [csv]
+        per_minute=RERANKER_PER_MINUTE,
     ),
     RerankModel(
         name="jina-reranker-v3",
@@ -174,6 +188,7 @@ MODELS: tuple[Model, ...] = (
         window=64,  # [paper], [elastic]
         document_tokens=2_048,  # [card]
         since="9.3",  # [csv]
+        per_minute=RERANKER_PER_MINUTE,
     ),
     RerankModel(
         name="jina-reranker-v3.5",
@@ -182,6 +197,7 @@ MODELS: tuple[Model, ...] = (
         window=64,  # none published for v3.5; its predecessor's
         document_tokens=2_048,  # [card]
         since="9.5",  # [csv]
+        per_minute=RERANKER_PER_MINUTE,
     ),
 )
 

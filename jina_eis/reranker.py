@@ -18,7 +18,8 @@ from .endpoints import describe, known_endpoint
 from .errors import ConfigurationError, InputError
 from .inputs import check_texts
 from .models import RerankModel, find_model
-from .wire import EndpointInfo, Steps, ask, rerank
+from .wire import Steps, ask, rerank
+from .wire_endpoints import EndpointInfo
 
 __all__ = ["PRELIMINARY", "WINDOW_SIZE", "Ranked", "Ranking", "Reranker", "Strategy"]
 

@@ -16,7 +16,8 @@ from .endpoints import describe, known_endpoint
 from .errors import ConfigurationError, IndexNotFoundError, InputError
 from .inputs import Content, Part
 from .models import RerankModel, find_model
-from .wire import EndpointInfo, Steps, Vector, ask
+from .wire import Steps, Vector, ask
+from .wire_endpoints import EndpointInfo
 from .wire_search import VECTORS, Field, Hit, Index, builder, get_index, model_score, search, shown_score
 
 __all__ = ["SEARCH_TYPES", "Found", "Fusion", "Query", "SearchType", "Searcher", "describe_index"]

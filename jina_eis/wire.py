@@ -19,15 +19,12 @@ from .models import EmbeddingTask
 
 __all__ = [
     "Call",
-    "EndpointInfo",
     "InputType",
     "Steps",
     "Vector",
     "as_item",
     "ask",
     "embed",
-    "get_endpoint",
-    "list_endpoints",
     "rerank",
 ]
 
@@ -58,6 +55,7 @@ class Call(Generic[A]):
         bucket: Calls of one bucket share the service's rate limit: EIS counts per endpoint and input type.
         inputs: Positions of its inputs in the list that the user gave, for errors.
         completed: How many of the user's inputs are answered, and given out, when this call's turn comes; for errors.
+        with_headers: What is read is a pair: the body, and the headers of the answer.
         keep: The answer is a fact of the deployment: the driver asks once and remembers.
         retries: How often it may be sent again; None for as often as any.
         halves: Makes two calls that together ask for the same, to find out which part of a call is at fault; None for one
@@ -73,6 +71,7 @@ class Call(Generic[A]):
     bucket: str = ""
     inputs: Sequence[int] | None = None
     completed: int | None = None
+    with_headers: bool = False
     keep: bool = False
     retries: int | None = None
     halves: Callable[[], list[Call[A]]] | None = None
@@ -94,25 +93,6 @@ Steps = Generator[Iterable[Call[Any]], list[Any], T]
 def ask(calls: Iterable[Call[A]]) -> Generator[Iterable[Call[Any]], list[Any], list[A]]:
     """One round of steps: `answers = yield from ask(calls)`."""
     return (yield calls)
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointInfo:
-    """What Elasticsearch says of an inference endpoint.
-
-    Attributes:
-        inference_id: Its id.
-        task: The task it answers; one that this library does not call is possible.
-        service: `elastic` for EIS.
-        model_id: The service's name of the model, if it has one.
-        dimensions: Length of its vectors, where Elasticsearch knows it.
-    """
-
-    inference_id: str
-    task: str
-    service: str
-    model_id: str | None
-    dimensions: int | None
 
 
 def embed(
@@ -169,7 +149,7 @@ def embed(
         "POST",
         f"/_inference/{task}/{quote(inference_id, safe='')}",
         lambda body: [_shortened(vector, cut) for vector in _read_vectors(body, key, wanted, dimensions)],
-        params={"timeout": _duration(timeout)},
+        params={"timeout": duration(timeout)},
         body=load() if light else None,
         load=None if light else load,
         endpoint=inference_id,
@@ -197,28 +177,12 @@ def rerank(
         "POST",
         f"/_inference/rerank/{quote(inference_id, safe='')}",
         lambda body: _read_scores(body, inputs),
-        params={"timeout": _duration(timeout)},
+        params={"timeout": duration(timeout)},
         body={"query": well_formed(query), "input": [well_formed(text) for text in documents]},
         endpoint=inference_id,
         bucket=inference_id,
         inputs=inputs,
     )
-
-
-def get_endpoint(inference_id: str) -> Call[EndpointInfo]:
-    """Describe one endpoint. Asked once for the life of a driver."""
-    return Call(
-        "GET",
-        f"/_inference/{quote(inference_id, safe='')}",
-        lambda body: _read_endpoints(body)[0],
-        endpoint=inference_id,
-        keep=True,
-    )
-
-
-def list_endpoints() -> Call[list[EndpointInfo]]:
-    """Describe every endpoint of the deployment."""
-    return Call("GET", "/_inference/_all", _read_endpoints)
 
 
 def well_formed(text: str) -> str:
@@ -255,14 +219,14 @@ def as_item(part: Part) -> dict[str, str]:
     return {"type": part.modality, "format": "base64", "value": part.data_uri()}
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Elasticsearch's time value; it takes no fractions."""
     return f"{int(seconds)}s" if seconds == int(seconds) else f"{max(1, round(seconds * 1000))}ms"
 
 
 def _read_vectors(body: Any, key: str, count: int | None, dimensions: int | None) -> list[Vector]:
     """As many vectors as are counted on; None: one or more."""
-    items = _list(body, key)
+    items = list_of(body, key)
     if count is None and not items:
         raise InvalidAnswerError("A PDF was sent and no vector came back.")
     if count is not None and len(items) != count:
@@ -309,7 +273,7 @@ def _shortened(vector: Vector, length: int | None) -> Vector:
 def _read_scores(body: Any, inputs: Sequence[int]) -> list[float]:
     count = len(inputs)
     scores: dict[int, float] = {}
-    for item in _list(body, "rerank"):
+    for item in list_of(body, "rerank"):
         try:
             index, score = int(item["index"]), float(item["relevance_score"])
         except (KeyError, TypeError, ValueError):
@@ -326,29 +290,8 @@ def _read_scores(body: Any, inputs: Sequence[int]) -> list[float]:
     return [scores[index] for index in range(count)]
 
 
-def _read_endpoints(body: Any) -> list[EndpointInfo]:
-    infos = []
-    for item in _list(body, "endpoints"):
-        settings = item.get("service_settings") if isinstance(item, dict) else None
-        settings = settings if isinstance(settings, dict) else {}
-        try:
-            infos.append(
-                EndpointInfo(
-                    inference_id=str(item["inference_id"]),
-                    task=str(item["task_type"]),
-                    service=str(item["service"]),
-                    model_id=settings.get("model_id"),
-                    dimensions=settings.get("dimensions"),
-                )
-            )
-        except (KeyError, TypeError):
-            raise InvalidAnswerError("Elasticsearch described an inference endpoint without its id, task or service.") from None
-    if not infos:
-        raise InvalidAnswerError("Elasticsearch described no inference endpoint.")
-    return infos
-
-
-def _list(body: Any, key: str) -> list[Any]:
+def list_of(body: Any, key: str) -> list[Any]:
+    """The list under a key of an answer."""
     items = body.get(key) if isinstance(body, dict) else None
     if not isinstance(items, list):
         raise InvalidAnswerError(f"The answer has no list {key!r}. Is a proxy answering in place of Elasticsearch?")

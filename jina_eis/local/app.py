@@ -8,6 +8,7 @@ import hmac
 import json
 import re
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from .bodies import parse_task
+from .bodies import parse_task, read_body
 from .cluster import Cluster
 from .faults import Faults, Kind, index_refusal, refusal, spoil
 from .inference import answer, plan
@@ -35,6 +36,7 @@ __all__ = ["Emulator", "Exchange"]
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 COMPATIBLE = re.compile(r"application/vnd\.elasticsearch\+json;\s*compatible-with=([89])")
+LICENCE = {"license": {"type": "trial", "status": "active", "uid": "jina-eis-local-not-a-licence", "issued_to": "jina-eis-local"}}
 AUTHENTICATE = ['Basic realm="security" charset="UTF-8"', "ApiKey"]
 
 
@@ -95,7 +97,17 @@ class BrokenResponse(Response):
 class Emulator:
     """The state of the emulated cluster; `asgi` is its application."""
 
-    def __init__(self, *, standin: StandIn, faults: Faults, api_key: str | None, record: bool, data: Path | None) -> None:
+    def __init__(
+        self,
+        *,
+        standin: StandIn,
+        faults: Faults,
+        api_key: str | None,
+        record: bool,
+        data: Path | None,
+        eis: bool,
+        denied: Collection[str],
+    ) -> None:
         self.label = f"{standin.label} for text, hashes of the bytes for media"
         self.requests: list[Exchange] = []
         self.most_in_flight = 0
@@ -106,7 +118,7 @@ class Emulator:
         self._api_key = api_key
         self._record = record
         self._data = data
-        self._registry = Registry()
+        self._registry = Registry(eis=eis, denied=denied)
         self._storage: Storage | None = None
         self._in_flight = 0
 
@@ -159,6 +171,10 @@ class Emulator:
         method, path = request.method, request.path_params["path"].strip("/")
         if path == "" and method in ("GET", "HEAD"):
             return Reply(self._about())
+        if (method, path) == ("GET", "_license"):
+            return Reply(LICENCE)
+        if (method, path) == ("POST", "_security/user/_has_privileges"):
+            return Reply(has_privileges(raw))
         root, *names = path.split("/")
         if root != "_inference":
             return await self._index(request, raw)
@@ -248,6 +264,15 @@ class Emulator:
             "tagline": f"Local stand-in for the Elastic Inference Service: {self.label}. These are not Jina's vectors. "
             "Equal media files get equal vectors; nothing else about these vectors means anything.",
         }
+
+
+def has_privileges(raw: bytes) -> dict[str, Any]:
+    """Whoever is let in here may do everything."""
+    body = read_body(raw)
+    if not set(body) <= {"cluster"}:
+        raise not_done("POST /_security/user/_has_privileges of anything but cluster privileges")
+    granted = dict.fromkeys(body.get("cluster", ()), True)
+    return {"username": "jina-eis-local", "has_all_requested": True, "cluster": granted, "index": {}, "application": {}}
 
 
 def security_error(reason: str) -> RefusedError:

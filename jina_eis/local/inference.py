@@ -53,6 +53,8 @@ def plan(registry: Registry, task: str | None, endpoint: str, raw: bytes, timeou
 def answer(job: Job, standin: StandIn) -> dict[str, list[Json]]:
     """The answer of the service, or what Elasticsearch makes of the service's refusal."""
     model = job.endpoint.model
+    if job.endpoint.denied:
+        raise gateway_refusal(job.endpoint.id, 403, "the region policy denies every region of the model")
     if isinstance(model, RerankModel):
         check(job, model.window, "documents", ("text",))
         return {"rerank": ranked(job, model, standin)}

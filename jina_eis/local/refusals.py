@@ -125,7 +125,8 @@ def not_done(what: str) -> RefusedError:
     return RefusedError(
         501,
         "not_implemented_exception",
-        f"the local EIS does not do [{what}]: it answers GET /, the _inference API (GET, PUT and DELETE of endpoints, POST of "
+        f"the local EIS does not do [{what}]: it answers GET /, GET _license, POST _security/user/_has_privileges, "
+        "the _inference API (GET, PUT and DELETE of endpoints, POST of "
         "text_embedding, embedding and rerank), and what one index is made, filled and searched with (GET, PUT and DELETE of "
         "indices, _mapping, _refresh, _bulk, _doc, _mget, _count, _search, _delete_by_query)",
     )

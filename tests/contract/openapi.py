@@ -15,6 +15,9 @@ from typing import Any
 
 from openapi_schema_validator import OAS30Validator
 
+# Which a subset of the file, cut to what this library is for, may leave out; `doctor` alone asks for them.
+NOT_ABOUT_INFERENCE = {"/_license", "/_security/user/_has_privileges"}
+
 _SEMANTIC_FIELD = {
     "type": "object",
     "properties": {"type": {"type": "string", "enum": ["semantic"]}, "inference_id": {"type": "string"}},
@@ -29,6 +32,8 @@ def available() -> bool:
 def problems(exchange: Any) -> list[str]:
     """What is wrong with a request, and with its answer if that was a success that no fault has touched."""
     if not available():
+        return []
+    if exchange.path in NOT_ABOUT_INFERENCE:
         return []
     operation = _operation(exchange.method, exchange.path)
     if operation is None:

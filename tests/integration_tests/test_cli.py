@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
-from jina_eis import cli
+from jina_eis import adoctor, cli
+from jina_eis.checkup import NAMES
 from jina_eis.cli import FAULTS, main
 from jina_eis.demo import CANDIDATES, DEMO_QUESTIONS, FRAMEWORKS, PASSAGE, Hit, python_reference, read_docs, split
 from jina_eis.errors import RateLimitError
@@ -181,6 +184,13 @@ class TestFailuresAreOneLine:
             ["serve", "--fault", "gremlins"],
             ["serve", "--fault-rate", "0.5"],
             ["serve", "--fault", "drop", "--fault-rate", "2"],
+            ["doctor", "now"],
+            ["endpoints", "dance"],
+            ["endpoints", "show"],
+            ["endpoints", "ensure", "mine"],
+            ["endpoints", "ensure", "mine", "--model", "jina-embeddings-v3", "--dimensions", "many"],
+            ["endpoints", "ensure", "mine", "--model", "jina-embeddings-v3", "--chunking", "[]"],
+            ["endpoints", "ensure", "mine", "--model", "jina-embeddings-v3", "--chunking", "{"],
         ],
         ids=" ".join,
     )
@@ -191,10 +201,13 @@ class TestFailuresAreOneLine:
 
 
 class TestHelp:
-    @pytest.mark.parametrize("command", ["demo", "serve"])
+    @pytest.mark.parametrize(
+        "command",
+        ["demo", "serve", "doctor", "endpoints", *(f"endpoints {action}" for action in ("list", "show", "ensure", "delete"))],
+    )
     def test_has_an_example(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as stopped:
-            main([command, "--help"])
+            main([*command.split(), "--help"])
         assert stopped.value.code == 0
         assert f"example:\n  jina-eis {command}" in capsys.readouterr().out
 
@@ -230,6 +243,119 @@ class TestServe:
 
     def test_every_fault_can_be_chosen(self) -> None:
         assert set(FAULTS) == set(get_args(Kind))
+
+
+class TestDoctor:
+    def test_a_healthy_deployment(self, guarded: LocalEIS, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["doctor", "--url", guarded.url, "--api-key", "right"]) == 0
+        shown = capsys.readouterr().out
+        assert [line.split()[0] for line in shown.splitlines() if line[0] != " "] == ["ok"] * len(NAMES)
+        assert ".jina-reranker-v3: 2 documents ranked in" in shown
+        assert "right" not in shown
+
+    def test_json(self, guarded: LocalEIS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        monkeypatch.setenv("ES_URL", guarded.url)
+        monkeypatch.setenv("ES_API_KEY", "right")
+        assert main(["doctor", "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert report["ok"] is True
+        assert [check["name"] for check in report["checks"]] == list(NAMES)
+        assert {endpoint["inference_id"] for endpoint in report["endpoints"]} >= {".jina-reranker-v3", ".jina-clip-v2"}
+
+    @pytest.mark.parametrize(
+        ("deployment", "arguments", "failed", "told"),
+        [
+            ({"api_key": "right"}, ["--api-key", "wrong"], "connection", "ES_API_KEY"),
+            ({"api_key": "right"}, [], "connection", "missing authentication credentials"),
+            ({"eis": False}, [], "endpoints", "Cloud Connect"),
+            (None, ["--url", "http://127.0.0.1:9"], "connection", "Check es_url (ES_URL)"),
+            (None, ["--url", "localhost"], "settings", "Write it like https://"),
+            (None, [], "settings", "Where is Elasticsearch?"),
+        ],
+        ids=["wrong key", "no key", "no EIS", "dead port", "no address", "nothing"],
+    )
+    def test_what_fails_has_a_remedy(
+        self, deployment: dict[str, Any] | None, arguments: list[str], failed: str, told: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with LocalEIS(model="hash", **deployment) if deployment else nullcontext() as eis:
+            assert main(["doctor", *(["--url", eis.url] if eis else []), *arguments]) == 1
+        shown = capsys.readouterr()
+        assert shown.err == ""
+        lines = " ".join(shown.out.split())
+        assert f"failed {failed} " in lines
+        assert told in lines
+        assert "wrong" not in lines
+
+    def test_an_endpoint_under_a_region_policy(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with LocalEIS(model="hash", denied=[".jina-reranker-v3"]) as eis:
+            assert main(["doctor", "--url", eis.url]) == 0
+        shown = capsys.readouterr().out
+        assert "The region policy denies 1 of them. Allow one of its regions" in " ".join(shown.split())
+        assert ".jina-reranker-v3: " not in shown, "another one is tried"
+
+    async def test_async(self, guarded: LocalEIS) -> None:
+        report = await adoctor(es_url=guarded.url, es_api_key="right")
+        assert report.ok
+        assert not (await adoctor(es_ulr="x")).ok
+
+    def test_a_service_that_fails(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with LocalEIS(model="hash") as eis:
+            eis.faults.always("rate_limit", retry_after=7)
+            assert main(["doctor", "--url", eis.url]) == 1
+        assert "The service asks to wait 7 s." in " ".join(capsys.readouterr().out.split())
+
+
+class TestEndpoints:
+    def test_from_list_to_delete(
+        self, guarded: LocalEIS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("ES_URL", guarded.url)
+        monkeypatch.setenv("ES_API_KEY", "right")
+        ensure = ["endpoints", "ensure", "mine", "--model", "jina-embeddings-v3", "--dimensions", "64"]
+        ensure += ["--similarity", "l2_norm", "--chunking", '{"strategy": "none"}']
+
+        assert main(ensure) == main(ensure) == 0
+        assert capsys.readouterr().out.count("mine") == 2
+        assert main(["endpoints"]) == 0
+        header, *rows = capsys.readouterr().out.splitlines()
+        assert header.split() == ["ENDPOINT", "TASK", "MODEL", "DIMENSIONS", "STATUS", "REGIONS"]
+        assert ["mine", "text_embedding", "jina-embeddings-v3", "64"] in [row.split() for row in rows]
+        assert main(["endpoints", "show", "mine", "--json"]) == 0
+        (shown,) = json.loads(capsys.readouterr().out)
+        assert (shown["similarity"], shown["chunking_settings"]) == ("l2_norm", {"strategy": "none"})
+        assert main([*ensure[:5], "--dimensions", "128"]) == 1
+        assert "is there with other settings: dimensions 64 instead of 128" in _failure(capsys)
+        assert main(["endpoints", "delete", "mine"]) == 0
+        assert main(["endpoints", "show", "mine"]) == 1
+        assert "no inference endpoint 'mine'" in _failure(capsys)
+
+    @pytest.mark.parametrize("arguments", [["list"], ["--all"], []], ids=" ".join)
+    def test_options_hold_before_and_behind_the_action(
+        self, arguments: list[str], guarded: LocalEIS, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        where = ["--url", guarded.url, "--api-key", "right"]
+        assert main(["endpoints", *where, "--json", *arguments]) == main(["endpoints", *arguments, *where, "--json"]) == 0
+        one, other = capsys.readouterr().out.split("]\n[\n")
+        assert json.loads(f"{one}]") == json.loads(f"[{other}")
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            (["endpoints"], "Pass --url"),
+            (["endpoints", "--url", "localhost"], "Write it like https://"),
+            (["endpoints", "ensure", "Mine", "--model", "jina-embeddings-v3", "--url", "http://127.0.0.1:9"], "a-z"),
+            (["endpoints", "ensure", "mine", "--model", "jina", "--url", "http://127.0.0.1:9"], "not known here"),
+            (["endpoints", "delete", ".jina-clip-v2", "--url", "http://127.0.0.1:9"], "--force"),
+        ],
+        ids=["no address", "half an address", "an id that is none", "a model that is none", "a preconfigured one"],
+    )
+    def test_wrong_use_is_told_in_one_line(self, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(arguments) == 2
+        assert told in _failure(capsys)
+
+    def test_a_wrong_key(self, guarded: LocalEIS, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["endpoints", "--url", guarded.url, "--api-key", "wrong"]) == 1
+        assert "ES_API_KEY" in _failure(capsys)
 
 
 class TestPassages:
