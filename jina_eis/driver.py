@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from itertools import chain, islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from .connection import Connection
 from .endpoints import explain
@@ -183,12 +183,12 @@ class Driver:
                 except Exception as error:  # noqa: BLE001 - not handled here, but raised where the answer is awaited
                     if not answer.cancelled():
                         answer.set_exception(error)
-                except BaseException:
-                    answer.cancel()
-                    raise
                 else:
                     if not answer.cancelled():  # by whoever awaited it, a moment ago
                         answer.set_result(read)
+                finally:
+                    answer.cancel()  # if there is neither, nobody shall wait for it
+            workers.discard(cast("asyncio.Task[None]", asyncio.current_task()))  # now: a call that is added needs a new one
 
         try:
             for call in chain(head, source):
@@ -198,8 +198,7 @@ class Driver:
                 window.append((call, asyncio.get_running_loop().create_future()))
                 waiting.append(window[-1])
                 if len(workers) < in_flight:
-                    workers.add(worker := asyncio.create_task(work()))
-                    worker.add_done_callback(workers.discard)
+                    workers.add(asyncio.create_task(work()))
             while window:
                 yield await self._aanswer(*window[0], limiter, rescue, window.others_pass)
                 window.popleft()

@@ -79,3 +79,24 @@ def test_whoever_may_not_list_endpoints_is_told_what_was_missing_all_the_same(as
     steps = Embedder("mine").embed(["text"], "search")
     with pytest.raises(EndpointNotFoundError, match="mine is missing"):
         asyncio.run(driver.arun(steps)) if asynchronous else driver.run(steps)
+
+
+class Prompt(Connection):
+    """Answers at once, without a turn of the loop."""
+
+    def send(self, call: Call[Any], abandoned: Any = None) -> Any:
+        return call.path
+
+    async def asend(self, call: Call[Any]) -> Any:
+        return call.path
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4])
+async def test_answers_that_come_at_once_leave_no_call_behind(most: int) -> None:
+    listed = [Call("GET", f"/{number}", lambda body: body) for number in range(50)]
+    driver = Driver(Prompt(), Pacer(most, 0), most)  # type: ignore[arg-type]
+
+    async def collect() -> list[str]:
+        return [answer async for answer in driver.astream(listed)]
+
+    assert await asyncio.wait_for(collect(), 5) == list(driver.stream(listed)) == [call.path for call in listed]
