@@ -267,6 +267,7 @@ def _endpoints(endpoints: Sequence[EndpointInfo]) -> Check:
 def _facts(endpoint: EndpointInfo) -> str:
     facts = [
         endpoint.task,
+        "" if endpoint.service == "elastic" else f"service {endpoint.service}",
         f"{endpoint.dimensions} dimensions" if endpoint.dimensions else "",
         endpoint.status or "",
         " and ".join(endpoint.regions),

@@ -181,7 +181,8 @@ class Wanted:
             EndpointExistsError: an endpoint of that id has other settings. It is left as it is.
         """
         try:
-            found = yield from look_up(self.inference_id)
+            # Without its id the call is a question: the driver does not look for what could be meant when nothing is there.
+            (found,) = yield from ask([replace(get_endpoint(self.inference_id), keep=False, endpoint="")])
         except EndpointNotFoundError:
             try:
                 return (yield from self._create(timeout))

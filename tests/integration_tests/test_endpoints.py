@@ -81,7 +81,7 @@ def test_a_preconfigured_endpoint_is_asked_for_and_not_read_from_the_table(do: C
 def test_ensure_said_twice_makes_one(do: Callable[..., Any], eis: LocalEIS) -> None:
     wanted: dict[str, Any] = {"model": f".{SMALL}", "dimensions": 64, "chunking_settings": CHUNKS}
     assert do("ensure", "mine", **wanted) == do("ensure", "mine", **wanted)
-    assert sent(eis).count("PUT /_inference/text_embedding/mine") == 1
+    assert sent(eis) == ["GET /_inference/mine", "PUT /_inference/text_embedding/mine", "GET /_inference/mine"]
 
 
 def test_ensure_takes_what_is_there_if_nothing_that_is_said_differs(do: Callable[..., Any]) -> None:
