@@ -1,24 +1,48 @@
 """Every supported combination: `nox`, or one of `nox -l`."""
 
+from pathlib import Path
+
 import nox
 
 nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "types", "docs", "tests", "oldest", "oldest_langchain", "extras"]
+
+OLD_CLIENT = "elasticsearch>=8.19,<9"
+NEW_CLIENT = "elasticsearch>=9,<10"
 
 
 @nox.session(python=["3.10", "3.11", "3.12", "3.13"])
 @nox.parametrize("elasticsearch", ["8.19", "9"])
 def tests(session: nox.Session, elasticsearch: str) -> None:
-    """The test suite on one Python and one major version of the Elasticsearch client."""
-    wanted = "elasticsearch>=8.19,<9" if elasticsearch == "8.19" else "elasticsearch>=9,<10"
-    session.install(".[all,dev]", wanted)
+    """The test suite on one Python and one major version of the Elasticsearch client, with the newest frameworks."""
+    session.install(".[all,dev]", OLD_CLIENT if elasticsearch == "8.19" else NEW_CLIENT)
     session.run("pytest", *session.posargs)
 
 
 @nox.session(python="3.10")
 def oldest(session: nox.Session) -> None:
-    """The test suite with the oldest supported release of LlamaIndex's core."""
-    session.install(".[all,dev]", "elasticsearch>=8.19,<9", "llama-index-core==0.13.0")
-    session.run("pytest", *session.posargs)
+    """The test suite with the oldest supported LlamaIndex and client."""
+    session.install(".[all,dev]", OLD_CLIENT, "llama-index-core==0.13.0")
+    session.run("pytest", "--ignore=tests/packaging", "--ignore=tests/notebooks", *session.posargs)
+
+
+@nox.session(python="3.10")
+def oldest_langchain(session: nox.Session) -> None:
+    """What does not need LangChain's test suites, for these need a newer langchain-core, with the oldest supported one."""
+    session.install(".[all]", *OLDEST_LANGCHAIN)
+    session.run("pytest", *WITHOUT_SUITES, *session.posargs)
+
+
+OLDEST_LANGCHAIN = [
+    *("elasticsearch==8.19.0", "langchain-core==0.3.20", "llama-index-core==0.13.0", "pydantic==2.9.0"),
+    *("hypothesis", "openapi-schema-validator", "pillow", "pytest", "pytest-asyncio>=1.3"),
+]
+WITHOUT_SUITES = [
+    "tests/unit_tests",
+    "tests/integration_tests",
+    "--ignore-glob=*/test_standard.py",
+    "--ignore-glob=*/test_fetch.py",
+]
 
 
 @nox.session
@@ -31,6 +55,63 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Strict types of the three packages."""
+    """Strict types of the packages, and what checkers tell users."""
     session.install(".[all,dev]")
     session.run("mypy")
+    session.run("pytest", "tests/packaging/test_types.py")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation, in site/."""
+    session.install(".[all,docs]")
+    session.run("mkdocs", "build", "--strict")
+
+
+@nox.session
+def notebooks(session: nox.Session) -> None:
+    """The notebooks, from top to bottom."""
+    session.install(".[all,dev]")
+    session.run("pytest", "tests/notebooks")
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Speed and quality beside others. Needs a quiet machine, and takes a quarter of an hour."""
+    session.install(".[all]", "llama-index-embeddings-jinaai", "langchain-openai")
+    session.run("python", "benchmarks/throughput.py", success_codes=[0, 1])
+    session.run("python", "benchmarks/rerank_quality.py")
+
+
+@nox.session
+@nox.parametrize("extra", ["", "langchain", "llama-index", "local"])
+def extras(session: nox.Session, extra: str) -> None:
+    """The wheel with one extra alone, far from the checkout: what it brings works, and what it lacks says so."""
+    folder = Path(session.create_tmp())
+    session.install("build")
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(folder), ".", silent=True)
+    wheel = max(folder.glob("*.whl"), key=lambda path: path.stat().st_mtime)
+    session.install("--force-reinstall", f"{wheel}[{extra}]" if extra else str(wheel))
+    session.cd(folder)
+    session.run("python", "-c", ONLY_WHAT_IT_BRINGS, extra)
+
+
+ONLY_WHAT_IT_BRINGS = """
+import sys
+import jina_eis
+jina_eis.doctor(es_url="http://127.0.0.1:9")
+brings = {"langchain": "from langchain_jina_eis import JinaEISEmbeddings",
+          "llama-index": "from llama_index.embeddings.jina_eis import JinaEISEmbedding",
+          "local": "from jina_eis.local import LocalEIS; LocalEIS().start().stop()"}
+for extra, statement in brings.items():
+    if extra == sys.argv[1]:
+        exec(statement)
+        continue
+    try:
+        exec(statement)
+    except ImportError as error:
+        assert f'pip install "jina-eis[{extra}]"' in str(error), error
+    else:
+        raise AssertionError(f"{statement} works without {extra}")
+print("as it should be")
+"""

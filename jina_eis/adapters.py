@@ -6,7 +6,7 @@ import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from contextlib import aclosing, closing
 from functools import partial
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import AliasChoices, Field, PrivateAttr, model_validator
 from typing_extensions import Self
@@ -30,7 +30,20 @@ E = TypeVar("E")
 _Calls = Callable[[EndpointInfo], Iterable[Call[list[E]]]]
 
 
-class EmbeddingSettings(ServiceSettings):
+class EndpointSettings(ServiceSettings):
+    """What names an endpoint as `inference_id` or, as in most packages, as `model`."""
+
+    if TYPE_CHECKING:
+        model: str = Field(default="")  # checkers read the arguments off the fields
+    else:
+
+        @property
+        def model(self) -> str:
+            """The inference endpoint, under the name that many tools look for."""
+            return self.inference_id
+
+
+class EmbeddingSettings(EndpointSettings):
     """What the embedding adapters take besides, and the vectors that follow from it."""
 
     inference_id: str = Field(default=".jina-embeddings-v5-text-small", min_length=1, validation_alias=ENDPOINT_NAMES)
@@ -51,11 +64,6 @@ class EmbeddingSettings(ServiceSettings):
                 )
             self._embedder(self.query_input_type)
         return self
-
-    @property
-    def model(self) -> str:
-        """The inference endpoint, under the name that many tools look for."""
-        return self.inference_id
 
     def _texts_in_a_request(self) -> int:
         raise NotImplementedError
@@ -246,7 +254,7 @@ class ContentSettings(EmbeddingSettings):
         raise NotImplementedError
 
 
-class RerankSettings(ServiceSettings):
+class RerankSettings(EndpointSettings):
     """What the rerankers take besides, and the steps that follow from it."""
 
     inference_id: str = Field(default=".jina-reranker-v3", min_length=1, validation_alias=ENDPOINT_NAMES)
@@ -261,11 +269,6 @@ class RerankSettings(ServiceSettings):
     def _check_model(self) -> Self:
         self._reranker()
         return self
-
-    @property
-    def model(self) -> str:
-        """The inference endpoint, under the name that many tools look for."""
-        return self.inference_id
 
     def _reranker(self) -> Reranker:
         return Reranker(self.inference_id, self.window_size, self.strategy, self.timeout)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from difflib import get_close_matches
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 from typing_extensions import Self
@@ -30,6 +30,11 @@ MAX_CONCURRENCY = 32  # the pace is found below it
 DEADLINE = 5  # times `timeout`: a service that takes every request and answers none is asked four times
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+    Secret = SecretStr | str  # a plain string may be given, and becomes one that hides itself
+else:
+    Secret = SecretStr
 
 _address_may_follow: ContextVar[bool] = ContextVar("address_may_follow", default=False)
 
@@ -70,11 +75,11 @@ class ServiceSettings(BaseModel):
     """Address of Elasticsearch (environment: ES_URL)."""
     es_cloud_id: str | None = Field(default=None, frozen=True)
     """Cloud id, in place of the address (environment: ES_CLOUD_ID)."""
-    es_api_key: SecretStr | None = Field(default=None, exclude=True, repr=False, frozen=True)
+    es_api_key: Secret | None = Field(default=None, exclude=True, repr=False, frozen=True)
     """API key with the cluster privilege monitor_inference (environment: ES_API_KEY)."""
     es_user: str | None = Field(default=None, frozen=True)
     """User, in place of the API key (environment: ES_USER)."""
-    es_password: SecretStr | None = Field(default=None, exclude=True, repr=False, frozen=True)
+    es_password: Secret | None = Field(default=None, exclude=True, repr=False, frozen=True)
     """Password of the user (environment: ES_PASSWORD)."""
     timeout: float = Field(default=TIMEOUT, gt=0, allow_inf_nan=False, frozen=True)
     """Seconds that the service may take for one request, sent as `?timeout=`. The client waits 5 s longer."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from itertools import repeat, zip_longest
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -20,6 +20,9 @@ from jina_eis.retrieval import RetrieverSettings, metadata_of, new_id
 from jina_eis.search import Found
 
 from .media import from_blob
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
 
 __all__ = ["JinaEISRetriever"]
 
@@ -104,6 +107,11 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
 
     model_config = RetrieverSettings.model_config  # LangChain's own lets unknown arguments pass
     product: ClassVar[str] = f"langchain-jina-eis/{version('jina-eis')}"
+
+    if TYPE_CHECKING:  # LangChain says str
+
+        def invoke(self, input: Embeddable, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]: ...  # noqa: A002, D102
+        async def ainvoke(self, input: Embeddable, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]: ...  # noqa: A002, D102
 
     @classmethod
     def from_texts(

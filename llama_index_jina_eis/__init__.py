@@ -25,7 +25,14 @@ if not TYPE_CHECKING:  # or no checker would see a misspelt name
         """Import a class when it is first asked for, so that nobody pays for what they do not use."""
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+        try:
+            return getattr(import_module(f".{_HOME[name]}", __name__), name)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "llama_index":
+                raise
+            raise ImportError(
+                f'{__name__} needs llama-index-core: pip install "jina-eis[llama-index]"', name=error.name
+            ) from error
 
 
 def __dir__() -> list[str]:

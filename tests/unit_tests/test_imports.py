@@ -32,7 +32,11 @@ def test_the_adapter_brings_in_the_client_only_when_it_sends() -> None:
 
 
 def test_public_names() -> None:
-    assert set(jina_eis.__all__) == {"MODELS", "JinaEISError", "__version__", "no_waits", "share_space"}
+    assert set(jina_eis.__all__) == {
+        *("MODELS", "EndpointInfo", "Endpoints", "JinaEISError", "Report", "__version__"),
+        *("adoctor", "doctor", "no_waits", "share_space"),
+    }
+    assert all(hasattr(jina_eis, name) for name in jina_eis.__all__)
     assert langchain_jina_eis.__all__ == ["JinaEISEmbeddings", "JinaEISRerank", "JinaEISRetriever"]
     assert llama_index_jina_eis.__all__ == ["JinaEISEmbedding", "JinaEISMultiModalEmbedding", "JinaEISRerank", "JinaEISRetriever"]
     for package in (langchain_jina_eis, llama_index_jina_eis):

@@ -1,0 +1,55 @@
+"""What a user of LlamaIndex writes, for type checkers: it is checked and never run."""
+
+from pathlib import Path
+
+from llama_index.core import QueryBundle, Settings, VectorStoreIndex
+from llama_index.core.base.base_retriever import BaseRetriever
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import ImageNode, NodeWithScore, TextNode
+from llama_index.embeddings.jina_eis import JinaEISEmbedding as AliasOfEmbedding
+from llama_index.embeddings.jina_eis import JinaEISMultiModalEmbedding as AliasOfMultiModal
+from llama_index.postprocessor.jina_eis_rerank import JinaEISRerank as AliasOfRerank
+from llama_index.retrievers.jina_eis import JinaEISRetriever as AliasOfRetriever
+from typing_extensions import assert_type
+
+from llama_index_jina_eis import JinaEISEmbedding, JinaEISMultiModalEmbedding, JinaEISRerank, JinaEISRetriever
+
+embedding = JinaEISEmbedding(
+    inference_id=".jina-embeddings-v5-text-small",
+    es_url="https://my-deployment.es.example.com:443",
+    es_api_key="a plain string",
+    dimensions=256,
+    embed_batch_size=8,
+    num_workers=4,
+)
+taken_as_embedding: BaseEmbedding = embedding
+Settings.embed_model = embedding
+assert_type(embedding.get_query_embedding("How do glaciers move?"), list[float])
+assert_type(embedding.get_text_embedding_batch(["A glacier flows."], show_progress=True), list[list[float]])
+same_class: type[JinaEISEmbedding] = AliasOfEmbedding
+
+omni = JinaEISMultiModalEmbedding(model=".jina-embeddings-v5-omni-small")
+omni.get_image_embedding("cat.png")
+omni.embed_content(["a caption", Path("cat.png")])
+omni([ImageNode(image_path="cat.png")])
+AliasOfMultiModal()
+
+reranker = JinaEISRerank(top_n=3, keep_retrieval_score=True)
+taken_as_postprocessor: BaseNodePostprocessor = reranker
+found = [NodeWithScore(node=TextNode(text="A glacier flows."), score=0.5)]
+assert_type(reranker.postprocess_nodes(found, query_str="How do glaciers move?"), list[NodeWithScore])
+AliasOfRerank(top_n=None)
+
+retriever = JinaEISRetriever.from_nodes([TextNode(text="A glacier flows.")], index_name="facts", search_type="hybrid")
+taken_as_retriever: BaseRetriever = retriever
+assert_type(retriever.retrieve("How do glaciers move?"), list[NodeWithScore])
+retriever.retrieve(QueryBundle("", image_path="cat.png"))
+AliasOfRetriever(index_name="facts", es_url="http://localhost:9200")
+VectorStoreIndex([TextNode(text="A glacier flows.")], embed_model=embedding).as_query_engine(node_postprocessors=[reranker])
+
+
+async def asynchronous() -> None:
+    assert_type(await embedding.aget_query_embedding("How do glaciers move?"), list[float])
+    assert_type(await reranker.apostprocess_nodes(found, query_str="How do glaciers move?"), list[NodeWithScore])
+    assert_type(await retriever.aretrieve("How do glaciers move?"), list[NodeWithScore])

@@ -1,0 +1,48 @@
+"""What is ready to submit names what there is."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import langchain_jina_eis
+
+ROOT = Path(__file__).parents[2]
+REGISTRATION = ROOT / "docs" / "registration"
+
+
+def loaded(name: str) -> Any:
+    return yaml.safe_load((REGISTRATION / name).read_text(encoding="utf-8"))
+
+
+def test_the_rows_for_langchain_name_every_class() -> None:
+    sections = loaded("integration_external_docs.yaml")["python"]
+    rows = [row for section in sections.values() for row in section]
+    assert set(sections) == {"embeddings", "retrievers"}
+    assert all(set(row) == {"name", "pypi", "docs_url"} and row["pypi"] == "jina-eis" for row in rows)
+    named = {re.search(r"\((\w+)\)", row["name"])[1] for row in rows}  # type: ignore[index]
+    assert named == set(langchain_jina_eis.__all__)
+    for row in rows:
+        page = row["docs_url"].split("/")[3] or "index"
+        assert (ROOT / "docs" / f"{page}.md").is_file()
+
+
+def test_the_listing_for_llamahub_names_every_class() -> None:
+    listing = loaded("llamahub.yaml")
+    for module in listing["modules"]:
+        assert import_module(module["import_path"]).__all__ == module["classes"]
+        assert f".{module['kind']}." in module["import_path"]
+
+
+def test_pyproject_says_the_same() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no tomllib")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    modules = loaded("llamahub.yaml")["modules"]
+    assert project["tool"]["llamahub"]["import_path"] in {module["import_path"] for module in modules}
+    assert set(project["tool"]["llamahub"]["class_authors"]) == {name for module in modules for name in module["classes"]}
+    assert f'pip install "{project["project"]["name"]}[llama-index]"' == loaded("llamahub.yaml")["install"]

@@ -1,0 +1,123 @@
+"""What is shipped: the wheel and the sdist, built once, and what an installed wheel is without its extras."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email import message_from_bytes
+from email.message import Message
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ["jina_eis", "langchain_jina_eis", "llama_index_jina_eis"]
+ALIASES = {
+    "llama_index.embeddings.jina_eis": ["JinaEISEmbedding", "JinaEISMultiModalEmbedding"],
+    "llama_index.postprocessor.jina_eis_rerank": ["JinaEISRerank"],
+    "llama_index.retrievers.jina_eis": ["JinaEISRetriever"],
+}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both, made as a release is, with the tools that are installed here."""
+    folder = tmp_path_factory.mktemp("dist")
+    ran = subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)], capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    return next(built.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        return message_from_bytes(archive.read(next(name for name in archive.namelist() if name.endswith("/METADATA"))))
+
+
+def test_the_wheel_holds_the_packages_their_aliases_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if ".dist-info/" not in name]
+    homes = [*PACKAGES, *(alias.replace(".", "/") for alias in ALIASES)]
+    assert {name for name in names if name.endswith("py.typed")} == {f"{home}/py.typed" for home in homes}
+    assert all(name.startswith(tuple(f"{home}/" for home in homes)) for name in names)
+    assert {Path(name).suffix for name in names} == {".py", ".typed"}
+    for namespace in ("llama_index", "llama_index/embeddings", "llama_index/postprocessor", "llama_index/retrievers"):
+        assert f"{namespace}/__init__.py" not in names, "it would hide LlamaIndex's own"
+
+
+def test_every_module_of_the_checkout_is_in_the_wheel(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    modules = {path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    assert modules <= names
+
+
+def test_the_sdist_holds_what_is_needed_to_test_and_release(built: Path) -> None:
+    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    wanted = [
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "noxfile.py",
+        "mkdocs.yml",
+    ]
+    wanted += ["tests/conftest.py", "benchmarks/throughput.py", "docs/index.md", "notebooks/01_langchain_quickstart.ipynb"]
+    assert set(wanted) <= names
+    assert not [name for name in names if "__pycache__" in name or name.startswith(("site/", ".venv", "dist/"))]
+
+
+def test_the_metadata(metadata: Message) -> None:
+    assert metadata["Requires-Python"] == ">=3.10"
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert set(metadata.get_all("Provides-Extra", [])) == {"langchain", "llama-index", "local", "all", "notebooks", "docs", "dev"}
+    classifiers = metadata.get_all("Classifier", [])
+    assert {f"Programming Language :: Python :: 3.{minor}" for minor in (10, 11, 12, 13)} <= set(classifiers)
+    assert "Typing :: Typed" in classifiers
+
+
+def test_the_readme_is_shown_by_an_index(built: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", *map(str, built.iterdir())], capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stdout
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_aliases_are_the_classes_themselves(alias: str) -> None:
+    module, ours = import_module(alias), import_module("llama_index_jina_eis")
+    assert module.__all__ == ALIASES[alias]
+    assert all(getattr(module, name) is getattr(ours, name) for name in module.__all__)
+
+
+def test_every_public_class_of_llama_index_has_an_alias() -> None:
+    aliased = [name for names in ALIASES.values() for name in names]
+    assert sorted(aliased) == sorted(import_module("llama_index_jina_eis").__all__)
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent", "extra"),
+    [
+        ("from langchain_jina_eis import JinaEISRerank", "langchain_core", "langchain"),
+        ("from llama_index_jina_eis import JinaEISRerank", "llama_index", "llama-index"),
+        ("from jina_eis.local import LocalEIS", "starlette", "local"),
+        ("from jina_eis.local import LocalEIS", "numpy", "local"),
+    ],
+)
+def test_a_missing_extra_is_named(statement: str, absent: str, extra: str) -> None:
+    code = f"import sys; sys.modules[{absent!r}] = None\n{statement}"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stderr.splitlines()[-1].endswith(f'pip install "jina-eis[{extra}]"'), ran.stderr
