@@ -584,7 +584,7 @@ def test_the_cache_namespace_tells_vectors_apart(make: Callable[..., JinaEISEmbe
 
 
 def test_a_cache_embeds_once(make: Callable[..., JinaEISEmbeddings], eis: LocalEIS) -> None:
-    from langchain_classic.embeddings import CacheBackedEmbeddings
+    CacheBackedEmbeddings = pytest.importorskip("langchain_classic.embeddings").CacheBackedEmbeddings  # noqa: N806
     from langchain_core.stores import InMemoryByteStore
 
     embeddings = make()

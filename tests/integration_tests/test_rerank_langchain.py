@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from langchain_classic.retrievers import ContextualCompressionRetriever, MergerRetriever
-from langchain_classic.retrievers.document_compressors import DocumentCompressorPipeline
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.retrievers import BaseRetriever
@@ -113,10 +111,12 @@ def test_it_works_where_langchain_puts_compressors(face: Face, make: Callable[..
         def _get_relevant_documents(self, query: str, **_: Any) -> list[Document]:
             return documents()
 
+    retrievers = pytest.importorskip("langchain_classic.retrievers")
+    compressors = pytest.importorskip("langchain_classic.retrievers.document_compressors")
     reranker = make(top_n=1)
-    pipeline = DocumentCompressorPipeline(transformers=[make(top_n=3), reranker])
+    pipeline = compressors.DocumentCompressorPipeline(transformers=[make(top_n=3), reranker])
     chain = Everything() | RunnableLambda(lambda found: face.compress(reranker, found))
-    wrapped = ContextualCompressionRetriever(base_compressor=pipeline, base_retriever=Everything())
+    wrapped = retrievers.ContextualCompressionRetriever(base_compressor=pipeline, base_retriever=Everything())
     found = asyncio.run(wrapped.ainvoke(QUERY)) if face.asynchronous else wrapped.invoke(QUERY)
     assert [document.id for document in found] == ["id-2"]
     assert [document.id for document in chain.invoke(QUERY)] == ["id-2"]
@@ -155,13 +155,15 @@ def test_scores_are_the_model_s_own_and_may_be_negative(face: Face, make: Callab
 
 
 def test_merged_retrievers_end_in_no_block_of_their_own(face: Face, make: Callable[..., JinaEISRerank]) -> None:
+    retrievers = pytest.importorskip("langchain_classic.retrievers")
+
     class Source(BaseRetriever):
         text: str
 
         def _get_relevant_documents(self, query: str, **_: Any) -> list[Document]:
             return [Document(page_content=f"{self.text} {n}", metadata={"text": self.text}) for n in range(50)]
 
-    merged = MergerRetriever(retrievers=[Source(text=text) for text in ("glacier ice", "bread", "wool", "trains")])
+    merged = retrievers.MergerRetriever(retrievers=[Source(text=text) for text in ("glacier ice", "bread", "wool", "trains")])
     best = face.compress(make(top_n=30), merged.invoke(QUERY))
     assert {document.metadata["text"] for document in best} == {"glacier ice"}
 

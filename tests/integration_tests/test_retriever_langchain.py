@@ -15,7 +15,6 @@ import pytest
 from elasticsearch import Elasticsearch
 from langchain_core.documents import Document
 from langchain_core.runnables import RunnableLambda
-from langchain_tests.integration_tests import RetrieversIntegrationTests
 from made import png
 
 from jina_eis.errors import (
@@ -364,27 +363,3 @@ def test_made_of_texts_or_documents(make: Any, eis: LocalEIS, face: Face) -> Non
         JinaEISRetriever.from_documents(documents[2:], **settings)
     assert sorted(found(face(first, "invoke", "ice"))) == [0, 1, 2, 3, 4]
     assert face(first, "invoke", "glacier", k=1)[0].id == "a"
-
-
-class TestStandard(RetrieversIntegrationTests):
-    @pytest.fixture(autouse=True)
-    def _index(self, eis: LocalEIS) -> Iterator[None]:
-        type(self).url = eis.url
-        JinaEISRetriever.from_texts(TEXTS, METADATAS, es_url=eis.url, index_name="standard")
-        yield
-        with Elasticsearch(eis.url) as client:
-            client.indices.delete(index="standard")
-
-    url = ""
-
-    @property
-    def retriever_constructor(self) -> type[JinaEISRetriever]:
-        return JinaEISRetriever
-
-    @property
-    def retriever_constructor_params(self) -> dict[str, Any]:
-        return {"es_url": self.url, "index_name": "standard"}
-
-    @property
-    def retriever_query_example(self) -> str:
-        return "How do glaciers move?"

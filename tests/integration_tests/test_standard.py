@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from elasticsearch import Elasticsearch
 from langchain_core.embeddings import Embeddings
-from langchain_tests.integration_tests import EmbeddingsIntegrationTests
+from langchain_tests.integration_tests import EmbeddingsIntegrationTests, RetrieversIntegrationTests
 
 from jina_eis.local import LocalEIS
-from langchain_jina_eis import JinaEISEmbeddings
+from langchain_jina_eis import JinaEISEmbeddings, JinaEISRetriever
+
+TEXTS = ["A glacier is ice that flows.", "Bread rises because yeast makes gas.", "Cats sleep.", "The moon pulls the sea."]
 
 
-class TestStandard(EmbeddingsIntegrationTests):
+class TestEmbeddings(EmbeddingsIntegrationTests):
     @pytest.fixture(autouse=True)
     def _connect(self, eis: LocalEIS) -> None:
         self.url = eis.url
@@ -24,3 +28,27 @@ class TestStandard(EmbeddingsIntegrationTests):
     @property
     def embedding_model_params(self) -> dict[str, Any]:
         return {"es_url": self.url}
+
+
+class TestRetriever(RetrieversIntegrationTests):
+    @pytest.fixture(autouse=True)
+    def _index(self, eis: LocalEIS) -> Iterator[None]:
+        type(self).url = eis.url
+        JinaEISRetriever.from_texts(TEXTS, es_url=eis.url, index_name="standard")
+        yield
+        with Elasticsearch(eis.url) as client:
+            client.indices.delete(index="standard")
+
+    url = ""
+
+    @property
+    def retriever_constructor(self) -> type[JinaEISRetriever]:
+        return JinaEISRetriever
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        return {"es_url": self.url, "index_name": "standard"}
+
+    @property
+    def retriever_query_example(self) -> str:
+        return "How do glaciers move?"

@@ -1,0 +1,87 @@
+"""The notebooks run from top to bottom, and what is stored in them is what they give."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from jina_eis.local import LocalEIS
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+STAND_IN = "Its vectors and scores are not Jina's."
+# What must be among the outputs, however they are worded: facts that a broken library would change.
+FACTS = {
+    "01_langchain_quickstart": ["3 vectors of 1024 dimensions", "continue", "200"],
+    "02_llama_index_quickstart": ["vectors of 1024 dimensions", "truth", "True True"],
+    "03_multimodal_search": ["(12, 1024) (12, 1024)", "3 pages, 1024 dimensions each"],
+    "04_retrieve_and_rerank": ["24 questions", "hybrid, reranked"],
+    "05_text_to_omni": ["jina-embeddings-v5-text-small # . # . . .", "different vector spaces"],
+}
+
+
+def run(path: Path, folder: Path) -> Any:
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    return notebook
+
+
+def outputs(notebook: Any) -> list[Any]:
+    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def told(notebook: Any) -> str:
+    """What its outputs say, as text."""
+    return "\n".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs(notebook))
+
+
+def pictures(notebook: Any) -> int:
+    return sum("image/png" in output.get("data", {}) for output in outputs(notebook))
+
+
+def test_there_is_something_to_expect_of_each() -> None:
+    assert [path.stem for path in NOTEBOOKS] == sorted(FACTS)
+    index = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert all(f"({path.name})" in index for path in NOTEBOOKS)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_runs_on_the_embedded_eis(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    stored = nbformat.read(path, as_version=4)
+    notebook = run(path, tmp_path)
+    assert STAND_IN in told(notebook)
+    for fact in FACTS[path.stem]:
+        assert fact in told(notebook)
+    assert pictures(notebook) == pictures(stored) > 0
+    assert not [output.text for output in outputs(notebook) if output.get("name") == "stderr"]
+    assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
+
+
+@pytest.mark.parametrize("name", ["01_langchain_quickstart", "04_retrieve_and_rerank"])
+def test_it_runs_unchanged_against_a_deployment(
+    name: str, eis: LocalEIS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ES_URL", eis.url)
+    notebook = run(FOLDER / f"{name}.ipynb", tmp_path)
+    assert STAND_IN not in told(notebook)
+    assert eis.requests, "the deployment was asked"
+    made = {exchange.path for exchange in eis.requests if exchange.method == "PUT"}
+    assert made == {exchange.path for exchange in eis.requests if exchange.method == "DELETE"}, "what is made is deleted"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_is_stored(path: Path) -> None:
+    assert path.stat().st_size < 300_000
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), "run once, from top to bottom"
+    assert {output.output_type for output in outputs(notebook)} <= {"stream", "execute_result", "display_data"}
+    assert STAND_IN in told(notebook)
+    assert not re.search(r"/(home|root|Users|tmp|usr|work)/|[A-Z]:\\\\|127\.0\.0\.1:\d", nbformat.writes(notebook))
