@@ -66,7 +66,8 @@ class RetrieverSettings(ServiceSettings):
     field_type: FieldType | None = None
     """Type of the field in an index that is made here. None: dense_vector for "knn", else semantic_text."""
     index_options: dict[str, Any] | None = None
-    """How vectors are indexed, as in a mapping, for an index that is made here."""
+    """How vectors are indexed, for an index that is made here: the options of a dense_vector field, such as
+    `{"type": "bbq_hnsw"}`; for semantic_text and semantic fields as the mapping wants it, `{"dense_vector": {...}}`."""
     chunking_settings: dict[str, Any] | None = None
     """How semantic_text cuts texts into passages, for an index that is made here."""
 

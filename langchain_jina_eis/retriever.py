@@ -79,7 +79,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
 
     Use:
         ```python
-        documents = retriever.invoke("How do glaciers move?")  # or with k=1, or filter={"term": {"metadata.lang": "en"}}
+        documents = retriever.invoke("How do glaciers move?")  # or with k=1, or filter={"term": {"metadata.lang.keyword": "en"}}
         documents[0].page_content, documents[0].id, documents[0].metadata["relevance_score"]
         ```
 
