@@ -64,7 +64,7 @@ def types(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation, in site/."""
     session.install(".[all,docs]")
-    session.run("mkdocs", "build", "--strict")
+    session.run("mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session
@@ -99,8 +99,9 @@ ONLY_WHAT_IT_BRINGS = """
 import sys
 import jina_eis
 jina_eis.doctor(es_url="http://127.0.0.1:9")
-brings = {"langchain": "from langchain_jina_eis import JinaEISEmbeddings",
-          "llama-index": "from llama_index.embeddings.jina_eis import JinaEISEmbedding",
+brings = {"langchain": "from langchain_jina_eis import *",
+          "llama-index": "from llama_index_jina_eis import *; from llama_index.embeddings.jina_eis import *; "
+                         "from llama_index.postprocessor.jina_eis_rerank import *; from llama_index.retrievers.jina_eis import *",
           "local": "from jina_eis.local import LocalEIS; LocalEIS().start().stop()"}
 for extra, statement in brings.items():
     if extra == sys.argv[1]:

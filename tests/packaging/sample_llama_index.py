@@ -46,7 +46,8 @@ taken_as_retriever: BaseRetriever = retriever
 assert_type(retriever.retrieve("How do glaciers move?"), list[NodeWithScore])
 retriever.retrieve(QueryBundle("", image_path="cat.png"))
 AliasOfRetriever(index_name="facts", es_url="http://localhost:9200")
-VectorStoreIndex([TextNode(text="A glacier flows.")], embed_model=embedding).as_query_engine(node_postprocessors=[reranker])
+index = VectorStoreIndex([TextNode(text="A glacier flows.")], embed_model=embedding)
+index.as_query_engine(node_postprocessors=[reranker])  # pyright: ignore[reportUnknownMemberType]  # LlamaIndex does not say all
 
 
 async def asynchronous() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -65,7 +66,7 @@ def test_every_module_of_the_checkout_is_in_the_wheel(wheel: Path) -> None:
 def test_the_sdist_holds_what_is_needed_to_test_and_release(built: Path) -> None:
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    wanted = [
+    single = {
         "pyproject.toml",
         "README.md",
         "LICENSE",
@@ -74,10 +75,12 @@ def test_the_sdist_holds_what_is_needed_to_test_and_release(built: Path) -> None
         "SECURITY.md",
         "noxfile.py",
         "mkdocs.yml",
-    ]
-    wanted += ["tests/conftest.py", "benchmarks/throughput.py", "docs/index.md", "notebooks/01_langchain_quickstart.ipynb"]
-    assert set(wanted) <= names
-    assert not [name for name in names if "__pycache__" in name or name.startswith(("site/", ".venv", "dist/"))]
+    }
+    folders = {*PACKAGES, "namespace", "tests", "docs", "notebooks", "benchmarks"}
+    assert {name.partition("/")[0] for name in names} - {""} == single | folders | {"PKG-INFO", ".gitignore"}
+    assert {"tests/conftest.py", "benchmarks/throughput.py", "docs/index.md"} <= names
+    assert len([name for name in names if name.startswith("notebooks/") and name.endswith(".ipynb")]) == 5
+    assert not [name for name in names if re.search(r"__pycache__|_cache|checkpoint|\.(pyc|egg-info|whl|log)$", name)]
 
 
 def test_the_metadata(metadata: Message) -> None:
@@ -87,6 +90,8 @@ def test_the_metadata(metadata: Message) -> None:
     classifiers = metadata.get_all("Classifier", [])
     assert {f"Programming Language :: Python :: 3.{minor}" for minor in (10, 11, 12, 13)} <= set(classifiers)
     assert "Typing :: Typed" in classifiers
+    assert metadata["License-File"] == "LICENSE"
+    assert not metadata.get_all("Project-URL"), "it has no public home yet"
 
 
 def test_the_readme_is_shown_by_an_index(built: Path) -> None:
