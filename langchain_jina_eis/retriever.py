@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
+from pydantic import ConfigDict
 from typing_extensions import Self
 
 from jina_eis.errors import InputError
@@ -105,7 +106,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         JinaEISError: what the service answered, typed; see `jina_eis.errors`.
     """
 
-    model_config = RetrieverSettings.model_config  # LangChain's own lets unknown arguments pass
+    model_config: ClassVar[ConfigDict] = RetrieverSettings.model_config  # LangChain's own lets unknown arguments pass
     product: ClassVar[str] = f"langchain-jina-eis/{version('jina-eis')}"
 
     if TYPE_CHECKING:  # LangChain says str
