@@ -166,7 +166,7 @@ def test_paths_that_name_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InputError, match="is a device or pipe"):  # to open it would block for ever
         Medium.from_path(tmp_path / "pipe")
-    with pytest.raises(InputError, match="cannot be read: .*embedded null"):
+    with pytest.raises(InputError, match=r"cannot be read: .*embedded null"):
         Medium.from_path("a\0b")
     (tmp_path / "empty.png").touch()
     with pytest.raises(InputError, match=r"empty\.png is empty"):
