@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from contract import openapi
 
 # The first text that hypothesis draws in a fresh checkout takes it a second, for a table of Unicode.
-hypothesis.settings.register_profile("project", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("project", suppress_health_check=[hypothesis.HealthCheck.too_slow], deadline=None)
 hypothesis.settings.load_profile("project")
 
 # What a shell starts in the background ignores Ctrl-C, and so would every process that a test starts and interrupts.
