@@ -201,7 +201,7 @@ def _connection(answer: About | JinaEISError) -> Check:
     if isinstance(answer, JinaEISError):  # who may use EIS need not be allowed to see the version
         return Check("connection", "warning", f"Elasticsearch answers, but does not say which it is. {answer}")
     found = f'Elasticsearch {answer.version} ({answer.flavour}), cluster "{answer.cluster}".'
-    numbers = tuple(int(part) for part in answer.version.split(".")[:2] if part.isdigit())
+    numbers = tuple(int(part) for part in answer.version.split(".")[:2] if part.isdecimal())
     if answer.flavour != "serverless" and numbers < OLDEST:
         wanted = ".".join(map(str, OLDEST))
         return Check(

@@ -6,6 +6,7 @@ import argparse
 import errno
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -59,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError as error:
         extras = f"{arguments.framework},local" if arguments.command == "demo" else "local"
         return _fail(str(error) if "pip install" in str(error) else f'{error}. Run: pip install "jina-eis[{extras}]"')
+    except BrokenPipeError:  # whoever reads has seen enough
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for what Python writes when it ends
+        return 1
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return _fail("The port is in use. Choose another with --port, or --port 0 for any that is free.")

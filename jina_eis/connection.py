@@ -13,7 +13,7 @@ import sys
 import threading
 import weakref
 from binascii import a2b_base64
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -124,6 +124,7 @@ class Connection:
         self._client: Elasticsearch | None = None
         self._loops: dict[asyncio.AbstractEventLoop, _LoopClient] = {}
         self._lock = threading.Lock()
+        self._ending = threading.Lock()  # held to end what a thread waits for, and to make it wait for nothing any more
         self._busy: dict[int, HTTPConnection] = {}  # what each thread waits for
         self._waiting = threading.local()  # for each thread: the event that says that nobody waits for its answer any more
         if not async_client:
@@ -147,11 +148,12 @@ class Connection:
 
     def interrupt(self, threads: Iterable[int]) -> None:
         """End the requests that these threads wait for, unless the client is the user's. Takes thread identifiers."""
-        for thread in threads:
-            connection = self._busy.get(thread)
-            if connection and connection.sock:
-                with suppress(OSError):
-                    connection.sock.shutdown(socket.SHUT_RDWR)
+        with self._ending:
+            for thread in threads:
+                connection = self._busy.get(thread)
+                if connection and connection.sock:
+                    with suppress(OSError):
+                        connection.sock.shutdown(socket.SHUT_RDWR)
 
     async def asend(self, call: Call[Any]) -> Any:
         """As `send`, without blocking the loop. With nothing but a sync client at hand, it is used in a thread."""
@@ -190,7 +192,7 @@ class Connection:
 
         with self._lock:
             if self._client is None:
-                client = self._given or Elasticsearch(**self._arguments())
+                client = self._given or self._made(Elasticsearch)
                 if not self._given:
                     self._track(_first_node(client).pool)
                 self._client = self._tuned(client)
@@ -216,6 +218,14 @@ class Connection:
                 super().request(*arguments, **options)
 
         pool.ConnectionCls = Tracked
+        put = pool._put_conn
+
+        def put_back(connection: Any) -> None:
+            with self._ending:  # from here on it may serve another thread
+                busy.pop(threading.get_ident(), None)
+            put(connection)
+
+        pool._put_conn = put_back  # type: ignore[assignment, method-assign]
 
     async def _async_client(self) -> AsyncElasticsearch:
         loop = asyncio.get_running_loop()
@@ -233,7 +243,7 @@ class Connection:
         else:
             from .nodes import AsyncElasticsearch, AsyncNode
 
-            client = AsyncElasticsearch(**self._arguments(), node_class=AsyncNode)
+            client = self._made(AsyncElasticsearch, node_class=AsyncNode)
         held = _LoopClient(self._tuned(client), closes=client is not self._given_async)
         with self._lock:
             dead = [] if self._given_async else [self._loops.pop(known) for known in list(self._loops) if known.is_closed()]
@@ -243,15 +253,15 @@ class Connection:
         await held.lifetime.__anext__()
         return held.client
 
-    def _arguments(self) -> dict[str, Any]:
+    def _made(self, kind: Callable[..., AnyClient], **more: Any) -> AnyClient:
         from elasticsearch.serializer import OrjsonSerializer
 
         assert self._address
-        return {
-            **self._address.client_arguments(),
-            "serializer": OrjsonSerializer(),
-            "connections_per_node": self._connections,
-        }
+        where = self._address.client_arguments()
+        try:
+            return kind(**where, serializer=OrjsonSerializer(), connections_per_node=self._connections, **more)
+        except ValueError as failed:  # it knows more of what an address must not be
+            raise ConfigurationError(f"{'es_url' if self._address.url else 'es_cloud_id'} cannot be used: {failed}.") from failed
 
     def _tuned(self, client: AnyClient) -> AnyClient:
         """The same client and connections, with our time limit and name, without retries of its own."""
@@ -289,6 +299,7 @@ class _LoopClient:
 
     def __init__(self, client: AsyncElasticsearch, *, closes: bool) -> None:
         self.client = client
+        self.thread = threading.current_thread()
         self.lifetime = self._live(closes)
 
     async def _live(self, closes: bool) -> AsyncGenerator[None, None]:
@@ -317,6 +328,8 @@ def _abandon_all(loops: dict[asyncio.AbstractEventLoop, _LoopClient]) -> None:
     for loop, held in loops.items():
         if loop.is_closed():
             held.abandon()
+        elif held.thread is not threading.current_thread() and held.thread.is_alive():
+            loop.call_soon_threadsafe(loop.create_task, held.client.close())  # its thread may run it again at any moment
         elif not loop.is_running() and asyncio._get_running_loop() is None:
             loop.run_until_complete(held.lifetime.aclose())
 
@@ -344,6 +357,8 @@ def _check_url(url: str) -> None:
         raise ConfigurationError(
             "es_url holds a user or password. Pass them as es_user and es_password, without them in the address."
         )
+    if parts.scheme == "http" and parts.port is None:
+        raise ConfigurationError(f"es_url has no port. Elasticsearch listens on 9200 by default: http://{parts.hostname}:9200.")
     if parts.query or parts.fragment:
         raise ConfigurationError("es_url must end before any ? or #.")
 

@@ -53,6 +53,7 @@ class _Flight:
 
     def __init__(self) -> None:
         self.abandoned = threading.Event()
+        self.turn = threading.Lock()  # to ask the limiter: whoever blocks in there cannot be woken, so only one does
         self.threads: set[int] = set()
 
     def __enter__(self) -> None:
@@ -198,12 +199,15 @@ class Driver:
                 window.append((call, asyncio.get_running_loop().create_future()))
                 waiting.append(window[-1])
                 if len(workers) < in_flight:
-                    workers.add(asyncio.create_task(work()))
+                    worker = asyncio.create_task(work())
+                    if not worker.done():  # an eager one may be
+                        workers.add(worker)
             while window:
                 yield await self._aanswer(*window[0], limiter, rescue, window.others_pass)
                 window.popleft()
             source.end()
         finally:
+            waiting.clear()  # a cancellation may be swallowed on its way, and a worker must find no other call then
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
@@ -232,7 +236,10 @@ class Driver:
                         raise _Abandoned
                 else:
                     if limiter:
-                        limiter.acquire()
+                        with flight.turn:
+                            if flight.abandoned.is_set():
+                                raise _Abandoned
+                            limiter.acquire()
                     call = call.loaded()
                     try:
                         with flight:

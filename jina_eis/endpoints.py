@@ -6,6 +6,7 @@ What changes a deployment, or shows it to a person, asks the deployment about ev
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -61,7 +62,7 @@ def known_endpoint(inference_id: str) -> EndpointInfo | None:
 
 def look_up(inference_id: str) -> Steps[EndpointInfo]:
     """What the deployment says of an endpoint now, whatever is known of it."""
-    (endpoint,) = yield from ask([replace(get_endpoint(inference_id), keep=False)])
+    (endpoint,) = yield from ask([replace(get_endpoint(_named(inference_id)), keep=False)])
     return endpoint
 
 
@@ -84,12 +85,16 @@ def delete(inference_id: str, *, force: bool) -> Steps[None]:
         EndpointNotFoundError: there is none of that id.
         RequestRejectedError: it is in use; by force it is deleted all the same.
     """
-    if preconfigured(inference_id) and not force:
+    if preconfigured(_named(inference_id)) and not force:
         raise ConfigurationError(
             f"{inference_id} is preconfigured, and whatever names no endpoint may use it. To delete it all the same, say "
             "force=True (--force)."
         )
-    yield from ask([delete_endpoint(inference_id, force=force)])
+    try:
+        yield from ask([delete_endpoint(inference_id, force=force)])
+    except EndpointNotFoundError as error:
+        if not error.retries:  # or an earlier answer was lost, of the request that has deleted it
+            raise
 
 
 def explain(error: EndpointNotFoundError) -> Steps[EndpointNotFoundError]:
@@ -98,8 +103,8 @@ def explain(error: EndpointNotFoundError) -> Steps[EndpointNotFoundError]:
         endpoints = yield from listed(every=False)
     except JinaEISError:
         return error  # whoever may not list them is told what was missing all the same
-    jina = [endpoint.inference_id for endpoint in endpoints]
     wanted = error.endpoint or ""
+    jina = [endpoint.inference_id for endpoint in endpoints if endpoint.inference_id != wanted]  # it may have just been made
     told = [f"There is no inference endpoint {wanted!r}."]
     if close := get_close_matches(wanted, jina, n=1):
         told.append(f"Did you mean {close[0]!r}?")
@@ -110,6 +115,7 @@ def explain(error: EndpointNotFoundError) -> Steps[EndpointNotFoundError]:
     )
     explained = EndpointNotFoundError(" ".join(told), status=error.status, error_type=error.error_type, reason=error.reason)
     explained.endpoint, explained.inputs, explained.completed = error.endpoint, error.inputs, error.completed
+    explained.retries = error.retries
     return explained
 
 
@@ -138,6 +144,15 @@ class Wanted:
     chunking_settings: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        for name, value in (("inference_id", self.inference_id), ("model", self.model), ("task", self.task or "")):
+            if not isinstance(value, str) or not _is_utf8(value):
+                raise ConfigurationError(f"{name}={value!a}: pass a string of characters that there are.")
+        if self.dimensions is not None and (type(self.dimensions) is not int or self.dimensions < 1):
+            raise ConfigurationError(f"dimensions={self.dimensions!r}: pass a whole number from 1.")
+        if self.chunking_settings is not None and not _is_json(self.chunking_settings):
+            raise ConfigurationError(
+                'chunking_settings is a mapping that JSON takes, such as {"strategy": "sentence", "max_chunk_size": 120}.'
+            )
         known, task = self._known, self._task
         if not _USER_ID.fullmatch(self.inference_id):
             raise ConfigurationError(
@@ -233,6 +248,31 @@ def check_dimensions(dimensions: int, model: EmbeddingModel) -> None:
         raise ConfigurationError(
             f"dimensions={dimensions}: {model.name} was trained for {', '.join(sizes)} and {last}. Choose one of these."
         )
+
+
+def _named(inference_id: Any) -> str:
+    """The id, if it can be the id of one endpoint."""
+    if not isinstance(inference_id, str) or inference_id in ("", "_all"):
+        raise ConfigurationError(f"inference_id={inference_id!r}: name one endpoint, as a string.")
+    if not _is_utf8(inference_id):
+        raise ConfigurationError(f"inference_id={inference_id!a} cannot be the id of an endpoint.")
+    return inference_id
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -154,6 +154,7 @@ def embed(
         load=None if light else load,
         endpoint=inference_id,
         bucket=f"{inference_id} {input_type}",
+        outdates=f"/_inference/{quote(inference_id, safe='')}",
         inputs=inputs,
         completed=completed,
         retries=retries,
@@ -181,6 +182,7 @@ def rerank(
         body={"query": well_formed(query), "input": [well_formed(text) for text in documents]},
         endpoint=inference_id,
         bucket=inference_id,
+        outdates=f"/_inference/{quote(inference_id, safe='')}",
         inputs=inputs,
     )
 
@@ -276,7 +278,7 @@ def _read_scores(body: Any, inputs: Sequence[int]) -> list[float]:
     for item in list_of(body, "rerank"):
         try:
             index, score = int(item["index"]), float(item["relevance_score"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise InvalidAnswerError("A ranked document has no index or no relevance score.") from None
         if not 0 <= index < count:
             raise InvalidAnswerError(f"Document {index} of a request was ranked, but it held only {count}.")

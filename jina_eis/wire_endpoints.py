@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from .errors import InvalidAnswerError
@@ -28,6 +28,9 @@ __all__ = [
     "privileges",
     "put_endpoint",
 ]
+
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +170,11 @@ def _read_endpoint(item: Any) -> EndpointInfo:
             inference_id=str(item["inference_id"]),
             task=str(item["task_type"]),
             service=str(item["service"]),
-            model_id=settings.get("model_id"),
-            dimensions=settings.get("dimensions"),
-            similarity=settings.get("similarity"),
-            chunking_settings=item.get("chunking_settings"),
-            status=_object(metadata.get("heuristics")).get("status"),
+            model_id=_only(str, settings.get("model_id")),
+            dimensions=_only(int, settings.get("dimensions")),
+            similarity=_only(str, settings.get("similarity")),
+            chunking_settings=_only(dict, item.get("chunking_settings")),
+            status=_only(str, _object(metadata.get("heuristics")).get("status")),
             regions=tuple(_region(_object(each)) for each in regions) if isinstance(regions, list) else (),
             denied=metadata.get("denied_by_region_policy") is True,
         )
@@ -188,7 +191,7 @@ def _read_about(answer: Any) -> About:
     version = _object(_object(body).get("version"))
     try:
         date = parsedate_to_datetime(headers.get("date") or "")
-    except (ValueError, TypeError):  # Python 3.10 raises TypeError for some malformed dates
+    except (ValueError, TypeError, OverflowError):  # Python 3.10 raises TypeError for some malformed dates
         date = None
     return About(
         cluster=str(_object(body).get("cluster_name", "")),
@@ -211,6 +214,11 @@ def _read_privileges(body: Any, names: Sequence[str]) -> dict[str, bool]:
     if missing := [name for name in names if not isinstance(found.get(name), bool)]:
         raise InvalidAnswerError(f"The answer does not tell of the privilege {missing[0]}.")
     return {name: found[name] for name in names}
+
+
+def _only(kind: type[K], value: Any) -> K | None:
+    """The value if it is of that kind; what is told in another way is as good as untold."""
+    return value if type(value) is kind else None
 
 
 def _object(value: Any) -> Mapping[str, Any]:

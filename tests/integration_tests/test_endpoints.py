@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from jina_eis import Endpoints
+from jina_eis import Endpoints, doctor
 from jina_eis.errors import (
     ConfigurationError,
     EndpointExistsError,
     EndpointNotFoundError,
+    InvalidAnswerError,
     RequestRejectedError,
 )
 from jina_eis.local import LocalEIS
@@ -141,6 +142,47 @@ def test_what_cannot_be_is_refused_before_anything_is_sent(
     assert eis.requests == []
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        *({"model": model} for model in (None, 5, ["x"], b"jina-embeddings-v3", "a\ud800")),
+        *({"model": SMALL, "dimensions": dimensions} for dimensions in (True, 0, -1, "256", 256.0, 256.5)),
+        *({"model": "brand-new", "task": "embedding", "dimensions": dimensions} for dimensions in (True, 0, "256")),
+        *({"model": SMALL, "chunking_settings": given} for given in (["a"], "x", 5, True, [("strategy", "none")], {1: 2})),
+        *({"model": SMALL, "chunking_settings": {"a": given}} for given in (float("nan"), "\ud800", object())),
+        {"model": SMALL, "task": 5},
+    ],
+    ids=ascii,
+)
+def test_what_is_of_another_type_is_refused_before_anything_is_sent(
+    do: Callable[..., Any], eis: LocalEIS, wanted: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigurationError):
+        do("ensure", "mine", **wanted)
+    assert eis.requests == []
+
+
+@pytest.mark.parametrize("inference_id", [None, 5, b"mine", "", "_all", "\udcff"], ids=ascii)
+@pytest.mark.parametrize("method", ["ensure", "describe", "delete"])
+def test_what_is_no_id_is_refused_before_anything_is_sent(
+    do: Callable[..., Any], eis: LocalEIS, method: str, inference_id: Any
+) -> None:
+    with pytest.raises(ConfigurationError, match="inference_id="):
+        do(method, inference_id, **({"model": SMALL} if method == "ensure" else {}))
+    assert eis.requests == []
+
+
+def test_one_that_is_made_again_with_another_length_is_used_after_one_error(do: Callable[..., Any], eis: LocalEIS) -> None:
+    do("ensure", "mine", model=SMALL, dimensions=64)
+    with JinaEISEmbeddings(es_url=eis.url, inference_id="mine") as embeddings:
+        assert len(embeddings.embed_query("glacier")) == 64
+        do("delete", "mine")
+        do("ensure", "mine", model=SMALL, dimensions=128)
+        with pytest.raises(InvalidAnswerError):
+            embeddings.embed_query("glacier")
+        assert len(embeddings.embed_query("glacier")) == 128
+
+
 def test_a_preconfigured_endpoint_is_deleted_by_force_only(do: Callable[..., Any], eis: LocalEIS) -> None:
     with pytest.raises(ConfigurationError, match="force=True"):
         do("delete", ".jina-clip-v2")
@@ -186,3 +228,21 @@ def test_settings_are_those_of_every_adapter() -> None:
     with pytest.raises(ConfigurationError, match="Did you mean es_url"):
         Endpoints(es_ulr="http://localhost:9200")
     assert "secret" not in repr(Endpoints(es_url="http://localhost:9200", es_api_key="secret"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"es_url": "http://localhost"}, "http://localhost:9200"),
+        ({"es_url": "http://a b:9200/"}, "cannot be used"),
+        ({"client": object()}, "pass client=Elasticsearch"),
+        ({"async_client": "x"}, "pass async_client=AsyncElasticsearch"),
+    ],
+    ids=["no port", "no host", "no client", "no async client"],
+)
+def test_an_address_that_is_none_is_told_and_is_a_line_of_the_doctor(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        Endpoints(**settings).list()
+    report = doctor(**settings)
+    assert not report.ok
+    assert told in str(report).replace("\n" + " " * 26, " ")

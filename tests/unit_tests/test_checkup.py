@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import Any
@@ -45,7 +46,7 @@ def healthy(at: datetime | None = None) -> dict[str, Any]:
 
 def report(answers: dict[str, Any]) -> Report:
     def answer(call: Call[Any]) -> Any:
-        given = answers[call.path]
+        given = answers.get(call.path, RequestRejectedError("HTTP 400."))
         if isinstance(given, Exception):
             raise given
         return given
@@ -154,6 +155,45 @@ def test_the_usual_endpoint_is_tried_before_others() -> None:
     answers = healthy()
     answers["/_inference/_all"]["endpoints"].insert(0, other)
     assert SMALL in check(answers, "text_embedding").found
+
+
+NONSENSE: list[Any] = [
+    None,
+    5,
+    True,
+    "x",
+    [],
+    ["x"],
+    {},
+    {"x": 1},
+    10**400,
+    "²",
+    {"date": "Fri, 01 Jan 99999999999999 00:00:00 GMT"},
+]
+
+
+@pytest.mark.parametrize("path", list(healthy()))
+@pytest.mark.parametrize("nonsense", NONSENSE, ids=lambda value: ascii(value)[:20])
+def test_nonsense_is_a_line_of_the_report_and_no_error(path: str, nonsense: Any) -> None:
+    for answer in _bent(healthy()[path], nonsense):
+        assert [one.name for one in report(healthy() | {path: answer}).checks] == list(NAMES)
+
+
+def _bent(value: Any, nonsense: Any) -> Iterator[Any]:
+    """The value with nonsense in the place of each of its parts, and of all of it; headers stay what they are."""
+    if isinstance(value, tuple):
+        body, headers = value
+        yield from ((bent, headers) for bent in _bent(body, nonsense))
+        yield from ((body, {name: str(nonsense)[:50]}) for name in headers)
+        yield (body, {"date": "Fri, 01 Jan 99999999999999 00:00:00 GMT"})
+        return
+    yield nonsense
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        for bent in _bent(part, nonsense):
+            copy: Any = value.copy()
+            copy[key] = bent
+            yield copy
 
 
 def test_what_was_not_come_to_is_skipped() -> None:

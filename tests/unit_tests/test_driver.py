@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,7 +15,8 @@ import pytest
 from jina_eis import pacing
 from jina_eis.driver import Driver
 from jina_eis.embedder import Embedder
-from jina_eis.errors import AuthorizationError, EndpointNotFoundError, JinaEISError, RateLimitError
+from jina_eis.endpoints import delete
+from jina_eis.errors import AuthorizationError, ConnectionFailedError, EndpointNotFoundError, JinaEISError, RateLimitError
 from jina_eis.pacing import Pacer
 from jina_eis.wire import Call
 
@@ -91,8 +94,13 @@ class Prompt(Connection):
         return call.path
 
 
+@pytest.mark.parametrize(
+    "eager", [False, pytest.param(True, marks=pytest.mark.skipif(sys.version_info < (3, 12), reason="3.12"))]
+)
 @pytest.mark.parametrize("most", [1, 2, 3, 4])
-async def test_answers_that_come_at_once_leave_no_call_behind(most: int) -> None:
+async def test_answers_that_come_at_once_leave_no_call_behind(most: int, eager: bool) -> None:
+    if eager:
+        asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009 - 3.10 has none
     listed = [Call("GET", f"/{number}", lambda body: body) for number in range(50)]
     driver = Driver(Prompt(), Pacer(most, 0), most)  # type: ignore[arg-type]
 
@@ -100,3 +108,66 @@ async def test_answers_that_come_at_once_leave_no_call_behind(most: int) -> None
         return [answer async for answer in driver.astream(listed)]
 
     assert await asyncio.wait_for(collect(), 5) == list(driver.stream(listed)) == [call.path for call in listed]
+
+
+class Slow:
+    """A limiter that blocks for a while, and cannot be woken."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def acquire(self) -> None:
+        self.asked += 1
+        time.sleep(0.2)
+
+    async def aacquire(self) -> None:
+        await asyncio.to_thread(self.acquire)
+
+
+def test_a_stream_closed_early_leaves_at_most_one_thread_with_the_limiter() -> None:
+    limiter = Slow()
+    stream = Driver(Prompt(), Pacer(8, 0), 8).stream(calls(), limiter)  # type: ignore[arg-type]
+    next(stream)
+    stream.close()
+    deadline = time.monotonic() + 5
+    while any(thread.name.startswith("jina-eis_") for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert limiter.asked <= 3, "the first call's, and one that was in there; whoever comes after the end asks for nothing"
+
+
+async def test_a_swallowed_cancellation_sends_nothing_more() -> None:
+    class Stubborn(Prompt):
+        sent = 0
+
+        async def asend(self, call: Call[Any]) -> Any:
+            self.sent += 1
+            if call.path != "/0":
+                # As asyncio.wait_for did before Python 3.12, when what it waited for was done.
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(5)
+            return call.path
+
+    connection = Stubborn()
+    stream = Driver(connection, Pacer(2, 0), 2).astream(calls())  # type: ignore[arg-type]
+    assert await anext(stream) == "/0"
+    await asyncio.sleep(0)
+    sent = connection.sent
+    await stream.aclose()
+    assert connection.sent == sent
+
+
+def test_a_delete_whose_answer_was_lost_has_deleted() -> None:
+    class Lost(Prompt):
+        sent = 0
+
+        def send(self, call: Call[Any], abandoned: Any = None) -> Any:
+            self.sent += 1
+            if call.method == "GET":
+                return {"endpoints": []}
+            if self.sent == 1:
+                raise ConnectionFailedError("It broke.")
+            raise EndpointNotFoundError("It is gone.")
+
+    with pacing.no_waits():
+        assert Driver(Lost(), Pacer(1, 3), 1).run(delete("mine", force=False)) is None  # type: ignore[arg-type, func-returns-value]
