@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import copy
+import gc
 import json
 import logging
 import math
@@ -671,3 +672,40 @@ def test_a_request_that_nobody_waits_for_any_more_is_not_sent(eis: LocalEIS) -> 
     assert len(eis.requests) == 1
     assert connection.send(call)
     connection.close()
+
+
+def test_a_connection_is_nobodys_once_its_answer_is_there(
+    make: Callable[..., JinaEISEmbeddings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From then on it serves other threads, whose requests must not end with a stream of this one."""
+    from elastic_transport import OrjsonSerializer
+
+    embeddings, read, waiting = make(), OrjsonSerializer.json_loads, []
+    connection = embeddings._drive()._connection
+
+    def look_and_read(serializer: OrjsonSerializer, data: bytes) -> Any:
+        waiting.append(dict(connection._busy))
+        return read(serializer, data)
+
+    monkeypatch.setattr(OrjsonSerializer, "json_loads", look_and_read)
+    embeddings.embed_query("a glacier")
+    assert waiting == [{}]
+
+
+def test_whoever_collects_an_adapter_does_not_run_the_loop_of_another_thread(eis: LocalEIS) -> None:
+    loop, ran = asyncio.new_event_loop(), []
+    held = [JinaEISEmbeddings(es_url=eis.url)]
+    loop.run_until_complete(held[0].aembed_query("a glacier"))
+    run = loop.run_until_complete
+
+    def watched(future: Any) -> Any:
+        ran.append(threading.current_thread())
+        return run(future)
+
+    loop.run_until_complete = watched  # type: ignore[method-assign]
+    collector = threading.Thread(target=lambda: (held.clear(), gc.collect()))
+    collector.start()
+    collector.join()
+    loop.run_until_complete(asyncio.sleep(0.1))  # in which the client is closed
+    loop.close()
+    assert set(ran) == {threading.current_thread()}
