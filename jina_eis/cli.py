@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         extras = f"{arguments.framework},local" if arguments.command == "demo" else "local"
         return _fail(str(error) if "pip install" in str(error) else f'{error}. Run: pip install "jina-eis[{extras}]"')
     except BrokenPipeError:  # whoever reads has seen enough
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for what Python writes when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still writes when it ends
         return 1
     except OSError as error:
         if error.errno == errno.EADDRINUSE:

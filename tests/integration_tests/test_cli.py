@@ -353,6 +353,14 @@ class TestEndpoints:
         assert main(arguments) == 2
         assert told in _failure(capsys)
 
+    def test_a_reader_that_has_seen_enough_is_no_failure_to_tell(self, guarded: LocalEIS) -> None:
+        code = "import sys; from jina_eis.cli import main; sys.exit(main(sys.argv[1:]))"
+        command = [sys.executable, "-X", "dev", "-c", code, "endpoints", "--url", guarded.url, "--api-key", "right"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as shown:
+            assert shown.stdout and shown.stderr
+            shown.stdout.close()
+            assert shown.stderr.read() == ""
+
     def test_a_wrong_key(self, guarded: LocalEIS, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["endpoints", "--url", guarded.url, "--api-key", "wrong"]) == 1
         assert "ES_API_KEY" in _failure(capsys)
