@@ -165,12 +165,12 @@ class ServiceSettings(BaseModel):
     def _address(self) -> Address | None:
         place = {name: getattr(self, name) for name in _PLACE if getattr(self, name)}
         if self.client is not None or self.async_client is not None:
+            if extra := [*place, *(name for name in _LOGIN if getattr(self, name))]:
+                raise ConfigurationError(f"Pass a client or {', '.join(extra)}, not both: a client brings its own.")
             for name, client in (("client", self.client), ("async_client", self.async_client)):
                 if client is not None and not (hasattr(client, "perform_request") and hasattr(client, "transport")):
                     kind = "Elasticsearch" if name == "client" else "AsyncElasticsearch"
                     raise ConfigurationError(f"{name} is a {type(client).__name__}, and no client: pass {name}={kind}(...).")
-            if extra := [*place, *(name for name in _LOGIN if getattr(self, name))]:
-                raise ConfigurationError(f"Pass a client or {', '.join(extra)}, not both: a client brings its own.")
             return None
         if not place:
             raise ConfigurationError(

@@ -6,6 +6,7 @@ import asyncio
 import json
 import pickle
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -284,7 +285,8 @@ def test_a_subclass_with_its_own_constructor_survives_a_round_trip(eis: LocalEIS
 
 def test_a_failure_that_is_not_ours_reaches_the_callbacks_as_one() -> None:
     handler = LlamaDebugHandler(print_trace_on_end=False)
-    reranker = JinaEISRerank(client=object(), callback_manager=CallbackManager([handler]))
+    broken = SimpleNamespace(perform_request=None, transport=None)
+    reranker = JinaEISRerank(client=broken, callback_manager=CallbackManager([handler]))
     with pytest.raises(AttributeError):
         reranker.postprocess_nodes(nodes(), query_str=QUERY)
     ((_, end),) = handler.get_event_pairs(CBEventType.RERANKING)
