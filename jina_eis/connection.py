@@ -12,14 +12,12 @@ import socket
 import sys
 import threading
 import weakref
-from binascii import a2b_base64
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
+from .address import Address
 from .errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     from urllib3 import HTTPConnectionPool
     from urllib3.connection import HTTPConnection
 
-__all__ = ["CLIENT_MARGIN", "Address", "Connection"]
+__all__ = ["CLIENT_MARGIN", "Connection"]
 
 CLIENT_MARGIN = 5.0  # seconds that the client waits longer than the server, so that the server's own error arrives
 
@@ -47,50 +45,6 @@ _ONE_LOOP = (
 )
 
 AnyClient = TypeVar("AnyClient", "Elasticsearch", "AsyncElasticsearch")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a deployment is and who asks. Valid if it exists.
-
-    Args:
-        url: Address of Elasticsearch, with its scheme.
-        cloud_id: Cloud id of an Elastic Cloud deployment, in place of the address.
-        api_key: API key, in place of user and password.
-        user: User name.
-        password: Password.
-
-    Raises:
-        ConfigurationError: for two addresses or none, two ways to log in, or an address that cannot be one.
-    """
-
-    url: str | None = None
-    cloud_id: str | None = None
-    api_key: str | None = field(default=None, repr=False)
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        if bool(self.url) == bool(self.cloud_id):
-            raise ConfigurationError("Pass either es_url or es_cloud_id.")
-        if self.api_key and (self.user or self.password):
-            raise ConfigurationError("Pass es_api_key, or es_user and es_password, not both.")
-        if bool(self.user) != bool(self.password):
-            raise ConfigurationError("es_user and es_password go together: pass both, or es_api_key.")
-        if self.api_key and not (self.api_key.isascii() and self.api_key.isprintable() and " " not in self.api_key):
-            raise ConfigurationError("es_api_key holds a space, a line break or another character that no key has. Strip it.")
-        if self.url:
-            _check_url(self.url)
-        if self.cloud_id:
-            _check_cloud_id(self.cloud_id)
-
-    def client_arguments(self) -> dict[str, Any]:
-        """The constructor arguments of both client classes that say the same."""
-        # For a cloud id the client would compress what it sends: vectors and base64 are not worth it.
-        where = {"hosts": self.url} if self.url else {"cloud_id": self.cloud_id, "http_compress": False}
-        if self.api_key:
-            return {**where, "api_key": self.api_key}
-        return {**where, "basic_auth": (self.user, self.password)} if self.user else where
 
 
 class Connection:
@@ -261,7 +215,7 @@ class Connection:
         try:
             return kind(**where, serializer=OrjsonSerializer(), connections_per_node=self._connections, **more)
         except ValueError as failed:  # it knows more of what an address must not be
-            raise ConfigurationError(f"{'es_url' if self._address.url else 'es_cloud_id'} cannot be used: {failed}.") from failed
+            raise ConfigurationError(self._address.refused(failed)) from failed
 
     def _tuned(self, client: AnyClient) -> AnyClient:
         """The same client and connections, with our time limit and name, without retries of its own."""
@@ -309,6 +263,10 @@ class _LoopClient:
             if closes:
                 await self.client.close()
 
+    def close_soon(self) -> None:
+        """Close by a task of the loop, which is the one that calls this."""
+        self._closing = asyncio.get_running_loop().create_task(self.client.close())  # a loop holds its tasks weakly
+
     def abandon(self) -> None:
         """Close without the loop, which was closed without shutting its generators down."""
         for transport in _transports(self.client):
@@ -329,7 +287,8 @@ def _abandon_all(loops: dict[asyncio.AbstractEventLoop, _LoopClient]) -> None:
         if loop.is_closed():
             held.abandon()
         elif held.thread is not threading.current_thread() and held.thread.is_alive():
-            loop.call_soon_threadsafe(loop.create_task, held.client.close())  # its thread may run it again at any moment
+            with suppress(RuntimeError):  # it is closed in this moment
+                loop.call_soon_threadsafe(held.close_soon)  # its thread may run it again at any time
         elif not loop.is_running() and asyncio._get_running_loop() is None:
             loop.run_until_complete(held.lifetime.aclose())
 
@@ -343,35 +302,6 @@ def _request(call: Call[Any]) -> dict[str, Any]:
 
 def _answer(call: Call[Any], response: ApiResponse[Any]) -> Any:
     return (response.body, response.meta.headers) if call.with_headers else response.body
-
-
-def _check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ConfigurationError("es_url is not an address. Write it like https://my-deployment.es.example.com:443.")
-    if parts.username or parts.password:
-        raise ConfigurationError(
-            "es_url holds a user or password. Pass them as es_user and es_password, without them in the address."
-        )
-    if parts.scheme == "http" and parts.port is None:
-        raise ConfigurationError(f"es_url has no port. Elasticsearch listens on 9200 by default: http://{parts.hostname}:9200.")
-    if parts.query or parts.fragment:
-        raise ConfigurationError("es_url must end before any ? or #.")
-
-
-def _check_cloud_id(cloud_id: str) -> None:
-    """Behind an optional name and a colon: base64 of host$elasticsearch$kibana."""
-    try:
-        host, elasticsearch, *_ = a2b_base64(cloud_id.strip().rpartition(":")[2]).decode("ascii").split("$")
-        valid = bool(host and elasticsearch)
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ConfigurationError("es_cloud_id is not a cloud id. Copy it from the deployment's page in Elastic Cloud.")
 
 
 def _first_node(client: Elasticsearch | AsyncElasticsearch) -> Any:

@@ -146,7 +146,7 @@ class Wanted:
     def __post_init__(self) -> None:
         for name, value in (("inference_id", self.inference_id), ("model", self.model), ("task", self.task or "")):
             if not isinstance(value, str) or not _is_utf8(value):
-                raise ConfigurationError(f"{name}={value!a}: pass a string of characters that there are.")
+                raise ConfigurationError(f"{name}={value!a}: pass a string that UTF-8 can carry.")
         if self.dimensions is not None and (type(self.dimensions) is not int or self.dimensions < 1):
             raise ConfigurationError(f"dimensions={self.dimensions!r}: pass a whole number from 1.")
         if self.chunking_settings is not None and not _is_json(self.chunking_settings):

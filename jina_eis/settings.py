@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 from typing_extensions import Self
 
-from .connection import CLIENT_MARGIN, Address, Connection
+from .address import Address
+from .connection import CLIENT_MARGIN, Connection
 from .driver import Driver, RateLimiter
 from .errors import ConfigurationError
 from .pacing import Pacer

@@ -20,7 +20,7 @@ from langchain_core.documents.base import Blob
 from langchain_core.vectorstores import InMemoryVectorStore
 from made import mp4, pdf, png, wav
 
-from jina_eis.connection import Address
+from jina_eis.address import Address
 from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError, JinaEISError, RequestRejectedError
 from jina_eis.fetch import Fetcher
 from jina_eis.local import LocalEIS

@@ -24,7 +24,8 @@ from langchain_core.load import dumps
 from langchain_core.rate_limiters import InMemoryRateLimiter
 
 from jina_eis import errors
-from jina_eis.connection import Address, Connection
+from jina_eis.address import Address
+from jina_eis.connection import Connection
 from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError, JinaEISError
 from jina_eis.local import LocalEIS
 from jina_eis.wire import embed
