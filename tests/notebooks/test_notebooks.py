@@ -49,7 +49,10 @@ MEANING = {
 
 def run(path: Path, folder: Path) -> Any:
     notebook = nbformat.read(path, as_version=4)
-    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    place = {"metadata": {"path": str(folder)}}
+    # What a cell prints comes in as many pieces as it took breaths: one after a slow request is a piece of its own.
+    client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", coalesce_streams=True, resources=place)
+    client.execute()
     return notebook
 
 
