@@ -40,7 +40,7 @@ OLDEST_LANGCHAIN = [
 WITHOUT_SUITES = [
     *("tests/unit_tests", "tests/integration_tests", "tests/chaos"),
     "--ignore-glob=*/test_standard.py",
-    "--ignore=tests/unit_tests/test_inputs.py",  # which takes the content blocks of LangChain 1
+    "--ignore=tests/unit_tests/contents/test_inputs.py",  # which takes the content blocks of LangChain 1
 ]
 
 

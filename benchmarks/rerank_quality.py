@@ -45,9 +45,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything reads it: the e
 import numpy as np
 
 from jina_eis.local import LocalEIS
-from jina_eis.local.standin import StandIn, load
-from jina_eis.reranker import WINDOW_SIZE, Reranker, Strategy
-from jina_eis.wire import Steps
+from jina_eis.local.inference.standin import StandIn, load
+from jina_eis.steps.reranker import WINDOW_SIZE, Reranker, Strategy
+from jina_eis.wire.inference import Steps
 from langchain_jina_eis import JinaEISRetriever
 
 T = TypeVar("T")

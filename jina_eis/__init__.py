@@ -8,15 +8,15 @@ from importlib import import_module as _import_module
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
-from .compatibility import share_space
 from .errors import JinaEISError
 from .models import MODELS
-from .pacing import no_waits
+from .steps.compatibility import share_space
+from .transport.pacing import no_waits
 
 if TYPE_CHECKING:
-    from .checkup import Report, adoctor, doctor
-    from .manage import Endpoints
-    from .wire_endpoints import EndpointInfo
+    from .adapters.endpoints import Endpoints
+    from .steps.checkup import Report, adoctor, doctor
+    from .wire.endpoints import EndpointInfo
 
 __version__ = _version("jina-eis")
 
@@ -34,11 +34,11 @@ __all__ = [
 ]
 
 _HOME = {
-    "EndpointInfo": "wire_endpoints",
-    "Endpoints": "manage",
-    "Report": "checkup",
-    "adoctor": "checkup",
-    "doctor": "checkup",
+    "EndpointInfo": "wire.endpoints",
+    "Endpoints": "adapters.endpoints",
+    "Report": "steps.checkup",
+    "adoctor": "steps.checkup",
+    "doctor": "steps.checkup",
 }
 
 if not TYPE_CHECKING:  # or no checker would see a misspelt name

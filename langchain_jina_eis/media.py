@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from jina_eis.contents.inputs import Part
+from jina_eis.contents.media import Medium
 from jina_eis.errors import InputError
-from jina_eis.inputs import Part
-from jina_eis.media import Medium
 
 __all__ = ["from_blob"]
 

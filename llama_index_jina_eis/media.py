@@ -9,10 +9,10 @@ from typing import Any
 
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, MetadataMode, Node
 
+from jina_eis.contents.inputs import Part
+from jina_eis.contents.links import Link, address, link
+from jina_eis.contents.media import Medium
 from jina_eis.errors import InputError
-from jina_eis.inputs import Part
-from jina_eis.links import Link, address, link
-from jina_eis.media import Medium
 
 __all__ = ["held", "image_of", "node_content"]
 

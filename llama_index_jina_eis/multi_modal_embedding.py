@@ -13,16 +13,16 @@ from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, Node
 from pydantic import Field
 
-from jina_eis.adapters import ENDPOINT_NAMES, ContentSettings
-from jina_eis.compatibility import check_images
-from jina_eis.embedder import Embedded
+from jina_eis.adapters.inference import ENDPOINT_NAMES, ContentSettings
+from jina_eis.adapters.progress import with_progress
+from jina_eis.contents.inputs import Content, Part, content_list, image_list, in_thread, label
+from jina_eis.contents.links import Link
+from jina_eis.contents.media import Medium
+from jina_eis.contents.objects import Image
 from jina_eis.errors import InputError
-from jina_eis.inputs import Content, Part, content_list, image_list, in_thread, label
-from jina_eis.links import Link
-from jina_eis.media import Medium
-from jina_eis.objects import Image
-from jina_eis.progress import with_progress
-from jina_eis.wire import InputType, Vector
+from jina_eis.steps.compatibility import check_images
+from jina_eis.steps.embedder import Embedded
+from jina_eis.wire.inference import InputType, Vector
 
 from .embedding import JinaEISEmbedding
 from .media import held, image_of, node_content

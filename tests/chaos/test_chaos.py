@@ -12,8 +12,9 @@ import pytest
 from elasticsearch import Elasticsearch
 from llama_index.core.schema import NodeWithScore, TextNode
 
-from jina_eis import errors, pacing
+from jina_eis import errors
 from jina_eis.local import LocalEIS
+from jina_eis.transport import pacing
 from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank, JinaEISRetriever
 from llama_index_jina_eis import JinaEISEmbedding
 from llama_index_jina_eis import JinaEISRerank as LlamaIndexRerank
@@ -165,7 +166,7 @@ def test_a_dead_service_costs_few_requests(eis: LocalEIS, asynchronous: bool) ->
 def test_a_service_that_never_answers_is_given_up_by_the_deadline(
     eis: LocalEIS, asynchronous: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jina_eis.settings.CLIENT_MARGIN", 0.1)
+    monkeypatch.setattr("jina_eis.adapters.settings.CLIENT_MARGIN", 0.1)
     monkeypatch.setattr("jina_eis.connection.CLIENT_MARGIN", 0.1)
     monkeypatch.setattr(pacing, "_waiting", True)
     eis.faults.latency = 60.0

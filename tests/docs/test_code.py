@@ -16,7 +16,7 @@ from llama_index.core import Settings
 from made import pdf, png
 from pages import PAGES, README, ROOT, Block, blocks, name
 
-from jina_eis.cli import _parser
+from jina_eis.cli.main import _parser
 from jina_eis.local import LocalEIS
 
 try:

@@ -1,0 +1,318 @@
+"""The HTTP face of the embedded EIS: authentication, routes, headers, what is recorded, what goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hmac
+import json
+import re
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from ..faults import Faults, Kind, index_refusal, refusal, spoil
+from ..indices.inner import InnerInference
+from ..indices.storage import Storage
+from ..inference.bodies import parse_task, read_body
+from ..inference.registry import Registry
+from ..inference.service import answer, plan
+from ..inference.standin import StandIn
+from ..refusals import RefusedError, not_done, timed_out
+from .cluster import Cluster
+from .routes import find_operation
+
+__all__ = ["Emulator", "Exchange"]
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+COMPATIBLE = re.compile(r"application/vnd\.elasticsearch\+json;\s*compatible-with=([89])")
+LICENCE = {"license": {"type": "trial", "status": "active", "uid": "jina-eis-local-not-a-licence", "issued_to": "jina-eis-local"}}
+AUTHENTICATE = ['Basic realm="security" charset="UTF-8"', "ApiKey"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request as it arrived, and what was answered; status 0 is an answer that never left.
+
+    The body of a bulk request is the list of its lines.
+    """
+
+    method: str
+    path: str
+    params: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+    status: int
+    answer: Any
+    fault: Kind | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer before it is bytes."""
+
+    body: Any
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    fault: Kind | None = None
+
+
+def refuse(refused: RefusedError, fault: Kind | None = None) -> Reply:
+    return Reply(refused.envelope(), refused.status, refused.headers, fault)
+
+
+class BrokenResponse(Response):
+    """An answer that ends too soon: nothing of it is sent, or half of its body.
+
+    ASGI cannot end a connection. The server's protocol therefore leaves its transport in the state of the request.
+    """
+
+    def __init__(self, content: bytes, *, sent: int, headers: dict[str, str]) -> None:
+        super().__init__(content, headers=headers)
+        self._sent = sent
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        transport = scope["state"]["transport"]
+        if self._sent:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": bytes(self.body[: self._sent]), "more_body": True})
+            transport.close()  # unlike abort(), this lets the first half out
+        else:
+            transport.abort()
+        # Returning before the server knows that the connection is gone would be logged as a bug of this application.
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+class Emulator:
+    """The state of the emulated cluster; `asgi` is its application."""
+
+    def __init__(
+        self,
+        *,
+        standin: StandIn,
+        faults: Faults,
+        api_key: str | None,
+        record: bool,
+        data: Path | None,
+        eis: bool,
+        denied: Collection[str],
+    ) -> None:
+        self.label = f"{standin.label} for text, hashes of the bytes for media"
+        self.requests: list[Exchange] = []
+        self.most_in_flight = 0
+        self.ending = False
+        self.asgi = Starlette(routes=[Route("/{path:path}", self._handle, methods=METHODS)])
+        self._standin = standin
+        self._faults = faults
+        self._api_key = api_key
+        self._record = record
+        self._data = data
+        self._registry = Registry(eis=eis, denied=denied)
+        self._storage: Storage | None = None
+        self._in_flight = 0
+
+    def open(self) -> None:
+        """Have what is kept; raises BlockingIOError if another process has it."""
+        self._storage = Storage(self._data)
+        self._registry.restore(self._storage.endpoints(), self._storage.keep_endpoint)
+
+    def close(self) -> None:
+        """Let another process have what is kept; without a folder, indices and documents are gone."""
+        if self._storage is not None:
+            self._registry.restore((), lambda endpoint, definition: None)
+            self._storage.close()
+            self._storage = None
+
+    def clear(self) -> None:
+        """Forget what was counted and recorded; endpoints stay."""
+        self.requests.clear()
+        self.most_in_flight = self._in_flight
+
+    async def _handle(self, request: Request) -> Response:
+        raw = await request.body()
+        if request.headers.get("content-encoding") == "gzip":  # a client with http_compress
+            raw = gzip.decompress(raw)
+        try:
+            self._authenticate(request)
+            reply = await self._route(request, raw)
+        except RefusedError as refused:
+            reply = refuse(refused)
+        if self._record:
+            self.requests.append(exchange(request, raw, reply))
+        return respond(reply, request.headers.get("accept", ""))
+
+    def _authenticate(self, request: Request) -> None:
+        if self._api_key is None:
+            return
+        given = request.headers.get("authorization")
+        if given is None:
+            refused = security_error(f"missing authentication credentials for REST request [{request.url.path}]")
+        else:
+            scheme, _, key = given.partition(" ")
+            if scheme.lower() == "apikey" and hmac.compare_digest(key.strip().encode(), self._api_key.encode()):
+                return
+            refused = security_error(
+                "unable to authenticate with provided credentials and anonymous access is not allowed for this request"
+            )
+        raise refused
+
+    async def _route(self, request: Request, raw: bytes) -> Reply:
+        method, path = request.method, request.path_params["path"].strip("/")
+        if path == "" and method in ("GET", "HEAD"):
+            return Reply(self._about())
+        if (method, path) == ("GET", "_license"):
+            return Reply(LICENCE)
+        if (method, path) == ("POST", "_security/user/_has_privileges"):
+            return Reply(has_privileges(raw))
+        root, *names = path.split("/")
+        if root != "_inference":
+            return await self._index(request, raw)
+        if len(names) > 2 or names[-1:] == ["_region_policy"]:
+            raise not_done(f"{method} {request.url.path}")
+        if not names and method == "GET":
+            names = ["_all"]
+        if not names:
+            raise not_done(f"{method} {request.url.path}")
+        task = parse_task(names[0]) if len(names) == 2 else None
+        endpoint = names[-1]
+        match method:
+            case "POST":
+                return await self._infer(task, endpoint, raw, request.query_params.get("timeout"))
+            case "GET":
+                return Reply(self._registry.show(task, endpoint))
+            case "PUT":
+                return Reply(self._registry.put(task, endpoint, raw))
+            case "DELETE":
+                flags = {name: request.query_params.get(name) in ("true", "") for name in ("force", "dry_run")}
+                return Reply(self._registry.delete(task, endpoint, **flags))
+            case _:
+                raise not_done(f"{method} {request.url.path}")
+
+    async def _index(self, request: Request, raw: bytes) -> Reply:
+        names = [unquote(name) for name in request.scope["raw_path"].decode("ascii").strip("/").split("/")]
+        operation = find_operation(request.method, names, request.query_params, raw)
+        assert self._storage is not None
+        cluster = Cluster(self._storage, InnerInference(self._registry, self._standin, self._faults))
+        if not operation.faulty:
+            status, body = await asyncio.to_thread(operation.run, cluster)
+            return Reply(body, status)
+        self._in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self._in_flight)
+        try:
+            await self._wait(self._faults.latency)
+            # What Elasticsearch refuses uses up no fault, and what it has no room for is not written.
+            early = await asyncio.to_thread(operation.run, cluster) if operation.reads else None
+            fault = self._faults.take_for_index()
+            if fault is not None and (refused := index_refusal(fault)) is not None:
+                return refuse(refused, fault.kind)
+            status, body = await asyncio.to_thread(operation.run, cluster) if early is None else early
+            return Reply(body, status, fault=None if fault is None else fault.kind)
+        finally:
+            self._in_flight -= 1
+
+    async def _infer(self, task: str | None, endpoint: str, raw: bytes, timeout: str | None) -> Reply:
+        self._in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self._in_flight)
+        try:
+            job = plan(self._registry, task, endpoint, raw, timeout)
+            fault = self._faults.take(job.values)
+            latency = self._faults.latency
+            await self._wait(min(latency, job.limit.seconds))
+            if latency > job.limit.seconds:
+                raise timed_out(job.endpoint.id, job.limit)
+            if fault is not None and (refused := refusal(fault, job.endpoint.id, job.limit)) is not None:
+                return refuse(refused, fault.kind)
+            # Threads, so that one request's model does not hold up the others.
+            good = await asyncio.to_thread(answer, job, self._standin)
+            return Reply(good) if fault is None else Reply(spoil(good, fault.kind), fault=fault.kind)
+        finally:
+            self._in_flight -= 1
+
+    async def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        # In short sleeps, so that a long latency does not hold up the end of the server.
+        while not self.ending and (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, 0.1))
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "name": "jina-eis-local",
+            "cluster_name": "jina-eis-local",
+            "cluster_uuid": "jina-eis-local-not-a-cluster",
+            "version": {
+                "number": "9.5.0",
+                "build_flavor": "default",
+                "build_type": "tar",
+                "build_hash": "0" * 40,
+                "build_date": "2026-08-01T00:00:00.000000000Z",
+                "build_snapshot": False,
+                "lucene_version": "10.4.0",
+                "minimum_wire_compatibility_version": "8.19.0",
+                "minimum_index_compatibility_version": "8.0.0",
+            },
+            "tagline": f"Local stand-in for the Elastic Inference Service: {self.label}. These are not Jina's vectors. "
+            "Equal media files get equal vectors; nothing else about these vectors means anything.",
+        }
+
+
+def has_privileges(raw: bytes) -> dict[str, Any]:
+    """Whoever is let in here may do everything."""
+    body = read_body(raw)
+    if not set(body) <= {"cluster"}:
+        raise not_done("POST /_security/user/_has_privileges of anything but cluster privileges")
+    granted = dict.fromkeys(body.get("cluster", ()), True)
+    return {"username": "jina-eis-local", "has_all_requested": True, "cluster": granted, "index": {}, "application": {}}
+
+
+def security_error(reason: str) -> RefusedError:
+    refused = RefusedError(401, "security_exception", reason)
+    refused.details["header"] = {"WWW-Authenticate": AUTHENTICATE}
+    refused.headers["www-authenticate"] = ", ".join(AUTHENTICATE)
+    return refused
+
+
+def exchange(request: Request, raw: bytes, reply: Reply) -> Exchange:
+    try:
+        if request.url.path.endswith("/_bulk"):
+            body = [orjson.loads(line) for line in raw.split(b"\n") if line.strip()]
+        else:
+            body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        body = None
+    headers = {name: value for name, value in request.headers.items() if name != "authorization"}
+    unread = reply.fault in ("bad_gateway", "drop", "cut", "garbage")
+    status = {"bad_gateway": 502, "drop": 0}.get(reply.fault or "", reply.status)
+    path, params = request.url.path, dict(request.query_params)
+    return Exchange(request.method, path, params, headers, body, status, None if unread else reply.body, reply.fault)
+
+
+def respond(reply: Reply, accept: str) -> Response:
+    compatible = COMPATIBLE.search(accept)
+    kind = f"application/vnd.elasticsearch+json;compatible-with={compatible[1]}" if compatible else "application/json"
+    headers = {"x-elastic-product": "Elasticsearch", "content-type": kind, **reply.headers}
+    match reply.fault:
+        case "drop":
+            return BrokenResponse(b"", sent=0, headers=headers)
+        case "cut":
+            content = orjson.dumps(reply.body)
+            return BrokenResponse(content, sent=len(content) // 2, headers=headers)
+        case "bad_gateway":
+            page = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+            return Response(page, 502, headers | {"content-type": "text/html"})
+        case "garbage":
+            return Response(b"<!-- not JSON -->", headers=headers)
+        case "not_finite":  # orjson would write null
+            return Response(json.dumps(reply.body), headers=headers)
+        case _:
+            return Response(orjson.dumps(reply.body), reply.status, headers)

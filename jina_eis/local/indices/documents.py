@@ -1,0 +1,260 @@
+"""What of a document is indexed: its exact values, its texts, its vectors, and what has to be embedded first.
+
+Knows mappings and how they grow by documents; must not know storage, inference or requests.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..inference.bodies import Item, parse_item
+from ..inference.standin import Array
+from ..refusals import Json, RefusedError, illegal_argument
+from .mapping import SEMANTIC, Field, Mapping
+from .values import Value, looks_like_date, read_value, shown
+
+__all__ = ["Document", "read_document", "values_of"]
+
+IGNORE_ABOVE = 256
+VECTOR_LENGTHS = range(128, 4097)  # a new field with a list of so many fractions becomes a dense_vector
+BINARY_LIMIT = 1 << 20
+LONGEST_KEYWORD = 32_766  # bytes
+METADATA = frozenset({"_doc_count", "_feature", "_field_names", "_id", "_ignored", "_index", "_nested_path", "_routing"}) | {
+    "_seq_no",
+    "_source",
+    "_tier",
+    "_version",
+}
+CONCRETE = (str, int, float, bool)
+
+
+@dataclass(slots=True)
+class Document:
+    """What is indexed of a document."""
+
+    mapping: Mapping
+    exact: list[tuple[str, Value]] = field(default_factory=list)
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    vectors: dict[str, Array] = field(default_factory=dict)
+    semantic: dict[str, list[Item]] = field(default_factory=dict)
+
+
+def read_document(mapping: Mapping, doc_id: str, source: Json) -> Document:
+    """Read a document; its mapping has the fields that are new in it.
+
+    Raises:
+        RefusedError: a value that its field does not take.
+    """
+    reader = Reader(Document(mapping), doc_id)
+    reader.read_object(source, "", mapping.root.get("dynamic", True))
+    return reader.document
+
+
+def values_of(mapping: Mapping, source: Json, path: str) -> list[Any]:
+    """The values that a document has for a field, its own and those copied to it, as they were sent."""
+    field = mapping.fields.get(path)
+    if field is None:
+        return []
+    origins = [field.source, *(each.path for each in mapping.fields.values() if path in each.copies)]
+    return [value for origin in origins for value in leaves(source, origin.split("."))]
+
+
+def leaves(node: Any, names: list[str]) -> Iterator[Any]:
+    if isinstance(node, list):
+        for each in node:
+            yield from leaves(each, names)
+    elif not names:
+        if node is not None:
+            yield node
+    elif isinstance(node, dict):
+        for cut in range(1, len(names) + 1):  # a name may have dots in it
+            if (name := ".".join(names[:cut])) in node:
+                yield from leaves(node[name], names[cut:])
+
+
+def flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, list):
+        for each in value:
+            yield from flat(each)
+    elif value is not None:
+        yield value
+
+
+def parse_failure(reason: str, cause: RefusedError | None = None, kind: str = "document_parsing_exception") -> RefusedError:
+    return RefusedError(400, kind, f"[1:1] {reason}", cause)
+
+
+class Reader:
+    """Reads one document."""
+
+    def __init__(self, document: Document, doc_id: str) -> None:
+        self.document = document
+        self._id = doc_id
+
+    def read_object(self, node: Json, prefix: str, dynamic: Any) -> None:
+        for name, value in node.items():
+            if not prefix and name in METADATA:
+                reason = f"Field [{name}] is a metadata field and cannot be added inside a document."
+                raise parse_failure(f"{reason} Use the index API request parameters.")
+            if not name.strip("."):
+                raise parse_failure(f"field name cannot contain only whitespace or dots: [{name}]")
+            head, dot, rest = name.partition(".")
+            self._read(f"{prefix}{head}", {rest: value} if dot else value, dynamic)
+
+    def _read(self, path: str, value: Any, dynamic: Any) -> None:
+        field = self.document.mapping.fields.get(path)
+        if field is None:
+            if value is None or dynamic in (False, "false") or not self._add_field(path, value, dynamic):
+                return
+            field = self.document.mapping.fields[path]
+        if field.kind == "object":
+            self._read_inner(field, value, dynamic)
+        else:
+            self._read_leaf(field, value)
+
+    def _read_inner(self, field: Field, value: Any, dynamic: Any) -> None:
+        if not field.settings.get("enabled", True):
+            return
+        for each in flat(value):
+            if not isinstance(each, dict):
+                last = field.path.split(".")[-1]
+                raise parse_failure(
+                    f"object mapping for [{field.path}] tried to parse field [{last}] as object, but found a concrete value"
+                )
+            self.read_object(each, f"{field.path}.", field.settings.get("dynamic", dynamic))
+
+    def _add_field(self, path: str, value: Any, dynamic: Any) -> bool:
+        """Extend the mapping; there may be nothing yet to tell a type by."""
+        first = next(flat(value), None)
+        if first is None:
+            return False
+        if dynamic == "strict":
+            parent = path.rpartition(".")[0] or "_doc"
+            reason = f"mapping set to strict, dynamic introduction of [{path.split('.')[-1]}] within [{parent}] is not allowed"
+            raise parse_failure(reason, kind="strict_dynamic_mapping_exception")
+        mapping = self.document.mapping
+        self.document.mapping = mapping.with_field(path, new_field(value, first, mapping.root.get("date_detection", True)))
+        return True
+
+    def _read_leaf(self, field: Field, value: Any) -> None:
+        if field.kind == "dense_vector":
+            self._read_vector(field, value)
+        else:
+            for each in flat(value):
+                self._read_value(field, each)
+        for sibling in field.siblings:
+            self._read_leaf(self.document.mapping.fields[sibling], value)
+        for target in field.copies:
+            if target not in self.document.mapping.fields:
+                self._add_field(target, value, True)
+            self._read_leaf(self.document.mapping.fields[target], value)
+
+    def _read_value(self, field: Field, value: Any) -> None:
+        try:
+            if field.kind in SEMANTIC:
+                self.document.semantic.setdefault(field.path, []).append(semantic_item(field.kind, value))
+                return
+            if not isinstance(value, CONCRETE):
+                raise RefusedError(400, "illegal_state_exception", "Can't get text on a START_OBJECT at 1:1")
+            read = read_value(field.kind, value)
+        except RefusedError as refused:
+            if refused.status == 501:
+                raise
+            raise parse_failure(
+                f"failed to parse field [{field.path}] of type [{field.kind}] in document with id '{self._id}'. "
+                f"Preview of field's value: '{shown(value)[:100]}'",
+                refused,
+            ) from refused
+        if field.kind == "keyword" and "ignore_above" not in field.settings and len(str(read).encode()) > LONGEST_KEYWORD:
+            raise parse_failure(
+                f'Document contains at least one immense term in field="{field.path}" (whose UTF8 encoding is longer than the '
+                f"max length {LONGEST_KEYWORD}), all of which were skipped."
+            )
+        if field.kind == "text":
+            self.document.texts.setdefault(field.path, []).append(str(read))
+        elif not (field.kind == "keyword" and len(str(read)) > field.settings.get("ignore_above", 1 << 31)):
+            self.document.exact.append((field.path, read))
+
+    def _read_vector(self, field: Field, value: Any) -> None:
+        numbers = [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
+        try:
+            if field.path in self.document.vectors:
+                raise illegal_argument(
+                    f"Field [{field.path}] of type [dense_vector] doesn't support indexing multiple values for the same field "
+                    "in the same document"
+                )
+            if value is None:
+                return
+            if not isinstance(numbers, list) or any(type(number) not in (int, float) for number in numbers):
+                raise illegal_argument(f"Field [{field.path}] of type [dense_vector] takes an array of numbers")
+            vector = np.array(numbers, dtype=np.float32)
+            dims = field.settings.get("dims")
+            if dims is None:
+                self.document.mapping = self.document.mapping.with_field(field.path, {"dims": len(numbers)})
+            elif dims != len(numbers):
+                raise illegal_argument(
+                    f"The [dense_vector] field [{field.path}] in doc [document with id '{self._id}'] has a different dimension "
+                    f"[{len(numbers)}] than defined in the mapping [{dims}]"
+                )
+            check_length(field, vector)
+        except RefusedError as refused:
+            raise parse_failure(f"failed to parse: {refused.reason}", refused) from refused
+        self.document.vectors[field.path] = vector
+
+
+def check_length(field: Field, vector: Array) -> None:
+    if not np.isfinite(vector).all():
+        raise illegal_argument("element_type [float] vectors do not support non-finite values")
+    length, preview = float(np.linalg.norm(vector)), ", ".join(str(number) for number in vector[:5].tolist())
+    if field.similarity == "cosine" and field.settings.get("index", True) and length == 0.0:
+        raise illegal_argument(
+            f"The [cosine] similarity does not support vectors with zero magnitude. Preview of invalid vector: [{preview}]"
+        )
+    if field.similarity == "dot_product" and abs(length * length - 1.0) > 1e-4:
+        raise illegal_argument(
+            f"The [dot_product] similarity can only be used with unit-length vectors. Preview of invalid vector: [{preview}]"
+        )
+
+
+def new_field(value: Any, first: Any, date_detection: bool) -> Json:
+    """The definition that Elasticsearch gives a field by its first value."""
+    if isinstance(first, dict):
+        return {"properties": {}}
+    if isinstance(first, bool):
+        return {"type": "boolean"}
+    if isinstance(first, int):
+        return {"type": "long"}
+    if isinstance(first, float):
+        fractions = isinstance(value, list) and all(type(number) is float for number in value)
+        if fractions and len(value) in VECTOR_LENGTHS:
+            return {"type": "dense_vector", "dims": len(value), "index": True, "similarity": "cosine"}
+        return {"type": "float"}
+    if date_detection and looks_like_date(first):
+        return {"type": "date"}
+    return {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": IGNORE_ABOVE}}}
+
+
+def semantic_item(kind: str, value: Any) -> Item:
+    """What a semantic field embeds: a text, or a medium if it is of type `semantic`."""
+    if isinstance(value, str):
+        return Item("text", value)
+    if isinstance(value, int | float | bool) and kind == "semantic_text":
+        return Item("text", shown(value))
+    if not isinstance(value, dict) or kind == "semantic_text":
+        raise illegal_argument(f"expected a String{' or an Object' if kind == 'semantic' else ''}, got {type(value).__name__}")
+    item = parse_item(value)
+    if item.kind != "text":
+        try:
+            size = len(b64decode(item.value.partition(",")[2]))
+        except ValueError:
+            size = 0  # the service says what is wrong with it
+        if size > BINARY_LIMIT:
+            raise illegal_argument(
+                f"the {item.kind} has {size} bytes, more than the [{BINARY_LIMIT}] of [indices.inference.max_binary_input_size]"
+            )
+    return item

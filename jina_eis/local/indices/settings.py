@@ -1,0 +1,96 @@
+"""Names and settings of indices, as Elasticsearch checks and shows them. Knows no documents, queries or storage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not_done
+from .index import Index
+from .mapping import Mapping
+
+__all__ = ["check_name", "check_similarities", "read_settings", "show_settings"]
+
+FORBIDDEN = '\\/*?"<>| ,'
+NAME_BYTES = 255
+NOT_DONE = ("analysis", "default_pipeline", "final_pipeline", "sort", "mode", "time_series")
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no index may have."""
+    problem = None
+    if any(character in FORBIDDEN for character in name):
+        listed = ", ".join(f"'{character}'" for character in FORBIDDEN)
+        problem = f"must not contain the following characters [{listed}]"
+    elif "#" in name or ":" in name:
+        problem = f"must not contain '{'#' if '#' in name else ':'}'"
+    elif name[:1] in ("_", "-", "+"):
+        problem = "must not start with '_', '-', or '+'"
+    elif name in (".", ".."):
+        problem = "must not be '.' or '..'"
+    elif len(name.encode("utf-8", "replace")) > NAME_BYTES:
+        problem = f"index name is too long, ({len(name.encode('utf-8', 'replace'))} > {NAME_BYTES})"
+    elif name != name.lower():
+        problem = "must be lowercase"
+    if problem is not None:
+        refused = RefusedError(400, "invalid_index_name_exception", f"Invalid index name [{name}], {problem}")
+        refused.details.update(index_uuid="_na_", index=name)
+        raise refused
+
+
+def read_settings(given: Any) -> Json:
+    """The settings of an index as a tree, without the `index` that may stand before them."""
+    if not isinstance(given, dict):
+        raise illegal_argument("malformed settings, expected an object")
+    tree: Json = {}
+    for name, value in given.items():
+        node, names = tree, name.split(".")
+        for each in names[:-1]:
+            node = node.setdefault(each, {})
+            if not isinstance(node, dict):
+                raise illegal_argument(f"setting [{name}] is below [{each}], which has a value")
+        node[names[-1]] = merged(node.get(names[-1]), read_settings(value) if isinstance(value, dict) else value)
+    index = tree.pop("index", {})
+    tree = merged(tree, index) if isinstance(index, dict) else tree
+    for name in NOT_DONE:
+        if tree.get(name) not in (None, {}, "_none", "standard"):
+            raise not_done(f"settings.index.{name}")
+    for name, similarity in tree.get("similarity", {}).items():
+        if not isinstance(similarity, dict) or similarity.get("type") != "BM25" or similarity.keys() - {"type", "k1", "b"}:
+            raise not_done(f"settings.index.similarity.{name}: {similarity}")
+    return tree
+
+
+def merged(old: Any, new: Any) -> Any:
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    return old | {name: merged(old.get(name), value) for name, value in new.items()}
+
+
+def check_similarities(mapping: Mapping, settings: Json) -> None:
+    """Refuse fields with a similarity that the index has not."""
+    for field in mapping.fields.values():
+        name = field.settings.get("similarity", "BM25")
+        if field.kind == "text" and name != "BM25" and name not in settings.get("similarity", {}):
+            if name == "boolean":
+                raise not_done(f"similarity [boolean] of field [{field.path}]")
+            reason = f"Unknown Similarity type [{name}] for field [{field.path}]"
+            raise mapper_parsing(f"Failed to parse mapping: {reason}", mapper_parsing(reason))
+
+
+def show_settings(index: Index) -> Json:
+    """The settings as GET shows them: every value is text."""
+    own = {
+        "creation_date": index.created,
+        "uuid": index.uuid,
+        "version": {"created": 9_050_099},
+        "provided_name": index.name,
+    }
+    return {"index": as_text({"number_of_shards": 1, "number_of_replicas": 1} | index.settings | own)}
+
+
+def as_text(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: as_text(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [as_text(each) for each in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,113 @@
+"""Single values of documents and queries, read as a type of field reads them, and brought into a form that compares.
+
+Knows types and their errors; must not know mappings, documents or queries.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+
+from ..refusals import RefusedError, illegal_argument, not_done
+
+__all__ = ["DATE_FORMATS", "NUMBERS", "Value", "as_list", "looks_like_date", "read_value", "shown"]
+
+Value = str | int | float
+
+BITS = {"byte": 8, "short": 16, "integer": 32, "long": 64}
+FRACTIONS = ("float", "double", "half_float")
+NUMBERS = (*BITS, *FRACTIONS)
+DATE_FORMATS = ("strict_date_optional_time", "date_optional_time", "epoch_millis")
+
+DATE = re.compile(
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(?:(\d\d)(?::(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?)?)?"
+)
+
+
+def read_value(kind: str, value: Any) -> Value:
+    """What is indexed, or looked for, of a value; a date becomes its milliseconds."""
+    return READERS[kind](kind, value)
+
+
+def as_list(value: Any) -> list[Any]:
+    """What may be a list or one of its elements."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def shown(value: Any) -> str:
+    """A value as the errors show it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def looks_like_date(text: str) -> bool:
+    """Whether a new field with this text becomes a date."""
+    return not text.isdigit() and DATE.fullmatch(text) is not None
+
+
+def number_format(value: Any) -> RefusedError:
+    return RefusedError(400, "number_format_exception", f'For input string: "{value}"')
+
+
+def read_text(kind: str, value: Any) -> Value:
+    return shown(value) if not isinstance(value, str) else value
+
+
+def read_boolean(kind: str, value: Any) -> Value:
+    text = shown(value)
+    if text not in ("true", "false", ""):
+        raise illegal_argument(f"Failed to parse value [{text}] as only [true] or [false] are allowed.")
+    return "true" if text == "true" else "false"
+
+
+def read_number(kind: str, value: Any) -> Value:
+    if isinstance(value, bool):
+        raise illegal_argument(f"Current token (VALUE_{shown(value).upper()}) not numeric, can not use numeric value accessors")
+    try:
+        number = float(value)
+        if kind in FRACTIONS:
+            number = float(np.float32(number)) if kind != "double" else number
+            if not np.isfinite(number):
+                raise illegal_argument(f"[{kind}] supports only finite values, but got [{value}]")
+            return number
+        whole = value if isinstance(value, int) else int(value) if re.fullmatch(r"[+-]?\d+", str(value)) else int(number)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise number_format(value) from error
+    if not -(1 << BITS[kind] - 1) <= whole < 1 << BITS[kind] - 1:
+        raise illegal_argument(f"Value [{value}] is out of range for {'an' if kind == 'integer' else 'a'} {kind}")
+    return whole
+
+
+def read_date(kind: str, value: Any) -> Value:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(value)
+    text = str(value)
+    if re.fullmatch(r"-?\d{5,}", text):
+        return int(text)
+    if text.startswith("now") or "||" in text:
+        raise not_done(f"date math [{text}]")
+    match = DATE.fullmatch(text)
+    if match is not None:
+        year, month, day, hour, minute, second, fraction, zone = match.groups()
+        offset = "+0000" if zone in (None, "Z") else zone.replace(":", "").ljust(5, "0")
+        written = f"{year}{month or '01'}{day or '01'}{hour or '00'}{minute or '00'}{second or '00'}{offset}"
+        try:
+            when = datetime.strptime(written, "%Y%m%d%H%M%S%z")
+        except ValueError:
+            pass
+        else:
+            since = when - datetime(1970, 1, 1, tzinfo=timezone.utc)
+            return (since.days * 86_400 + since.seconds) * 1000 + int((fraction or "0").ljust(3, "0")[:3])
+    raise illegal_argument(f"failed to parse date field [{text}] with format [strict_date_optional_time||epoch_millis]")
+
+
+READERS: dict[str, Callable[[str, Any], Value]] = {
+    "text": read_text,
+    "keyword": read_text,
+    "boolean": read_boolean,
+    "date": read_date,
+    **dict.fromkeys(NUMBERS, read_number),
+}

@@ -1,0 +1,245 @@
+"""What a body of `_inference` may hold, parsed as Elasticsearch 9.5 parses it.
+
+Knows tasks, fields, tokens and their errors; must not know endpoints, models or HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import orjson
+
+from ..refusals import Json, RefusedError, illegal_argument, invalid, parse_error, status_error
+
+__all__ = ["PARSERS", "Item", "Parsed", "parse_task", "read_body"]
+
+SHARED_PARSER = "cluster:internal/xpack/inference"  # Elasticsearch names it so in its errors
+SHARED_TASKS = ("text_embedding", "sparse_embedding", "completion")
+TASK_TYPES = (*SHARED_TASKS, "embedding", "rerank", "chat_completion")
+INPUT_TYPES = ("ingest", "search", "classification", "clustering", "unspecified")
+INTERNAL_INPUT_TYPES = ("internal_ingest", "internal_search")
+ITEM_TYPES = ("text", "image", "audio", "video", "pdf")
+
+DATA_URI = re.compile(r"data:[^/,]+/[^,]+;base64,")
+DATA_URI_COMMA = 256  # the comma must come before this position
+
+STRING, NUMBER, BOOLEAN, ARRAY, OBJECT = "VALUE_STRING", "VALUE_NUMBER", "VALUE_BOOLEAN", "START_ARRAY", "START_OBJECT"
+TOKENS: dict[type, str] = {
+    str: STRING,
+    int: NUMBER,
+    float: NUMBER,
+    bool: BOOLEAN,
+    list: ARRAY,
+    dict: OBJECT,
+    type(None): "VALUE_NULL",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A text, or a medium as a data URI; its kind is one of ITEM_TYPES."""
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a body asks for; an input is one item, or several that are embedded as one."""
+
+    inputs: Sequence[Sequence[Item]]
+    input_type: str = "unspecified"
+    query: Item | None = None
+    top_n: int | None = None
+
+    @property
+    def items(self) -> list[Item]:
+        """Every item of the inputs, and at last the query."""
+        return [*chain.from_iterable(self.inputs), *([] if self.query is None else [self.query])]
+
+
+def parse_task(name: str) -> str:
+    """The task of this name; refuses others."""
+    task = name.strip().lower()
+    if task not in TASK_TYPES:
+        raise status_error(f"Unknown task_type [{name}]")
+    return task
+
+
+def read_body(raw: bytes) -> Json:
+    """The JSON object that a body must be."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise RefusedError(400, "x_content_parse_exception", f"[{error.lineno}:{error.colno}] {error.msg}") from error
+    if not isinstance(body, dict):
+        reason = f"Failed to parse object: expecting token of type [{OBJECT}] but found [{token(body)}]"
+        raise RefusedError(400, "parsing_exception", reason)
+    return body
+
+
+def token(value: Any) -> str:
+    return TOKENS[type(value)]
+
+
+@contextmanager
+def parsing(parser: str, name: str) -> Iterator[None]:
+    """Wrap what goes wrong within a field as Elasticsearch does: the useful text is the innermost cause."""
+    try:
+        yield
+    except RefusedError as refused:
+        raise parse_error(parser, f"failed to parse field [{name}]", refused) from refused
+
+
+def check_fields(parser: str, body: Json, fields: Mapping[str, Collection[str]], required: Sequence[str] = ()) -> None:
+    for name, value in body.items():
+        if name not in fields:
+            raise parse_error(parser, f"unknown field [{name}]")
+        if token(value) not in fields[name]:
+            raise parse_error(parser, f"{name} doesn't support values of type: {token(value)}")
+    missing = [name for name in required if name not in body]
+    if missing:
+        raise illegal_argument(f"Required [{', '.join(missing)}]")
+
+
+def parse_input_type(parser: str, body: Json, *, internal: bool) -> str:
+    name = str(body.get("input_type", "unspecified")).strip().lower()
+    with parsing(parser, "input_type"):
+        if name in INTERNAL_INPUT_TYPES and not internal:
+            raise illegal_argument(f"Unrecognized input_type [{name}]")
+        if name not in (*INPUT_TYPES, *INTERNAL_INPUT_TYPES):
+            raise illegal_argument(f"No enum constant org.elasticsearch.inference.InputType.{name.upper()}")
+    return name
+
+
+def parse_shared(body: Json, task: str) -> Parsed:
+    """The parser of text_embedding, and of the tasks that no Jina endpoint has."""
+    fields = {
+        "input": (STRING, ARRAY),
+        "input_type": (STRING,),
+        "query": (STRING,),
+        "return_documents": (BOOLEAN,),
+        "top_n": (NUMBER,),
+        "task_settings": (OBJECT,),
+        "timeout": (STRING,),
+    }
+    check_fields(SHARED_PARSER, body, fields)
+    given = body.get("input")
+    inputs = []
+    for element in given if isinstance(given, list) else [given] if given is not None else []:
+        if token(element) not in (STRING, NUMBER, BOOLEAN):
+            raise parse_error(SHARED_PARSER, f"input doesn't support values of type: {token(element)}")
+        # A number or a boolean is taken as the text that it is in JSON.
+        inputs.append([Item("text", element if isinstance(element, str) else orjson.dumps(element).decode())])
+    input_type = parse_input_type(SHARED_PARSER, body, internal=False)
+    problems = ["Field [input] cannot be null"] if given is None else []
+    problems += ["Field [input] cannot be an empty array"] if given == [] else []
+    for name in ("query", "return_documents", "top_n"):
+        if name in body:
+            problems.append(f"Field [{name}] cannot be specified for task type [{task}]")
+    if problems:
+        raise invalid(*problems)
+    return Parsed(inputs, input_type)
+
+
+def parse_embedding(body: Json, task: str) -> Parsed:
+    parser = "EmbeddingRequest"
+    fields = {"input": (STRING, ARRAY, OBJECT), "input_type": (STRING,), "task_settings": (OBJECT,)}
+    check_fields(parser, body, fields, required=("input",))
+    given = body["input"]
+    with parsing(parser, "input"):
+        inputs = [parse_input(element) for element in (given if isinstance(given, list) else [given])]
+    input_type = parse_input_type(parser, body, internal=True)
+    if not inputs:
+        raise invalid("Field [inputs] cannot be an empty array")
+    return Parsed(inputs, input_type)
+
+
+def parse_input(element: Any) -> list[Item]:
+    """One input: a text, or the items of its `content`."""
+    if isinstance(element, str):
+        return [Item("text", element)]
+    if not isinstance(element, dict):
+        raise illegal_argument(f"Unsupported token [{token(element)}]")
+    parser = "InferenceStringGroup"
+    check_fields(parser, element, {"content": tuple(TOKENS.values())}, required=("content",))
+    content = element["content"]
+    with parsing(parser, "content"):
+        if content is None:
+            raise illegal_argument("[content] field cannot be null")
+        if content == []:
+            raise illegal_argument("[content] field cannot be an empty array")
+        return [parse_item(item) for item in (content if isinstance(content, list) else [content])]
+
+
+def parse_item(item: Any) -> Item:
+    """An item `{"type", "format", "value"}`; base64 is checked as Elasticsearch does, which is the prefix alone."""
+    parser = "InferenceString"
+    if not isinstance(item, dict):
+        raise illegal_argument(f"Unsupported token [{token(item)}]")
+    check_fields(parser, item, {"type": (STRING,), "format": (STRING,), "value": (STRING,)}, required=())
+    kind = str(item.get("type", "")).lower()
+    if "type" in item and kind not in ITEM_TYPES:
+        with parsing(parser, "type"):
+            raise illegal_argument(f"Unrecognized type [{item['type']}], must be one of [{', '.join(ITEM_TYPES)}]")
+    missing = [name for name in ("type", "value") if name not in item]
+    if missing:
+        raise illegal_argument(f"Required [{', '.join(missing)}]")
+    wanted = "text" if kind == "text" else "base64"
+    given = str(item.get("format", wanted)).lower()
+    if given not in ("text", "base64"):
+        with parsing(parser, "format"):
+            raise illegal_argument(f"Unrecognized format [{item['format']}], must be one of [text, base64]")
+    if given != wanted:
+        raise illegal_argument(f"Data type [{kind}] does not support data format [{given}], supported formats are [{wanted}]")
+    if wanted == "base64" and not DATA_URI.match(item["value"][:DATA_URI_COMMA]):
+        raise illegal_argument("base64 inputs must be specified as data URIs with the format [data:{MIME-type};base64,...]")
+    return Item(kind, item["value"])
+
+
+def parse_rerank(body: Json, task: str) -> Parsed:
+    parser = "RerankRequest"
+    fields = {
+        "query": (STRING, OBJECT),
+        "input": (STRING, ARRAY, OBJECT),
+        "top_n": (NUMBER,),
+        "return_documents": (BOOLEAN,),  # taken and ignored, as the service does
+        "task_settings": (OBJECT,),
+    }
+    check_fields(parser, body, fields, required=("input", "query"))
+    given = body["input"]
+    with parsing(parser, "input"):
+        documents = [parse_rankable("input", element) for element in (given if isinstance(given, list) else [given])]
+    with parsing(parser, "query"):
+        query = parse_rankable("query", body["query"])
+    top_n = body.get("top_n")
+    if isinstance(top_n, float):
+        with parsing(parser, "top_n"):
+            raise illegal_argument(f"{top_n} cannot be converted to Integer without data loss")
+    problems = ["Field [input] cannot be an empty array"] if not documents else []
+    problems += ["Field [query] cannot be empty"] if not query.value else []
+    problems += ["Field [top_n] must be greater than or equal to 1"] if top_n is not None and top_n < 1 else []
+    if problems:
+        raise invalid(*problems)
+    return Parsed([[document] for document in documents], query=query, top_n=top_n)
+
+
+def parse_rankable(name: str, element: Any) -> Item:
+    item = Item("text", element) if isinstance(element, str) else parse_item(element)
+    if item.kind not in ("text", "image"):
+        raise illegal_argument(
+            f"Field [{name}] contains unsupported [type] value [{item.kind}]. Supported values are [text, image]"
+        )
+    return item
+
+
+PARSERS: dict[str, Callable[[Json, str], Parsed]] = {
+    **dict.fromkeys(SHARED_TASKS, parse_shared),
+    "embedding": parse_embedding,
+    "rerank": parse_rerank,
+}

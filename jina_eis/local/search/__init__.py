@@ -1,0 +1,4 @@
+"""Queries, retrievers, scores and highlights over one index.
+
+This room knows `indices` and `inference`. It does not know HTTP, and it does not write.
+"""

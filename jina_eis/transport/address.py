@@ -1,0 +1,94 @@
+"""Where Elasticsearch is and who asks: what cannot be is refused here, before a client or the network is touched."""
+
+from __future__ import annotations
+
+from binascii import a2b_base64
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import ConfigurationError
+
+__all__ = ["Address"]
+
+_URL = "Write it like https://my-deployment.es.example.com:443."
+_CLOUD_ID = "Copy it from the deployment's page in Elastic Cloud."
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a deployment is and who asks. Valid if it exists.
+
+    Args:
+        url: Address of Elasticsearch, with its scheme.
+        cloud_id: Cloud id of an Elastic Cloud deployment, in place of the address.
+        api_key: API key, in place of user and password.
+        user: User name.
+        password: Password.
+
+    Raises:
+        ConfigurationError: for two addresses or none, two ways to log in, or an address that cannot be one.
+    """
+
+    url: str | None = None
+    cloud_id: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if bool(self.url) == bool(self.cloud_id):
+            raise ConfigurationError("Pass either es_url or es_cloud_id.")
+        if self.api_key and (self.user or self.password):
+            raise ConfigurationError("Pass es_api_key, or es_user and es_password, not both.")
+        if bool(self.user) != bool(self.password):
+            raise ConfigurationError("es_user and es_password go together: pass both, or es_api_key.")
+        if self.api_key and not (self.api_key.isascii() and self.api_key.isprintable() and " " not in self.api_key):
+            raise ConfigurationError("es_api_key holds a space, a line break or another character that no key has. Strip it.")
+        if self.url:
+            _check_url(self.url)
+        if self.cloud_id:
+            _check_cloud_id(self.cloud_id)
+
+    def refused(self, why: Exception) -> str:
+        """What to tell when a client does not take it."""
+        return f"es_url cannot be used: {why}. {_URL}" if self.url else f"es_cloud_id cannot be used: {why}. {_CLOUD_ID}"
+
+    def client_arguments(self) -> dict[str, Any]:
+        """The constructor arguments of both client classes that say the same."""
+        # For a cloud id the client would compress what it sends: vectors and base64 are not worth it.
+        where = {"hosts": self.url} if self.url else {"cloud_id": self.cloud_id, "http_compress": False}
+        if self.api_key:
+            return {**where, "api_key": self.api_key}
+        return {**where, "basic_auth": (self.user, self.password)} if self.user else where
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigurationError(f"es_url is not an address. {_URL}")
+    if parts.username or parts.password:
+        raise ConfigurationError(
+            "es_url holds a user or password. Pass them as es_user and es_password, without them in the address."
+        )
+    if parts.scheme == "http" and parts.port is None:
+        raise ConfigurationError(
+            f"es_url has no port. Elasticsearch listens on 9200 by default: http://{parts.netloc.rstrip(':')}:9200."
+        )
+    if parts.query or parts.fragment:
+        raise ConfigurationError("es_url must end before any ? or #.")
+
+
+def _check_cloud_id(cloud_id: str) -> None:
+    """Behind an optional name and a colon: base64 of host$elasticsearch$kibana."""
+    try:
+        host, elasticsearch, *_ = a2b_base64(cloud_id.strip().rpartition(":")[2]).decode("ascii").split("$")
+        valid = bool(host and elasticsearch)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigurationError(f"es_cloud_id is not a cloud id. {_CLOUD_ID}")

