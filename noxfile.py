@@ -46,10 +46,11 @@ WITHOUT_SUITES = [
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style and format."""
-    session.install("ruff>=0.12")
+    """Style, format, and which room may import which."""
+    session.install("-e", ".[all]", "import-linter>=2.5", "ruff>=0.12")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
+    session.run("lint-imports")
 
 
 @nox.session

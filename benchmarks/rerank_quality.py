@@ -47,7 +47,7 @@ import numpy as np
 from jina_eis.local import LocalEIS
 from jina_eis.local.inference.standin import StandIn, load
 from jina_eis.steps.reranker import WINDOW_SIZE, Reranker, Strategy
-from jina_eis.wire.inference import Steps
+from jina_eis.wire.call import Steps
 from langchain_jina_eis import JinaEISRetriever
 
 T = TypeVar("T")

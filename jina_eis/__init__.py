@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import JinaEISError
 from .models import MODELS
-from .steps.compatibility import share_space
-from .transport.pacing import no_waits
 
 if TYPE_CHECKING:
-    from .adapters.endpoints import Endpoints
-    from .steps.checkup import Report, adoctor, doctor
-    from .wire.endpoints import EndpointInfo
+    from .adapters import EndpointInfo, Endpoints, Report, adoctor, doctor
+    from .steps import share_space
+    from .transport import no_waits
 
 __version__ = _version("jina-eis")
 
@@ -33,21 +31,23 @@ __all__ = [
     "share_space",
 ]
 
-_HOME = {
-    "EndpointInfo": "wire.endpoints",
-    "Endpoints": "adapters.endpoints",
-    "Report": "steps.checkup",
-    "adoctor": "steps.checkup",
-    "doctor": "steps.checkup",
+_ROOMS = {
+    "EndpointInfo": "adapters",
+    "Endpoints": "adapters",
+    "Report": "adapters",
+    "adoctor": "adapters",
+    "doctor": "adapters",
+    "no_waits": "transport",
+    "share_space": "steps",
 }
 
-if not TYPE_CHECKING:  # or no checker would see a misspelt name
+if not TYPE_CHECKING:  # a type checker must still report a misspelt name
 
     def __getattr__(name: str) -> Any:
-        """Import what needs pydantic when it is first asked for: whoever wants the errors alone does not pay for it."""
-        if name not in _HOME:
+        """Import the room of a name when it is first used: an application that needs the errors alone loads no more."""
+        if name not in _ROOMS:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(_import_module(f".{_HOME[name]}", __name__), name)
+        return getattr(_import_module(f".{_ROOMS[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

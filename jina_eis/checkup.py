@@ -1,5 +1,5 @@
 """The documented path of the report of `jina_eis.doctor`."""
 
-from .steps.checkup import Check, Report, Status, adoctor, doctor
+from .adapters import Check, Report, Status, adoctor, doctor
 
 __all__ = ["Check", "Report", "Status", "adoctor", "doctor"]

@@ -1,5 +1,5 @@
 """Pickles of 0.1 name this module."""
 
-from .adapters.endpoints import Endpoints
+from .adapters import Endpoints
 
 __all__ = ["Endpoints"]

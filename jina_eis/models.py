@@ -14,11 +14,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-__all__ = ["MODELS", "EmbeddingModel", "EmbeddingTask", "Modality", "Model", "RerankModel", "find_model", "preconfigured"]
+__all__ = [
+    "MODELS",
+    "SIMILARITIES",
+    "TASKS",
+    "EmbeddingModel",
+    "EmbeddingTask",
+    "Modality",
+    "Model",
+    "RerankModel",
+    "find_model",
+    "preconfigured",
+]
 
 EmbeddingTask = Literal["text_embedding", "embedding"]
+TASKS = (*get_args(EmbeddingTask), "rerank")
+SIMILARITIES = ("cosine", "dot_product", "l2_norm")
 Modality = Literal["text", "image", "audio", "video", "pdf"]
 
 TEXT: tuple[Modality, ...] = ("text",)

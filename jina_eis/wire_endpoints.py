@@ -1,5 +1,5 @@
 """Pickles of 0.1 name this module."""
 
-from .wire.endpoints import EndpointInfo
+from .wire import EndpointInfo
 
 __all__ = ["EndpointInfo"]

@@ -11,15 +11,12 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import Field
 
-from jina_eis.adapters.inference import ContentSettings
-from jina_eis.adapters.progress import with_progress
-from jina_eis.contents.inputs import Content, Embeddable, Part, image_list, text_list, text_source
-from jina_eis.contents.links import Link, address
+from jina_eis.adapters import ContentSettings, with_progress
+from jina_eis.contents import Content, Embeddable, Link, Part, address, image_list, text_list, text_source
 from jina_eis.errors import InputError, JinaEISError
-from jina_eis.steps.embedder import BATCH_SIZE, Embedded
-from jina_eis.steps.rescue import RESCUES, OnError
-from jina_eis.transport.driver import RateLimiter
-from jina_eis.wire.inference import InputType, Vector
+from jina_eis.steps import BATCH_SIZE, RESCUES, Embedded, OnError
+from jina_eis.transport import RateLimiter
+from jina_eis.wire import InputType, Vector
 
 from .media import from_blob
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jina_eis.contents.inputs import Part
-from jina_eis.contents.media import Medium
+from jina_eis.contents import Medium, Part
 from jina_eis.errors import InputError
 
 __all__ = ["from_blob"]

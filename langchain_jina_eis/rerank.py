@@ -13,12 +13,12 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import Field
 from typing_extensions import NotRequired
 
-from jina_eis.adapters.inference import RerankSettings
-from jina_eis.contents.inputs import text_source
+from jina_eis.adapters import RerankSettings
+from jina_eis.contents import text_source
 from jina_eis.errors import InputError
-from jina_eis.steps.reranker import PRELIMINARY, Ranked
-from jina_eis.transport.driver import RateLimiter
-from jina_eis.wire.inference import Steps
+from jina_eis.steps import PRELIMINARY, Ranked
+from jina_eis.transport import RateLimiter
+from jina_eis.wire import Steps
 
 __all__ = ["JinaEISRerank", "RankedDocument"]
 

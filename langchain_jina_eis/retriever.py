@@ -14,11 +14,10 @@ from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import ConfigDict
 from typing_extensions import Self
 
-from jina_eis.adapters.retrieval import RetrieverSettings, metadata_of, new_id
-from jina_eis.contents.inputs import Content, Embeddable, Part, in_thread, text_list
+from jina_eis.adapters import RetrieverSettings, metadata_of, new_id
+from jina_eis.contents import Content, Embeddable, Part, in_thread, text_list
 from jina_eis.errors import InputError
-from jina_eis.steps.indexing import Record
-from jina_eis.steps.search import Found
+from jina_eis.steps import Found, Record
 
 from .media import from_blob
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from llama_index.core.storage.kvstore.types import BaseKVStore
 
-from jina_eis.wire.inference import Vector
+from jina_eis.wire import Vector
 
 __all__ = ["Cache"]
 

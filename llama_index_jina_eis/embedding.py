@@ -14,14 +14,12 @@ from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent,
 from llama_index.core.storage.kvstore.types import BaseKVStore
 from pydantic import Field, field_validator
 
-from jina_eis.adapters.inference import ENDPOINT_NAMES, EmbeddingSettings
-from jina_eis.adapters.progress import with_progress
-from jina_eis.contents.inputs import query_text, text_list
+from jina_eis.adapters import ENDPOINT_NAMES, EmbeddingSettings, with_progress
+from jina_eis.contents import query_text, text_list
 from jina_eis.errors import ConfigurationError
-from jina_eis.steps.embedder import BATCH_SIZE
-from jina_eis.steps.endpoints import known_endpoint
-from jina_eis.transport.driver import RateLimiter
-from jina_eis.wire.inference import InputType, Vector
+from jina_eis.steps import BATCH_SIZE, known_endpoint
+from jina_eis.transport import RateLimiter
+from jina_eis.wire import InputType, Vector
 
 from .cache import Cache
 from .plugin import Limiter, Plugin

@@ -9,9 +9,7 @@ from typing import Any
 
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, MetadataMode, Node
 
-from jina_eis.contents.inputs import Part
-from jina_eis.contents.links import Link, address, link
-from jina_eis.contents.media import Medium
+from jina_eis.contents import Link, Medium, Part, address, link
 from jina_eis.errors import InputError
 
 __all__ = ["held", "image_of", "node_content"]

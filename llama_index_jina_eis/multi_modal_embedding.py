@@ -13,16 +13,11 @@ from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, Node
 from pydantic import Field
 
-from jina_eis.adapters.inference import ENDPOINT_NAMES, ContentSettings
-from jina_eis.adapters.progress import with_progress
-from jina_eis.contents.inputs import Content, Part, content_list, image_list, in_thread, label
-from jina_eis.contents.links import Link
-from jina_eis.contents.media import Medium
-from jina_eis.contents.objects import Image
+from jina_eis.adapters import ENDPOINT_NAMES, ContentSettings, with_progress
+from jina_eis.contents import Content, Image, Link, Medium, Part, content_list, image_list, in_thread, label
 from jina_eis.errors import InputError
-from jina_eis.steps.compatibility import check_images
-from jina_eis.steps.embedder import Embedded
-from jina_eis.wire.inference import InputType, Vector
+from jina_eis.steps import Embedded, check_images
+from jina_eis.wire import InputType, Vector
 
 from .embedding import JinaEISEmbedding
 from .media import held, image_of, node_content

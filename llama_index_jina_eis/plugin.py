@@ -9,7 +9,7 @@ from llama_index.core.schema import BaseComponent
 from pydantic import BaseModel, field_validator
 from typing_extensions import Self
 
-from jina_eis.adapters.settings import ServiceSettings, address_may_follow
+from jina_eis.adapters import ServiceSettings, address_may_follow
 
 __all__ = ["Limiter", "Plugin"]
 

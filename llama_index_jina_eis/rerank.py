@@ -11,10 +11,10 @@ from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRan
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 
-from jina_eis.adapters.inference import RerankSettings
+from jina_eis.adapters import RerankSettings
 from jina_eis.errors import InputError
-from jina_eis.steps.reranker import PRELIMINARY, Ranked
-from jina_eis.wire.inference import Steps
+from jina_eis.steps import PRELIMINARY, Ranked
+from jina_eis.wire import Steps
 
 from .plugin import Plugin
 

@@ -13,14 +13,10 @@ from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, Query
 from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
 from typing_extensions import Self
 
-from jina_eis.adapters.retrieval import RetrieverSettings, metadata_of, scores_of
-from jina_eis.adapters.settings import ServiceSettings
-from jina_eis.contents.inputs import Content, Get, Part, content, in_thread, text_list
-from jina_eis.contents.links import Link, address
-from jina_eis.contents.media import Medium
+from jina_eis.adapters import RetrieverSettings, ServiceSettings, metadata_of, scores_of
+from jina_eis.contents import Content, Get, Link, Medium, Part, address, content, in_thread, text_list
 from jina_eis.errors import InputError
-from jina_eis.steps.indexing import Record
-from jina_eis.steps.search import Found, Query
+from jina_eis.steps import Found, Query, Record
 
 from .media import held, node_content
 

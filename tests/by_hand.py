@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from jina_eis.errors import JinaEISError
-from jina_eis.wire.inference import Call, Steps
+from jina_eis.wire.call import Call, Steps
 
 T = TypeVar("T")
 Round = list[Call[Any]]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..steps import endpoints
-from ..steps.endpoints import Wanted
-from ..wire.endpoints import EndpointInfo
+from ..steps import EndpointSpec, find_endpoints, look_up_endpoint, remove_endpoint
+from ..wire import EndpointInfo
 from .settings import ServiceSettings
 
-__all__ = ["Endpoints"]
+__all__ = ["EndpointInfo", "Endpoints"]
 
 _Infos = list[EndpointInfo]  # within the class, `list` is a method
 
@@ -39,11 +38,11 @@ class Endpoints(ServiceSettings):
 
     def list(self, *, all: bool = False) -> _Infos:  # noqa: A002 - reads best where it is called
         """The endpoints with models of Jina, by id; with `all`, every one."""
-        return self._run(endpoints.listed(every=all))
+        return self._run(find_endpoints(every=all))
 
     async def alist(self, *, all: bool = False) -> _Infos:  # noqa: A002
         """As `list`, without blocking the event loop."""
-        return await self._arun(endpoints.listed(every=all))
+        return await self._arun(find_endpoints(every=all))
 
     def describe(self, inference_id: str) -> EndpointInfo:
         """What the deployment says of an endpoint.
@@ -51,11 +50,11 @@ class Endpoints(ServiceSettings):
         Raises:
             EndpointNotFoundError: there is none of that id; the error names those of Jina.
         """
-        return self._run(endpoints.look_up(inference_id))
+        return self._run(look_up_endpoint(inference_id))
 
     async def adescribe(self, inference_id: str) -> EndpointInfo:
         """As `describe`, without blocking the event loop."""
-        return await self._arun(endpoints.look_up(inference_id))
+        return await self._arun(look_up_endpoint(inference_id))
 
     def ensure(
         self,
@@ -86,7 +85,7 @@ class Endpoints(ServiceSettings):
                 It is left as it is. What is not said here is not compared, but for the model's own dimensions.
         """
         return self._run(
-            Wanted(inference_id, model, task, dimensions, similarity, chunking_settings).ensure(self.timeout),
+            EndpointSpec(inference_id, model, task, dimensions, similarity, chunking_settings).ensure(self.timeout),
         )
 
     async def aensure(
@@ -101,7 +100,7 @@ class Endpoints(ServiceSettings):
     ) -> EndpointInfo:
         """As `ensure`, without blocking the event loop."""
         return await self._arun(
-            Wanted(inference_id, model, task, dimensions, similarity, chunking_settings).ensure(self.timeout),
+            EndpointSpec(inference_id, model, task, dimensions, similarity, chunking_settings).ensure(self.timeout),
         )
 
     def delete(self, inference_id: str, *, force: bool = False) -> None:
@@ -116,8 +115,8 @@ class Endpoints(ServiceSettings):
             EndpointNotFoundError: there is none of that id.
             RequestRejectedError: it is in use, and `force` was not said.
         """
-        self._run(endpoints.delete(inference_id, force=force))
+        self._run(remove_endpoint(inference_id, force=force))
 
     async def adelete(self, inference_id: str, *, force: bool = False) -> None:
         """As `delete`, without blocking the event loop."""
-        await self._arun(endpoints.delete(inference_id, force=force))
+        await self._arun(remove_endpoint(inference_id, force=force))

@@ -11,15 +11,22 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 from pydantic import AliasChoices, Field, PrivateAttr, model_validator
 from typing_extensions import Self
 
-from ..contents.inputs import Content, Embeddable, Part, content, content_list, in_thread, query_text
-from ..contents.links import Link
+from ..contents import Content, Embeddable, Link, Part, content, content_list, in_thread, query_text
 from ..errors import ConfigurationError, InputError
-from ..steps.compatibility import compare
-from ..steps.embedder import Embedded, Embedder, streams_at_most
-from ..steps.reranker import WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
-from ..steps.rescue import RESCUES, OnError
-from ..wire.endpoints import EndpointInfo
-from ..wire.inference import Call, InputType, Steps, Vector
+from ..steps import (
+    RESCUES,
+    WINDOW_SIZE,
+    Embedded,
+    Embedder,
+    OnError,
+    Ranked,
+    Ranking,
+    Reranker,
+    Strategy,
+    compare,
+    streams_at_most,
+)
+from ..wire import Call, EndpointInfo, InputType, Steps, Vector
 from .settings import ServiceSettings
 
 __all__ = ["ENDPOINT_NAMES", "ContentSettings", "EmbeddingSettings", "RerankSettings"]

@@ -9,13 +9,10 @@ from typing import Any, ClassVar
 from pydantic import Field, NonNegativeFloat, model_validator
 from typing_extensions import Self
 
-from ..contents.inputs import Content, Get, Part, content, content_list
-from ..contents.links import Link
+from ..contents import Content, Get, Link, Part, content, content_list
 from ..errors import ConfigurationError, InputError
-from ..steps.indexing import FieldType, Indexer
-from ..steps.search import PASSAGES, RANK_CONSTANT, Found, Fusion, Query, Searcher, SearchType, check_filters
-from ..wire.indices import delete_index
-from ..wire.inference import Steps, ask, well_formed
+from ..steps import PASSAGES, RANK_CONSTANT, FieldType, Found, Fusion, Indexer, Query, Searcher, SearchType, check_filters
+from ..wire import Steps, ask, delete_index, well_formed
 from .settings import ServiceSettings
 
 MOST = 10_000  # documents of a search, Elasticsearch's index.max_result_window

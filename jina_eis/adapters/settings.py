@@ -17,11 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, Valid
 from typing_extensions import Self
 
 from ..errors import ConfigurationError
-from ..transport.address import Address
-from ..transport.connection import CLIENT_MARGIN, Connection
-from ..transport.driver import Driver, RateLimiter
-from ..transport.pacing import Pacer
-from ..wire.inference import Steps
+from ..steps import explain
+from ..transport import CLIENT_MARGIN, Address, Connection, Driver, Pacer, RateLimiter
+from ..wire import Steps
 
 __all__ = ["MAX_CONCURRENCY", "MAX_RETRIES", "TIMEOUT", "ServiceSettings", "address_may_follow"]
 
@@ -215,7 +213,7 @@ class ServiceSettings(BaseModel):
             patience=self.deadline or DEADLINE * self.timeout,
             longest=self.timeout + CLIENT_MARGIN,
         )
-        return Driver(connection, pacer, self.max_concurrency)
+        return Driver(connection, pacer, self.max_concurrency, explain)
 
 
 def _with_environment(given: dict[str, Any]) -> dict[str, Any]:

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, EndpointExistsError, JinaEISError
-from ..steps.endpoints import SIMILARITIES, TASKS
+from ..models import SIMILARITIES, TASKS
 
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-    from ..adapters.endpoints import Endpoints
-    from ..wire.endpoints import EndpointInfo
+    from ..adapters import EndpointInfo, Endpoints
 
 __all__ = ["main"]
 
@@ -94,7 +93,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from ..steps.checkup import doctor
+    from ..adapters import doctor
 
     report = doctor(**_connection(arguments))
     print(json.dumps(report.to_dict(), indent=2) if arguments.json else report)
@@ -102,7 +101,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _endpoints(arguments: argparse.Namespace) -> int:
-    from ..adapters.endpoints import Endpoints
+    from ..adapters import Endpoints
 
     try:
         with Endpoints(**_connection(arguments)) as endpoints:

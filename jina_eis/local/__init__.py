@@ -7,7 +7,7 @@ from __future__ import annotations
 
 try:
     from .faults import Faults, Kind
-    from .http.server import Exchange, LocalEIS
+    from .http import Exchange, LocalEIS
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in {"h11", "imagesize", "numpy", "orjson", "starlette", "uvicorn"}:
         raise

@@ -1,19 +1,17 @@
-"""`doctor`: one look at everything that has to be right before a deployment embeds and reranks.
+"""The checks behind `doctor`: one look at everything that has to be right before a deployment embeds and reranks.
 
-As steps, like every capability: a check asks, and what it finds or fails with becomes a line of the report. Nothing here
-raises for what it finds. The time that a test call takes is read off a clock that is handed in.
+Each check sends a request, and its answer or its error becomes one line of the report. A failed check raises nothing. Both
+clocks, the one that measures test calls and the time of day, are arguments.
 """
 
 from __future__ import annotations
 
 import textwrap
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
-from ..adapters.settings import ServiceSettings
 from ..errors import (
     AuthorizationError,
     ConfigurationError,
@@ -23,17 +21,15 @@ from ..errors import (
     RequestRejectedError,
     ServiceError,
 )
-from ..models import find_model
-from ..wire.endpoints import About, EndpointInfo, about, licence, list_endpoints, privileges
-from ..wire.inference import Call, Steps, ask, embed, rerank
-from .endpoints import TASKS, is_jina
+from ..models import TASKS, find_model
+from ..wire import About, Call, EndpointInfo, Steps, about, ask, embed, licence, list_endpoints, privileges, rerank
+from .endpoints import is_jina
 
-__all__ = ["Check", "Report", "Status", "adoctor", "doctor"]
+__all__ = ["Check", "Report", "Status", "examine", "refused_settings"]
 
 A = TypeVar("A")
 Status = Literal["ok", "warning", "failed", "skipped"]
 
-TIMEOUT = 30.0  # seconds for a request; an endpoint that takes longer for one sentence is of no use
 SKEW = 10.0  # seconds; the Date header has whole ones, and a Retry-After date that is off by a few harms nobody
 OLDEST = (9, 3)  # Elastic Stack with preconfigured endpoints of Jina
 USUAL = (".jina-embeddings-v5-text-small", ".jina-embeddings-v5-omni-small", ".jina-reranker-v3")  # tried before others
@@ -102,49 +98,25 @@ class Report:
         }
 
 
-def doctor(**connection: Any) -> Report:
-    """Look at everything that has to be right before a deployment embeds and reranks.
-
-    It sends a sentence to one endpoint of each task, which costs a few tokens, and changes nothing.
-
-    Args:
-        connection: The connection settings of every adapter (`es_url`, `es_api_key`, …); environment variables otherwise.
-            By default a request may take 30 s and is not sent again.
-
-    Returns:
-        The report. `print(doctor())` shows a line for each check, with the cause and the remedy of what fails; `.ok` says
-        whether nothing failed. It raises nothing for what it finds.
-    """
-    try:
-        service = _service(connection)
-    except ConfigurationError as error:
-        return _report([_failed("settings", error)])
-    with service:
-        return service._run(examine(service))
+def refused_settings(error: ConfigurationError) -> Report:
+    """The report of settings that were refused: no other check can run."""
+    return _report([_failed("settings", error)])
 
 
-async def adoctor(**connection: Any) -> Report:
-    """As `doctor`, without blocking the event loop."""
-    try:
-        service = _service(connection)
-    except ConfigurationError as error:
-        return _report([_failed("settings", error)])
-    async with service:
-        return await service._arun(examine(service))
-
-
-def examine(service: ServiceSettings, clock: Callable[[], float] = time.perf_counter) -> Steps[Report]:
+def examine(address: str, timeout: float, clock: Callable[[], float], now: Callable[[], datetime]) -> Steps[Report]:
     """All checks of a deployment, as steps.
 
     Args:
-        service: How it is reached.
-        clock: Seconds, for test calls.
+        address: Where the deployment is and which credentials are used, in a sentence.
+        timeout: Seconds that the service may take for a test call.
+        clock: Seconds that never run backwards; they measure test calls.
+        now: The time of day, with its time zone.
     """
-    checks = [Check("settings", "ok", _where(service))]
+    checks = [Check("settings", "ok", address)]
     answer = yield from _try(about())
     if isinstance(answer, JinaEISError) and not isinstance(answer, AuthorizationError):
         return _report([*checks, _failed("connection", answer)])
-    checks += [_connection(answer), _clock(answer)]
+    checks += [_connection(answer), _clock(answer, now())]
     checks.append(_licence((yield from _try(licence()))))
     checks.append(_privileges((yield from _try(privileges(("monitor_inference", "manage_inference"))))))
     every = yield from _try(list_endpoints())
@@ -154,18 +126,10 @@ def examine(service: ServiceSettings, clock: Callable[[], float] = time.perf_cou
     checks.append(_endpoints(endpoints))
     refusal: RateLimitError | None = None
     for task in TASKS:
-        check, error = yield from _call(task, endpoints, service.timeout, clock)
+        check, error = yield from _call(task, endpoints, timeout, clock)
         checks.append(check)
         refusal = error if isinstance(error, RateLimitError) else refusal
     return _report([*checks, _limits(endpoints, refusal)], endpoints)
-
-
-class Deployment(ServiceSettings):
-    """What is looked at."""
-
-
-def _service(connection: dict[str, Any]) -> ServiceSettings:
-    return Deployment(**{"timeout": TIMEOUT, "max_retries": 0, **connection})
 
 
 def _report(checks: list[Check], endpoints: Sequence[EndpointInfo] = ()) -> Report:
@@ -190,13 +154,6 @@ def _failed(name: str, error: JinaEISError) -> Check:
     return Check(name, "failed", text.removesuffix(remedy).rstrip(), remedy)
 
 
-def _where(service: ServiceSettings) -> str:
-    if service.client is not None or service.async_client is not None:
-        return "A client of your own."
-    login = "an API key" if service.es_api_key else f"the user {service.es_user}" if service.es_user else "no credentials"
-    return f"{service.es_url or f'Cloud id {service.es_cloud_id}'}, with {login}."
-
-
 def _connection(answer: About | JinaEISError) -> Check:
     if isinstance(answer, JinaEISError):  # who may use EIS need not be allowed to see the version
         return Check("connection", "warning", f"Elasticsearch answers, but does not say which it is. {answer}")
@@ -210,10 +167,10 @@ def _connection(answer: About | JinaEISError) -> Check:
     return Check("connection", "ok", found)
 
 
-def _clock(answer: About | JinaEISError) -> Check:
+def _clock(answer: About | JinaEISError, now: datetime) -> Check:
     if isinstance(answer, JinaEISError) or answer.date is None:
         return Check("clock", "skipped", "The answer does not tell the time of the server.")
-    seconds = (datetime.now(timezone.utc) - answer.date).total_seconds()
+    seconds = (now - answer.date).total_seconds()
     if abs(seconds) > SKEW:
         found = f"This machine's clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the server's."
         return Check("clock", "warning", found, "Set it: a Retry-After that is a date would be misread by as much.")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..contents.inputs import Content
+from ..contents import Content
 from ..errors import ConfigurationError, InputError
 from ..models import EVERYTHING, MODELS, TEXT, EmbeddingModel, Modality, find_model, preconfigured
-from ..wire.endpoints import EndpointInfo
-from ..wire.inference import Steps
-from .endpoints import describe, known_endpoint
+from ..wire import EndpointInfo, Steps
+from .endpoints import describe_endpoint, known_endpoint
 
 __all__ = ["check_images", "check_modalities", "check_spaces", "compare", "share_space"]
 
@@ -46,8 +45,8 @@ def compare(one: str, other: str, dimensions: int | None) -> Steps[bool]:
     Raises:
         ConfigurationError: for models that are not in the table.
     """
-    first = yield from describe(one)
-    second = yield from describe(other)
+    first = yield from describe_endpoint(one)
+    second = yield from describe_endpoint(other)
     if (comparable := _comparable(first, second, dimensions)) is None:
         raise ConfigurationError(f"It is not known whether the vectors of {_vectors(first)} and {_vectors(second)} compare.")
     return comparable

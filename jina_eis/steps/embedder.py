@@ -12,14 +12,12 @@ from functools import partial
 from itertools import islice, takewhile
 from typing import Any, cast
 
-from ..contents.inputs import Content, check_texts
-from ..contents.media import Medium
+from ..contents import Content, Medium, check_texts
 from ..errors import ConfigurationError, InvalidAnswerError
 from ..models import EmbeddingModel, find_model
-from ..wire.endpoints import EndpointInfo
-from ..wire.inference import Call, InputType, Steps, Vector, ask, embed
+from ..wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
 from .compatibility import check_modalities, check_spaces
-from .endpoints import check_dimensions, describe, known_endpoint
+from .endpoints import check_dimensions, describe_endpoint, known_endpoint
 
 __all__ = ["BATCH_SIZE", "Embedded", "Embedder", "streams_at_most"]
 
@@ -62,10 +60,10 @@ class Embedder:
 
     def plan(self) -> Steps[EndpointInfo]:
         """The endpoint, described and found fit; what `calls` needs."""
-        endpoint = yield from describe(self.inference_id)
+        endpoint = yield from describe_endpoint(self.inference_id)
         self._check(endpoint)
         if self.comparable_with:
-            other = yield from describe(self.comparable_with)
+            other = yield from describe_endpoint(self.comparable_with)
             check_spaces(endpoint, other, self.dimensions)
         return endpoint
 

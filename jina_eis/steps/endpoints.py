@@ -12,34 +12,28 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any
 
 from ..errors import ConfigurationError, EndpointExistsError, EndpointNotFoundError, JinaEISError, RequestRejectedError
-from ..models import MODELS, EmbeddingModel, EmbeddingTask, Model, find_model, preconfigured
-from ..wire.endpoints import EndpointInfo, delete_endpoint, get_endpoint, list_endpoints, put_endpoint
-from ..wire.inference import Steps, ask
+from ..models import MODELS, SIMILARITIES, TASKS, EmbeddingModel, Model, find_model, preconfigured
+from ..wire import EndpointInfo, Steps, ask, delete_endpoint, get_endpoint, list_endpoints, put_endpoint
 
 __all__ = [
-    "SIMILARITIES",
-    "TASKS",
-    "Wanted",
+    "EndpointSpec",
     "check_dimensions",
-    "delete",
-    "describe",
+    "describe_endpoint",
     "explain",
+    "find_endpoints",
     "is_jina",
     "known_endpoint",
-    "listed",
-    "look_up",
+    "look_up_endpoint",
+    "remove_endpoint",
 ]
-
-TASKS = (*get_args(EmbeddingTask), "rerank")
-SIMILARITIES = ("cosine", "dot_product", "l2_norm")
 
 _USER_ID = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?")  # what Elasticsearch takes; those with a dot are its own
 
 
-def describe(inference_id: str) -> Steps[EndpointInfo]:
+def describe_endpoint(inference_id: str) -> Steps[EndpointInfo]:
     """What an endpoint is: from the table if it is preconfigured, from the deployment otherwise.
 
     Raises:
@@ -60,13 +54,13 @@ def known_endpoint(inference_id: str) -> EndpointInfo | None:
     return EndpointInfo(inference_id, model.task, "elastic", model.name, dimensions)
 
 
-def look_up(inference_id: str) -> Steps[EndpointInfo]:
+def look_up_endpoint(inference_id: str) -> Steps[EndpointInfo]:
     """What the deployment says of an endpoint now, whatever is known of it."""
     (endpoint,) = yield from ask([replace(get_endpoint(_named(inference_id)), keep=False)])
     return endpoint
 
 
-def listed(*, every: bool) -> Steps[list[EndpointInfo]]:
+def find_endpoints(*, every: bool) -> Steps[list[EndpointInfo]]:
     """The endpoints of the deployment, by id: those with models of Jina, or every one."""
     (endpoints,) = yield from ask([list_endpoints()])
     return sorted((each for each in endpoints if every or is_jina(each)), key=lambda each: each.inference_id)
@@ -77,7 +71,7 @@ def is_jina(endpoint: EndpointInfo) -> bool:
     return "jina" in (endpoint.model_id or endpoint.inference_id)
 
 
-def delete(inference_id: str, *, force: bool) -> Steps[None]:
+def remove_endpoint(inference_id: str, *, force: bool) -> Steps[None]:
     """Delete an endpoint.
 
     Raises:
@@ -100,7 +94,7 @@ def delete(inference_id: str, *, force: bool) -> Steps[None]:
 def explain(error: EndpointNotFoundError) -> Steps[EndpointNotFoundError]:
     """The same error, naming the Jina endpoints that the deployment has."""
     try:
-        endpoints = yield from listed(every=False)
+        endpoints = yield from find_endpoints(every=False)
     except JinaEISError:
         return error  # whoever may not list them is told what was missing all the same
     wanted = error.endpoint or ""
@@ -120,7 +114,7 @@ def explain(error: EndpointNotFoundError) -> Steps[EndpointNotFoundError]:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EndpointSpec:
     """An endpoint of EIS as it should be. Valid if it exists, as far as its model is known.
 
     Args:
@@ -204,7 +198,7 @@ class Wanted:
             except RequestRejectedError as error:
                 if error.error_type != "resource_already_exists_exception":
                     raise
-            found = yield from look_up(self.inference_id)
+            found = yield from look_up_endpoint(self.inference_id)
         if differences := list(self._differences(found)):
             told = f"The endpoint {self.inference_id!r} is there with other settings: {', '.join(differences)}."
             raise EndpointExistsError(f"{told} {EndpointExistsError.remedy}")

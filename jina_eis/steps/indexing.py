@@ -12,15 +12,12 @@ from functools import partial
 from itertools import islice
 from typing import Any, Literal, cast
 
-from ..contents.inputs import Content, label
-from ..contents.media import Medium
+from ..contents import Content, Medium, label
 from ..errors import ConfigurationError, DocumentsFailedError, IndexNotFoundError, InputError, JinaEISError, RequestRejectedError
-from ..wire.endpoints import EndpointInfo
-from ..wire.indices import VECTORS, Index, Outcome, Write, bulk, create_index, refresh_index
-from ..wire.inference import Call, Steps, ask
+from ..wire import VECTORS, Call, EndpointInfo, Index, Outcome, Steps, Write, ask, bulk, create_index, refresh_index
 from .compatibility import check_modalities
 from .embedder import BATCH_SIZE, Embedder
-from .endpoints import describe
+from .endpoints import describe_endpoint
 from .rescue import apart
 from .search import describe_index
 
@@ -232,7 +229,7 @@ class Indexer:
         yield from ask([create_index(self.index, properties, noted)])
 
     def _endpoint(self) -> Steps[EndpointInfo]:
-        endpoint = yield from describe(str(self.inference_id))
+        endpoint = yield from describe_endpoint(str(self.inference_id))
         wanted = ("embedding",) if self.field_type == "semantic" else ("text_embedding", "embedding")
         if endpoint.task not in wanted:
             raise ConfigurationError(

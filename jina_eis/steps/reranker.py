@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from itertools import accumulate, takewhile, zip_longest
 from typing import Literal
 
-from ..contents.inputs import check_texts
+from ..contents import check_texts
 from ..errors import ConfigurationError, InputError
 from ..models import RerankModel, find_model
-from ..wire.endpoints import EndpointInfo
-from ..wire.inference import Steps, ask, rerank
-from .endpoints import describe, known_endpoint
+from ..wire import EndpointInfo, Steps, ask, rerank
+from .endpoints import describe_endpoint, known_endpoint
 
 __all__ = ["PRELIMINARY", "WINDOW_SIZE", "Ranked", "Ranking", "Reranker", "Strategy"]
 
@@ -126,7 +125,7 @@ class Reranker:
     def _rank(self, query: str, documents: Sequence[str], top_n: int | None, score_threshold: float | None) -> Steps[Ranking]:
         if not documents:
             return Ranking([])
-        model = self._model((yield from describe(self.inference_id)))
+        model = self._model((yield from describe_endpoint(self.inference_id)))
         lengths = [_tokens(document) for document in documents]
         task = _Task(self, query, documents, self._window(model, _tokens(query), lengths))
         ranked = yield from self._way(task, model)

@@ -16,7 +16,7 @@ from ..errors import (
     RequestTooLargeError,
     TLSError,
 )
-from ..wire.inference import Call, Steps, ask
+from ..wire import Call, Steps, ask
 
 __all__ = ["RESCUES", "OnError", "apart", "narrow", "skip"]
 

@@ -10,15 +10,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..contents.inputs import Content, Part
+from ..contents import Content, Part
 from ..errors import ConfigurationError, IndexNotFoundError, InputError
 from ..models import RerankModel, find_model
-from ..wire.endpoints import EndpointInfo
-from ..wire.indices import VECTORS, Field, Hit, Index, builder, get_index, model_score, search, shown_score
-from ..wire.inference import Steps, Vector, ask
+from ..wire import (
+    VECTORS,
+    EndpointInfo,
+    Field,
+    Hit,
+    Index,
+    Steps,
+    Vector,
+    ask,
+    builder,
+    get_index,
+    model_score,
+    search,
+    shown_score,
+)
 from .compatibility import check_modalities, check_spaces
 from .embedder import Embedder
-from .endpoints import describe, known_endpoint
+from .endpoints import describe_endpoint, known_endpoint
 
 __all__ = ["SEARCH_TYPES", "Found", "Fusion", "Query", "SearchType", "Searcher", "describe_index"]
 
@@ -192,11 +204,11 @@ class Searcher:
                     f"{'words' if self.search_type == 'hybrid' else 'reranking'}. The index {index.name!r} has: {texts}."
                 )
         if self.rerank_inference_id:
-            self._check_reranker((yield from describe(self.rerank_inference_id)))
+            self._check_reranker((yield from describe_endpoint(self.rerank_inference_id)))
         documents = field.inference_id or index.inference_id
         if self.inference_id and documents and documents != self.inference_id:
-            asked = yield from describe(self.inference_id)
-            check_spaces(asked, (yield from describe(documents)), self.dimensions or field.dims)
+            asked = yield from describe_endpoint(self.inference_id)
+            check_spaces(asked, (yield from describe_endpoint(documents)), self.dimensions or field.dims)
 
     def _check_reranker(self, endpoint: EndpointInfo) -> None:
         if endpoint.task != "rerank":
@@ -268,7 +280,7 @@ class Searcher:
 
     def _vector(self, endpoint: str, field: Field, query: Content) -> Steps[dict[str, Any]]:
         """The query's vector, or what lets Elasticsearch make it."""
-        described = yield from describe(endpoint)
+        described = yield from describe_endpoint(endpoint)
         check_modalities(described, [query], [0])
         dimensions = self.dimensions or (field.dims if field.dims != described.dimensions else None)
         if dimensions and field.dims and dimensions != field.dims:

@@ -26,7 +26,7 @@ from ..errors import (
     error_from_answer,
     sentence,
 )
-from ..wire.inference import Call
+from ..wire import Call
 from .address import Address
 
 if TYPE_CHECKING:

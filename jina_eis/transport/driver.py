@@ -19,12 +19,11 @@ from itertools import chain, islice
 from typing import Any, Protocol, TypeVar, cast
 
 from ..errors import EndpointNotFoundError, JinaEISError
-from ..steps.endpoints import explain
-from ..wire.inference import Call, Steps
+from ..wire import Call, Steps
 from .connection import Connection
 from .pacing import Pacer, Sleep
 
-__all__ = ["Driver", "RateLimiter", "Rescue"]
+__all__ = ["Driver", "Explain", "RateLimiter", "Rescue"]
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -32,6 +31,10 @@ F = TypeVar("F", bound="Future[Any] | asyncio.Future[Any]")
 Rescue = Callable[[Call[A], JinaEISError, bool], Steps[A]]
 """Steps to take when a call has failed for good, by the call, its error, and whether other calls beside it were answered.
 Their result stands in for its answer."""
+
+
+Explain = Callable[[EndpointNotFoundError], Steps[EndpointNotFoundError]]
+"""Steps that turn the error of a missing endpoint into one that names the endpoints of the deployment."""
 
 
 class RateLimiter(Protocol):
@@ -76,12 +79,14 @@ class Driver:
         pacer: Decides when.
         max_concurrency: Most calls of a stream in flight. Twice as many are taken ahead of its consumer, so that nobody who
             could send waits for it.
+        explain: What explains the error of a missing endpoint; None to raise it as it is.
     """
 
-    def __init__(self, connection: Connection, pacer: Pacer, max_concurrency: int) -> None:
+    def __init__(self, connection: Connection, pacer: Pacer, max_concurrency: int, explain: Explain | None = None) -> None:
         self._connection = connection
         self._pacer = pacer
         self._in_flight = max_concurrency
+        self._explain = explain
         self._kept: dict[str, Any] = {}
 
     def run(self, steps: Steps[T], limiter: RateLimiter | None = None) -> T:
@@ -308,8 +313,8 @@ class Driver:
             return answer()
         except JinaEISError as failed:
             error = _placed(failed, call)
-            if isinstance(error, EndpointNotFoundError) and call.endpoint:
-                raise self.run(explain(error), limiter) from error.__cause__
+            if self._explain and isinstance(error, EndpointNotFoundError) and call.endpoint:
+                raise self.run(self._explain(error), limiter) from error.__cause__
             rescue = rescue or call.rescue
             if rescue is None:
                 raise
@@ -327,8 +332,8 @@ class Driver:
             return await answer
         except JinaEISError as failed:
             error = _placed(failed, call)
-            if isinstance(error, EndpointNotFoundError) and call.endpoint:
-                raise await self.arun(explain(error), limiter) from error.__cause__
+            if self._explain and isinstance(error, EndpointNotFoundError) and call.endpoint:
+                raise await self.arun(self._explain(error), limiter) from error.__cause__
             rescue = rescue or call.rescue
             if rescue is None:
                 raise

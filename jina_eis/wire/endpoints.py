@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from ..errors import InvalidAnswerError
-from .inference import Call, duration, list_of
+from .call import Call
+from .inference import duration, list_of
 
 __all__ = [
     "About",

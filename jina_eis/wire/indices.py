@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from ..contents.inputs import Part
-from ..contents.media import Medium
+from ..contents import Medium, Part
 from ..errors import ConfigurationError, IndexNotFoundError, InputError, InvalidAnswerError, RateLimitError
-from .inference import Call, as_item, well_formed
+from .call import Call
+from .inference import as_item, well_formed
 
 __all__ = [
     "Field",

@@ -167,7 +167,7 @@ def test_a_service_that_never_answers_is_given_up_by_the_deadline(
     eis: LocalEIS, asynchronous: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jina_eis.adapters.settings.CLIENT_MARGIN", 0.1)
-    monkeypatch.setattr("jina_eis.connection.CLIENT_MARGIN", 0.1)
+    monkeypatch.setattr("jina_eis.transport.connection.CLIENT_MARGIN", 0.1)
     monkeypatch.setattr(pacing, "_waiting", True)
     eis.faults.latency = 60.0
     began = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,18 +19,6 @@ CORE = ROOT / "jina_eis"
 
 def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
-
-
-def imports(path: Path) -> Iterator[str]:
-    """The modules that a file imports, wherever in it, with their full names."""
-    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            home = [*package[: len(package) - node.level + 1]] if node.level else []
-            whole = ".".join([*home, *([node.module] if node.module else [])])
-            yield from (f"{whole}.{name.name}" for name in node.names)
 
 
 def test_ci_runs_the_checks() -> None:
@@ -73,22 +60,6 @@ def test_the_table_of_the_code_names_every_module() -> None:
     table = read("CONTRIBUTING.md").partition("## How the code lies")[2].partition("Imports point")[0]
     named = {Path(name).name for name in re.findall(r"`([\w/]+\.py)`", table)}
     assert named == {path.name for path in CORE.glob("*.py")} - {"__init__.py"}
-
-
-def test_imports_point_one_way() -> None:
-    for path in CORE.rglob("*.py"):
-        within = path.relative_to(CORE)
-        known = list(imports(path))
-        if within.parts[0] != "cli":
-            assert not [name for name in known if name.startswith(("langchain", "llama_index"))], within
-        if within.parts[0] == "local":
-            core = [name for name in known if name.startswith("jina_eis.") and not name.startswith("jina_eis.local.")]
-            assert {name.split(".")[1] for name in core} <= {"models"}, within
-        elif within.parts[0] != "cli":
-            assert not [name for name in known if name.startswith("jina_eis.local")], within
-    for one, other in (("langchain_jina_eis", "llama_index"), ("llama_index_jina_eis", "langchain")):
-        for path in (ROOT / one).glob("*.py"):
-            assert not [name for name in imports(path) if name.startswith((other, "jina_eis.local"))], path
 
 
 def test_the_changelog_names_the_version_and_every_public_name() -> None:

@@ -2,3 +2,7 @@
 
 The top room of the embedded EIS: it knows `search`, `indices` and `inference`, and none of them knows HTTP.
 """
+
+from .server import Exchange, LocalEIS
+
+__all__ = ["Exchange", "LocalEIS"]

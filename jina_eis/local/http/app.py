@@ -22,12 +22,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ..faults import Faults, Kind, index_refusal, refusal, spoil
-from ..indices.inner import InnerInference
-from ..indices.storage import Storage
-from ..inference.bodies import parse_task, read_body
-from ..inference.registry import Registry
-from ..inference.service import answer, plan
-from ..inference.standin import StandIn
+from ..indices import InnerInference, Storage
+from ..inference import Registry, StandIn, answer, parse_task, plan, read_body
 from ..refusals import RefusedError, not_done, timed_out
 from .cluster import Cluster
 from .routes import find_operation

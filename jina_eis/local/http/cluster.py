@@ -10,18 +10,24 @@ from collections.abc import Mapping as Mapped
 from collections.abc import Sequence
 from typing import Any
 
-from ..indices.actions import Action
-from ..indices.bulk import SHARDS as WRITTEN
-from ..indices.bulk import Writer
-from ..indices.index import Index, Stored
-from ..indices.inner import InnerInference
-from ..indices.mapping import Mapping
-from ..indices.settings import check_name, check_similarities, read_settings, show_settings
-from ..indices.sources import SourceFilter
-from ..indices.storage import Storage
-from ..indices.values import as_list
+from ..indices import (
+    WRITE_SHARDS,
+    Action,
+    Index,
+    InnerInference,
+    Mapping,
+    SourceFilter,
+    Storage,
+    Stored,
+    Writer,
+    as_list,
+    check_name,
+    check_similarities,
+    read_settings,
+    show_settings,
+)
 from ..refusals import Json, RefusedError, illegal_argument, invalid, not_done, parsing_exception
-from ..search.search import SHARDS, matching, search
+from ..search import SHARDS, matching, search_index
 
 __all__ = ["Cluster"]
 
@@ -95,7 +101,7 @@ class Cluster:
     def refresh(self, name: str) -> Json:
         """Nothing: documents are found at once."""
         self._get(name)
-        return {"_shards": WRITTEN}
+        return {"_shards": WRITE_SHARDS}
 
     # Documents
 
@@ -157,7 +163,7 @@ class Cluster:
 
     def search(self, name: str, body: Json, params: Mapped[str, str]) -> Json:
         """The hits of a search."""
-        return search(self._get(name), self._inference, body, params)
+        return search_index(self._get(name), self._inference, body, params)
 
     def count(self, name: str, body: Json) -> Json:
         """How many documents match."""

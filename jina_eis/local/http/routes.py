@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..indices.actions import Action, parse_bulk, read_lines
-from ..inference.bodies import read_body
+from ..indices import Action, parse_bulk, read_lines
+from ..inference import read_body
 from ..refusals import Json, RefusedError, illegal_argument, not_done
 from .cluster import Cluster
 

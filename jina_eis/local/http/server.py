@@ -13,7 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..faults import Faults
-from ..inference.standin import ModelName, load
+from ..inference import ModelName, load
 from .app import Emulator, Exchange
 
 __all__ = ["Exchange", "LocalEIS"]

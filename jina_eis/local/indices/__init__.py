@@ -2,3 +2,48 @@
 
 This room knows `inference`, which embeds what is written. It knows no query.
 """
+
+from .actions import Action, parse_bulk, read_lines
+from .analysis import terms, words
+from .bulk import WRITE_SHARDS, Writer
+from .chunking import SENTENCE
+from .documents import values_of
+from .index import Index, Stored
+from .inner import InnerInference
+from .mapping import SEMANTIC, Field, Mapping
+from .settings import check_name, check_similarities, read_settings, show_settings
+from .sources import SourceFilter
+from .storage import Storage
+from .values import NUMBERS, Value, as_list, read_value
+from .vectors import least_score, nearest, score
+
+__all__ = [
+    "NUMBERS",
+    "SEMANTIC",
+    "SENTENCE",
+    "WRITE_SHARDS",
+    "Action",
+    "Field",
+    "Index",
+    "InnerInference",
+    "Mapping",
+    "SourceFilter",
+    "Storage",
+    "Stored",
+    "Value",
+    "Writer",
+    "as_list",
+    "check_name",
+    "check_similarities",
+    "least_score",
+    "nearest",
+    "parse_bulk",
+    "read_lines",
+    "read_settings",
+    "read_value",
+    "score",
+    "show_settings",
+    "terms",
+    "values_of",
+    "words",
+]

@@ -13,8 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from ..inference.bodies import Item
-from ..inference.standin import Array
+from ..inference import Array, Item
 from ..refusals import Json, RefusedError, illegal_argument, invalid, not_done
 from .actions import Action
 from .chunking import chunks
@@ -23,12 +22,12 @@ from .index import Index, Passage
 from .inner import InnerInference
 from .mapping import Field
 
-__all__ = ["SHARDS", "Writer"]
+__all__ = ["WRITE_SHARDS", "Writer"]
 
 UPDATE = {"doc", "doc_as_upsert", "upsert", "detect_noop"}
 ID_BYTES = 512
 WINDOW = 500  # documents that are embedded together
-SHARDS = {"total": 1, "successful": 1, "failed": 0}
+WRITE_SHARDS = {"total": 1, "successful": 1, "failed": 0}
 
 
 @dataclass(slots=True)
@@ -252,7 +251,7 @@ def written(index: Index, doc_id: str, version: int, seq: int, result: str) -> J
         "_id": doc_id,
         "_version": version,
         "result": result,
-        "_shards": SHARDS,
+        "_shards": WRITE_SHARDS,
         "_seq_no": seq,
         "_primary_term": 1,
     }

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..inference.bodies import Item, parse_item
-from ..inference.standin import Array
+from ..inference import Array, Item, parse_item
 from ..refusals import Json, RefusedError, illegal_argument
 from .mapping import SEMANTIC, Field, Mapping
 from .values import Value, looks_like_date, read_value, shown

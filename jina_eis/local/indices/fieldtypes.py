@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..inference.registry import Endpoint
+from ..inference import Endpoint
 from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not_done
 from .chunking import check_chunking
 from .values import DATE_FORMATS, NUMBERS

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from ..inference.standin import Array
+from ..inference import Array
 from ..refusals import Json, index_not_found
 from .analysis import terms
 from .database import Database

@@ -10,10 +10,7 @@ from itertools import chain
 
 from ...models import EmbeddingModel
 from ..faults import Faults, refusal
-from ..inference.bodies import Item, Parsed
-from ..inference.registry import Endpoint, Registry
-from ..inference.service import Job, answer, check, embedded
-from ..inference.standin import Array, StandIn, fit, mean
+from ..inference import Array, Endpoint, Item, Job, Parsed, Registry, StandIn, answer, check, embedded, fit, mean
 from ..refusals import TimeLimit, gateway_refusal, status_error
 
 __all__ = ["InnerInference"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass, field
 
-from ..inference.registry import Endpoint
+from ..inference import Endpoint
 from ..refusals import Json, mapper_parsing, not_done
 from .fieldtypes import SEMANTIC, SIMILARITIES, check_dynamic, extended, failed, read_properties
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inference.standin import Array
+from ..inference import Array
 
 __all__ = ["Matrix", "least_score", "nearest", "stack"]
 

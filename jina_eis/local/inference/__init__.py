@@ -2,3 +2,29 @@
 
 The ground of the embedded EIS: it knows no index, no query and no HTTP.
 """
+
+from .bodies import Item, Parsed, parse_item, parse_task, read_body
+from .registry import Endpoint, Registry
+from .service import Job, answer, check, embedded, plan
+from .standin import Array, ModelName, StandIn, fit, load, mean
+
+__all__ = [
+    "Array",
+    "Endpoint",
+    "Item",
+    "Job",
+    "ModelName",
+    "Parsed",
+    "Registry",
+    "StandIn",
+    "answer",
+    "check",
+    "embedded",
+    "fit",
+    "load",
+    "mean",
+    "parse_item",
+    "parse_task",
+    "plan",
+    "read_body",
+]

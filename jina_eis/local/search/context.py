@@ -9,10 +9,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..indices.index import Index
-from ..indices.inner import InnerInference
-from ..indices.mapping import Field
-from ..inference.standin import Array
+from ..indices import Field, Index, InnerInference
+from ..inference import Array
 from ..refusals import Json, RefusedError, ShardError, not_done, parsing_exception
 
 __all__ = ["Context", "Scores", "as_number", "check_keys", "plain", "query_failed", "single", "weighted"]

@@ -10,12 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..indices.analysis import words
-from ..indices.chunking import SENTENCE
-from ..indices.documents import values_of
-from ..indices.index import Stored
-from ..indices.mapping import SEMANTIC, Field
-from ..indices.vectors import score
+from ..indices import SEMANTIC, SENTENCE, Field, Stored, score, values_of, words
 from ..refusals import Json, illegal_argument, not_done, parsing_exception
 from .context import Context, check_keys
 

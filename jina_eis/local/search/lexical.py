@@ -12,9 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..indices.analysis import terms
-from ..indices.mapping import SEMANTIC, Field
-from ..indices.values import NUMBERS, Value, as_list, read_value
+from ..indices import NUMBERS, SEMANTIC, Field, Value, as_list, read_value, terms
 from ..refusals import Json, RefusedError, ShardError, not_done
 from .context import Context, Scores, as_number, check_keys, plain, query_failed, single
 

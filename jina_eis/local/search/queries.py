@@ -9,8 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from ..indices.mapping import SEMANTIC
-from ..indices.values import as_list
+from ..indices import SEMANTIC, as_list
 from ..refusals import RefusedError, illegal_argument, not_done, parsing_exception
 from . import lexical, semantic
 from .context import Context, Scores, as_number, check_keys, plain, query_failed, single, weighted

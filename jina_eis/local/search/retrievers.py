@@ -11,9 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..indices.documents import values_of
-from ..indices.mapping import SEMANTIC
-from ..indices.values import as_list
+from ..indices import SEMANTIC, as_list, values_of
 from ..refusals import (
     Json,
     RefusedError,

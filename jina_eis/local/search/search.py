@@ -11,12 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..indices.documents import values_of
-from ..indices.index import Index, Stored
-from ..indices.inner import InnerInference
-from ..indices.mapping import SEMANTIC
-from ..indices.sources import SourceFilter
-from ..indices.values import as_list
+from ..indices import SEMANTIC, Index, InnerInference, SourceFilter, Stored, as_list, values_of
 from ..refusals import Json, ShardError, TimeLimit, illegal_argument, invalid, not_done, parsing_exception
 from .context import Context, Scores, as_number, check_keys
 from .highlight import check_highlight, highlights
@@ -24,7 +19,7 @@ from .queries import evaluate
 from .retrievers import Ranked, check_window, ranked, retrieve, shard
 from .semantic import knn_search
 
-__all__ = ["SHARDS", "matching", "search"]
+__all__ = ["SHARDS", "matching", "search_index"]
 
 SHARDS = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
 KNOWN = {"query", "knn", "retriever", "size", "from", "min_score", "_source", "fields", "highlight"} | {
@@ -41,7 +36,7 @@ NOT_DONE: dict[str, Any] = {
 WINDOW = 10_000
 
 
-def search(index: Index, inference: InnerInference, body: Json, params: Mapping[str, str]) -> Json:
+def search_index(index: Index, inference: InnerInference, body: Json, params: Mapping[str, str]) -> Json:
     """The answer to a search."""
     began = time.monotonic()
     check_body(body)

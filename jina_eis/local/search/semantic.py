@@ -11,11 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..indices.mapping import SEMANTIC, Field
-from ..indices.values import as_list
-from ..indices.vectors import least_score, nearest
-from ..inference.bodies import Item, parse_item
-from ..inference.standin import Array
+from ..indices import SEMANTIC, Field, as_list, least_score, nearest
+from ..inference import Array, Item, parse_item
 from ..refusals import Json, RefusedError, ShardError, TimeLimit, illegal_argument, not_done, status_error
 from .context import Context, Scores, as_number, check_keys, plain, query_failed
 

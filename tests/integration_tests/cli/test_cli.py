@@ -16,9 +16,9 @@ from typing import Any, get_args
 import pytest
 
 from jina_eis import adoctor
-from jina_eis.cli import main as cli
 from jina_eis.cli.demo import CANDIDATES, DEMO_QUESTIONS, FRAMEWORKS, PASSAGE, Hit, python_reference, read_docs, split
 from jina_eis.cli.main import FAULTS, main
+from jina_eis.cli.main import FRAMEWORKS as CLI_FRAMEWORKS
 from jina_eis.errors import RateLimitError
 from jina_eis.local import Kind, LocalEIS
 from jina_eis.steps.checkup import NAMES
@@ -390,7 +390,7 @@ class TestPassages:
 
 class TestFrameworks:
     def test_each_can_be_chosen(self) -> None:
-        assert tuple(FRAMEWORKS) == cli.FRAMEWORKS
+        assert tuple(FRAMEWORKS) == CLI_FRAMEWORKS
 
     @pytest.mark.parametrize(("framework", "absent"), [("langchain", "llama_index"), ("llama-index", "langchain_core")])
     def test_the_other_need_not_be_installed(self, framework: str, absent: str, guarded: LocalEIS, docs: Path) -> None:

@@ -300,7 +300,7 @@ def test_equal_images_find_each_other_beside_texts(make: Any, face: Face) -> Non
 def test_a_cancelled_task_fetches_no_more(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     listener = socket.create_server(("127.0.0.1", 0))  # takes connections, and never answers
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/cat.png"
-    monkeypatch.setattr("jina_eis.inputs.Fetcher", partial(Fetcher, permits=lambda _: True))
+    monkeypatch.setattr("jina_eis.contents.inputs.Fetcher", partial(Fetcher, permits=lambda _: True))
     embeddings = make(allow_url_fetch=True)
 
     async def cancel() -> None:

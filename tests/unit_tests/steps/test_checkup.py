@@ -19,8 +19,8 @@ from jina_eis.errors import (
     RequestRejectedError,
     ServiceTimeoutError,
 )
-from jina_eis.steps.checkup import NAMES, Check, Deployment, Report, examine
-from jina_eis.wire.inference import Call
+from jina_eis.steps.checkup import NAMES, Check, Report, examine
+from jina_eis.wire.call import Call
 
 SMALL, RERANKER = ".jina-embeddings-v5-text-small", ".jina-reranker-v3"
 
@@ -52,7 +52,10 @@ def report(answers: dict[str, Any]) -> Report:
         return given
 
     ticks = iter(range(100))
-    made, _ = feed(examine(Deployment(es_url="http://localhost:9200"), lambda: next(ticks) / 8), answer)
+    made, _ = feed(
+        examine("http://localhost:9200, with no credentials.", 30.0, lambda: next(ticks) / 8, lambda: datetime.now(timezone.utc)),
+        answer,
+    )
     return made
 
 

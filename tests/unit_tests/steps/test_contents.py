@@ -16,7 +16,7 @@ from jina_eis.contents.inputs import Content, content_list
 from jina_eis.contents.media import Medium
 from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError
 from jina_eis.steps.embedder import BATCH_BYTES, IN_FLIGHT_BYTES, Embedded, Embedder, streams_at_most
-from jina_eis.wire.inference import Call, Steps, ask
+from jina_eis.wire.call import Call, Steps, ask
 
 OMNI = ".jina-embeddings-v5-omni-small"
 

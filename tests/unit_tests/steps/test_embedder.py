@@ -14,7 +14,8 @@ from jina_eis.contents.inputs import text_list
 from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError
 from jina_eis.models import MODELS, EmbeddingModel
 from jina_eis.steps.embedder import Embedder
-from jina_eis.wire.inference import Call, Steps, well_formed
+from jina_eis.wire.call import Call, Steps
+from jina_eis.wire.inference import well_formed
 
 SMALL, OMNI = ".jina-embeddings-v5-text-small", ".jina-embeddings-v5-omni-small"
 OWN = {"endpoints": [{"inference_id": "own", "task_type": "embedding", "service": "elastic",

@@ -22,7 +22,7 @@ from jina_eis.errors import (
     error_from_answer,
 )
 from jina_eis.steps.indexing import BLOCK, BULK_BYTES, BULK_DOCUMENTS, SEMANTIC_BYTES, Indexer, Record
-from jina_eis.wire.inference import Call, Steps
+from jina_eis.wire.call import Call, Steps
 
 TEXT = ".jina-embeddings-v5-text-small"
 OMNI = ".jina-embeddings-v5-omni-small"

@@ -15,8 +15,8 @@ from jina_eis.contents.inputs import content
 from jina_eis.contents.media import Medium
 from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError
 from jina_eis.steps.search import Query, Searcher, check_filters
+from jina_eis.wire.call import Call
 from jina_eis.wire.indices import model_score, shown_score
-from jina_eis.wire.inference import Call
 
 TEXT = ".jina-embeddings-v5-text-small"
 OMNI = ".jina-embeddings-v5-omni-small"

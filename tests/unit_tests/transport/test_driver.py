@@ -14,11 +14,11 @@ import pytest
 
 from jina_eis.errors import AuthorizationError, ConnectionFailedError, EndpointNotFoundError, JinaEISError, RateLimitError
 from jina_eis.steps.embedder import Embedder
-from jina_eis.steps.endpoints import delete
+from jina_eis.steps.endpoints import remove_endpoint
 from jina_eis.transport import pacing
 from jina_eis.transport.driver import Driver
 from jina_eis.transport.pacing import Pacer
-from jina_eis.wire.inference import Call
+from jina_eis.wire.call import Call
 
 
 class Connection:
@@ -170,4 +170,4 @@ def test_a_delete_whose_answer_was_lost_has_deleted() -> None:
             raise EndpointNotFoundError("It is gone.")
 
     with pacing.no_waits():
-        assert Driver(Lost(), Pacer(1, 3), 1).run(delete("mine", force=False)) is None  # type: ignore[arg-type, func-returns-value]
+        assert Driver(Lost(), Pacer(1, 3), 1).run(remove_endpoint("mine", force=False)) is None  # type: ignore[arg-type, func-returns-value]
