@@ -17,7 +17,7 @@ from typing_extensions import Self
 from jina_eis.adapters import RetrieverSettings, metadata_of, new_id
 from jina_eis.contents import Content, Embeddable, Part, in_thread, text_list
 from jina_eis.errors import InputError
-from jina_eis.steps import Found, Record
+from jina_eis.steps import Record, SearchResult
 
 from .media import from_blob
 
@@ -256,7 +256,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
             params["ls_embedding_model"] = self.inference_id
         return params
 
-    def _documents(self, found: Sequence[Found]) -> list[Document]:
+    def _documents(self, found: Sequence[SearchResult]) -> list[Document]:
         return [Document(id=each.hit.id, page_content=each.text, metadata=metadata_of(each, self._text_of())) for each in found]
 
     def _text_of(self) -> str:

@@ -16,7 +16,7 @@ from typing_extensions import Self
 from jina_eis.adapters import RetrieverSettings, ServiceSettings, metadata_of, scores_of
 from jina_eis.contents import Content, Get, Link, Medium, Part, address, content, in_thread, text_list
 from jina_eis.errors import InputError
-from jina_eis.steps import Found, Query, Record
+from jina_eis.steps import Query, Record, SearchResult
 
 from .media import held, node_content
 
@@ -206,7 +206,7 @@ class JinaEISRetriever(BaseRetriever):
     def _read(self, nodes: Iterable[BaseNode], get: Get | None = None) -> list[Record]:
         return list(self._records(nodes, get))
 
-    def _nodes(self, found: Sequence[Found]) -> list[NodeWithScore]:
+    def _nodes(self, found: Sequence[SearchResult]) -> list[NodeWithScore]:
         return [
             NodeWithScore(node=_node(each), score=each.hit.score if each.relevance_score is None else each.relevance_score)
             for each in found
@@ -217,7 +217,7 @@ def _text(value: Any) -> Part | Medium | None:
     return value.get_content(metadata_mode=MetadataMode.EMBED) if isinstance(value, BaseNode) else None
 
 
-def _node(found: Found) -> BaseNode:
+def _node(found: SearchResult) -> BaseNode:
     """The node that was indexed, or one made of a document that somebody else indexed; with its scores, which no model reads."""
     metadata = found.hit.source.get("metadata")
     if not (isinstance(metadata, dict) and "_node_content" in metadata):

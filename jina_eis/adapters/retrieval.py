@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from ..contents import Content, Get, Link, Part, content, content_list
 from ..errors import ConfigurationError, InputError
-from ..steps import PASSAGES, RANK_CONSTANT, FieldType, Found, Fusion, Indexer, Query, Searcher, SearchType, check_filters
+from ..steps import PASSAGES, RANK_CONSTANT, FieldType, Fusion, Indexer, Query, Searcher, SearchResult, SearchType, check_filters
 from ..wire import Steps, ask, delete_index, well_formed
 from .settings import ServiceSettings
 
@@ -127,7 +127,7 @@ class RetrieverSettings(ServiceSettings):
             timeout=self.timeout,
         )
 
-    def _find(self, query: Query, k: int | None, filter: Any) -> Steps[list[Found]]:  # noqa: A002
+    def _find(self, query: Query, k: int | None, filter: Any) -> Steps[list[SearchResult]]:  # noqa: A002
         """The best documents. What is asked is checked before any step is taken."""
         if k is not None and (not isinstance(k, int) or not 1 <= k <= MOST):
             raise ConfigurationError(f"k={k!r}: it is a whole number from 1 to {MOST:,}.")
@@ -152,7 +152,7 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def metadata_of(found: Found, content_field: str | None) -> dict[str, Any]:
+def metadata_of(found: SearchResult, content_field: str | None) -> dict[str, Any]:
     """What a document carries besides its text: its fields, where it was found, and its scores."""
     hit = found.hit
     held = hit.source.get("metadata")
@@ -163,7 +163,7 @@ def metadata_of(found: Found, content_field: str | None) -> dict[str, Any]:
     return {**metadata, "_index": hit.index, **scores_of(found)}
 
 
-def scores_of(found: Found) -> dict[str, Any]:
+def scores_of(found: SearchResult) -> dict[str, Any]:
     """The scores of a document, and its best passages if they were asked for."""
     scores: dict[str, Any] = {"_score": found.hit.score}
     if found.relevance_score is not None:

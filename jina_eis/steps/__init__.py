@@ -11,7 +11,7 @@ from .endpoints import EndpointSpec, explain, find_endpoints, known_endpoint, lo
 from .indexing import FieldType, Indexer, Record
 from .reranker import PRELIMINARY, WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
 from .rescue import RESCUES, OnError
-from .search import PASSAGES, RANK_CONSTANT, Found, Fusion, Query, Searcher, SearchType, check_filters
+from .search import PASSAGES, RANK_CONSTANT, Fusion, Query, Searcher, SearchResult, SearchType, check_filters
 
 __all__ = [
     "BATCH_SIZE",
@@ -25,7 +25,6 @@ __all__ = [
     "Embedder",
     "EndpointSpec",
     "FieldType",
-    "Found",
     "Fusion",
     "Indexer",
     "OnError",
@@ -35,6 +34,7 @@ __all__ = [
     "Record",
     "Report",
     "Reranker",
+    "SearchResult",
     "SearchType",
     "Searcher",
     "Status",

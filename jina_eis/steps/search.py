@@ -23,16 +23,16 @@ from ..wire import (
     Vector,
     ask,
     builder,
+    elasticsearch_score,
     get_index,
     model_score,
     search,
-    shown_score,
 )
 from .compatibility import check_modalities, check_spaces
 from .embedder import Embedder
 from .endpoints import describe_endpoint, known_endpoint
 
-__all__ = ["SEARCH_TYPES", "Found", "Fusion", "Query", "SearchType", "Searcher", "describe_index"]
+__all__ = ["SEARCH_TYPES", "Fusion", "Query", "SearchResult", "SearchType", "Searcher", "describe_index"]
 
 SearchType = Literal["semantic", "knn", "hybrid"]
 Fusion = Literal["rrf", "linear"]
@@ -71,7 +71,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """A hit, with its text, and the reranker's own score if there was one."""
 
     hit: Hit
@@ -133,7 +133,7 @@ class Searcher:
         if self.fusion == "linear" and self.rank_constant != RANK_CONSTANT:
             raise ConfigurationError('rank_constant belongs to fusion="rrf". Leave it out, or choose that.')
 
-    def find(self, query: Query, k: int) -> Steps[list[Found]]:
+    def find(self, query: Query, k: int) -> Steps[list[SearchResult]]:
         """The best documents for a query, at most `k`."""
         window = self._window(k)
         index = yield from describe_index(self.index)
@@ -145,7 +145,9 @@ class Searcher:
         (hits,) = yield from ask([search(self.index, body, self.rerank_inference_id or self._endpoint(index, field) or "")])
         reranked = bool(self.rerank_inference_id)
         return [
-            Found(hit, hit.text(str(self.content_field)), model_score(hit.score) if reranked and hit.score is not None else None)
+            SearchResult(
+                hit, hit.text(str(self.content_field)), model_score(hit.score) if reranked and hit.score is not None else None
+            )
             for hit in hits
         ]
 
@@ -236,7 +238,11 @@ class Searcher:
                     "inference_id": self.rerank_inference_id,
                     "inference_text": _text(query, "the reranker reads it"),
                     "rank_window_size": window,
-                    **({} if self.min_score is None else {"min_score": shown_score(self.min_score) * (1 - SINGLE_PRECISION)}),
+                    **(
+                        {}
+                        if self.min_score is None
+                        else {"min_score": elasticsearch_score(self.min_score) * (1 - SINGLE_PRECISION)}
+                    ),
                 }
             }
         if self.min_score is not None:

@@ -27,11 +27,11 @@ from .indices import (
     bulk,
     create_index,
     delete_index,
+    elasticsearch_score,
     get_index,
     model_score,
     refresh_index,
     search,
-    shown_score,
 )
 from .inference import InputType, Vector, embed, rerank, well_formed
 
@@ -55,6 +55,7 @@ __all__ = [
     "create_index",
     "delete_endpoint",
     "delete_index",
+    "elasticsearch_score",
     "embed",
     "get_endpoint",
     "get_index",
@@ -66,6 +67,5 @@ __all__ = [
     "refresh_index",
     "rerank",
     "search",
-    "shown_score",
     "well_formed",
 ]

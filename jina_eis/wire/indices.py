@@ -26,11 +26,11 @@ __all__ = [
     "bulk",
     "create_index",
     "delete_index",
+    "elasticsearch_score",
     "get_index",
     "model_score",
     "refresh_index",
     "search",
-    "shown_score",
 ]
 
 VECTORS = ("dense_vector", "semantic", "semantic_text")
@@ -211,7 +211,7 @@ def model_score(shown: float) -> float:
     return math.log(shown) if shown > 0 else -math.inf
 
 
-def shown_score(score: float) -> float:
+def elasticsearch_score(score: float) -> float:
     """What Elasticsearch makes of a reranker's score: max(score, 0) + min(exp(score), 1), in single precision."""
     return max(score, 0.0) + math.exp(min(score, 0.0))
 

@@ -16,7 +16,7 @@ from jina_eis.contents.media import Medium
 from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError
 from jina_eis.steps.search import Query, Searcher, check_filters
 from jina_eis.wire.call import Call
-from jina_eis.wire.indices import model_score, shown_score
+from jina_eis.wire.indices import elasticsearch_score, model_score
 
 TEXT = ".jina-embeddings-v5-text-small"
 OMNI = ".jina-embeddings-v5-omni-small"
@@ -161,7 +161,7 @@ def test_scores_are_the_models_own_again() -> None:
 
 @given(st.floats(-30, 30))
 def test_a_score_comes_back_as_it_was(score: float) -> None:
-    assert model_score(shown_score(score)) == pytest.approx(score, abs=1e-9)
+    assert model_score(elasticsearch_score(score)) == pytest.approx(score, abs=1e-9)
 
 
 def test_the_text_is_found_where_it_is() -> None:
