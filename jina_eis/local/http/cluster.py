@@ -18,7 +18,7 @@ from ..indices import (
     Mapping,
     SourceFilter,
     Storage,
-    Stored,
+    StoredDocument,
     Writer,
     as_list,
     check_name,
@@ -27,7 +27,7 @@ from ..indices import (
     show_settings,
 )
 from ..refusals import Json, RefusedError, illegal_argument, invalid, not_done, parsing_exception
-from ..search import SHARDS, matching, search_index
+from ..search import SHARDS, matching_documents, search_index
 
 __all__ = ["Cluster"]
 
@@ -167,7 +167,7 @@ class Cluster:
 
     def count(self, name: str, body: Json) -> Json:
         """How many documents match."""
-        found = matching(self._get(name), self._inference, only_query(body).get("query", {"match_all": {}}))
+        found = matching_documents(self._get(name), self._inference, only_query(body).get("query", {"match_all": {}}))
         return {"count": len(found), "_shards": SHARDS}
 
     def delete_by_query(self, name: str, body: Json) -> Json:
@@ -180,7 +180,7 @@ class Cluster:
             raise illegal_argument(f"[max_docs] should be greater than zero, got [{most}]")
         with self._storage.writing:
             index = self._get(name)
-            docs = matching(index, self._inference, body["query"])[:most]
+            docs = matching_documents(index, self._inference, body["query"])[:most]
             with self._storage.transaction():
                 for doc in docs:
                     index.remove(doc)
@@ -208,7 +208,7 @@ def only_query(body: Json, *more: str) -> Json:
     return body
 
 
-def head(index: Index, stored: Stored) -> Json:
+def head(index: Index, stored: StoredDocument) -> Json:
     return {
         "_index": index.name,
         "_id": stored.id,

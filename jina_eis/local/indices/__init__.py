@@ -1,6 +1,6 @@
-"""Indices, mappings, documents and their storage, and how a text is cut into terms and passages.
+"""Indices, mappings, documents and their storage; splitting of texts into terms and passages.
 
-This room knows `inference`, which embeds what is written. It knows no query.
+This room may import `inference`, which embeds semantic fields. It knows no query.
 """
 
 from .actions import Action, parse_bulk, read_lines
@@ -8,14 +8,14 @@ from .analysis import terms, words
 from .bulk import WRITE_SHARDS, Writer
 from .chunking import SENTENCE
 from .documents import values_of
-from .index import Index, Stored
+from .index import Index, StoredDocument
 from .inner import InnerInference
 from .mapping import SEMANTIC, Field, Mapping
 from .settings import check_name, check_similarities, read_settings, show_settings
 from .sources import SourceFilter
 from .storage import Storage
 from .values import NUMBERS, Value, as_list, read_value
-from .vectors import least_score, nearest, score
+from .vectors import nearest, score, score_at_similarity
 
 __all__ = [
     "NUMBERS",
@@ -29,19 +29,19 @@ __all__ = [
     "Mapping",
     "SourceFilter",
     "Storage",
-    "Stored",
+    "StoredDocument",
     "Value",
     "Writer",
     "as_list",
     "check_name",
     "check_similarities",
-    "least_score",
     "nearest",
     "parse_bulk",
     "read_lines",
     "read_settings",
     "read_value",
     "score",
+    "score_at_similarity",
     "show_settings",
     "terms",
     "values_of",

@@ -1,4 +1,4 @@
-"""The lines of a bulk request, and the actions that they are. Knows their form alone."""
+"""Bulk requests: parses their lines into actions. Knows only their syntax."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["Action", "parse_bulk", "read_lines"]
 
 KINDS = ("create", "delete", "index", "update")
 TARGET = {"_index", "_id"}
-TARGET_NOT_DONE = {"routing", "pipeline", "version", "version_type", "if_seq_no", "if_primary_term", "dynamic_templates"}
+TARGET_UNSUPPORTED = {"routing", "pipeline", "version", "version_type", "if_seq_no", "if_primary_term", "dynamic_templates"}
 TARGET_IGNORED = {"retry_on_conflict", "require_alias", "require_data_stream", "list_executed_pipelines"}
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do with a document."""
+    """A write of one document."""
 
     kind: str
     index: str
@@ -29,7 +29,7 @@ class Action:
 
 
 def parse_bulk(raw: bytes) -> list[Any]:
-    """The lines of a bulk request."""
+    """Return the parsed lines of a bulk request."""
     if not raw.strip():
         raise RefusedError(400, "parse_exception", "request body is required")
     if not raw.endswith(b"\n"):
@@ -41,7 +41,7 @@ def parse_bulk(raw: bytes) -> list[Any]:
 
 
 def read_lines(lines: Sequence[Any], index: str | None) -> list[Action]:
-    """The actions of a bulk request; one line that is wrong refuses them all."""
+    """Return the actions of a bulk request; a malformed line refuses the whole request."""
     actions, position = [], 0
     while position < len(lines):
         number, line = position + 1, lines[position]
@@ -56,7 +56,7 @@ def read_lines(lines: Sequence[Any], index: str | None) -> list[Action]:
         if not isinstance(target, dict):
             raise illegal_argument(f"Malformed action/metadata line [{number}], expected START_OBJECT but found another value")
         for name in target.keys() - TARGET:
-            if name in TARGET_NOT_DONE:
+            if name in TARGET_UNSUPPORTED:
                 raise not_done(f"{name} in a bulk action")
             if name not in TARGET_IGNORED:
                 raise illegal_argument(f"Action/metadata line [{number}] contains an unknown parameter [{name}]")
@@ -69,8 +69,8 @@ def read_lines(lines: Sequence[Any], index: str | None) -> list[Action]:
             body = lines[position] if position < len(lines) else None
             if not isinstance(body, dict):
                 raise illegal_argument(f"Malformed document on line [{number + 1}], expected START_OBJECT")
-        given = target.get("_id")
-        actions.append(Action(kind, str(name), None if given is None else str(given), body))
+        doc_id = target.get("_id")
+        actions.append(Action(kind, str(name), None if doc_id is None else str(doc_id), body))
         position += 1
     if not actions:
         raise invalid("no requests added")

@@ -1,4 +1,4 @@
-"""The standard analyser: words of any script, lowercased. Knows characters alone."""
+"""The standard analyser: lowercased words of any script. Knows only characters."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 __all__ = ["Word", "terms", "words"]
 
-LONGEST = 255  # longer words are cut in pieces, as Elasticsearch cuts them
+MAX_WORD_LENGTH = 255  # longer words are split, as in Elasticsearch
 MID_LETTER, MID_NUMBER = "'.:·’‘․﹕：．＇", "'.,;’‘٫٬．，；＇"
-# Scripts without spaces: each of their characters is a word. Emoji as well.
+# Emoji, and scripts without spaces: each character is a word.
 SINGLE = "぀-ゟ㐀-䶿一-鿿豈-﫿\U0001f300-\U0001faff\U00020000-\U0003134f"
 
-# Unicode's rules of words (UAX 29): letters and digits hold together, and some marks between two of them do.
+# Word boundaries of UAX 29: no break within letters and digits, nor at certain marks between two of them.
 ASCII = re.compile(
     r"[A-Za-z0-9_]+(?:(?:(?<=[A-Za-z])['.:](?=[A-Za-z])|(?<=[0-9])['.,;](?=[0-9]))[A-Za-z0-9_]+)*",
 )
@@ -23,7 +23,7 @@ ASCII = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word as it is searched for, and where it stands."""
+    """A search term and its position in the text."""
 
     term: str
     start: int
@@ -31,25 +31,25 @@ class Word:
 
 
 def words(text: str) -> Iterator[Word]:
-    """The words of a text, in their order."""
-    pattern = ASCII if text.isascii() else any_script()
+    """Yield the words of a text in order."""
+    pattern = ASCII if text.isascii() else any_script_pattern()
     for match in pattern.finditer(text):
-        found, start = match[0], match.start()
-        if not found.strip("_"):
+        word, start = match[0], match.start()
+        if not word.strip("_"):
             continue
-        for cut in range(0, len(found), LONGEST):
-            piece = found[cut : cut + LONGEST]
+        for cut in range(0, len(word), MAX_WORD_LENGTH):
+            piece = word[cut : cut + MAX_WORD_LENGTH]
             yield Word(piece.lower(), start + cut, start + cut + len(piece))
 
 
 def terms(text: str) -> list[str]:
-    """The words of a text as they are searched for."""
+    """Return the search terms of a text."""
     return [word.term for word in words(text)]
 
 
 @functools.cache
-def any_script() -> re.Pattern[str]:
-    # Python's \w has no combining marks, which are parts of words.
+def any_script_pattern() -> re.Pattern[str]:
+    # Python's \w excludes combining marks, which belong to words.
     points = (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0))
     marks = "".join(chr(point) for point in points if unicodedata.category(chr(point))[0] == "M")
     letter, joined = rf"[^\W{SINGLE}]", rf"[^\W{SINGLE}]|[{marks}]"

@@ -1,7 +1,6 @@
-"""Documents come, change and go, many at a time.
+"""Writes of documents, in bulk: create, index, update and delete.
 
-Knows versions and conflicts, and that semantic fields are embedded on the way; must not know HTTP, queries, or how anything is
-stored.
+Knows versions and conflicts, and embeds semantic fields; must not know HTTP, queries or the storage format.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 from ..inference import Array, Item
 from ..refusals import Json, RefusedError, illegal_argument, invalid, not_done
 from .actions import Action
-from .chunking import chunks
+from .chunking import split_passages
 from .documents import Document, read_document
 from .index import Index, Passage
 from .inner import InnerInference
@@ -26,15 +25,15 @@ __all__ = ["WRITE_SHARDS", "Writer"]
 
 UPDATE = {"doc", "doc_as_upsert", "upsert", "detect_noop"}
 ID_BYTES = 512
-WINDOW = 500  # documents that are embedded together
+WINDOW = 500  # documents embedded together
 WRITE_SHARDS = {"total": 1, "successful": 1, "failed": 0}
 
 
 @dataclass(slots=True)
 class Pending:
-    """A document that is read, and not yet stored."""
+    """A parsed document that is not stored yet."""
 
-    number: int  # the place in the request
+    number: int  # position in the request
     action: Action
     id: str
     index: Index
@@ -45,8 +44,8 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A passage that is to be embedded."""
+class Chunk:
+    """A passage to embed."""
 
     pending: Pending
     field: Field
@@ -54,12 +53,12 @@ class Wanted:
 
 
 class Writer:
-    """Does the actions of one request, in their order, and embeds many documents at a time.
+    """Executes the actions of one request in order, and embeds many documents at a time.
 
     Args:
-        find: Gives the index of a name, and makes it if need be.
-        transaction: Keeps all that is written inside, or nothing.
-        inference: Embeds what goes into semantic fields.
+        find: Returns the index with a name; creates it if it does not exist.
+        transaction: Commits all writes inside it, or none.
+        inference: Embeds the values of semantic fields.
     """
 
     def __init__(
@@ -76,10 +75,10 @@ class Writer:
         self._results: dict[int, Json | RefusedError] = {}
 
     def write(self, actions: Sequence[Action]) -> list[Json | RefusedError]:
-        """The result of each action, or why it failed."""
+        """Return the result of each action, or its error."""
         for number, action in enumerate(actions):
             try:
-                self._do(number, action)
+                self._execute(number, action)
             except RefusedError as refused:
                 if refused.status == 501:
                     raise
@@ -89,7 +88,7 @@ class Writer:
         self._flush()
         return [self._results[number] for number in range(len(actions))]
 
-    def _do(self, number: int, action: Action) -> None:
+    def _execute(self, number: int, action: Action) -> None:
         doc_id = secrets.token_urlsafe(15) if action.id is None else action.id
         if action.id is None and action.kind in ("update", "delete"):
             raise invalid("id is missing")
@@ -100,103 +99,103 @@ class Writer:
             self._results[number] = self._delete(self._find(action.index), doc_id)
             return
         index = self._find(action.index)
-        there = index.stored(doc_id)
+        existing = index.stored(doc_id)
         source = action.body or {}
-        if action.kind == "create" and there is not None:
-            raise conflict(index, doc_id, there.version)
+        if action.kind == "create" and existing is not None:
+            raise version_conflict(index, doc_id, existing.version)
         if action.kind == "update":
-            changed = updated(None if there is None else there.source, source, doc_id, index)
-            if there is not None and changed is None:
-                self._results[number] = written(index, doc_id, there.version, there.seq, "noop")
+            changed = apply_update(None if existing is None else existing.source, source, doc_id, index)
+            if existing is not None and changed is None:
+                self._results[number] = write_result(index, doc_id, existing.version, existing.seq, "noop")
                 return
             source = changed or {}
         document = read_document(index.mapping, doc_id, source)
         index.set_mapping(document.mapping)
-        version = 1 if there is None else there.version + 1
+        version = 1 if existing is None else existing.version + 1
         self._ids.add((action.index, doc_id))
         self._pending.append(Pending(number, action, doc_id, index, source, version, document, {}))
 
     def _delete(self, index: Index, doc_id: str) -> Json:
-        there = index.stored(doc_id)
-        if there is None:
-            return written(index, doc_id, 1, index.next_write(), "not_found")
+        existing = index.stored(doc_id)
+        if existing is None:
+            return write_result(index, doc_id, 1, index.next_write(), "not_found")
         with self._transaction():
-            index.remove(there.doc)
-            return written(index, doc_id, there.version + 1, index.next_write(), "deleted")
+            index.remove(existing.doc)
+            return write_result(index, doc_id, existing.version + 1, index.next_write(), "deleted")
 
     def _flush(self) -> None:
         self._embed()
         with self._transaction():
-            for each in self._pending:
-                if each.number not in self._results:
-                    self._results[each.number] = self._store(each)
+            for pending in self._pending:
+                if pending.number not in self._results:
+                    self._results[pending.number] = self._store(pending)
         self._pending.clear()
         self._ids.clear()
 
-    def _store(self, each: Pending) -> Json:
-        index, document = each.index, each.document
-        there = index.stored(each.id)
-        if there is not None:
-            index.remove(there.doc)
-        passages = {path: [Passage(None, vector)] for path, vector in document.vectors.items()} | each.passages
-        seq = index.add(each.id, each.version, each.source, document.exact, document.texts, passages)
-        for path in each.passages:
-            self._note_model(index, path)
-        return written(index, each.id, each.version, seq, "created" if each.version == 1 else "updated")
+    def _store(self, pending: Pending) -> Json:
+        index, document = pending.index, pending.document
+        existing = index.stored(pending.id)
+        if existing is not None:
+            index.remove(existing.doc)
+        passages = {path: [Passage(None, vector)] for path, vector in document.vectors.items()} | pending.passages
+        seq = index.add(pending.id, pending.version, pending.source, document.exact, document.texts, passages)
+        for path in pending.passages:
+            self._store_model_settings(index, path)
+        return write_result(index, pending.id, pending.version, seq, "created" if pending.version == 1 else "updated")
 
-    def _note_model(self, index: Index, path: str) -> None:
-        """The first document of a semantic field fixes the model in its mapping."""
+    def _store_model_settings(self, index: Index, path: str) -> None:
+        """Add the model to the mapping of a semantic field when its first document is written."""
         field = index.mapping.fields[path]
         if "model_settings" in field.settings:
             return
         endpoint = self._inference.registry.get(field.inference_id)
         settings = {"service": "elastic", "task_type": endpoint.task, "element_type": "float"}
         settings |= {name: endpoint.service_settings[name] for name in ("dimensions", "similarity")}
-        known: Json = {"model_settings": settings}
+        addition: Json = {"model_settings": settings}
         if field.source != field.path:  # a multi-field
             siblings = index.mapping.fields[field.source].settings["fields"]
-            known = {"fields": siblings | {path.rpartition(".")[2]: {**field.settings, **known}}}
-        index.set_mapping(index.mapping.with_field(field.source, known))
+            addition = {"fields": siblings | {path.rpartition(".")[2]: {**field.settings, **addition}}}
+        index.set_mapping(index.mapping.with_field(field.source, addition))
 
     def _embed(self) -> None:
-        """Embed the passages of all pending documents, by endpoint; a document that cannot be embedded fails alone."""
-        wanted: dict[str, list[Wanted]] = defaultdict(list)
-        for each in self._pending:
-            for path, items in each.document.semantic.items():
-                field = each.index.mapping.fields[path]
-                each.passages[path] = []
+        """Embed the passages of all pending documents, by endpoint; a failure affects only its own document."""
+        chunks_by_endpoint: dict[str, list[Chunk]] = defaultdict(list)
+        for pending in self._pending:
+            for path, items in pending.document.semantic.items():
+                field = pending.index.mapping.fields[path]
+                pending.passages[path] = []
                 try:
-                    wanted[field.inference_id] += [Wanted(each, field, piece) for piece in self._pieces(field, items)]
+                    chunks_by_endpoint[field.inference_id] += [Chunk(pending, field, item) for item in self._chunk(field, items)]
                 except RefusedError as refused:
-                    self._results[each.number] = inference_failure(field, refused)
-        for endpoint, pieces in wanted.items():
-            good = [piece for piece in pieces if piece.pending.number not in self._results]
-            for piece, vector in zip(good, self._vectors(endpoint, good), strict=True):
+                    self._results[pending.number] = inference_failure(field, refused)
+        for endpoint, all_chunks in chunks_by_endpoint.items():
+            valid = [chunk for chunk in all_chunks if chunk.pending.number not in self._results]
+            for chunk, vector in zip(valid, self._vectors(endpoint, valid), strict=True):
                 if vector is not None:
-                    piece.pending.passages[piece.field.path].append(Passage(piece.item.value, vector))
+                    chunk.pending.passages[chunk.field.path].append(Passage(chunk.item.value, vector))
 
-    def _pieces(self, field: Field, items: Sequence[Item]) -> list[Item]:
-        """The passages of a field's values, none of which is poisoned."""
+    def _chunk(self, field: Field, items: Sequence[Item]) -> list[Item]:
+        """Split the values of a field into passages; raise the error of a poisoned one."""
         endpoint = self._inference.registry.get(field.inference_id)
         settings = field.settings.get("chunking_settings") or endpoint.chunking_settings or {}
-        pieces = []
+        passages = []
         for item in items:
-            pieces += [Item("text", text) for text in chunks(item.value, settings)] if item.kind == "text" else [item]
-        self._inference.check_poison(field.inference_id, [*items, *pieces], "ingest")
-        return pieces
+            passages += [Item("text", text) for text in split_passages(item.value, settings)] if item.kind == "text" else [item]
+        self._inference.check_poison(field.inference_id, [*items, *passages], "ingest")
+        return passages
 
-    def _vectors(self, endpoint: str, pieces: Sequence[Wanted]) -> Sequence[Array | None]:
-        """A vector for each; None where the document fails."""
+    def _vectors(self, endpoint: str, chunks: Sequence[Chunk]) -> Sequence[Array | None]:
+        """Return a vector for each chunk; None if its document failed."""
         try:
-            return self._inference.embed(endpoint, [piece.item for piece in pieces])
-        except RefusedError:  # something among them cannot be read: find out what
-            return [self._vector(endpoint, piece) for piece in pieces]
+            return self._inference.embed(endpoint, [chunk.item for chunk in chunks])
+        except RefusedError:  # retry one by one to find the invalid inputs
+            return [self._vector(endpoint, chunk) for chunk in chunks]
 
-    def _vector(self, endpoint: str, piece: Wanted) -> Array | None:
+    def _vector(self, endpoint: str, chunk: Chunk) -> Array | None:
         try:
-            return self._inference.embed(endpoint, [piece.item])[0]
+            return self._inference.embed(endpoint, [chunk.item])[0]
         except RefusedError as refused:
-            self._results[piece.pending.number] = inference_failure(piece.field, refused)
+            self._results[chunk.pending.number] = inference_failure(chunk.field, refused)
             return None
 
 
@@ -207,7 +206,7 @@ def check_id(doc_id: str) -> None:
         raise illegal_argument(f"id [{doc_id}] is too long, must be no longer than {ID_BYTES} bytes but was: {size}")
 
 
-def conflict(index: Index, doc_id: str, version: int) -> RefusedError:
+def version_conflict(index: Index, doc_id: str, version: int) -> RefusedError:
     reason = f"[{doc_id}]: version conflict, document already exists (current version [{version}])"
     refused = RefusedError(409, "version_conflict_engine_exception", reason)
     refused.details.update(index_uuid=index.uuid, shard="0", index=index.name)
@@ -219,8 +218,8 @@ def inference_failure(field: Field, cause: RefusedError) -> RefusedError:
     return RefusedError(cause.status, "inference_exception", reason, cause)
 
 
-def updated(there: Json | None, change: Json, doc_id: str, index: Index) -> Json | None:
-    """The document after an update, or None if that changes nothing."""
+def apply_update(existing: Json | None, change: Json, doc_id: str, index: Index) -> Json | None:
+    """Return the document after an update, or None if the update changes nothing."""
     for name in change.keys() - UPDATE:
         if name in ("script", "scripted_upsert", "_source"):
             raise not_done(f"[{name}] in an update")
@@ -228,24 +227,24 @@ def updated(there: Json | None, change: Json, doc_id: str, index: Index) -> Json
     doc = change.get("doc")
     if not isinstance(doc, dict):
         raise invalid("script or doc is missing")
-    if there is None:
-        found: Json | None = doc if change.get("doc_as_upsert") else change.get("upsert")
-        if found is None:
+    if existing is None:
+        new: Json | None = doc if change.get("doc_as_upsert") else change.get("upsert")
+        if new is None:
             refused = RefusedError(404, "document_missing_exception", f"[{doc_id}]: document missing")
             refused.details.update(index_uuid=index.uuid, shard="0", index=index.name)
             raise refused
-        return found
-    after: Json = merged(there, doc)
-    return None if change.get("detect_noop", True) and after == there else after
+        return new
+    after: Json = merge(existing, doc)
+    return None if change.get("detect_noop", True) and after == existing else after
 
 
-def merged(old: Any, new: Any) -> Any:
+def merge(old: Any, new: Any) -> Any:
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new
-    return old | {name: merged(old.get(name), value) for name, value in new.items()}
+    return old | {name: merge(old.get(name), value) for name, value in new.items()}
 
 
-def written(index: Index, doc_id: str, version: int, seq: int, result: str) -> Json:
+def write_result(index: Index, doc_id: str, version: int, seq: int, result: str) -> Json:
     return {
         "_index": index.name,
         "_id": doc_id,

@@ -1,6 +1,6 @@
-"""How a long text becomes the passages that are embedded: by sentences, by words, or not at all.
+"""Chunking: splits a long text into passages to embed, by sentences, by words, or not at all.
 
-Knows the settings of chunking and where sentences end, roughly; must not know fields, endpoints or models.
+Knows the chunking settings and approximate sentence boundaries; must not know fields, endpoints or models.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Sequence
 
 from ..refusals import Json, invalid, not_done
 
-__all__ = ["check_chunking", "chunks"]
+__all__ = ["check_chunking", "split_passages"]
 
-LEAST = {"sentence": 20, "word": 10}
+MIN_SIZE = {"sentence": 20, "word": 10}
 KEYS = {
     "sentence": {"strategy", "max_chunk_size", "sentence_overlap"},
     "word": {"strategy", "max_chunk_size", "overlap"},
     "none": {"strategy"},
 }
-# A sentence ends with its mark and what closes it, or with an empty line.
+# A sentence ends with a punctuation mark and its closing quotes or brackets, or with an empty line.
 SENTENCE = re.compile(r".+?(?:[.!?…]+[\"'”’)\]]*(?=\s)|[。！？]+[」』”]*|\n\s*\n|\Z)\s*", re.DOTALL)
 WORD = re.compile(r"\S+")
 
@@ -26,7 +26,7 @@ Span = tuple[int, int]
 
 
 def check_chunking(settings: Json) -> None:
-    """Refuse settings that Elasticsearch refuses, and strategies that are not done here."""
+    """Refuse settings that Elasticsearch refuses, and unsupported strategies."""
     problems = []
     strategy = settings.get("strategy", "sentence")
     if strategy == "recursive":
@@ -38,21 +38,21 @@ def check_chunking(settings: Json) -> None:
         problems.append(f"When chunking_settings.strategy is [{strategy}], settings {unknown} are not allowed")
     size, overlap = settings.get("max_chunk_size", 250), settings.get("overlap", settings.get("sentence_overlap", 0))
     if strategy != "none":
-        if type(size) is not int or size < LEAST[strategy]:
-            least = LEAST[strategy]
+        if type(size) is not int or size < MIN_SIZE[strategy]:
+            minimum = MIN_SIZE[strategy]
             problems.append(
-                f"[chunking_settings] Invalid value [{size}]. [max_chunk_size] must be a greater than or equal to [{least}]"
+                f"[chunking_settings] Invalid value [{size}]. [max_chunk_size] must be a greater than or equal to [{minimum}]"
             )
-        most = 1 if strategy == "sentence" else size // 2 if type(size) is int else 0
-        if type(overlap) is not int or not 0 <= overlap <= most:
+        maximum = 1 if strategy == "sentence" else size // 2 if type(size) is int else 0
+        if type(overlap) is not int or not 0 <= overlap <= maximum:
             name = "sentence_overlap" if strategy == "sentence" else "overlap"
-            problems.append(f"[chunking_settings] Invalid value [{overlap}]. [{name}] must be from 0 to {most}")
+            problems.append(f"[chunking_settings] Invalid value [{overlap}]. [{name}] must be from 0 to {maximum}")
     if problems:
         raise invalid(*problems, kind="validation_exception")
 
 
-def chunks(text: str, settings: Json) -> list[str]:
-    """The passages of a text; none of a text without words, which is not embedded either."""
+def split_passages(text: str, settings: Json) -> list[str]:
+    """Split a text into passages; a blank text has none, and is not embedded."""
     if not text.strip():
         return []
     strategy, size = settings.get("strategy", "sentence"), settings.get("max_chunk_size", 250)
@@ -65,39 +65,39 @@ def chunks(text: str, settings: Json) -> list[str]:
     return [text[start:end] for start, end in spans]
 
 
-def by_words(found: Sequence[Span], size: int, overlap: int) -> list[Span]:
+def by_words(words: Sequence[Span], size: int, overlap: int) -> list[Span]:
     spans = []
-    for first in range(0, len(found), size - overlap):
-        last = min(first + size, len(found)) - 1
-        spans.append((found[first][0], found[last][1]))
-        if last == len(found) - 1:
+    for first in range(0, len(words), size - overlap):
+        last = min(first + size, len(words)) - 1
+        spans.append((words[first][0], words[last][1]))
+        if last == len(words) - 1:
             break
     return spans
 
 
 def by_sentences(text: str, size: int, overlap: int) -> list[Span]:
-    """As many whole sentences as fit; one that is too long by itself is cut by words."""
+    """Group whole sentences up to the maximum size; a single longer sentence is split by words."""
     spans: list[Span] = []
-    held: list[tuple[Span, int]] = []  # sentences of the passage at hand, with their numbers of words
-    fresh = False  # whether it holds more than what overlaps
+    current: list[tuple[Span, int]] = []  # sentences of the current passage, with their word counts
+    has_new = False  # whether the current passage has more than the overlap
 
     def close() -> None:
-        if held and fresh:
-            spans.append((held[0][0][0], held[-1][0][1]))
+        if current and has_new:
+            spans.append((current[0][0][0], current[-1][0][1]))
 
     for match in SENTENCE.finditer(text):
-        inner = [(match.start() + start, match.start() + end) for start, end in map(re.Match.span, WORD.finditer(match[0]))]
-        if not inner:
+        words = [(match.start() + start, match.start() + end) for start, end in map(re.Match.span, WORD.finditer(match[0]))]
+        if not words:
             continue
-        sentence, count = (inner[0][0], inner[-1][1]), len(inner)
-        if held and sum(words for _, words in held) + count > size:
+        sentence, count = (words[0][0], words[-1][1]), len(words)
+        if current and sum(number for _, number in current) + count > size:
             close()
-            kept = held[-1:] if overlap and fresh and held[-1][1] + count <= size else []
-            held, fresh = kept, False
+            kept = current[-1:] if overlap and has_new and current[-1][1] + count <= size else []
+            current, has_new = kept, False
         if count > size:
-            spans += by_words(inner, size, 0)
+            spans += by_words(words, size, 0)
             continue
-        held.append((sentence, count))
-        fresh = True
+        current.append((sentence, count))
+        has_new = True
     close()
     return spans

@@ -1,4 +1,4 @@
-"""An SQLite database, in memory or in a folder that one process at a time has. Knows statements and transactions; thread safe."""
+"""An SQLite database, in memory or in a folder locked by one process. Knows statements and transactions; thread safe."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ FILE = "jina-eis.sqlite"
 
 
 class Database:
-    """The database of a folder, or one in memory.
+    """A database in a folder, or in memory.
 
     Attributes:
-        lock: Held by every statement, and by a transaction from its beginning to its end.
+        lock: Held during every statement, and for the whole of a transaction.
 
     Raises:
-        BlockingIOError: another process has the folder.
+        BlockingIOError: another process uses the folder.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -29,13 +29,13 @@ class Database:
         self._connection = connect(folder)
 
     def close(self) -> None:
-        """Let another process have the folder."""
+        """Close the database and unlock the folder."""
         with self.lock:
             self._connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Keep all that is done inside, or nothing of it if it fails."""
+        """Commit all changes made inside, or roll them back on an error."""
         with self.lock:
             if self._connection.in_transaction:
                 yield
@@ -49,17 +49,17 @@ class Database:
             self._connection.execute("COMMIT")
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        """What a statement answers."""
+        """Return the rows of a statement."""
         with self.lock:
             return self._connection.execute(statement, parameters).fetchall()
 
     def run(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run a statement for each of the rows."""
+        """Run a statement once for each row of parameters."""
         with self.lock:
             self._connection.executemany(statement, rows)
 
     def insert(self, statement: str, parameters: Sequence[Any]) -> int:
-        """The number of the row that a statement inserts."""
+        """Run an INSERT and return the number of the new row."""
         with self.lock:
             return int(self._connection.execute(statement, parameters).lastrowid or 0)
 
@@ -77,7 +77,7 @@ def connect(folder: Path | None) -> sqlite3.Connection:
             ":memory:" if folder is None else folder / FILE, isolation_level=None, check_same_thread=False, timeout=1
         )
         try:
-            # Kept until the connection is closed.
+            # Held until the connection is closed.
             for statement in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
                 database.execute(f"PRAGMA {statement}")
             database.execute("BEGIN EXCLUSIVE")

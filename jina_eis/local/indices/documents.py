@@ -1,6 +1,6 @@
-"""What of a document is indexed: its exact values, its texts, its vectors, and what has to be embedded first.
+"""Reading of documents: returns their exact values, texts, vectors, and inputs to embed.
 
-Knows mappings and how they grow by documents; must not know storage, inference or requests.
+Knows mappings and dynamic fields; must not know storage, inference or requests.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ import numpy as np
 from ..inference import Array, Item, parse_item
 from ..refusals import Json, RefusedError, illegal_argument
 from .mapping import SEMANTIC, Field, Mapping
-from .values import Value, looks_like_date, read_value, shown
+from .values import Value, format_value, looks_like_date, read_value
 
 __all__ = ["Document", "read_document", "values_of"]
 
 IGNORE_ABOVE = 256
-VECTOR_LENGTHS = range(128, 4097)  # a new field with a list of so many fractions becomes a dense_vector
+VECTOR_LENGTHS = range(128, 4097)  # a new field with an array of so many fractions becomes a dense_vector
 BINARY_LIMIT = 1 << 20
-LONGEST_KEYWORD = 32_766  # bytes
+MAX_KEYWORD_BYTES = 32_766
 METADATA = frozenset({"_doc_count", "_feature", "_field_names", "_id", "_ignored", "_index", "_nested_path", "_routing"}) | {
     "_seq_no",
     "_source",
     "_tier",
     "_version",
 }
-CONCRETE = (str, int, float, bool)
+SCALARS = (str, int, float, bool)
 
 
 @dataclass(slots=True)
 class Document:
-    """What is indexed of a document."""
+    """The indexed parts of a document, and its mapping with any new fields."""
 
     mapping: Mapping
     exact: list[tuple[str, Value]] = field(default_factory=list)
@@ -44,10 +44,10 @@ class Document:
 
 
 def read_document(mapping: Mapping, doc_id: str, source: Json) -> Document:
-    """Read a document; its mapping has the fields that are new in it.
+    """Read a document and add its new fields to the mapping.
 
     Raises:
-        RefusedError: a value that its field does not take.
+        RefusedError: a value that its field does not accept.
     """
     reader = Reader(Document(mapping), doc_id)
     reader.read_object(source, "", mapping.root.get("dynamic", True))
@@ -55,31 +55,31 @@ def read_document(mapping: Mapping, doc_id: str, source: Json) -> Document:
 
 
 def values_of(mapping: Mapping, source: Json, path: str) -> list[Any]:
-    """The values that a document has for a field, its own and those copied to it, as they were sent."""
+    """Return the original values of a field in a document, including those copied to it."""
     field = mapping.fields.get(path)
     if field is None:
         return []
-    origins = [field.source, *(each.path for each in mapping.fields.values() if path in each.copies)]
+    origins = [field.source, *(other.path for other in mapping.fields.values() if path in other.copies)]
     return [value for origin in origins for value in leaves(source, origin.split("."))]
 
 
 def leaves(node: Any, names: list[str]) -> Iterator[Any]:
     if isinstance(node, list):
-        for each in node:
-            yield from leaves(each, names)
+        for element in node:
+            yield from leaves(element, names)
     elif not names:
         if node is not None:
             yield node
     elif isinstance(node, dict):
-        for cut in range(1, len(names) + 1):  # a name may have dots in it
+        for cut in range(1, len(names) + 1):  # a key may contain dots
             if (name := ".".join(names[:cut])) in node:
                 yield from leaves(node[name], names[cut:])
 
 
-def flat(value: Any) -> Iterator[Any]:
+def flatten(value: Any) -> Iterator[Any]:
     if isinstance(value, list):
-        for each in value:
-            yield from flat(each)
+        for element in value:
+            yield from flatten(element)
     elif value is not None:
         yield value
 
@@ -112,24 +112,24 @@ class Reader:
                 return
             field = self.document.mapping.fields[path]
         if field.kind == "object":
-            self._read_inner(field, value, dynamic)
+            self._read_objects(field, value, dynamic)
         else:
             self._read_leaf(field, value)
 
-    def _read_inner(self, field: Field, value: Any, dynamic: Any) -> None:
+    def _read_objects(self, field: Field, value: Any, dynamic: Any) -> None:
         if not field.settings.get("enabled", True):
             return
-        for each in flat(value):
-            if not isinstance(each, dict):
+        for element in flatten(value):
+            if not isinstance(element, dict):
                 last = field.path.split(".")[-1]
                 raise parse_failure(
                     f"object mapping for [{field.path}] tried to parse field [{last}] as object, but found a concrete value"
                 )
-            self.read_object(each, f"{field.path}.", field.settings.get("dynamic", dynamic))
+            self.read_object(element, f"{field.path}.", field.settings.get("dynamic", dynamic))
 
     def _add_field(self, path: str, value: Any, dynamic: Any) -> bool:
-        """Extend the mapping; there may be nothing yet to tell a type by."""
-        first = next(flat(value), None)
+        """Add a field to the mapping; return False if the value has no type yet."""
+        first = next(flatten(value), None)
         if first is None:
             return False
         if dynamic == "strict":
@@ -144,8 +144,8 @@ class Reader:
         if field.kind == "dense_vector":
             self._read_vector(field, value)
         else:
-            for each in flat(value):
-                self._read_value(field, each)
+            for element in flatten(value):
+                self._read_value(field, element)
         for sibling in field.siblings:
             self._read_leaf(self.document.mapping.fields[sibling], value)
         for target in field.copies:
@@ -158,26 +158,26 @@ class Reader:
             if field.kind in SEMANTIC:
                 self.document.semantic.setdefault(field.path, []).append(semantic_item(field.kind, value))
                 return
-            if not isinstance(value, CONCRETE):
+            if not isinstance(value, SCALARS):
                 raise RefusedError(400, "illegal_state_exception", "Can't get text on a START_OBJECT at 1:1")
-            read = read_value(field.kind, value)
+            indexed = read_value(field.kind, value)
         except RefusedError as refused:
             if refused.status == 501:
                 raise
             raise parse_failure(
                 f"failed to parse field [{field.path}] of type [{field.kind}] in document with id '{self._id}'. "
-                f"Preview of field's value: '{shown(value)[:100]}'",
+                f"Preview of field's value: '{format_value(value)[:100]}'",
                 refused,
             ) from refused
-        if field.kind == "keyword" and "ignore_above" not in field.settings and len(str(read).encode()) > LONGEST_KEYWORD:
+        if field.kind == "keyword" and "ignore_above" not in field.settings and len(str(indexed).encode()) > MAX_KEYWORD_BYTES:
             raise parse_failure(
                 f'Document contains at least one immense term in field="{field.path}" (whose UTF8 encoding is longer than the '
-                f"max length {LONGEST_KEYWORD}), all of which were skipped."
+                f"max length {MAX_KEYWORD_BYTES}), all of which were skipped."
             )
         if field.kind == "text":
-            self.document.texts.setdefault(field.path, []).append(str(read))
-        elif not (field.kind == "keyword" and len(str(read)) > field.settings.get("ignore_above", 1 << 31)):
-            self.document.exact.append((field.path, read))
+            self.document.texts.setdefault(field.path, []).append(str(indexed))
+        elif not (field.kind == "keyword" and len(str(indexed)) > field.settings.get("ignore_above", 1 << 31)):
+            self.document.exact.append((field.path, indexed))
 
     def _read_vector(self, field: Field, value: Any) -> None:
         numbers = [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -200,28 +200,28 @@ class Reader:
                     f"The [dense_vector] field [{field.path}] in doc [document with id '{self._id}'] has a different dimension "
                     f"[{len(numbers)}] than defined in the mapping [{dims}]"
                 )
-            check_length(field, vector)
+            check_norm(field, vector)
         except RefusedError as refused:
             raise parse_failure(f"failed to parse: {refused.reason}", refused) from refused
         self.document.vectors[field.path] = vector
 
 
-def check_length(field: Field, vector: Array) -> None:
+def check_norm(field: Field, vector: Array) -> None:
     if not np.isfinite(vector).all():
         raise illegal_argument("element_type [float] vectors do not support non-finite values")
-    length, preview = float(np.linalg.norm(vector)), ", ".join(str(number) for number in vector[:5].tolist())
-    if field.similarity == "cosine" and field.settings.get("index", True) and length == 0.0:
+    norm, preview = float(np.linalg.norm(vector)), ", ".join(str(number) for number in vector[:5].tolist())
+    if field.similarity == "cosine" and field.settings.get("index", True) and norm == 0.0:
         raise illegal_argument(
             f"The [cosine] similarity does not support vectors with zero magnitude. Preview of invalid vector: [{preview}]"
         )
-    if field.similarity == "dot_product" and abs(length * length - 1.0) > 1e-4:
+    if field.similarity == "dot_product" and abs(norm * norm - 1.0) > 1e-4:
         raise illegal_argument(
             f"The [dot_product] similarity can only be used with unit-length vectors. Preview of invalid vector: [{preview}]"
         )
 
 
 def new_field(value: Any, first: Any, date_detection: bool) -> Json:
-    """The definition that Elasticsearch gives a field by its first value."""
+    """Return the definition that Elasticsearch derives from the first value of a field."""
     if isinstance(first, dict):
         return {"properties": {}}
     if isinstance(first, bool):
@@ -239,11 +239,11 @@ def new_field(value: Any, first: Any, date_detection: bool) -> Json:
 
 
 def semantic_item(kind: str, value: Any) -> Item:
-    """What a semantic field embeds: a text, or a medium if it is of type `semantic`."""
+    """Return the input that a semantic field embeds: a text or, for type `semantic`, also a medium."""
     if isinstance(value, str):
         return Item("text", value)
     if isinstance(value, int | float | bool) and kind == "semantic_text":
-        return Item("text", shown(value))
+        return Item("text", format_value(value))
     if not isinstance(value, dict) or kind == "semantic_text":
         raise illegal_argument(f"expected a String{' or an Object' if kind == 'semantic' else ''}, got {type(value).__name__}")
     item = parse_item(value)
@@ -251,7 +251,7 @@ def semantic_item(kind: str, value: Any) -> Item:
         try:
             size = len(b64decode(item.value.partition(",")[2]))
         except ValueError:
-            size = 0  # the service says what is wrong with it
+            size = 0  # the service reports the invalid Base64
         if size > BINARY_LIMIT:
             raise illegal_argument(
                 f"the {item.kind} has {size} bytes, more than the [{BINARY_LIMIT}] of [indices.inference.max_binary_input_size]"

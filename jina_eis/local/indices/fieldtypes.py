@@ -1,6 +1,6 @@
-"""Definitions of fields, as Elasticsearch checks them: types, their parameters and defaults.
+"""Field definitions, checked as Elasticsearch does: types, parameters and defaults.
 
-Must not know what a mapping does with them, nor documents or queries.
+Must not know mappings, documents or queries.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not
 from .chunking import check_chunking
 from .values import DATE_FORMATS, NUMBERS
 
-__all__ = ["SEMANTIC", "SIMILARITIES", "check_dynamic", "extended", "failed", "read_properties"]
+__all__ = ["SEMANTIC", "SIMILARITIES", "check_dynamic", "merge_properties", "parse_failure", "read_properties"]
 
 DEFAULT_INFERENCE_ID = ".jina-embeddings-v5-text-small"
 SEMANTIC = ("semantic_text", "semantic")
 SIMILARITIES = ("cosine", "dot_product", "l2_norm", "max_inner_product")
-MOST_DIMENSIONS = 4096
+MAX_DIMENSIONS = 4096
 
-# Parameters that are kept and make no difference here, and, after them, what each type has of its own.
+# Parameters that are stored without effect, then the parameters of each type.
 SHARED = {"type", "meta", "store", "index", "doc_values", "fields", "copy_to", "eager_global_ordinals"}
 STATISTICS = {"index_options", "index_phrases", "index_prefixes", "term_vector", "fielddata", "position_increment_gap"}
 VECTOR_INDEX = {"index_options", "meta", "type", "fields"}
@@ -35,81 +35,85 @@ PARAMETERS: dict[str, set[str]] = {
     "semantic_text": VECTOR_INDEX | {"inference_id", "search_inference_id", "chunking_settings", "model_settings"},
     "semantic": VECTOR_INDEX | {"inference_id", "search_inference_id", "chunking_settings", "model_settings"},
 }
-# Of Elasticsearch, and not done here.
-TYPES_NOT_DONE = frozenset(
+# Types and parameters that Elasticsearch supports and the local EIS does not.
+UNSUPPORTED_TYPES = frozenset(
     {"aggregate_metric_double", "alias", "binary", "completion", "constant_keyword", "counted_keyword", "date_nanos"}
     | {"date_range", "double_range", "flattened", "float_range", "geo_point", "geo_shape", "histogram", "integer_range", "ip"}
     | {"ip_range", "join", "long_range", "match_only_text", "murmur3", "nested", "passthrough", "percolator", "point"}
     | {"rank_feature", "rank_features", "rank_vectors", "scaled_float", "search_as_you_type", "shape", "sparse_vector"}
     | {"token_count", "unsigned_long", "version", "wildcard"}
 )
-PARAMETERS_NOT_DONE = frozenset(
+UNSUPPORTED_PARAMETERS = frozenset(
     {"ignore_malformed", "normalizer", "norms", "null_value", "script", "split_queries_on_whitespace", "subobjects"}
 )
 
 
-def failed(cause: RefusedError) -> RefusedError:
-    """A mapping that cannot be read, and why."""
+def parse_failure(cause: RefusedError) -> RefusedError:
+    """Return the error for a mapping that cannot be parsed, with its cause."""
     return mapper_parsing(f"Failed to parse mapping: {cause.reason}", cause)
 
 
 def read_properties(properties: Any, prefix: str, find: Callable[[str], Endpoint | None]) -> Json:
-    """Definitions with their defaults, if all of them are right.
+    """Check field definitions and return them with their defaults.
 
     Args:
-        properties: What a client sends.
-        prefix: The path of the object that they belong to, with a dot at its end.
-        find: Gives the inference endpoint of an id, if it exists.
+        properties: Definitions from a client.
+        prefix: Path of the enclosing object, with a trailing dot.
+        find: Returns the inference endpoint with an id, or None.
     """
     if not isinstance(properties, dict):
-        raise failed(mapper_parsing(f"Expected map for property [properties] on field [{prefix[:-1]}] but got {properties}"))
-    read: Json = {}
+        raise parse_failure(
+            mapper_parsing(f"Expected map for property [properties] on field [{prefix[:-1]}] but got {properties}")
+        )
+    fields: Json = {}
     for name, settings in properties.items():
         head, dot, rest = name.partition(".")
         if not head:
-            raise failed(illegal_argument("field name cannot be an empty string"))
+            raise parse_failure(illegal_argument("field name cannot be an empty string"))
         nested = {"properties": {rest: settings}} if dot else settings
-        read = extended(read, {head: read_field(nested, f"{prefix}{head}", find)}, prefix)
-    return read
+        fields = merge_properties(fields, {head: read_field(nested, f"{prefix}{head}", find)}, prefix)
+    return fields
 
 
-def extended(old: Json, new: Json, prefix: str) -> Json:
-    """The old fields and the new ones; a field that exists may gain what makes no other field of it."""
+def merge_properties(old: Json, new: Json, prefix: str) -> Json:
+    """Merge new definitions into old ones; an existing field may gain settings, and keeps its fixed ones."""
     merged = dict(old)
     for name, settings in new.items():
-        path, before = f"{prefix}{name}", old.get(name)
-        if before is None:
+        path, existing = f"{prefix}{name}", old.get(name)
+        if existing is None:
             merged[name] = settings
             continue
-        was, now = before.get("type", "object"), settings.get("type", "object")
-        if was != now:
-            if "object" in (was, now):
+        old_type, new_type = existing.get("type", "object"), settings.get("type", "object")
+        if old_type != new_type:
+            if "object" in (old_type, new_type):
                 raise illegal_argument(f"can't merge a non object mapping [{path}] with an object mapping")
-            raise illegal_argument(f"mapper [{path}] cannot be changed from type [{was}] to [{now}]")
+            raise illegal_argument(f"mapper [{path}] cannot be changed from type [{old_type}] to [{new_type}]")
         for fixed in ("dims", "similarity", "inference_id", "analyzer", "index"):
-            if was != "object" and fixed in before and settings.get(fixed, before[fixed]) != before[fixed]:
+            if old_type != "object" and fixed in existing and settings.get(fixed, existing[fixed]) != existing[fixed]:
                 raise illegal_argument(
                     f"Mapper for [{path}] conflicts with existing mapper:\n\tCannot update parameter [{fixed}] "
-                    f"from [{before[fixed]}] to [{settings[fixed]}]"
+                    f"from [{existing[fixed]}] to [{settings[fixed]}]"
                 )
-        merged[name] = before | settings
-        for inner, more in (("properties", f"{path}."), ("fields", f"{path}.")):
-            if inner in before or inner in settings:
-                merged[name][inner] = extended(before.get(inner, {}), settings.get(inner, {}), more)
+        merged[name] = existing | settings
+        for key, inner_prefix in (("properties", f"{path}."), ("fields", f"{path}.")):
+            if key in existing or key in settings:
+                merged[name][key] = merge_properties(existing.get(key, {}), settings.get(key, {}), inner_prefix)
     return merged
 
 
 def read_field(settings: Any, path: str, find: Callable[[str], Endpoint | None], *, multi: bool = False) -> Json:
-    """The definition of a field, with its defaults, if it is right."""
+    """Check the definition of a field and return it with its defaults."""
     if not isinstance(settings, dict):
-        raise failed(mapper_parsing(f"Expected map for property [fields] on field [{path}] but got a {type(settings).__name__}"))
+        raise parse_failure(
+            mapper_parsing(f"Expected map for property [fields] on field [{path}] but got a {type(settings).__name__}")
+        )
     kind = settings.get("type", "object" if "properties" in settings or not settings else None)
     if not isinstance(kind, str):
-        raise failed(mapper_parsing(f"No type specified for field [{path}]"))
-    if kind in TYPES_NOT_DONE:
+        raise parse_failure(mapper_parsing(f"No type specified for field [{path}]"))
+    if kind in UNSUPPORTED_TYPES:
         raise not_done(f"type [{kind}] of field [{path}]")
     if kind not in PARAMETERS:
-        raise failed(
+        raise parse_failure(
             mapper_parsing(
                 f"The mapper type [{kind}] declared on field [{path}] does not exist. It might have been created within a future "
                 "version or requires a plugin to be installed. Check the documentation."
@@ -117,35 +121,35 @@ def read_field(settings: Any, path: str, find: Callable[[str], Endpoint | None],
         )
     for name in settings:
         if name not in PARAMETERS[kind]:
-            if name in PARAMETERS_NOT_DONE or name in PARAMETERS["text"]:
+            if name in UNSUPPORTED_PARAMETERS or name in PARAMETERS["text"]:
                 raise not_done(f"parameter [{name}] of field [{path}] of type [{kind}]")
-            raise failed(mapper_parsing(f"unknown parameter [{name}] on mapper [{path.split('.')[-1]}] of type [{kind}]"))
+            raise parse_failure(mapper_parsing(f"unknown parameter [{name}] on mapper [{path.split('.')[-1]}] of type [{kind}]"))
     checked = dict(settings)
     for name in ("fields", "meta", "chunking_settings", "index_options" if kind in SEMANTIC else "fields"):
         if not isinstance(settings.get(name) or {}, dict):
-            raise failed(mapper_parsing(f"[{name}] of field [{path}] must be an object"))
+            raise parse_failure(mapper_parsing(f"[{name}] of field [{path}] must be an object"))
     copies = settings.get("copy_to", [])
-    if not all(isinstance(each, str) for each in (copies if isinstance(copies, list) else [copies])):
-        raise failed(mapper_parsing(f"[copy_to] of field [{path}] must be a field, or an array of fields"))
+    if not all(isinstance(target, str) for target in (copies if isinstance(copies, list) else [copies])):
+        raise parse_failure(mapper_parsing(f"[copy_to] of field [{path}] must be a field, or an array of fields"))
     if type(settings.get("ignore_above", 0)) is not int:
-        raise failed(mapper_parsing(f"[ignore_above] of field [{path}] must be a number"))
+        raise parse_failure(mapper_parsing(f"[ignore_above] of field [{path}] must be a number"))
     try:
         if kind in CHECKS:
             CHECKS[kind](checked, path, find)
     except RefusedError as refused:
-        raise refused if refused.status == 501 else failed(refused) from refused
+        raise refused if refused.status == 501 else parse_failure(refused) from refused
     if kind == "object" and "properties" in settings:
         checked["properties"] = read_properties(settings["properties"], f"{path}.", find)
     if "fields" in settings:
         if multi:
-            raise failed(mapper_parsing(f"Type [{kind}] used in multi field [{path}] cannot have fields of its own"))
-        subs = settings["fields"].items()
-        checked["fields"] = {name: read_field(each, f"{path}.{name}", find, multi=True) for name, each in subs}
+            raise parse_failure(mapper_parsing(f"Type [{kind}] used in multi field [{path}] cannot have fields of its own"))
+        multi_fields = settings["fields"].items()
+        checked["fields"] = {name: read_field(sub, f"{path}.{name}", find, multi=True) for name, sub in multi_fields}
     return checked
 
 
 def check_dynamic(settings: Json) -> None:
-    """Refuse what is not done of `dynamic`."""
+    """Refuse unsupported values of `dynamic`."""
     if settings.get("dynamic", True) not in (True, False, "true", "false", "strict"):
         raise not_done(f"dynamic: {settings['dynamic']}")
 
@@ -159,29 +163,29 @@ def check_object(settings: Json, path: str, find: Callable[[str], Endpoint | Non
 def check_text(settings: Json, path: str, find: Callable[[str], Endpoint | None]) -> None:
     for name in ("analyzer", "search_analyzer", "search_quote_analyzer"):
         if settings.get(name, "standard") not in ("standard", "default"):
-            raise not_done(f"{name} [{settings[name]}] of field [{path}], only [standard] is done")
+            raise not_done(f"{name} [{settings[name]}] of field [{path}], only [standard] is supported")
 
 
 def check_date(settings: Json, path: str, find: Callable[[str], Endpoint | None]) -> None:
     formats = str(settings.get("format", DATE_FORMATS[0])).split("||")
-    if any(each not in DATE_FORMATS for each in formats):
-        raise not_done(f"format [{settings['format']}] of field [{path}], only {'||'.join(DATE_FORMATS)} is done")
+    if any(name not in DATE_FORMATS for name in formats):
+        raise not_done(f"format [{settings['format']}] of field [{path}], only {'||'.join(DATE_FORMATS)} is supported")
 
 
 def check_vector(settings: Json, path: str, find: Callable[[str], Endpoint | None]) -> None:
     dims = settings.get("dims")
-    if dims is not None and (type(dims) is not int or not 1 <= dims <= MOST_DIMENSIONS):
+    if dims is not None and (type(dims) is not int or not 1 <= dims <= MAX_DIMENSIONS):
         raise mapper_parsing(
-            f"The number of dimensions should be in the range [1, {MOST_DIMENSIONS}] but was [{dims}] on field [{path}]"
+            f"The number of dimensions should be in the range [1, {MAX_DIMENSIONS}] but was [{dims}] on field [{path}]"
         )
     if settings.get("element_type", "float") != "float":
-        raise not_done(f"element_type [{settings['element_type']}] of field [{path}], only [float] is done")
+        raise not_done(f"element_type [{settings['element_type']}] of field [{path}], only [float] is supported")
     if "similarity" in settings:
         if settings["similarity"] not in SIMILARITIES:
-            listed = ", ".join(SIMILARITIES)
+            accepted = ", ".join(SIMILARITIES)
             raise mapper_parsing(
                 f"Unknown value [{settings['similarity']}] for field [similarity] on field [{path}] - "
-                f"accepted values are [{listed}]"
+                f"accepted values are [{accepted}]"
             )
         if settings.get("index") is False:
             raise illegal_argument(
@@ -197,19 +201,20 @@ def check_semantic(settings: Json, path: str, find: Callable[[str], Endpoint | N
     if kind == "semantic_text":
         settings.setdefault("inference_id", DEFAULT_INFERENCE_ID)
     for name in ("inference_id", "search_inference_id"):
-        given = settings.get(name)
-        if given is None and name == "inference_id":
+        inference_id = settings.get(name)
+        if inference_id is None and name == "inference_id":
             raise mapper_parsing(f"Field [inference_id] is required on field [{path}] of type [{kind}]")
-        if given is not None and (not isinstance(given, str) or not given):
+        if inference_id is not None and (not isinstance(inference_id, str) or not inference_id):
             raise illegal_argument(f"[{name}] on mapper [{path}] of type [{kind}] must not be empty")
-        endpoint = None if given is None else find(given)
-        able = ("embedding",) if kind == "semantic" else ("text_embedding", "sparse_embedding", "embedding")
-        if endpoint is not None and endpoint.task not in able:
+        endpoint = None if inference_id is None else find(inference_id)
+        accepted = ("embedding",) if kind == "semantic" else ("text_embedding", "sparse_embedding", "embedding")
+        if endpoint is not None and endpoint.task not in accepted:
             raise illegal_argument(
-                f"Wrong [task_type], expected {' or '.join(able)}, got {endpoint.task}, for [{name}] [{given}] on field [{path}]"
+                f"Wrong [task_type], expected {' or '.join(accepted)}, got {endpoint.task}, for [{name}] "
+                f"[{inference_id}] on field [{path}]"
             )
     if settings.get("index_options", {}).keys() - {"dense_vector"}:
-        raise not_done(f"index_options {sorted(settings['index_options'])} of field [{path}], only [dense_vector] is done")
+        raise not_done(f"index_options {sorted(settings['index_options'])} of field [{path}], only [dense_vector] is supported")
     if settings.get("chunking_settings") is not None:
         check_chunking(settings["chunking_settings"])
 

@@ -1,7 +1,7 @@
-"""An index: its documents, and what can be looked up in them.
+"""An index: stores its documents, and looks up their values, words and vectors.
 
-Knows the tables of an index, FTS5 as an inverted index of words that were made here, and the matrices of its vectors; must
-not know queries, requests, nor how documents are read.
+Knows the tables of an index, FTS5 as its inverted index of words, and the matrices of its vectors; must not know queries,
+requests or how documents are read.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from .mapping import Mapping
 from .values import Value
 from .vectors import Matrix, stack
 
-__all__ = ["CREATE", "TABLES", "Index", "Passage", "Stored"]
+__all__ = ["CREATE", "TABLES", "Index", "Passage", "StoredDocument"]
 
-# Each index has its own, so that it is gone at once. A word is stored as `<number of its field>_<word>`.
+# Each index has its own tables, so that deleting it is fast. A word is stored as `<number of its field>_<word>`.
 CREATE = """
 CREATE TABLE docs_{0} (
     doc INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL,
@@ -44,12 +44,12 @@ CREATE VIRTUAL TABLE words_{0} USING fts5 (words, columnsize = 0, tokenize = "as
 CREATE VIRTUAL TABLE vocabulary_{0} USING fts5vocab ('words_{0}', 'instance');
 """
 TABLES = ("vocabulary", "words", "docs", "exact", "paths", "lengths", "vectors")
-GAP = " _ "  # between the values of a field, so that no phrase spans two of them
+GAP = " _ "  # between the values of a field, so that no phrase matches across two values
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A document as it is kept."""
+class StoredDocument:
+    """A stored document; `doc` is its number, `seq` the number of its last change."""
 
     doc: int
     id: str
@@ -58,22 +58,22 @@ class Stored:
     source: Json
 
     @classmethod
-    def of(cls, row: Sequence[Any]) -> Stored:
-        """The document of a row."""
+    def of(cls, row: Sequence[Any]) -> StoredDocument:
+        """Build the document from a row."""
         doc, doc_id, version, seq, source = row
         return cls(doc, doc_id, version, seq, orjson.loads(source))
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a document, and its vector; a vector that a client sent has no text."""
+    """A piece of a document and its vector; `text` is None for a vector sent by a client."""
 
     text: str | None
     vector: Array
 
 
 class Index:
-    """An index, and all that can be looked up in it."""
+    """An index with its documents and lookups."""
 
     def __init__(
         self, database: Database, number: int, name: str, uid: str, created: int, settings: Json, mapping: Mapping
@@ -90,7 +90,7 @@ class Index:
         self._matrices: dict[str, Matrix] = {}
 
     def _rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        """What a statement answers, in which `{0}` is the number of the index."""
+        """Return the rows of a statement; `{0}` in it is the number of the index."""
         with self._database.lock:
             if self.dropped:
                 raise index_not_found(self.name)
@@ -108,22 +108,22 @@ class Index:
             self.mapping = mapping
 
     def next_write(self) -> int:
-        """The number of one more change."""
+        """Count a change and return its number."""
         with self._database.lock:
             ((number,),) = self._rows("SELECT writes FROM indices WHERE number = {0}")
             self._rows("UPDATE indices SET writes = writes + 1 WHERE number = {0}")
         return int(number)
 
-    def stored(self, doc_id: str) -> Stored | None:
-        """The document of an id."""
+    def stored(self, doc_id: str) -> StoredDocument | None:
+        """Return the document with this id, or None."""
         rows = self._rows("SELECT doc, id, version, seq, source FROM docs_{0} WHERE id = ?", (doc_id,))
-        return Stored.of(rows[0]) if rows else None
+        return StoredDocument.of(rows[0]) if rows else None
 
-    def documents(self, docs: Sequence[int]) -> dict[int, Stored]:
-        """The documents of these numbers, as far as they are still there."""
+    def documents(self, docs: Sequence[int]) -> dict[int, StoredDocument]:
+        """Return the documents with these numbers, without those deleted since."""
         marks = ",".join("?" * len(docs))
         rows = self._rows(f"SELECT doc, id, version, seq, source FROM docs_{{0}} WHERE doc IN ({marks})", docs)
-        return {row[0]: Stored.of(row) for row in rows}
+        return {row[0]: StoredDocument.of(row) for row in rows}
 
     def add(
         self,
@@ -134,80 +134,82 @@ class Index:
         texts: Mapped[str, Sequence[str]],
         vectors: Mapped[str, Sequence[Passage]],
     ) -> int:
-        """Store a document whose id is free, and return the number of the change."""
+        """Store a document under an unused id, and return the number of the change."""
         seq = self.next_write()
         row = (doc_id, version, seq, orjson.dumps(source))
         doc = self._database.insert(f"INSERT INTO docs_{self.number} (id, version, seq, source) VALUES (?, ?, ?, ?)", row)
         self._run("INSERT INTO exact_{0} VALUES (?, ?, ?)", [(path, value, doc) for path, value in exact])
         words = []
         for path, values in texts.items():
-            found = [terms(value) for value in values]
+            terms_by_value = [terms(value) for value in values]
             self._run("INSERT OR IGNORE INTO paths_{0} (path) VALUES (?)", [(path,)])
             number = self._path_number(path)
-            words += [" ".join(coded(number, term) for term in each) for each in found]
-            self._run("INSERT INTO lengths_{0} VALUES (?, ?, ?)", [(path, doc, sum(map(len, found)))])
+            words += [" ".join(encode_word(number, term) for term in value_terms) for value_terms in terms_by_value]
+            self._run("INSERT INTO lengths_{0} VALUES (?, ?, ?)", [(path, doc, sum(map(len, terms_by_value)))])
         if words:
             self._run("INSERT INTO words_{0} (rowid, words) VALUES (?, ?)", [(doc, GAP.join(words))])
         for path, passages in vectors.items():
             if passages:
-                rows = [(path, doc, each.text, each.vector.tobytes()) for each in passages]
+                rows = [(path, doc, passage.text, passage.vector.tobytes()) for passage in passages]
                 self._run("INSERT INTO vectors_{0} VALUES (?, ?, ?, ?)", rows)
-                self._change(path, doc, np.stack([each.vector for each in passages]))
+                self._update_cache(path, doc, np.stack([passage.vector for passage in passages]))
         return seq
 
     def remove(self, doc: int) -> None:
         """Delete a document."""
         for path in list(self._vectors):
-            self._change(path, doc, None)
+            self._update_cache(path, doc, None)
         for table in ("docs", "exact", "lengths", "vectors"):
             self._run(f"DELETE FROM {table}_{{0}} WHERE doc = ?", [(doc,)])
         self._run("DELETE FROM words_{0} WHERE rowid = ?", [(doc,)])
 
     def _path_number(self, path: str) -> int:
-        """The number of a field of text; 0 as long as no document has it."""
+        """Return the number of a text field; 0 if no document has it yet."""
         rows = self._rows("SELECT number FROM paths_{0} WHERE path = ?", (path,))
         return int(rows[0][0]) if rows else 0
 
-    # What queries look up
+    # Lookups for queries
 
     def all_docs(self) -> list[int]:
-        """Every document, the oldest first."""
+        """Return all documents, oldest first."""
         return [doc for (doc,) in self._rows("SELECT doc FROM docs_{0} ORDER BY doc")]
 
     def with_field(self, path: str) -> list[int]:
-        """The documents that have a value for a field."""
+        """Return the documents that have a value in a field."""
         tables = "SELECT doc FROM exact_{0} WHERE path = ?1 UNION SELECT doc FROM lengths_{0} WHERE path = ?1"
         rows = self._rows(f"{tables} UNION SELECT doc FROM vectors_{{0}} WHERE path = ?1", (path,))
         return [doc for (doc,) in rows]
 
     def with_id(self, ids: Sequence[str]) -> list[int]:
-        """The documents of these ids."""
+        """Return the documents with these ids."""
         rows = self._rows("SELECT doc FROM docs_{0} WHERE id IN (SELECT value FROM json_each(?))", (orjson.dumps(ids).decode(),))
         return [doc for (doc,) in rows]
 
     def with_value(self, path: str, value: Value) -> list[int]:
-        """The documents with just this value."""
+        """Return the documents with this exact value in a field."""
         return [doc for (doc,) in self._rows("SELECT DISTINCT doc FROM exact_{0} WHERE path = ? AND value = ?", (path, value))]
 
     def between(self, path: str, bounds: Sequence[tuple[str, Value]]) -> list[int]:
-        """The documents with a value within bounds, each of which is an operator of SQL and what it compares with."""
-        wanted = "".join(f" AND value {operator} ?" for operator, _ in bounds)
-        rows = self._rows(f"SELECT DISTINCT doc FROM exact_{{0}} WHERE path = ?{wanted}", (path, *(value for _, value in bounds)))
+        """Return the documents with a value within bounds; a bound is an SQL operator and its operand."""
+        conditions = "".join(f" AND value {operator} ?" for operator, _ in bounds)
+        rows = self._rows(
+            f"SELECT DISTINCT doc FROM exact_{{0}} WHERE path = ?{conditions}", (path, *(value for _, value in bounds))
+        )
         return [doc for (doc,) in rows]
 
     def value_statistics(self, path: str) -> tuple[int, int]:
-        """How many documents have a value for a field, and how many values there are."""
+        """Return the number of documents with a value in a field, and the number of values."""
         ((docs, values),) = self._rows("SELECT count(DISTINCT doc), count(*) FROM exact_{0} WHERE path = ?", (path,))
         return int(docs), int(values)
 
     def text_statistics(self, path: str) -> tuple[int, int]:
-        """How many documents have a text in a field, and how many words there are."""
+        """Return the number of documents with a text in a field, and the number of words."""
         ((docs, words),) = self._rows("SELECT count(*), ifnull(sum(length), 0) FROM lengths_{0} WHERE path = ?", (path,))
         return int(docs), int(words)
 
     def occurrences(self, path: str, term: str) -> list[tuple[int, int, int]]:
-        """The documents with a word in a field, how often it is there, and how many words the field has in each."""
-        word = coded(self._path_number(path), term)
+        """Return the documents with a word in a field, its number of occurrences, and the length of the field in words."""
+        word = encode_word(self._path_number(path), term)
         return self._rows(
             "SELECT found.doc, found.times, lengths.length FROM "
             "(SELECT doc, count(*) AS times FROM vocabulary_{0} WHERE term = ?1 GROUP BY doc) AS found "
@@ -216,44 +218,44 @@ class Index:
         )
 
     def positions(self, path: str, term: str) -> list[tuple[int, int]]:
-        """The documents with a word in a field, and where, once for each time."""
-        word = coded(self._path_number(path), term)
+        """Return the document and position of every occurrence of a word in a field."""
+        word = encode_word(self._path_number(path), term)
         return self._rows("SELECT doc, offset FROM vocabulary_{0} WHERE term = ?", (word,))
 
     def passages(self, path: str, doc: int) -> list[Passage]:
-        """The pieces of a document that were embedded for a field, in their order."""
+        """Return the embedded passages of a field in a document, in order."""
         rows = self._rows("SELECT text, vector FROM vectors_{0} WHERE doc = ? AND path = ? ORDER BY rowid", (doc, path))
         return [Passage(text, np.frombuffer(vector, dtype=np.float32)) for text, vector in rows]
 
-    def forget(self) -> None:
-        """Read the vectors from the database again."""
+    def clear_cache(self) -> None:
+        """Discard the cached vectors; they are read from the database when next used."""
         self._vectors.clear()
         self._matrices.clear()
 
     def matrix(self, path: str) -> Matrix:
-        """The vectors of a field."""
+        """Return the vectors of a field."""
         with self._database.lock:
             if path not in self._matrices:
-                self._matrices[path] = stack(self._loaded(path))
+                self._matrices[path] = stack(self._load(path))
             return self._matrices[path]
 
-    def _loaded(self, path: str) -> dict[int, Array]:
+    def _load(self, path: str) -> dict[int, Array]:
         if path not in self._vectors:
-            found: dict[int, list[Array]] = {}
+            rows: dict[int, list[Array]] = {}
             for doc, vector in self._rows("SELECT doc, vector FROM vectors_{0} WHERE path = ? ORDER BY rowid", (path,)):
-                found.setdefault(doc, []).append(np.frombuffer(vector, dtype=np.float32))
-            self._vectors[path] = {doc: np.stack(vectors) for doc, vectors in found.items()}
+                rows.setdefault(doc, []).append(np.frombuffer(vector, dtype=np.float32))
+            self._vectors[path] = {doc: np.stack(vectors) for doc, vectors in rows.items()}
         return self._vectors[path]
 
-    def _change(self, path: str, doc: int, vectors: Array | None) -> None:
+    def _update_cache(self, path: str, doc: int, vectors: Array | None) -> None:
         self._matrices.pop(path, None)
-        if path in self._vectors:  # else it is read from the database when it is needed
+        if path in self._vectors:  # otherwise they are read from the database on first use
             if vectors is None:
                 self._vectors[path].pop(doc, None)
             else:
                 self._vectors[path][doc] = vectors
 
 
-def coded(number: int, term: str) -> str:
-    """A word as FTS5 keeps it: in letters and digits that its tokeniser leaves alone."""
+def encode_word(number: int, term: str) -> str:
+    """Return a word as stored in FTS5: in ASCII letters, digits and `_`, which its tokeniser does not split."""
     return f"{number}_{term}" if term.isascii() and term.isalnum() else f"{number}__{term.encode('utf-8', 'replace').hex()}"

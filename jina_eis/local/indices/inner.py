@@ -1,4 +1,4 @@
-"""Inference as Elasticsearch itself asks for it: to embed what is indexed, to embed queries, to rerank hits.
+"""Inference calls by Elasticsearch itself: embed documents, embed queries, rerank hits.
 
 Knows endpoints, stand-ins and poison; must not know indices, documents or retrievers.
 """
@@ -15,12 +15,12 @@ from ..refusals import TimeLimit, gateway_refusal, status_error
 
 __all__ = ["InnerInference"]
 
-BATCH = 64  # inputs embedded at once, where the service documents no fewer
+BATCH = 64  # inputs per request, unless the service documents a lower limit
 LIMITS = {"ingest": TimeLimit.parse("30s"), "search": TimeLimit.parse("10s")}
 
 
 class InnerInference:
-    """Vectors and scores for the rest of Elasticsearch."""
+    """Computes vectors and scores for indexing and search."""
 
     def __init__(self, registry: Registry, standin: StandIn, faults: Faults) -> None:
         self.registry = registry
@@ -28,26 +28,26 @@ class InnerInference:
         self._faults = faults
 
     def check_poison(self, endpoint: str, items: Sequence[Item], role: str) -> None:
-        """Fail as the service would for a text or medium that was poisoned."""
+        """Raise the error of the service for a poisoned text or medium."""
         fault = self._faults.poisoned([item.value for item in items])
         if fault is not None:
-            fails = refusal(fault, endpoint, LIMITS[role])
-            raise fails or gateway_refusal(endpoint, 502, f"the local EIS was told to answer with [{fault.kind}]")
+            refused = refusal(fault, endpoint, LIMITS[role])
+            raise refused or gateway_refusal(endpoint, 502, f"the local EIS was set to answer with [{fault.kind}]")
 
     def embed(self, name: str, items: Sequence[Item]) -> list[Array]:
-        """A vector for each item, as documents are embedded; in as many requests as it takes."""
+        """Return a document vector for each item; sends as many requests as necessary."""
         endpoint = self._embedder(name)
         size = (endpoint.model.batch_limit if isinstance(endpoint.model, EmbeddingModel) else None) or BATCH
         batches = [items[start : start + size] for start in range(0, len(items), size)]
         return [vector for batch in batches for vector in self._embed(endpoint, [[item] for item in batch], "ingest")]
 
     def embed_query(self, name: str, items: Sequence[Item], task: str | None = None) -> Array:
-        """The vector of a query: of an item, or of several fused to one.
+        """Return the vector of a query; several items are fused into one vector.
 
         Args:
             name: The endpoint.
             items: The query.
-            task: What the endpoint must be for, if that matters.
+            task: Required task type of the endpoint; None accepts any.
         """
         endpoint = self._embedder(name)
         if task not in (None, endpoint.task):
@@ -55,13 +55,13 @@ class InnerInference:
                 f"Incompatible task_type for {task} API, the inference endpoint [{name}] has task type [{endpoint.task}], "
                 f"expected [{task}]"
             )
-        found = embedded(self._job(endpoint, [items], "search"), self._standin)
-        if len(found) != 1:
-            raise status_error(f"the query embedding response contains {len(found)} results")
-        return fit(found[0], endpoint.dimensions)
+        vectors = embedded(self._job(endpoint, [items], "search"), self._standin)
+        if len(vectors) != 1:
+            raise status_error(f"the query embedding response contains {len(vectors)} results")
+        return fit(vectors[0], endpoint.dimensions)
 
     def rerank(self, name: str, query: str, documents: Sequence[str]) -> list[float]:
-        """The score of each document, from a single request."""
+        """Return the score of each document, from a single request."""
         endpoint = self.registry.get(name)
         if endpoint.task != "rerank":
             raise status_error(
@@ -72,7 +72,7 @@ class InnerInference:
         parsed = Parsed([[Item("text", document)] for document in documents], query=item)
         self.check_poison(name, parsed.items, "search")
         ranked = answer(Job(endpoint, parsed, LIMITS["search"]), self._standin)["rerank"]
-        return [each["relevance_score"] for each in sorted(ranked, key=lambda each: int(each["index"]))]
+        return [entry["relevance_score"] for entry in sorted(ranked, key=lambda entry: int(entry["index"]))]
 
     def _embedder(self, name: str) -> Endpoint:
         endpoint = self.registry.get(name)
@@ -88,9 +88,9 @@ class InnerInference:
         return job
 
     def _embed(self, endpoint: Endpoint, inputs: Sequence[Sequence[Item]], role: str) -> list[Array]:
-        found: list[Array] = []
-        paged = any(items[0].kind == "pdf" for items in inputs)  # which give more than a vector each, so one by one
-        for batch in ([each] for each in inputs) if paged else (inputs,):
+        result: list[Array] = []
+        one_by_one = any(items[0].kind == "pdf" for items in inputs)  # a PDF returns a vector per page
+        for batch in ([items] for items in inputs) if one_by_one else (inputs,):
             vectors = embedded(self._job(endpoint, batch, role), self._standin)
-            found += vectors if len(vectors) == len(batch) else [mean(vectors)]
-        return [fit(vector, endpoint.dimensions) for vector in found]
+            result += vectors if len(vectors) == len(batch) else [mean(vectors)]
+        return [fit(vector, endpoint.dimensions) for vector in result]

@@ -1,6 +1,6 @@
-"""What fields an index has: a mapping is flattened, extended, and shown as it was put.
+"""Mappings: the fields of an index, flattened, extended, and returned as sent.
 
-Must not know documents, queries or what stores them.
+Must not know documents, queries or storage.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from dataclasses import dataclass, field
 
 from ..inference import Endpoint
 from ..refusals import Json, mapper_parsing, not_done
-from .fieldtypes import SEMANTIC, SIMILARITIES, check_dynamic, extended, failed, read_properties
+from .fieldtypes import SEMANTIC, SIMILARITIES, check_dynamic, merge_properties, parse_failure, read_properties
 
 __all__ = ["SEMANTIC", "SIMILARITIES", "Field", "Mapping"]
 
 ROOT = {"properties", "dynamic", "_meta", "_source", "date_detection"}
-ROOT_NOT_DONE = frozenset({"_routing", "_size", "dynamic_date_formats", "dynamic_templates", "numeric_detection", "runtime"})
+ROOT_UNSUPPORTED = frozenset({"_routing", "_size", "dynamic_date_formats", "dynamic_templates", "numeric_detection", "runtime"})
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field, or an object of them.
+    """A field, or an object of fields.
 
     Attributes:
-        path: Its full name, with dots.
-        kind: Its type.
-        source: Where documents have its values: a multi-field has those of the field that it belongs to.
-        settings: Its definition.
-        siblings: The paths of its multi-fields.
+        path: Full name, with dots.
+        kind: Type.
+        source: Path of its values in documents; for a multi-field, that of its parent field.
+        settings: Definition.
+        siblings: Paths of its multi-fields.
     """
 
     path: str
@@ -40,7 +40,7 @@ class Field:
 
     @property
     def copies(self) -> list[str]:
-        """The fields that get its values too."""
+        """The fields that its values are copied to."""
         target = self.settings.get("copy_to", [])
         return target if isinstance(target, list) else [target]
 
@@ -56,18 +56,18 @@ class Field:
 
     @property
     def similarity(self) -> str:
-        """How its vectors compare."""
+        """The similarity function of its vectors."""
         settings = self.settings.get("model_settings", {}) if self.kind in SEMANTIC else self.settings
         return str(settings.get("similarity", "cosine"))
 
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """The fields of an index; never changed, but replaced.
+    """The fields of an index; immutable.
 
     Attributes:
-        root: The definition as GET shows it.
-        fields: Every field and object, by its path.
+        root: The definition that GET returns.
+        fields: All fields and objects by path.
     """
 
     root: Json
@@ -75,36 +75,36 @@ class Mapping:
 
     @classmethod
     def of(cls, root: Json) -> Mapping:
-        """A mapping that was checked before."""
-        return cls(root, {each.path: each for each in flatten(root.get("properties", {}), "")})
+        """Build a mapping from a checked definition."""
+        return cls(root, {field.path: field for field in flatten(root.get("properties", {}), "")})
 
     def merged(self, put: Json, find: Callable[[str], Endpoint | None]) -> Mapping:
-        """This mapping and what is put, if that is right and changes no field that there is.
+        """Return this mapping merged with a new definition; refuses changes to existing fields.
 
         Args:
-            put: What a client sends.
-            find: Gives the inference endpoint of an id, if it exists.
+            put: Definition from a client.
+            find: Returns the inference endpoint with an id, or None.
         """
         if not isinstance(put, dict):
-            raise failed(mapper_parsing("Expected a map of [properties] and other parameters"))
+            raise parse_failure(mapper_parsing("Expected a map of [properties] and other parameters"))
         unknown = [name for name in put if name not in ROOT]
         for name in unknown:
-            if name in ROOT_NOT_DONE:
+            if name in ROOT_UNSUPPORTED:
                 raise not_done(f"mappings.{name}")
         if unknown:
-            listed = ", ".join(f"{name} : {put[name]}" for name in unknown)
-            raise failed(mapper_parsing(f"Root mapping definition has unsupported parameters:  [{listed}]"))
+            parameters = ", ".join(f"{name} : {put[name]}" for name in unknown)
+            raise parse_failure(mapper_parsing(f"Root mapping definition has unsupported parameters:  [{parameters}]"))
         if put.get("_source", {}) not in ({}, {"enabled": True}):
             raise not_done(f"mappings._source: {put['_source']}")
         check_dynamic(put)
         root = copy.deepcopy(self.root) | {name: value for name, value in put.items() if name != "properties"}
         properties = put.get("properties", {})
         if properties:
-            root["properties"] = extended(root.get("properties", {}), read_properties(properties, "", find), "")
+            root["properties"] = merge_properties(root.get("properties", {}), read_properties(properties, "", find), "")
         return Mapping.of(root)
 
     def with_field(self, path: str, settings: Json) -> Mapping:
-        """This mapping and one more field, or one with more settings."""
+        """Return this mapping with a new field, or with more settings of a field."""
         root = copy.deepcopy(self.root)
         *parents, name = path.split(".")
         node = root

@@ -1,4 +1,4 @@
-"""Names and settings of indices, as Elasticsearch checks and shows them. Knows no documents, queries or storage."""
+"""Names and settings of indices, checked and returned as by Elasticsearch. Knows no documents, queries or storage."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["check_name", "check_similarities", "read_settings", "show_settings"]
 
 FORBIDDEN = '\\/*?"<>| ,'
 NAME_BYTES = 255
-NOT_DONE = ("analysis", "default_pipeline", "final_pipeline", "sort", "mode", "time_series")
+UNSUPPORTED = ("analysis", "default_pipeline", "final_pipeline", "sort", "mode", "time_series")
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that no index may have."""
+    """Refuse an invalid index name."""
     problem = None
     if any(character in FORBIDDEN for character in name):
-        listed = ", ".join(f"'{character}'" for character in FORBIDDEN)
-        problem = f"must not contain the following characters [{listed}]"
+        characters = ", ".join(f"'{character}'" for character in FORBIDDEN)
+        problem = f"must not contain the following characters [{characters}]"
     elif "#" in name or ":" in name:
         problem = f"must not contain '{'#' if '#' in name else ':'}'"
     elif name[:1] in ("_", "-", "+"):
@@ -37,21 +37,21 @@ def check_name(name: str) -> None:
         raise refused
 
 
-def read_settings(given: Any) -> Json:
-    """The settings of an index as a tree, without the `index` that may stand before them."""
-    if not isinstance(given, dict):
+def read_settings(body: Any) -> Json:
+    """Return the settings of an index as a tree, without the optional `index` prefix."""
+    if not isinstance(body, dict):
         raise illegal_argument("malformed settings, expected an object")
     tree: Json = {}
-    for name, value in given.items():
+    for name, value in body.items():
         node, names = tree, name.split(".")
-        for each in names[:-1]:
-            node = node.setdefault(each, {})
+        for parent in names[:-1]:
+            node = node.setdefault(parent, {})
             if not isinstance(node, dict):
-                raise illegal_argument(f"setting [{name}] is below [{each}], which has a value")
-        node[names[-1]] = merged(node.get(names[-1]), read_settings(value) if isinstance(value, dict) else value)
+                raise illegal_argument(f"setting [{name}] is below [{parent}], which has a value")
+        node[names[-1]] = merge(node.get(names[-1]), read_settings(value) if isinstance(value, dict) else value)
     index = tree.pop("index", {})
-    tree = merged(tree, index) if isinstance(index, dict) else tree
-    for name in NOT_DONE:
+    tree = merge(tree, index) if isinstance(index, dict) else tree
+    for name in UNSUPPORTED:
         if tree.get(name) not in (None, {}, "_none", "standard"):
             raise not_done(f"settings.index.{name}")
     for name, similarity in tree.get("similarity", {}).items():
@@ -60,14 +60,14 @@ def read_settings(given: Any) -> Json:
     return tree
 
 
-def merged(old: Any, new: Any) -> Any:
+def merge(old: Any, new: Any) -> Any:
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new
-    return old | {name: merged(old.get(name), value) for name, value in new.items()}
+    return old | {name: merge(old.get(name), value) for name, value in new.items()}
 
 
 def check_similarities(mapping: Mapping, settings: Json) -> None:
-    """Refuse fields with a similarity that the index has not."""
+    """Refuse fields with a similarity that the index does not define."""
     for field in mapping.fields.values():
         name = field.settings.get("similarity", "BM25")
         if field.kind == "text" and name != "BM25" and name not in settings.get("similarity", {}):
@@ -78,19 +78,19 @@ def check_similarities(mapping: Mapping, settings: Json) -> None:
 
 
 def show_settings(index: Index) -> Json:
-    """The settings as GET shows them: every value is text."""
-    own = {
+    """Return the settings as GET does: every value is a string."""
+    generated = {
         "creation_date": index.created,
         "uuid": index.uuid,
         "version": {"created": 9_050_099},
         "provided_name": index.name,
     }
-    return {"index": as_text({"number_of_shards": 1, "number_of_replicas": 1} | index.settings | own)}
+    return {"index": as_text({"number_of_shards": 1, "number_of_replicas": 1} | index.settings | generated)}
 
 
 def as_text(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: as_text(each) for name, each in value.items()}
+        return {name: as_text(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [as_text(each) for each in value]
+        return [as_text(element) for element in value]
     return str(value).lower() if isinstance(value, bool) else str(value)

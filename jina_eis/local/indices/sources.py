@@ -1,4 +1,4 @@
-"""Which of a document's source an answer shows: the filters of `_source`, and that vectors are left out.
+"""Source filtering: the `_source` options, and the exclusion of vectors.
 
 Knows sources and mappings; must not know queries or storage.
 """
@@ -22,13 +22,13 @@ OPTIONS = {"includes", "include", "excludes", "exclude", "exclude_vectors"}
 
 @dataclass(frozen=True, slots=True)
 class SourceFilter:
-    """What is shown of a source.
+    """The part of a source that a response contains.
 
     Attributes:
-        show: Whether anything is.
-        includes: Fields and patterns of them; all without any.
-        excludes: The same for what is left out; they win.
-        vectors: Whether vectors are shown; None leaves it to the index, which since 9.2 shows none.
+        show: Whether the response contains the source.
+        includes: Fields and patterns to return; empty for all.
+        excludes: Fields and patterns to omit; they take precedence.
+        vectors: Whether to return vectors; None applies the setting of the index, which since 9.2 excludes them by default.
     """
 
     show: bool = True
@@ -37,12 +37,12 @@ class SourceFilter:
     vectors: bool | None = None
 
     @classmethod
-    def of(cls, given: Any, params: Mapped[str, str]) -> SourceFilter:
-        """Read `_source` of a body, and the parameters of a URL, which win."""
-        parsed = parse(given)
+    def of(cls, source: Any, params: Mapped[str, str]) -> SourceFilter:
+        """Parse `_source` of a body and the URL parameters, which take precedence."""
+        parsed = parse(source)
         if "_source" in params:
-            named = params["_source"]
-            parsed = cls(show=named != "false", includes=() if named in ("true", "false", "") else tuple(named.split(",")))
+            names = params["_source"]
+            parsed = cls(show=names != "false", includes=() if names in ("true", "false", "") else tuple(names.split(",")))
         includes = params.get("_source_includes", params.get("_source_include"))
         excludes = params.get("_source_excludes", params.get("_source_exclude"))
         vectors = params.get("_source_exclude_vectors")
@@ -54,7 +54,7 @@ class SourceFilter:
         )
 
     def apply(self, source: Json, mapping: Mapping, settings: Json) -> Json:
-        """What is shown of a source."""
+        """Return the filtered source."""
         hidden = settings.get("mapping", {}).get("exclude_source_vectors", True) in (True, "true")
         vectors = self.vectors if self.vectors is not None else not hidden
         if vectors and any(field.kind in SEMANTIC for field in mapping.fields.values()) and self.vectors:
@@ -62,46 +62,46 @@ class SourceFilter:
         dense = [] if vectors else [path for path, field in mapping.fields.items() if field.kind == "dense_vector"]
         if not self.includes and not self.excludes and not dense:
             return source
-        shown: Json = pruned(source, "", self.includes, (*self.excludes, *dense))
-        return shown
+        filtered: Json = prune(source, "", self.includes, (*self.excludes, *dense))
+        return filtered
 
 
-def parse(given: Any) -> SourceFilter:
-    if given is None or isinstance(given, bool):
-        return SourceFilter(show=given is not False)
-    if isinstance(given, str):
-        return SourceFilter(includes=(given,))
-    if isinstance(given, list):
-        return SourceFilter(includes=tuple(map(str, given)))
-    if not isinstance(given, dict):
+def parse(source: Any) -> SourceFilter:
+    if source is None or isinstance(source, bool):
+        return SourceFilter(show=source is not False)
+    if isinstance(source, str):
+        return SourceFilter(includes=(source,))
+    if isinstance(source, list):
+        return SourceFilter(includes=tuple(map(str, source)))
+    if not isinstance(source, dict):
         raise parsing_exception("Expected one of [VALUE_BOOLEAN, VALUE_STRING, START_ARRAY, START_OBJECT] for [_source]")
-    for name in given.keys() - OPTIONS:
+    for name in source.keys() - OPTIONS:
         raise parsing_exception(f"Unknown key for a VALUE_STRING in [_source.{name}].")
-    vectors = given.get("exclude_vectors")
+    vectors = source.get("exclude_vectors")
     if vectors is not None and not isinstance(vectors, bool):
         raise illegal_argument(f"Failed to parse value [{vectors}] as only [true] or [false] are allowed.")
-    includes = as_list(given.get("includes", given.get("include")))
-    excludes = as_list(given.get("excludes", given.get("exclude")))
+    includes = as_list(source.get("includes", source.get("include")))
+    excludes = as_list(source.get("excludes", source.get("exclude")))
     return SourceFilter(True, tuple(includes), tuple(excludes), None if vectors is None else not vectors)
 
 
-def pruned(node: Any, prefix: str, includes: Sequence[str], excludes: Sequence[str]) -> Any:
+def prune(node: Any, prefix: str, includes: Sequence[str], excludes: Sequence[str]) -> Any:
     if isinstance(node, list):
-        return [pruned(each, prefix, includes, excludes) if isinstance(each, dict) else each for each in node]
+        return [prune(element, prefix, includes, excludes) if isinstance(element, dict) else element for element in node]
     kept = {}
     for name, value in node.items():
         path = f"{prefix}{name}"
         if any(fnmatchcase(path, pattern) for pattern in excludes):
             continue
-        wanted = not includes or any(fnmatchcase(path, pattern) for pattern in includes)
+        included = not includes or any(fnmatchcase(path, pattern) for pattern in includes)
         if holds_objects(value):
-            inner = pruned(value, f"{path}.", () if wanted else includes, excludes)
-            if wanted or inner not in ({}, [], [{}] * len(inner)):
+            inner = prune(value, f"{path}.", () if included else includes, excludes)
+            if included or inner not in ({}, [], [{}] * len(inner)):
                 kept[name] = inner
-        elif wanted:
+        elif included:
             kept[name] = value
     return kept
 
 
 def holds_objects(value: Any) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict) for each in value))
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(element, dict) for element in value))

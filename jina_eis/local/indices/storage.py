@@ -1,6 +1,6 @@
-"""The indices and the endpoints that were made, and where they are kept. Thread safe.
+"""Storage of indices and created endpoints, in a folder or in memory. Thread safe.
 
-Knows which indices there are; must not know what is in them, nor queries and requests.
+Knows the list of indices; must not know their contents, queries or requests.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ CREATE TABLE IF NOT EXISTS endpoints (id TEXT PRIMARY KEY, definition BLOB NOT N
 
 
 class Storage:
-    """What is kept, in a folder or in memory.
+    """The indices and created endpoints, in a folder or in memory.
 
     Attributes:
-        writing: Held by whoever changes documents or mappings, over all steps of the change.
+        writing: Lock to hold during all steps of a change to documents or mappings.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -48,39 +48,39 @@ class Storage:
         }
 
     def close(self) -> None:
-        """Let another process have the folder."""
+        """Close the database and unlock the folder."""
         self._database.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Keep all that is done inside, or nothing of it if it fails."""
+        """Commit all changes made inside, or roll them back on an error."""
         try:
             with self._database.transaction():
                 yield
         except BaseException:
             for index in list(self._indices.values()):
-                index.forget()
+                index.clear_cache()
             raise
 
     def find(self, name: str) -> Index | None:
-        """The index of this name."""
+        """Return the index with this name, or None."""
         with self._database.lock:
             return self._indices.get(name)
 
     def get(self, name: str) -> Index:
-        """The index of this name; refuses with 404."""
-        found = self.find(name)
-        if found is None:
+        """Return the index with this name; refuses with 404 if it does not exist."""
+        index = self.find(name)
+        if index is None:
             raise index_not_found(name)
-        return found
+        return index
 
     def create(self, name: str, settings: Json, mapping: Mapping) -> Index:
-        """Make an index; refuses a name that is taken."""
+        """Create an index; refuses the name of an existing index."""
         with self.transaction():
-            if (there := self._indices.get(name)) is not None:
-                reason = f"index [{name}/{there.uuid}] already exists"
+            if (existing := self._indices.get(name)) is not None:
+                reason = f"index [{name}/{existing.uuid}] already exists"
                 refused = RefusedError(400, "resource_already_exists_exception", reason)
-                refused.details.update(index_uuid=there.uuid, index=name)
+                refused.details.update(index_uuid=existing.uuid, index=name)
                 raise refused
             uid, created = uuid.uuid4().hex[:22], int(time.time() * 1000)
             number = self._database.insert(
@@ -92,7 +92,7 @@ class Storage:
         return index
 
     def drop(self, name: str) -> None:
-        """Delete an index; refuses with 404."""
+        """Delete an index; refuses with 404 if it does not exist."""
         with self.transaction():
             index = self.get(name)
             for table in TABLES:
@@ -102,11 +102,13 @@ class Storage:
             del self._indices[name]
 
     def endpoints(self) -> list[tuple[str, Json]]:
-        """The endpoints that were made: their ids, and their definitions as they were put."""
-        return [(name, orjson.loads(each)) for name, each in self._database.rows("SELECT id, definition FROM endpoints")]
+        """Return the ids of the created endpoints, and their definitions as sent."""
+        return [
+            (name, orjson.loads(definition)) for name, definition in self._database.rows("SELECT id, definition FROM endpoints")
+        ]
 
     def keep_endpoint(self, name: str, definition: Json | None) -> None:
-        """Keep an endpoint, or with None forget it."""
+        """Store an endpoint; with None as definition, delete it."""
         if definition is None:
             self._database.rows("DELETE FROM endpoints WHERE id = ?", (name,))
         else:

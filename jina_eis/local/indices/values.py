@@ -1,4 +1,4 @@
-"""Single values of documents and queries, read as a type of field reads them, and brought into a form that compares.
+"""Single values of documents and queries: parses them by field type into comparable values.
 
 Knows types and their errors; must not know mappings, documents or queries.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from ..refusals import RefusedError, illegal_argument, not_done
 
-__all__ = ["DATE_FORMATS", "NUMBERS", "Value", "as_list", "looks_like_date", "read_value", "shown"]
+__all__ = ["DATE_FORMATS", "NUMBERS", "Value", "as_list", "format_value", "looks_like_date", "read_value"]
 
 Value = str | int | float
 
@@ -29,35 +29,35 @@ DATE = re.compile(
 
 
 def read_value(kind: str, value: Any) -> Value:
-    """What is indexed, or looked for, of a value; a date becomes its milliseconds."""
+    """Return the indexed form of a value; a date becomes milliseconds since the epoch."""
     return READERS[kind](kind, value)
 
 
 def as_list(value: Any) -> list[Any]:
-    """What may be a list or one of its elements."""
+    """Return a list as it is, a single value in a list, and None as an empty list."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def shown(value: Any) -> str:
-    """A value as the errors show it."""
+def format_value(value: Any) -> str:
+    """Return a value as JSON and error messages write it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def looks_like_date(text: str) -> bool:
-    """Whether a new field with this text becomes a date."""
+    """Return whether a new field with this text becomes a date."""
     return not text.isdigit() and DATE.fullmatch(text) is not None
 
 
-def number_format(value: Any) -> RefusedError:
+def number_format_error(value: Any) -> RefusedError:
     return RefusedError(400, "number_format_exception", f'For input string: "{value}"')
 
 
 def read_text(kind: str, value: Any) -> Value:
-    return shown(value) if not isinstance(value, str) else value
+    return format_value(value) if not isinstance(value, str) else value
 
 
 def read_boolean(kind: str, value: Any) -> Value:
-    text = shown(value)
+    text = format_value(value)
     if text not in ("true", "false", ""):
         raise illegal_argument(f"Failed to parse value [{text}] as only [true] or [false] are allowed.")
     return "true" if text == "true" else "false"
@@ -65,7 +65,9 @@ def read_boolean(kind: str, value: Any) -> Value:
 
 def read_number(kind: str, value: Any) -> Value:
     if isinstance(value, bool):
-        raise illegal_argument(f"Current token (VALUE_{shown(value).upper()}) not numeric, can not use numeric value accessors")
+        raise illegal_argument(
+            f"Current token (VALUE_{format_value(value).upper()}) not numeric, can not use numeric value accessors"
+        )
     try:
         number = float(value)
         if kind in FRACTIONS:
@@ -75,7 +77,7 @@ def read_number(kind: str, value: Any) -> Value:
             return number
         whole = value if isinstance(value, int) else int(value) if re.fullmatch(r"[+-]?\d+", str(value)) else int(number)
     except (TypeError, ValueError, OverflowError) as error:
-        raise number_format(value) from error
+        raise number_format_error(value) from error
     if not -(1 << BITS[kind] - 1) <= whole < 1 << BITS[kind] - 1:
         raise illegal_argument(f"Value [{value}] is out of range for {'an' if kind == 'integer' else 'a'} {kind}")
     return whole
@@ -93,14 +95,14 @@ def read_date(kind: str, value: Any) -> Value:
     if match is not None:
         year, month, day, hour, minute, second, fraction, zone = match.groups()
         offset = "+0000" if zone in (None, "Z") else zone.replace(":", "").ljust(5, "0")
-        written = f"{year}{month or '01'}{day or '01'}{hour or '00'}{minute or '00'}{second or '00'}{offset}"
+        padded = f"{year}{month or '01'}{day or '01'}{hour or '00'}{minute or '00'}{second or '00'}{offset}"
         try:
-            when = datetime.strptime(written, "%Y%m%d%H%M%S%z")
+            when = datetime.strptime(padded, "%Y%m%d%H%M%S%z")
         except ValueError:
             pass
         else:
-            since = when - datetime(1970, 1, 1, tzinfo=timezone.utc)
-            return (since.days * 86_400 + since.seconds) * 1000 + int((fraction or "0").ljust(3, "0")[:3])
+            elapsed = when - datetime(1970, 1, 1, tzinfo=timezone.utc)
+            return (elapsed.days * 86_400 + elapsed.seconds) * 1000 + int((fraction or "0").ljust(3, "0")[:3])
     raise illegal_argument(f"failed to parse date field [{text}] with format [strict_date_optional_time||epoch_millis]")
 
 

@@ -1,8 +1,8 @@
 """Queries, retrievers, scores and highlights over one index.
 
-This room knows `indices` and `inference`. It does not know HTTP, and it does not write.
+This room may import `indices` and `inference`. It knows nothing of HTTP and never writes to an index.
 """
 
-from .search import SHARDS, matching, search_index
+from .search import SHARDS, matching_documents, search_index
 
-__all__ = ["SHARDS", "matching", "search_index"]
+__all__ = ["SHARDS", "matching_documents", "search_index"]

@@ -1,6 +1,6 @@
-"""What the parts of a search share: the index, inference, and what highlighting needs to know afterwards.
+"""Shared parts of a search: the index, inference, the terms to highlight, and checks of request bodies.
 
-Knows how bodies are checked for what is not understood; must not know any query or retriever.
+Must not know any query or retriever.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from ..indices import Field, Index, InnerInference
 from ..inference import Array
 from ..refusals import Json, RefusedError, ShardError, not_done, parsing_exception
 
-__all__ = ["Context", "Scores", "as_number", "check_keys", "plain", "query_failed", "single", "weighted"]
+__all__ = ["Context", "Scores", "as_number", "check_keys", "parse_weighted_field", "query_failed", "scalar", "single_field"]
 
-Scores = dict[int, float]  # of documents that match
+Scores = dict[int, float]  # by document number
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class Context:
 
     Attributes:
         index: The index.
-        inference: Embeds queries, and reranks.
-        evaluate: Scores what a query matches.
-        size: How many hits are wanted; semantic queries look for no more.
-        within: The only documents that semantic queries may find, if a filter around them says so.
-        words: What was looked for in fields of text.
-        vectors: What was looked for in semantic fields.
+        inference: Embeds queries and reranks hits.
+        evaluate: Returns the scores of the documents that a query matches.
+        size: Number of hits to return; semantic queries retrieve no more.
+        within: Documents to which an enclosing filter limits semantic queries; None without a filter.
+        words: Query terms by text field, for highlighting.
+        vectors: Query vectors by semantic field, for highlighting.
     """
 
     index: Index
@@ -41,44 +41,49 @@ class Context:
     vectors: dict[str, list[Array]] = field(default_factory=dict)
 
     def field(self, path: str) -> Field | None:
-        """The field of this name; an object is none."""
-        found = self.index.mapping.fields.get(path)
-        return None if found is None or found.kind == "object" else found
+        """Return the field at this path; None if it does not exist or is an object."""
+        field = self.index.mapping.fields.get(path)
+        return None if field is None or field.kind == "object" else field
 
-    def matching(self, filters: Sequence[Any]) -> set[int] | None:
-        """The documents that match all of these queries; None without any."""
-        found: set[int] | None = None
-        for each in filters:
-            docs = set(self.evaluate(each, self))
-            found = docs if found is None else found & docs
-        return found
+    def matching_all(self, queries: Sequence[Any]) -> set[int] | None:
+        """Return the documents that match all queries; None without queries."""
+        matched: set[int] | None = None
+        for query in queries:
+            docs = set(self.evaluate(query, self))
+            matched = docs if matched is None else matched & docs
+        return matched
 
 
-def check_keys(name: str, body: Any, known: Collection[str], elsewhere: Collection[str] = (), need: Sequence[str] = ()) -> Json:
-    """The body of a query or retriever, if it holds nothing that is not understood.
+def check_keys(
+    name: str, body: Any, known: Collection[str], unsupported: Collection[str] = (), required: Sequence[str] = ()
+) -> Json:
+    """Return the body of a query or retriever after checking its keys.
 
     Args:
-        name: The query or retriever.
+        name: Name of the query or retriever.
         body: Its body.
-        known: What is understood.
-        elsewhere: What Elasticsearch understands, and the local EIS does not do.
-        need: What must be there.
+        known: Supported keys.
+        unsupported: Keys that Elasticsearch supports and the local EIS does not.
+        required: Keys that the body must have.
     """
     if not isinstance(body, dict):
         raise parsing_exception(f"[{name}] query malformed, no start_object after query name")
     for key in body:
-        if key in elsewhere or (key == "_name" and key not in known):
+        if key in unsupported or (key == "_name" and key not in known):
             raise not_done(f"{name}.{key}")
         if key not in known:
             raise parsing_exception(f"[{name}] unknown field [{key}]")
-    for key in need:
+    for key in required:
         if key not in body:
             raise RefusedError(400, "illegal_argument_exception", f"Required [{key}] in [{name}]")
     return body
 
 
-def single(name: str, body: Any, short: str | None) -> tuple[str, Json]:
-    """The field of a query and its options; a value may stand in for `{short: value}`, and `boost` beside the field."""
+def single_field(name: str, body: Any, short: str | None) -> tuple[str, Json]:
+    """Return the field of a query and its options.
+
+    A bare value is short for `{short: value}`; `boost` may be next to the field or inside its options.
+    """
     if not isinstance(body, dict):
         raise parsing_exception(f"[{name}] query malformed, no start_object after query name")
     options = {key: value for key, value in body.items() if key in ("boost", "_name")}
@@ -93,24 +98,24 @@ def single(name: str, body: Any, short: str | None) -> tuple[str, Json]:
     return fields[0], options | (value if isinstance(value, dict) else {short or name: value})
 
 
-def plain(name: str, value: Any) -> Any:
-    """What a query compares with, which must be a text, a number or a boolean."""
+def scalar(name: str, value: Any) -> Any:
+    """Return the value of a query after checking that it is a string, a number or a boolean."""
     if not isinstance(value, str | int | float | bool):
         raise parsing_exception(f"[{name}] query needs a text, a number or a boolean, got [{value}]")
     return value
 
 
-def weighted(given: Any) -> tuple[str, float]:
-    """A field of several, and what it weighs: `title^3`."""
-    path, mark, weight = str(given).partition("^")
+def parse_weighted_field(text: Any) -> tuple[str, float]:
+    """Return the path and weight of a field such as `title^3`; the weight defaults to 1."""
+    path, caret, weight = str(text).partition("^")
     try:
-        return path, float(weight) if mark else 1.0
+        return path, float(weight) if caret else 1.0
     except ValueError:
-        raise parsing_exception(f"[{given}] must be a field, or a field and its weight such as [{path}^2]") from None
+        raise parsing_exception(f"[{text}] must be a field, or a field and its weight such as [{path}^2]") from None
 
 
 def as_number(body: Mapping[str, Any], name: str, default: float) -> float:
-    """A number of a body."""
+    """Return a numeric option of a body."""
     value = body.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise parsing_exception(f"[{name}] must be a number, got [{value}]")
@@ -118,7 +123,7 @@ def as_number(body: Mapping[str, Any], name: str, default: float) -> float:
 
 
 def query_failed(context: Context, reason: str, kind: str = "illegal_argument_exception") -> ShardError:
-    """A query that its field does not take."""
-    failed = ShardError(400, "query_shard_exception", f"failed to create query: {reason}", RefusedError(400, kind, reason))
-    failed.details.update(index_uuid=context.index.uuid, index=context.index.name)
-    return failed
+    """Return the error for a query that its field does not support."""
+    error = ShardError(400, "query_shard_exception", f"failed to create query: {reason}", RefusedError(400, kind, reason))
+    error.details.update(index_uuid=context.index.uuid, index=context.index.name)
+    return error

@@ -1,6 +1,6 @@
-"""Why a hit was found: its best passages for a semantic field, and its sentences with the words that were looked for.
+"""Highlights of a hit: its best passages for a semantic field, and its sentences with the query terms for a text field.
 
-Knows passages, words and where they stand; must not know queries or retrievers.
+Knows passages, words and their positions; must not know queries or retrievers.
 """
 
 from __future__ import annotations
@@ -10,14 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from ..indices import SEMANTIC, SENTENCE, Field, Stored, score, values_of, words
+from ..indices import SEMANTIC, SENTENCE, Field, StoredDocument, score, values_of, words
 from ..refusals import Json, illegal_argument, not_done, parsing_exception
 from .context import Context, check_keys
 
 __all__ = ["check_highlight", "highlights"]
 
 OPTIONS = {"type", "number_of_fragments", "fragment_size", "order", "pre_tags", "post_tags", "highlight_query", "no_match_size"}
-NOT_DONE = {"boundary_chars", "boundary_max_scan", "boundary_scanner", "boundary_scanner_locale", "encoder", "force_source"} | {
+UNSUPPORTED = {
+    "boundary_chars",
+    "boundary_max_scan",
+    "boundary_scanner",
+    "boundary_scanner_locale",
+    "encoder",
+    "force_source",
+} | {
     "fragmenter",
     "fragment_offset",
     "matched_fields",
@@ -31,20 +38,20 @@ NOT_DONE = {"boundary_chars", "boundary_max_scan", "boundary_scanner", "boundary
 FRAGMENTS, FRAGMENT_SIZE = 5, 100
 
 
-def check_highlight(given: Any) -> dict[str, Json]:
-    """The fields to highlight, with their options."""
-    check_keys("highlight", given, {"fields", *OPTIONS}, NOT_DONE, need=["fields"])
-    shared = {name: value for name, value in given.items() if name != "fields"}
-    fields = given["fields"]
-    if isinstance(fields, list) and all(isinstance(each, dict) for each in fields):
-        fields = {name: options for each in fields for name, options in each.items()}
+def check_highlight(body: Any) -> dict[str, Json]:
+    """Return the fields to highlight with their checked options."""
+    check_keys("highlight", body, {"fields", *OPTIONS}, UNSUPPORTED, required=["fields"])
+    shared = {name: value for name, value in body.items() if name != "fields"}
+    fields = body["fields"]
+    if isinstance(fields, list) and all(isinstance(entry, dict) for entry in fields):
+        fields = {name: options for entry in fields for name, options in entry.items()}
     if not isinstance(fields, dict):
         raise parsing_exception("[highlight] [fields] must be an object, or an array of objects")
     checked = {}
     for path, options in fields.items():
         if "*" in path:
             raise not_done(f"highlight on fields [{path}]")
-        checked[path] = shared | check_keys("highlight_field", options, OPTIONS, NOT_DONE)
+        checked[path] = shared | check_keys("highlight_field", options, OPTIONS, UNSUPPORTED)
         for name in ("number_of_fragments", "fragment_size"):
             if type(checked[path].get(name, 0)) is not int or checked[path].get(name, 0) < 0:
                 raise illegal_argument(f"[{name}] must be a number of 0 or more, got [{checked[path][name]}]")
@@ -54,13 +61,13 @@ def check_highlight(given: Any) -> dict[str, Json]:
         if checked[path].get("no_match_size"):
             raise not_done("highlight.no_match_size")
         if checked[path].get("highlight_query", {"match_all": {}}) != {"match_all": {}}:
-            raise not_done("highlight_query, but for match_all")
+            raise not_done("highlight_query other than match_all")
     return checked
 
 
-def highlights(context: Context, hit: Stored, fields: dict[str, Json]) -> dict[str, list[str]]:
-    """The fragments of a hit, by field; fields without any are left out."""
-    found = {}
+def highlights(context: Context, hit: StoredDocument, fields: dict[str, Json]) -> dict[str, list[str]]:
+    """Return the fragments of a hit by field, without the fields that have none."""
+    fragments_by_field = {}
     for path, options in fields.items():
         field = context.field(path)
         if field is None:
@@ -70,64 +77,66 @@ def highlights(context: Context, hit: Stored, fields: dict[str, Json]) -> dict[s
             raise illegal_argument(f"Highlighter [{kind}] does not support fields of type [{field.kind}], as [{path}] is")
         if kind not in ("semantic", "unified"):
             raise not_done(f"highlighter [{kind}]")
-        fragments = passages(context, hit, field, options) if kind == "semantic" else marked(context, hit, field, options)
+        fragments = (
+            best_passages(context, hit, field, options) if kind == "semantic" else tagged_pieces(context, hit, field, options)
+        )
         if fragments:
-            found[path] = fragments
-    return found
+            fragments_by_field[path] = fragments
+    return fragments_by_field
 
 
-def passages(context: Context, hit: Stored, field: Field, options: Json) -> list[str]:
-    """The passages that are nearest to the query; in the order of the document unless by score."""
-    there = context.index.passages(field.path, hit.doc)
+def best_passages(context: Context, hit: StoredDocument, field: Field, options: Json) -> list[str]:
+    """Return the passages nearest to the query, in document order unless the options ask for score order."""
+    passages = context.index.passages(field.path, hit.doc)
     number = options.get("number_of_fragments", FRAGMENTS)
     if "highlight_query" in options:
-        return [each.text or "" for each in there[:number]]
+        return [passage.text or "" for passage in passages[:number]]
     vectors = context.vectors.get(field.path)
-    if not vectors or not there:
+    if not vectors or not passages:
         return []
-    rows = np.stack([each.vector for each in there])
+    rows = np.stack([passage.vector for passage in passages])
     norms = np.linalg.norm(rows, axis=1)
     scores = np.stack([score(rows, norms, vector, field.similarity) for vector in vectors]).max(axis=0)
     best = np.argsort(-scores, kind="stable")[:number].tolist()
-    return [there[place].text or "" for place in (best if options.get("order") == "score" else sorted(best))]
+    return [passages[position].text or "" for position in (best if options.get("order") == "score" else sorted(best))]
 
 
-def marked(context: Context, hit: Stored, field: Field, options: Json) -> list[str]:
-    """Pieces of a text, with the words that were looked for between tags."""
-    wanted = context.words.get(field.path, set())
+def tagged_pieces(context: Context, hit: StoredDocument, field: Field, options: Json) -> list[str]:
+    """Return the pieces of a text that contain query terms, with the terms between tags."""
+    query_terms = context.words.get(field.path, set())
     number = options.get("number_of_fragments", FRAGMENTS)
     before, after = options.get("pre_tags", ["<em>"])[0], options.get("post_tags", ["</em>"])[0]
-    found = []
+    tagged = []  # pairs: number of query terms, tagged piece
     for value in values_of(context.index.mapping, hit.source, field.path):
         text = str(value)
-        for piece in pieces(text, options.get("fragment_size", FRAGMENT_SIZE)) if number else [text]:
-            spans = [(word.start, word.end) for word in words(piece) if word.term in wanted]
+        for piece in split_sentences(text, options.get("fragment_size", FRAGMENT_SIZE)) if number else [text]:
+            spans = [(word.start, word.end) for word in words(piece) if word.term in query_terms]
             if spans:
-                found.append((len(spans), tagged(piece, spans, before, after)))
+                tagged.append((len(spans), add_tags(piece, spans, before, after)))
     if not number:
-        return [text for _, text in found]
-    best = sorted(range(len(found)), key=lambda place: -found[place][0])[:number]
-    return [found[place][1] for place in (best if options.get("order") == "score" else sorted(best))]
+        return [text for _, text in tagged]
+    best = sorted(range(len(tagged)), key=lambda position: -tagged[position][0])[:number]
+    return [tagged[position][1] for position in (best if options.get("order") == "score" else sorted(best))]
 
 
-def pieces(text: str, size: int) -> list[str]:
-    """The sentences of a text, cut where they are too long."""
-    found = []
+def split_sentences(text: str, size: int) -> list[str]:
+    """Split a text into sentences, and cut sentences longer than `size` at the next space; 0 cuts none."""
+    pieces = []
     for sentence in SENTENCE.findall(text):
-        left = sentence.strip()
-        while size and len(left) > size:
-            space = re.compile(r"\s").search(left, size)
+        rest = sentence.strip()
+        while size and len(rest) > size:
+            space = re.compile(r"\s").search(rest, size)
             if space is None:
                 break
-            found.append(left[: space.start()])
-            left = left[space.end() :]
-        found.append(left)
-    return [each for each in found if each]
+            pieces.append(rest[: space.start()])
+            rest = rest[space.end() :]
+        pieces.append(rest)
+    return [piece for piece in pieces if piece]
 
 
-def tagged(text: str, spans: list[tuple[int, int]], before: str, after: str) -> str:
-    shown, place = "", 0
+def add_tags(text: str, spans: list[tuple[int, int]], before: str, after: str) -> str:
+    result, position = "", 0
     for start, end in spans:
-        shown += text[place:start] + before + text[start:end] + after
-        place = end
-    return shown + text[place:]
+        result += text[position:start] + before + text[start:end] + after
+        position = end
+    return result + text[position:]

@@ -1,7 +1,7 @@
-"""Queries for words and exact values, scored as Elasticsearch scores them.
+"""Queries for words and exact values, scored as in Elasticsearch.
 
-BM25 takes a field's length as it is; Elasticsearch keeps it in a byte, which is exact up to 40 words and rounds longer ones.
-Knows fields and their values; must not know vectors, nor queries made of queries.
+BM25 uses the exact length of a field. Elasticsearch stores the length in one byte: exact up to 40 words, rounded above.
+Knows fields and their values; must not know vectors or compound queries.
 """
 
 from __future__ import annotations
@@ -14,50 +14,50 @@ from typing import Any
 
 from ..indices import NUMBERS, SEMANTIC, Field, Value, as_list, read_value, terms
 from ..refusals import Json, RefusedError, ShardError, not_done
-from .context import Context, Scores, as_number, check_keys, plain, query_failed, single
+from .context import Context, Scores, as_number, check_keys, query_failed, scalar, single_field
 
-__all__ = ["exists", "ids", "joined", "match_phrase", "match_words", "needed", "prefix", "range_", "term", "terms_"]
+__all__ = ["best_scores", "exists", "ids", "match_phrase", "match_words", "minimum_matches", "prefix", "range_", "term", "terms_"]
 
 K1, B = 1.2, 0.75
 OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-# Of `match` and its kin.
+# Options of `match` and `multi_match`.
 WORD_OPTIONS = {"query", "operator", "boost", "minimum_should_match", "analyzer", "zero_terms_query", "lenient"}
-WORD_OPTIONS_NOT_DONE = {"fuzziness", "fuzzy_rewrite", "fuzzy_transpositions", "max_expansions", "prefix_length"} | {
+UNSUPPORTED_WORD_OPTIONS = {"fuzziness", "fuzzy_rewrite", "fuzzy_transpositions", "max_expansions", "prefix_length"} | {
     "auto_generate_synonyms_phrase_query",
     "cutoff_frequency",
 }
 
 
 def match_words(context: Context, path: str, options: Json) -> Scores:
-    """`match` on a field that is not semantic: its words, or its exact value."""
+    """Evaluate `match` on a field that is not semantic, by its words or by its exact value."""
     field = context.field(path)
     if field is None:
         return {}
     boost = as_number(options, "boost", 1.0)
     if field.kind != "text":
         try:
-            return scaled(exact(context, field, options["query"]), boost)
+            return multiply(value_scores(context, field, options["query"]), boost)
         except ShardError:
             if options.get("lenient"):
                 return {}
             raise
     check_analyzer(options)
-    wanted = Counter(terms(str(read_value("text", options["query"]))))
-    if not wanted:
-        everything = options.get("zero_terms_query", "none") == "all"
-        return dict.fromkeys(context.index.all_docs(), boost) if everything else {}
-    note_words(context, field, wanted)
-    found = [scaled(with_term(context, field, each), boost * times) for each, times in wanted.items()]
-    every = str(options.get("operator", "or")).lower() == "and"
-    least = len(found) if every else needed(options.get("minimum_should_match", 1), len(found))
-    counts = Counter(doc for scores in found for doc in scores)
-    return {doc: sum(scores.get(doc, 0.0) for scores in found) for doc in sorted(counts) if counts[doc] >= least}
+    query_terms = Counter(terms(str(read_value("text", options["query"]))))
+    if not query_terms:
+        matches_all = options.get("zero_terms_query", "none") == "all"
+        return dict.fromkeys(context.index.all_docs(), boost) if matches_all else {}
+    note_terms(context, field, query_terms)
+    by_term = [multiply(term_scores(context, field, word), boost * times) for word, times in query_terms.items()]
+    all_required = str(options.get("operator", "or")).lower() == "and"
+    minimum = len(by_term) if all_required else minimum_matches(options.get("minimum_should_match", 1), len(by_term))
+    counts = Counter(doc for scores in by_term for doc in scores)
+    return {doc: sum(scores.get(doc, 0.0) for scores in by_term) for doc in sorted(counts) if counts[doc] >= minimum}
 
 
 def match_phrase(context: Context, body: Any) -> Scores:
-    """`match_phrase`: words side by side."""
-    path, options = single("match_phrase", body, "query")
-    check_keys("match_phrase", options, {"query", "boost", "slop", "analyzer"}, {"zero_terms_query"}, need=["query"])
+    """Evaluate `match_phrase`: consecutive words."""
+    path, options = single_field("match_phrase", body, "query")
+    check_keys("match_phrase", options, {"query", "boost", "slop", "analyzer"}, {"zero_terms_query"}, required=["query"])
     if options.get("slop"):
         raise not_done("match_phrase.slop")
     field = context.field(path)
@@ -65,105 +65,108 @@ def match_phrase(context: Context, body: Any) -> Scores:
         return match_words(context, path, options)
     check_analyzer(options)
     check_indexed(context, field)
-    phrase = terms(str(read_value("text", plain("match_phrase", options["query"]))))
+    phrase = terms(str(read_value("text", scalar("match_phrase", options["query"]))))
     if not phrase:
         return {}
-    note_words(context, field, phrase)
+    note_terms(context, field, phrase)
     starts: set[tuple[int, int]] | None = None
-    for offset, each in enumerate(phrase):
-        here = {(doc, position - offset) for doc, position in context.index.positions(path, each)}
-        starts = here if starts is None else starts & here
+    for offset, word in enumerate(phrase):
+        word_starts = {(doc, position - offset) for doc, position in context.index.positions(path, word)}
+        starts = word_starts if starts is None else starts & word_starts
     times = Counter(doc for doc, _ in starts or ())
-    lengths = {doc: length for each in set(phrase) for doc, _, length in context.index.occurrences(path, each)}
-    docs, words = context.index.text_statistics(path)
-    idf = sum(rarity(docs, len(context.index.occurrences(path, each))) for each in phrase)
+    lengths = {doc: length for word in set(phrase) for doc, _, length in context.index.occurrences(path, word)}
+    doc_count, word_count = context.index.text_statistics(path)
+    idf = sum(inverse_document_frequency(doc_count, len(context.index.occurrences(path, word))) for word in phrase)
     boost = as_number(options, "boost", 1.0)
-    k1, b = parameters(context, field)
-    return {doc: boost * idf * (k1 + 1) * saturation(times[doc], lengths[doc], words / docs, k1, b) for doc in sorted(times)}
+    k1, b = bm25_parameters(context, field)
+    return {
+        doc: boost * idf * (k1 + 1) * term_frequency(times[doc], lengths[doc], word_count / doc_count, k1, b)
+        for doc in sorted(times)
+    }
 
 
 def term(context: Context, body: Any) -> Scores:
-    """`term`: just this value."""
-    path, options = single("term", body, "value")
-    check_keys("term", options, {"value", "boost"}, {"case_insensitive"}, need=["value"])
-    return scaled(one_term(context, path, plain("term", options["value"])), as_number(options, "boost", 1.0))
+    """Evaluate `term`: an exact value."""
+    path, options = single_field("term", body, "value")
+    check_keys("term", options, {"value", "boost"}, {"case_insensitive"}, required=["value"])
+    return multiply(exact_scores(context, path, scalar("term", options["value"])), as_number(options, "boost", 1.0))
 
 
-def one_term(context: Context, path: str, value: Any) -> Scores:
+def exact_scores(context: Context, path: str, value: Any) -> Scores:
     if path == "_id":
         return dict.fromkeys(context.index.with_id([str(value)]), 1.0)
-    field = known_field(context, path)
+    field = exact_field(context, path)
     if field is None:
         return {}
     if field.kind != "text":
-        return exact(context, field, value)
-    note_words(context, field, [str(value)])
-    return with_term(context, field, str(value))
+        return value_scores(context, field, value)
+    note_terms(context, field, [str(value)])
+    return term_scores(context, field, str(value))
 
 
 def terms_(context: Context, body: Any) -> Scores:
-    """`terms`: any of these values."""
-    path, options = single("terms", body, "value")
+    """Evaluate `terms`: any of several exact values."""
+    path, options = single_field("terms", body, "value")
     if list(options.keys() - {"boost"}) != ["value"] or not isinstance(options["value"], list):
-        raise not_done("terms with a lookup" if "value" not in options else "[terms] query with a value that is no array")
-    found = [one_term(context, path, plain("terms", value)) for value in options["value"]]
-    return dict.fromkeys(sorted({doc for each in found for doc in each}), as_number(options, "boost", 1.0))
+        raise not_done("terms with a lookup" if "value" not in options else "[terms] query with a value that is not an array")
+    by_value = [exact_scores(context, path, scalar("terms", value)) for value in options["value"]]
+    return dict.fromkeys(sorted({doc for scores in by_value for doc in scores}), as_number(options, "boost", 1.0))
 
 
 def range_(context: Context, body: Any) -> Scores:
-    """`range`: values within bounds."""
-    path, options = single("range", body, None)
+    """Evaluate `range`: values within bounds."""
+    path, options = single_field("range", body, None)
     known = {*OPERATORS, "boost"}
     check_keys("range", options, known, {"format", "time_zone", "relation", "from", "to", "include_lower", "include_upper"})
-    field = known_field(context, path)
+    field = exact_field(context, path)
     if field is None:
         return {}
     if field.kind == "text":
         raise not_done(f"range on field [{path}] of type [text]")
-    given = [(OPERATORS[name], value) for name, value in options.items() if name in OPERATORS and value is not None]
-    bounds = [(operator, read_bound(context, field, plain("range", value))) for operator, value in given]
+    limits = [(OPERATORS[name], value) for name, value in options.items() if name in OPERATORS and value is not None]
+    bounds = [(operator, read_bound(context, field, scalar("range", value))) for operator, value in limits]
     return dict.fromkeys(sorted(context.index.between(path, bounds)), as_number(options, "boost", 1.0))
 
 
 def read_bound(context: Context, field: Field, value: Any) -> Value:
-    # A bound may lie between the whole numbers of its field.
+    # A bound of an integer field may have a fraction.
     if field.kind in NUMBERS and isinstance(value, float):
         return value
-    return read(context, field, value)
+    return read_query_value(context, field, value)
 
 
 def exists(context: Context, body: Any) -> Scores:
-    """`exists`: any value."""
-    check_keys("exists", body, {"field", "boost"}, need=["field"])
+    """Evaluate `exists`: any value."""
+    check_keys("exists", body, {"field", "boost"}, required=["field"])
     path, fields = str(body["field"]), context.index.mapping.fields
-    inner = [each for each in fields if each == path or each.startswith(f"{path}.")]
-    docs = {doc for each in inner for doc in context.index.with_field(each)}
+    paths = [name for name in fields if name == path or name.startswith(f"{path}.")]
+    docs = {doc for name in paths for doc in context.index.with_field(name)}
     return dict.fromkeys(sorted(docs), as_number(body, "boost", 1.0))
 
 
 def ids(context: Context, body: Any) -> Scores:
-    """`ids`: documents by their ids."""
-    check_keys("ids", body, {"values", "boost"}, need=["values"])
+    """Evaluate `ids`: documents by id."""
+    check_keys("ids", body, {"values", "boost"}, required=["values"])
     docs = context.index.with_id([str(value) for value in as_list(body["values"])])
     return dict.fromkeys(sorted(docs), as_number(body, "boost", 1.0))
 
 
 def prefix(context: Context, body: Any) -> Scores:
-    """`prefix`: keywords that begin so."""
-    path, options = single("prefix", body, "value")
-    check_keys("prefix", options, {"value", "boost"}, {"case_insensitive", "rewrite"}, need=["value"])
-    field = known_field(context, path)
+    """Evaluate `prefix`: keywords by their first characters."""
+    path, options = single_field("prefix", body, "value")
+    check_keys("prefix", options, {"value", "boost"}, {"case_insensitive", "rewrite"}, required=["value"])
+    field = exact_field(context, path)
     if field is None:
         return {}
     if field.kind != "keyword":
         raise not_done(f"prefix on field [{path}] of type [{field.kind}]")
-    start = str(plain("prefix", options["value"]))
+    start = str(scalar("prefix", options["value"]))
     docs = context.index.between(path, [(">=", start), ("<", start + "\U0010ffff")])
     return dict.fromkeys(sorted(docs), as_number(options, "boost", 1.0))
 
 
-def known_field(context: Context, path: str) -> Field | None:
-    """The field, if it has values that can be looked up one by one."""
+def exact_field(context: Context, path: str) -> Field | None:
+    """Return the field at this path after checking that it supports queries for exact values."""
     if path.startswith("_") and path not in context.index.mapping.fields:
         raise not_done(f"a query on [{path}]")
     field = context.field(path)
@@ -172,7 +175,7 @@ def known_field(context: Context, path: str) -> Field | None:
     return field
 
 
-def read(context: Context, field: Field, value: Any) -> Value:
+def read_query_value(context: Context, field: Field, value: Any) -> Value:
     try:
         return read_value(field.kind, value)
     except RefusedError as refused:
@@ -181,45 +184,45 @@ def read(context: Context, field: Field, value: Any) -> Value:
         raise query_failed(context, refused.reason, refused.kind) from refused
 
 
-def exact(context: Context, field: Field, value: Any) -> Scores:
-    """The documents with a value; a number scores 1, anything else as a rare word does."""
-    known_field(context, field.path)
-    wanted = read(context, field, value)
-    docs = context.index.with_value(field.path, wanted)
+def value_scores(context: Context, field: Field, value: Any) -> Scores:
+    """Score the documents with a value: 1 for numbers and dates, otherwise BM25 as for a word."""
+    exact_field(context, field.path)
+    indexed = read_query_value(context, field, value)
+    docs = context.index.with_value(field.path, indexed)
     if not docs or field.kind in NUMBERS or field.kind == "date":
         return dict.fromkeys(sorted(docs), 1.0)
-    having, values = context.index.value_statistics(field.path)
-    # Without lengths of fields, Elasticsearch takes each for 1.
-    score = rarity(having, len(docs)) * (K1 + 1) * saturation(1, 1, values / having, K1, B)
+    doc_count, value_count = context.index.value_statistics(field.path)
+    # These fields have no stored length; Elasticsearch takes it as 1.
+    score = inverse_document_frequency(doc_count, len(docs)) * (K1 + 1) * term_frequency(1, 1, value_count / doc_count, K1, B)
     return dict.fromkeys(sorted(docs), score)
 
 
-def with_term(context: Context, field: Field, word: str) -> Scores:
-    """BM25 of one word."""
+def term_scores(context: Context, field: Field, word: str) -> Scores:
+    """BM25 scores of one word."""
     check_indexed(context, field)
-    found = context.index.occurrences(field.path, word)
-    if not found:
+    occurrences = context.index.occurrences(field.path, word)
+    if not occurrences:
         return {}
-    docs, words = context.index.text_statistics(field.path)
-    k1, b = parameters(context, field)
-    weight = (k1 + 1) * rarity(docs, len(found))
-    return {doc: weight * saturation(times, length, words / docs, k1, b) for doc, times, length in found}
+    doc_count, word_count = context.index.text_statistics(field.path)
+    k1, b = bm25_parameters(context, field)
+    weight = (k1 + 1) * inverse_document_frequency(doc_count, len(occurrences))
+    return {doc: weight * term_frequency(times, length, word_count / doc_count, k1, b) for doc, times, length in occurrences}
 
 
-def rarity(docs: int, found: int) -> float:
-    """Inverse document frequency."""
-    return math.log(1 + (docs - found + 0.5) / (found + 0.5))
+def inverse_document_frequency(docs: int, matching: int) -> float:
+    """BM25 weight of a word that `matching` of the documents contain."""
+    return math.log(1 + (docs - matching + 0.5) / (matching + 0.5))
 
 
-def saturation(times: float, length: int, mean_length: float, k1: float, b: float) -> float:
-    """How much an occurrence counts, the less the more there are and the longer the field is."""
+def term_frequency(times: float, length: int, mean_length: float, k1: float, b: float) -> float:
+    """BM25 term frequency: saturates with the number of occurrences, and decreases with the length of the field."""
     return times / (times + k1 * (1 - b + b * length / mean_length))
 
 
-def parameters(context: Context, field: Field) -> tuple[float, float]:
-    """k1 and b, which the settings of the index may have for the field's similarity."""
-    given = context.index.settings.get("similarity", {}).get(field.settings.get("similarity"), {})
-    return float(given.get("k1", K1)), float(given.get("b", B))
+def bm25_parameters(context: Context, field: Field) -> tuple[float, float]:
+    """Return k1 and b, from the similarity that the index settings define for the field or the defaults."""
+    similarity = context.index.settings.get("similarity", {}).get(field.settings.get("similarity"), {})
+    return float(similarity.get("k1", K1)), float(similarity.get("b", B))
 
 
 def check_indexed(context: Context, field: Field) -> None:
@@ -229,31 +232,31 @@ def check_indexed(context: Context, field: Field) -> None:
 
 def check_analyzer(options: Json) -> None:
     if options.get("analyzer", "standard") != "standard":
-        raise not_done(f"analyzer [{options['analyzer']}], only [standard] is done")
+        raise not_done(f"analyzer [{options['analyzer']}], only [standard] is supported")
 
 
-def note_words(context: Context, field: Field, words: Iterable[str]) -> None:
+def note_terms(context: Context, field: Field, words: Iterable[str]) -> None:
     context.words.setdefault(field.path, set()).update(words)
 
 
-def scaled(scores: Scores, boost: float) -> Scores:
+def multiply(scores: Scores, boost: float) -> Scores:
     return scores if boost == 1.0 else {doc: score * boost for doc, score in scores.items()}
 
 
-def needed(wanted: Any, clauses: int) -> int:
-    """How many of so many clauses must match, by `minimum_should_match`."""
-    text = str(wanted).strip()
+def minimum_matches(minimum_should_match: Any, clauses: int) -> int:
+    """Return how many of the clauses must match."""
+    text = str(minimum_should_match).strip()
     if re.fullmatch(r"-?\d+", text):
-        least = int(text)
+        number = int(text)
     elif re.fullmatch(r"-?\d+(\.\d+)?%", text):
-        least = int(clauses * float(text[:-1]) / 100)
+        number = int(clauses * float(text[:-1]) / 100)
     else:
         raise not_done(f"minimum_should_match [{text}]")
-    return max(0, clauses + least if text.startswith("-") else least)
+    return max(0, clauses + number if text.startswith("-") else number)
 
 
-def joined(parts: Sequence[Scores]) -> Scores:
-    """The best score of each document."""
+def best_scores(parts: Sequence[Scores]) -> Scores:
+    """Return the best score of each document."""
     best: Scores = {}
     for scores in parts:
         for doc, score in scores.items():
