@@ -1,4 +1,4 @@
-"""The embedded EIS stores and searches: indices, documents, queries, retrievers, their formulas, and what it refuses."""
+"""Storage and search of the embedded EIS: indices, documents, queries, retrievers, score formulas and refusals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from jina_eis.local import LocalEIS
 
 TEXT_SMALL, OMNI_NANO = ".jina-embeddings-v5-text-small", ".jina-embeddings-v5-omni-nano"
 RERANKER = ".jina-reranker-v3"
-# What the official OpenAPI lacks: values of `fields` that are lists, plain values of `_meta`, `dynamic` as a boolean, some paths,
+# Missing in the official OpenAPI: lists as values of `fields`, scalar values of `_meta`, `dynamic` as a boolean, some paths,
 # and the type `semantic`.
 NOT_IN_OPENAPI = re.compile(r"at \['hits', 'hits', \d+, 'fields'|'_meta'|'dynamic'|the path is not in the OpenAPI|'semantic'")
 PNG = "data:image/png;base64,iVBORw0KGgo="
@@ -70,29 +70,29 @@ def http(eis: LocalEIS) -> Iterator[httpx.Client]:
         yield client
 
 
-def make(es: Elasticsearch, docs: dict[str, dict[str, Any]], index: str = "docs", **properties: Any) -> None:
+def create_index(es: Elasticsearch, docs: dict[str, dict[str, Any]], index: str = "docs", **properties: Any) -> None:
     es.indices.create(index=index, mappings={"properties": properties})
     for doc_id, source in docs.items():
         es.index(index=index, id=doc_id, document=source)
 
 
 def scores(es: Elasticsearch, index: str = "docs", **body: Any) -> dict[str, float]:
-    """Ids and scores of the hits, in their order."""
+    """Return the ids and scores of the hits, in order."""
     hits = es.search(index=index, **body)["hits"]["hits"]
     assert [hit["_score"] for hit in hits] == sorted((hit["_score"] for hit in hits), reverse=True)
     return {hit["_id"]: hit["_score"] for hit in hits}
 
 
-def found(es: Elasticsearch, query: Any, index: str = "docs", **body: Any) -> list[str]:
+def hit_ids(es: Elasticsearch, query: Any, index: str = "docs", **body: Any) -> list[str]:
     return list(scores(es, index, query=query, **body))
 
 
 def innermost(error: Any) -> dict[str, Any]:
-    """What is really wrong: it may be suppressed, on a shard, or a cause."""
+    """Return the innermost error: a suppressed error, a shard failure or a cause."""
     error = error.body["error"] if isinstance(error, ApiError) else error
     while deeper := [
         *error.get("suppressed", ()),
-        *(each["reason"] for each in error.get("failed_shards", ())),
+        *(shard["reason"] for shard in error.get("failed_shards", ())),
         error.get("caused_by"),
     ]:
         if deeper[0] is None:
@@ -104,21 +104,23 @@ def innermost(error: Any) -> dict[str, Any]:
 # Indices and mappings
 
 
-def test_an_index_from_its_beginning_to_its_end(es: Elasticsearch) -> None:
+def test_lifecycle_of_an_index(es: Elasticsearch) -> None:
     assert not es.indices.exists(index="life")
     mappings = {"_meta": {"by": "test"}, "properties": {"text": {"type": "text"}, "vector": {"type": "dense_vector", "dims": 3}}}
-    made = es.indices.create(index="life", mappings=mappings, settings={"index.refresh_interval": "5s", "number_of_replicas": 0})
-    assert made.body == {"acknowledged": True, "shards_acknowledged": True, "index": "life"}
+    created = es.indices.create(
+        index="life", mappings=mappings, settings={"index.refresh_interval": "5s", "number_of_replicas": 0}
+    )
+    assert created.body == {"acknowledged": True, "shards_acknowledged": True, "index": "life"}
     assert es.indices.exists(index="life")
-    shown = es.indices.get(index="life")["life"]
-    assert shown["mappings"]["_meta"] == {"by": "test"}
-    assert shown["mappings"]["properties"]["vector"] == {
+    life = es.indices.get(index="life")["life"]
+    assert life["mappings"]["_meta"] == {"by": "test"}
+    assert life["mappings"]["properties"]["vector"] == {
         "type": "dense_vector",
         "dims": 3,
         "index": True,
         "similarity": "cosine",
     }
-    assert shown["settings"]["index"]["refresh_interval"] == "5s" and shown["settings"]["index"]["number_of_replicas"] == "0"
+    assert life["settings"]["index"]["refresh_interval"] == "5s" and life["settings"]["index"]["number_of_replicas"] == "0"
     es.indices.put_mapping(
         index="life", properties={"lang": {"type": "keyword"}, "meta": {"properties": {"n": {"type": "long"}}}}
     )
@@ -142,7 +144,7 @@ def test_an_index_from_its_beginning_to_its_end(es: Elasticsearch) -> None:
         ("x" * 256, "index name is too long"),
     ],
 )
-def test_names_of_indices(es: Elasticsearch, name: str, problem: str) -> None:
+def test_invalid_index_names(es: Elasticsearch, name: str, problem: str) -> None:
     with pytest.raises(BadRequestError) as caught:
         es.indices.create(index=name)
     assert caught.value.error == "invalid_index_name_exception" and problem in innermost(caught.value)["reason"]
@@ -170,7 +172,7 @@ def test_names_of_indices(es: Elasticsearch, name: str, problem: str) -> None:
         ),
     ],
 )
-def test_mappings_that_are_wrong(es: Elasticsearch, field: dict[str, Any], text: str) -> None:
+def test_invalid_mappings(es: Elasticsearch, field: dict[str, Any], text: str) -> None:
     with pytest.raises(BadRequestError) as caught:
         es.indices.create(index="wrong", mappings={"properties": {"inner": {"properties": {"f": field}}}})
     assert caught.value.error == "mapper_parsing_exception" and text in caught.value.body["error"]["reason"]
@@ -193,7 +195,7 @@ def test_mappings_that_are_wrong(es: Elasticsearch, field: dict[str, Any], text:
         ({"aliases": {"other": {}}}, "aliases"),
     ],
 )
-def test_indices_that_are_not_done(http: httpx.Client, body: Any, text: str) -> None:
+def test_unsupported_index_options(http: httpx.Client, body: Any, text: str) -> None:
     answer = http.put("/notdone", json=body)
     assert answer.status_code == 501 and f"does not do [{text}" in answer.json()["error"]["reason"]
 
@@ -207,8 +209,8 @@ def test_indices_that_are_not_done(http: httpx.Client, body: Any, text: str) -> 
         ({"n": {"properties": {"x": {"type": "long"}}}}, "can't merge a non object mapping [n] with an object mapping"),
     ],
 )
-def test_fields_do_not_become_others(es: Elasticsearch, change: Any, text: str) -> None:
-    make(es, {}, n={"type": "integer"}, v={"type": "dense_vector", "dims": 3}, s={"type": "semantic_text"})
+def test_incompatible_changes_of_fields(es: Elasticsearch, change: Any, text: str) -> None:
+    create_index(es, {}, n={"type": "integer"}, v={"type": "dense_vector", "dims": 3}, s={"type": "semantic_text"})
     with pytest.raises(BadRequestError) as caught:
         es.indices.put_mapping(index="docs", properties=change)
     assert text in innermost(caught.value)["reason"]
@@ -217,7 +219,7 @@ def test_fields_do_not_become_others(es: Elasticsearch, change: Any, text: str) 
     )
 
 
-def test_new_fields_get_the_types_that_elasticsearch_gives_them(es: Elasticsearch) -> None:
+def test_types_of_dynamic_fields(es: Elasticsearch) -> None:
     vector = [0.5] * 128
     source = {"s": "x", "i": 1, "f": 1.5, "b": True, "d": "2024-05-06T07:08:09Z", "o": {"p": [1, 2]}, "v": vector, "none": None}
     es.index(index="dynamic", id="1", document={**source, "dotted.name": "y", "o.q": 2, "empty": []})
@@ -233,7 +235,7 @@ def test_new_fields_get_the_types_that_elasticsearch_gives_them(es: Elasticsearc
         "v": {"type": "dense_vector", "dims": 128, "index": True, "similarity": "cosine"},
         "dotted": {"properties": {"name": text}},
     }
-    assert found(es, {"term": {"dotted.name.keyword": "y"}}, "dynamic") == ["1"]
+    assert hit_ids(es, {"term": {"dotted.name.keyword": "y"}}, "dynamic") == ["1"]
 
 
 def test_strict_and_static_mappings(es: Elasticsearch) -> None:
@@ -243,7 +245,7 @@ def test_strict_and_static_mappings(es: Elasticsearch) -> None:
     es.indices.create(index="static", mappings={"dynamic": False, "properties": {"a": {"type": "keyword"}}})
     es.index(index="static", id="1", document={"a": "x", "b": 1})
     assert es.get(index="static", id="1")["_source"] == {"a": "x", "b": 1}
-    assert found(es, {"term": {"b": 1}}, "static") == []
+    assert hit_ids(es, {"term": {"b": 1}}, "static") == []
     assert list(es.indices.get_mapping(index="static")["static"]["mappings"]["properties"]) == ["a"]
 
 
@@ -254,8 +256,8 @@ def lines(*items: Any) -> str:
     return "".join(json.dumps(item) + "\n" for item in items)
 
 
-def test_each_item_of_a_bulk_request_has_its_own_result(http: httpx.Client, es: Elasticsearch) -> None:
-    make(es, {"old": {"n": 1, "o": {"a": 1}}}, n={"type": "integer"}, v={"type": "dense_vector", "dims": 4})
+def test_results_of_bulk_items(http: httpx.Client, es: Elasticsearch) -> None:
+    create_index(es, {"old": {"n": 1, "o": {"a": 1}}}, n={"type": "integer"}, v={"type": "dense_vector", "dims": 4})
     body = lines(
         *({"index": {"_id": "a"}}, {"n": 1, "v": [1, 0, 0, 0]}),
         *({"index": {"_id": "b"}}, {"v": [1, 0, 0]}),
@@ -265,15 +267,17 @@ def test_each_item_of_a_bulk_request_has_its_own_result(http: httpx.Client, es: 
         *({"update": {"_id": "new"}}, {"doc": {"n": 2}, "doc_as_upsert": True}),
         {"delete": {"_id": "a"}},
         {"delete": {"_id": "a"}},
-        *({"index": {"_id": "a", "_index": "other"}}, {"n": "no number there"}),
+        *({"index": {"_id": "a", "_index": "other"}}, {"n": "no number here"}),
         *({"index": {"_id": "c"}}, {"n": "no number"}),
         *({"index": {"_id": "old"}}, {"n": "7"}),
         *({"update": {"_id": "old"}}, {"doc": {"n": "7"}}),
     )
     answer = http.post("/docs/_bulk", content=body, params={"refresh": "true"}).json()
     assert answer["errors"] is True
-    got = [(kind, item["_id"], item["status"], item.get("result")) for each in answer["items"] for kind, item in each.items()]
-    assert got == [
+    results = [
+        (kind, item["_id"], item["status"], item.get("result")) for entry in answer["items"] for kind, item in entry.items()
+    ]
+    assert results == [
         ("index", "a", 201, "created"),
         ("index", "b", 400, None),
         ("create", "old", 409, None),
@@ -287,7 +291,7 @@ def test_each_item_of_a_bulk_request_has_its_own_result(http: httpx.Client, es: 
         ("index", "old", 200, "updated"),
         ("update", "old", 200, "noop"),
     ]
-    errors = [item["error"] for each in answer["items"] for item in each.values() if "error" in item]
+    errors = [item["error"] for entry in answer["items"] for item in entry.values() if "error" in item]
     assert [error["type"] for error in errors] == [
         "document_parsing_exception",
         "version_conflict_engine_exception",
@@ -315,28 +319,28 @@ def test_each_item_of_a_bulk_request_has_its_own_result(http: httpx.Client, es: 
         ('{"update":{"_id":"1"}}\n{"script":"x"}\n', "does not do [[script] in an update]"),
     ],
 )
-def test_bulk_requests_that_are_refused_as_a_whole(http: httpx.Client, body: str, text: str) -> None:
+def test_refused_bulk_requests(http: httpx.Client, body: str, text: str) -> None:
     answer = http.post("/refused/_bulk", content=body)
     assert answer.status_code in (400, 501) and text in answer.json()["error"]["reason"]
 
 
-def test_one_document_at_a_time(es: Elasticsearch) -> None:
+def test_single_documents(es: Elasticsearch) -> None:
     first = es.index(index="single", id="a/b c", document={"t": "x"})
     assert (first["result"], first["_version"]) == ("created", 1)
     assert es.index(index="single", id="a/b c", document={"t": "y"})["_version"] == 2
-    assert es.exists(index="single", id="a/b c") and not es.exists(index="single", id="nobody")
+    assert es.exists(index="single", id="a/b c") and not es.exists(index="single", id="missing")
     with pytest.raises(ConflictError, match="document already exists"):
         es.create(index="single", id="a/b c", document={"t": "z"})
-    made = es.index(index="single", document={"t": "without an id"})["_id"]
-    assert es.get(index="single", id=made, source_includes=["t"])["_source"] == {"t": "without an id"}
-    es.update(index="single", id=made, doc={"u": 1})
-    assert es.get(index="single", id=made)["_source"] == {"t": "without an id", "u": 1}
-    assert es.delete(index="single", id=made)["result"] == "deleted"
+    new_id = es.index(index="single", document={"t": "without an id"})["_id"]
+    assert es.get(index="single", id=new_id, source_includes=["t"])["_source"] == {"t": "without an id"}
+    es.update(index="single", id=new_id, doc={"u": 1})
+    assert es.get(index="single", id=new_id)["_source"] == {"t": "without an id", "u": 1}
+    assert es.delete(index="single", id=new_id)["result"] == "deleted"
     with pytest.raises(NotFoundError):
-        es.delete(index="single", id=made)
+        es.delete(index="single", id=new_id)
     with pytest.raises(NotFoundError) as caught:
-        es.get(index="single", id=made)
-    assert caught.value.body == {"_index": "single", "_id": made, "found": False}
+        es.get(index="single", id=new_id)
+    assert caught.value.body == {"_index": "single", "_id": new_id, "found": False}
     missing = es.mget(docs=[{"_index": "nowhere", "_id": "1"}, {"_index": "single", "_id": "a/b c", "_source": False}])["docs"]
     assert missing[0]["error"]["type"] == "index_not_found_exception" and "_source" not in missing[1]
     with pytest.raises(BadRequestError, match=r"id .* is too long"):
@@ -344,19 +348,19 @@ def test_one_document_at_a_time(es: Elasticsearch) -> None:
 
 
 def test_delete_by_query(es: Elasticsearch) -> None:
-    make(es, {str(n): {"n": n, "v": [n, 1.0]} for n in range(1, 6)}, v={"type": "dense_vector", "dims": 2})
+    create_index(es, {str(n): {"n": n, "v": [n, 1.0]} for n in range(1, 6)}, v={"type": "dense_vector", "dims": 2})
     assert es.delete_by_query(index="docs", query={"range": {"n": {"gt": 3}}}, refresh=True)["deleted"] == 2
     assert es.delete_by_query(index="docs", query={"match_all": {}}, max_docs=1)["deleted"] == 1
-    assert found(es, {"match_all": {}}) == ["2", "3"]
+    assert hit_ids(es, {"match_all": {}}) == ["2", "3"]
     assert len(scores(es, knn={"field": "v", "query_vector": [1, 1], "k": 10, "num_candidates": 10})) == 2
 
 
-def test_vectors_are_left_out_of_sources_unless_they_are_asked_for(es: Elasticsearch, http: httpx.Client) -> None:
-    make(es, {"1": {"v": [1, 0], "o": {"a": 1, "b": [{"c": 2, "d": 3}]}}}, v={"type": "dense_vector", "dims": 2})
+def test_source_filters_and_the_exclusion_of_vectors(es: Elasticsearch, http: httpx.Client) -> None:
+    create_index(es, {"1": {"v": [1, 0], "o": {"a": 1, "b": [{"c": 2, "d": 3}]}}}, v={"type": "dense_vector", "dims": 2})
     everything = {"v": [1, 0], "o": {"a": 1, "b": [{"c": 2, "d": 3}]}}
 
-    def source(given: Any) -> Any:
-        return http.post("/docs/_search", json={"_source": given}).json()["hits"]["hits"][0].get("_source")
+    def source(filters: Any) -> Any:
+        return http.post("/docs/_search", json={"_source": filters}).json()["hits"]["hits"][0].get("_source")
 
     assert source(True) == source("*") == {"o": everything["o"]}
     assert source(False) is None
@@ -366,22 +370,22 @@ def test_vectors_are_left_out_of_sources_unless_they_are_asked_for(es: Elasticse
     assert source({"includes": ["o.*"], "excludes": ["o.a"]}) == {"o": {"b": [{"c": 2, "d": 3}]}}
     assert es.get(index="docs", id="1")["_source"] == {"o": everything["o"]}
     assert http.get("/docs/_doc/1", params={"_source_exclude_vectors": "false"}).json()["_source"] == everything
-    es.indices.create(index="shown", settings={"index.mapping.exclude_source_vectors": False}, mappings={"properties": {}})
-    es.indices.put_mapping(index="shown", properties={"v": {"type": "dense_vector", "dims": 2}})
-    es.index(index="shown", id="1", document=everything)
-    assert es.get(index="shown", id="1")["_source"] == everything
+    es.indices.create(index="with-vectors", settings={"index.mapping.exclude_source_vectors": False}, mappings={"properties": {}})
+    es.indices.put_mapping(index="with-vectors", properties={"v": {"type": "dense_vector", "dims": 2}})
+    es.index(index="with-vectors", id="1", document=everything)
+    assert es.get(index="with-vectors", id="1")["_source"] == everything
 
 
-# Words
+# Words and exact values
 
 
-def test_bm25_worked_by_hand(es: Elasticsearch) -> None:
-    make(
+def test_bm25_against_manual_calculation(es: Elasticsearch) -> None:
+    create_index(
         es,
         {"1": {"t": "ice ice flows"}, "2": {"t": "ice"}, "3": {"t": "bread rises slowly in ovens"}, "4": {}},
         t={"type": "text"},
     )
-    # Three documents have the field, of (3 + 1 + 5) / 3 = 3 words on average, and two of them "ice".
+    # Three documents have the field, with (3 + 1 + 5) / 3 = 3 words on average; two of them contain "ice".
     idf = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))
     assert idf == pytest.approx(0.470004)
     assert scores(es, query={"match": {"t": "Ice"}}) == {
@@ -395,7 +399,7 @@ def test_bm25_worked_by_hand(es: Elasticsearch) -> None:
     assert scores(es, query={"term": {"t": "ice"}}) == scores(es, query={"match": {"t": "ice"}})
 
 
-def test_bm25_with_the_parameters_of_an_index(es: Elasticsearch) -> None:
+def test_bm25_parameters_of_an_index(es: Elasticsearch) -> None:
     settings = {"similarity": {"mine": {"type": "BM25", "k1": 2.0, "b": 0.0}}}
     mappings = {"properties": {"t": {"type": "text", "similarity": "mine"}}}
     es.indices.create(index="tuned", settings=settings, mappings=mappings)
@@ -405,8 +409,8 @@ def test_bm25_with_the_parameters_of_an_index(es: Elasticsearch) -> None:
     }
 
 
-def test_a_keyword_scores_by_how_rare_it_is_and_a_number_does_not(es: Elasticsearch) -> None:
-    make(es, {"1": {"k": "a", "n": 1}, "2": {"k": "b", "n": 1}, "3": {"k": "b", "n": 2}}, k={"type": "keyword"})
+def test_scores_of_keywords_and_numbers(es: Elasticsearch) -> None:
+    create_index(es, {"1": {"k": "a", "n": 1}, "2": {"k": "b", "n": 1}, "3": {"k": "b", "n": 2}}, k={"type": "keyword"})
     assert scores(es, query={"term": {"k": "a"}}) == {"1": pytest.approx(math.log(1 + 2.5 / 1.5), abs=1e-6)}
     assert scores(es, query={"match": {"k": "b"}}) == dict.fromkeys(["2", "3"], pytest.approx(math.log(1 + 1.5 / 2.5), abs=1e-6))
     assert scores(es, query={"terms": {"k": ["a", "b"], "boost": 3}}) == dict.fromkeys(["1", "2", "3"], 3.0)
@@ -486,13 +490,15 @@ WORDS = {
 )
 def test_queries(es: Elasticsearch, query: Any, expected: set[str]) -> None:
     keyword = {"type": "keyword"}
-    make(es, WORDS, n={"type": "integer"}, tag=keyword, ok={"type": "boolean"}, day={"type": "date"}, body={"type": "text"})
-    assert set(found(es, query)) == expected
+    create_index(
+        es, WORDS, n={"type": "integer"}, tag=keyword, ok={"type": "boolean"}, day={"type": "date"}, body={"type": "text"}
+    )
+    assert set(hit_ids(es, query)) == expected
     assert es.count(index="docs", query=query)["count"] == len(expected)
 
 
-def test_scores_of_queries_that_are_made_of_queries(es: Elasticsearch) -> None:
-    make(es, WORDS, tag={"type": "keyword"}, body={"type": "text"}, title={"type": "text"})
+def test_scores_of_compound_queries(es: Elasticsearch) -> None:
+    create_index(es, WORDS, tag={"type": "keyword"}, body={"type": "text"}, title={"type": "text"})
     ice = scores(es, query={"match": {"body": "ice"}})
     both = {"must": [{"match": {"body": "ice"}}], "should": [{"constant_score": {"filter": {"term": {"tag": "a"}}}}]}
     assert scores(es, query={"bool": both}) == {"1": pytest.approx(ice["1"] + 1), "3": pytest.approx(ice["3"])}
@@ -508,11 +514,11 @@ def test_scores_of_queries_that_are_made_of_queries(es: Elasticsearch) -> None:
 
 
 def test_pages_totals_and_equal_scores(es: Elasticsearch) -> None:
-    make(es, {str(n): {"n": n} for n in range(25)})
-    assert found(es, {"match_all": {}}) == [str(n) for n in range(10)]
-    assert found(es, {"match_all": {}}, from_=20, size=10) == ["20", "21", "22", "23", "24"]
+    create_index(es, {str(n): {"n": n} for n in range(25)})
+    assert hit_ids(es, {"match_all": {}}) == [str(n) for n in range(10)]
+    assert hit_ids(es, {"match_all": {}}, from_=20, size=10) == ["20", "21", "22", "23", "24"]
     es.index(index="docs", id="0", document={"n": 0})
-    assert found(es, {"match_all": {}}, from_=20, size=10)[-1] == "0", "a document that is written anew is the youngest"
+    assert hit_ids(es, {"match_all": {}}, from_=20, size=10)[-1] == "0", "a replaced document becomes the newest"
     hits = es.search(index="docs", size=0, track_total_hits=7)["hits"]
     assert (
         hits.body if hasattr(hits, "body") else hits == {"total": {"value": 7, "relation": "gte"}, "max_score": None, "hits": []}
@@ -536,8 +542,10 @@ UNIT = {"1": [1.0, 0.0], "2": [0.6, 0.8], "3": [-1.0, 0.0]}
         ("max_inner_product", [2.0, 0.0], {"1": 3.0, "2": 2.2, "3": 1 / 3}),
     ],
 )
-def test_similarities_worked_by_hand(es: Elasticsearch, similarity: str, query: list[float], expected: dict[str, float]) -> None:
-    make(
+def test_similarities_against_manual_calculation(
+    es: Elasticsearch, similarity: str, query: list[float], expected: dict[str, float]
+) -> None:
+    create_index(
         es, {doc: {"v": vector} for doc, vector in UNIT.items()}, v={"type": "dense_vector", "dims": 2, "similarity": similarity}
     )
     knn = {"field": "v", "query_vector": query, "k": 10, "num_candidates": 10}
@@ -548,9 +556,9 @@ def test_similarities_worked_by_hand(es: Elasticsearch, similarity: str, query: 
     assert list(scores(es, knn={**knn, "similarity": threshold})) == ["1", "2"]
 
 
-def test_knn_beside_a_query_and_with_filters(es: Elasticsearch) -> None:
+def test_knn_with_queries_and_filters(es: Elasticsearch) -> None:
     docs = {doc: {"v": vector, "n": int(doc), "t": "ice"} for doc, vector in UNIT.items()}
-    make(es, docs, v={"type": "dense_vector", "dims": 2}, t={"type": "text"})
+    create_index(es, docs, v={"type": "dense_vector", "dims": 2}, t={"type": "text"})
     knn = {"field": "v", "query_vector": [1, 0], "k": 2, "num_candidates": 2}
     words = scores(es, query={"match": {"t": "ice"}})
     assert scores(es, query={"match": {"t": "ice"}}, knn={**knn, "boost": 2}) == {
@@ -559,15 +567,15 @@ def test_knn_beside_a_query_and_with_filters(es: Elasticsearch) -> None:
         "3": pytest.approx(words["3"]),
     }
     assert scores(es, knn=[knn, {**knn, "k": 1}]) == {"1": 2.0, "2": pytest.approx(0.8)}
-    late = {"range": {"n": {"gte": 2}}}
-    assert list(scores(es, knn={**knn, "filter": late})) == ["2", "3"], "the filter comes before the search"
-    assert found(es, {"bool": {"must": {"knn": knn}, "filter": late}}) == ["2"], "here it comes after"
-    assert list(scores(es, retriever={"knn": {**knn, "filter": [late]}})) == ["2", "3"]
-    assert list(scores(es, retriever={"standard": {"query": {"knn": knn}, "filter": late}})) == ["2"]
+    from_two = {"range": {"n": {"gte": 2}}}
+    assert list(scores(es, knn={**knn, "filter": from_two})) == ["2", "3"], "the filter applies before the search"
+    assert hit_ids(es, {"bool": {"must": {"knn": knn}, "filter": from_two}}) == ["2"], "here it applies after the search"
+    assert list(scores(es, retriever={"knn": {**knn, "filter": [from_two]}})) == ["2", "3"]
+    assert list(scores(es, retriever={"standard": {"query": {"knn": knn}, "filter": from_two}})) == ["2"]
     assert scores(es, knn={**knn, "field": "nowhere"}) == {}
 
 
-def test_vectors_of_queries_are_built_by_endpoints(es: Elasticsearch, http: httpx.Client) -> None:
+def test_query_vector_builders(es: Elasticsearch, http: httpx.Client) -> None:
     def embed(task: str, endpoint: str, text: str, role: str) -> Any:
         answer = http.post(f"/_inference/{task}/{endpoint}", json={"input": [text], "input_type": role}).json()
         return next(iter(answer.values()))[0]["embedding"]
@@ -576,15 +584,15 @@ def test_vectors_of_queries_are_built_by_endpoints(es: Elasticsearch, http: http
         "v": embed("text_embedding", TEXT_SMALL, "ice flows", "ingest"),
         "o": embed("embedding", OMNI_NANO, "ice flows", "ingest"),
     }
-    make(es, {"1": text}, v={"type": "dense_vector", "dims": 1024}, o={"type": "dense_vector", "dims": 768})
+    create_index(es, {"1": text}, v={"type": "dense_vector", "dims": 1024}, o={"type": "dense_vector", "dims": 768})
 
     def near(field: str, **builder: Any) -> dict[str, float]:
         return scores(es, knn={"field": field, "k": 1, "num_candidates": 5, "query_vector_builder": builder})
 
-    one = {"1": pytest.approx(1.0, abs=1e-5)}
-    assert near("v", text_embedding={"model_id": TEXT_SMALL, "model_text": "ice flows"}) == one
-    assert near("o", embedding={"inference_id": OMNI_NANO, "input": "ice flows", "timeout": "30s"}) == one
-    assert near("o", embedding={"inference_id": OMNI_NANO, "input": {"type": "text", "value": "ice flows"}}) == one
+    exact_match = {"1": pytest.approx(1.0, abs=1e-5)}
+    assert near("v", text_embedding={"model_id": TEXT_SMALL, "model_text": "ice flows"}) == exact_match
+    assert near("o", embedding={"inference_id": OMNI_NANO, "input": "ice flows", "timeout": "30s"}) == exact_match
+    assert near("o", embedding={"inference_id": OMNI_NANO, "input": {"type": "text", "value": "ice flows"}}) == exact_match
     fused = near(
         "o",
         embedding={"inference_id": OMNI_NANO, "input": [{"type": "text", "value": "ice flows"}, {"type": "image", "value": PNG}]},
@@ -610,7 +618,7 @@ def test_vectors_of_queries_are_built_by_endpoints(es: Elasticsearch, http: http
         assert problem.strip("[") in innermost(caught.value)["reason"]
 
 
-# Meaning
+# Semantic fields
 
 LONG = (
     " ".join(f"Glaciers flow slowly, and this is sentence number {n} about them." for n in range(40))
@@ -620,7 +628,7 @@ LONG = (
 
 def test_semantic_text_is_chunked_embedded_and_searched(es: Elasticsearch) -> None:
     chunking = {"strategy": "sentence", "max_chunk_size": 30, "sentence_overlap": 0}
-    make(
+    create_index(
         es,
         {"1": {"s": LONG}, "2": {"s": ["Rivers carry water.", "Cats sleep."]}},
         s={"type": "semantic_text", "chunking_settings": chunking},
@@ -638,30 +646,32 @@ def test_semantic_text_is_chunked_embedded_and_searched(es: Elasticsearch) -> No
     )
     assert all(len(chunk.split()) <= 30 for chunk in best["fields"]["s"]) and " ".join(best["fields"]["s"]) == LONG
     assert answer["hits"][1]["fields"]["s"] == ["Rivers carry water.", "Cats sleep."]
-    same = [{"semantic": {"field": "s", "query": "bread in the oven"}}, {"match": {"s": {"query": "bread in the oven"}}}]
+    equivalent = [{"semantic": {"field": "s", "query": "bread in the oven"}}, {"match": {"s": {"query": "bread in the oven"}}}]
     builder = {"text_embedding": {"model_text": "bread in the oven"}}
-    same.append({"knn": {"field": "s", "k": 10, "num_candidates": 10, "query_vector_builder": builder}})
+    equivalent.append({"knn": {"field": "s", "k": 10, "num_candidates": 10, "query_vector_builder": builder}})
     expected = {hit["_id"]: hit["_score"] for hit in answer["hits"]}
-    assert all(scores(es, query=query) == expected for query in same)
+    assert all(scores(es, query=query) == expected for query in equivalent)
     in_order = es.search(
         index="docs", query={"term": {"_id": "2"}}, highlight={"fields": {"s": {"highlight_query": {"match_all": {}}}}}
     )
     assert in_order["hits"]["hits"][0]["highlight"]["s"] == ["Rivers carry water.", "Cats sleep."]
-    shown = es.indices.get_mapping(index="docs")["docs"]["mappings"]["properties"]["s"]
-    assert shown["inference_id"] == TEXT_SMALL and shown["model_settings"]["dimensions"] == 1024
+    field = es.indices.get_mapping(index="docs")["docs"]["mappings"]["properties"]["s"]
+    assert field["inference_id"] == TEXT_SMALL and field["model_settings"]["dimensions"] == 1024
 
 
-def test_the_score_of_meaning_is_that_of_the_best_chunk(es: Elasticsearch, http: httpx.Client) -> None:
-    make(es, {"1": {"s": ["ice flows", "bread rises"]}}, s={"type": "semantic_text", "chunking_settings": {"strategy": "none"}})
+def test_semantic_score_is_that_of_the_best_chunk(es: Elasticsearch, http: httpx.Client) -> None:
+    create_index(
+        es, {"1": {"s": ["ice flows", "bread rises"]}}, s={"type": "semantic_text", "chunking_settings": {"strategy": "none"}}
+    )
     answer = http.post(f"/_inference/text_embedding/{TEXT_SMALL}", json={"input": ["ice flows", "bread rises", "bread"]}).json()
-    ice, bread, query = (each["embedding"] for each in answer["text_embedding"])
-    cosines = [sum(a * b for a, b in zip(each, query, strict=True)) for each in (ice, bread)]
+    ice, bread, query = (entry["embedding"] for entry in answer["text_embedding"])
+    cosines = [sum(a * b for a, b in zip(vector, query, strict=True)) for vector in (ice, bread)]
     assert scores(es, query={"match": {"s": "bread"}}) == {"1": pytest.approx((1 + max(cosines)) / 2, abs=1e-5)}
 
 
-def test_semantic_fields_beside_a_text(es: Elasticsearch) -> None:
+def test_semantic_copies_and_multi_fields_of_a_text(es: Elasticsearch) -> None:
     semantic = {"type": "semantic_text"}
-    make(
+    create_index(
         es,
         {"1": {"text": "Ice flows.", "lang": "en"}, "2": {"text": "Bread rises.", "lang": "de"}},
         text={"type": "text", "copy_to": "copy", "fields": {"meaning": semantic}},
@@ -669,26 +679,26 @@ def test_semantic_fields_beside_a_text(es: Elasticsearch) -> None:
         lang={"type": "keyword"},
     )
     for field in ("copy", "text.meaning"):
-        assert found(es, {"match": {field: "bread"}})[0] == "2"
+        assert hit_ids(es, {"match": {field: "bread"}})[0] == "2"
         marked = es.search(index="docs", query={"match": {field: "bread"}}, highlight={"fields": {field: {}}})["hits"]["hits"][0]
         assert marked["highlight"] == {field: ["Bread rises."]} and marked["_source"] == {"text": "Bread rises.", "lang": "de"}
-    assert found(es, {"match": {"text": "bread"}}) == ["2"]
+    assert hit_ids(es, {"match": {"text": "bread"}}) == ["2"]
 
 
-def test_semantic_queries_find_k_among_what_filters_leave(es: Elasticsearch) -> None:
-    make(es, {str(n): {"s": f"ice number {n}", "n": n} for n in range(30)}, s={"type": "semantic_text"})
+def test_filters_apply_before_semantic_queries(es: Elasticsearch) -> None:
+    create_index(es, {str(n): {"s": f"ice number {n}", "n": n} for n in range(30)}, s={"type": "semantic_text"})
     query = {"match": {"s": "ice"}}
-    assert es.search(index="docs", query=query, size=3)["hits"]["total"]["value"] == 10, "at least ten are looked for"
+    assert es.search(index="docs", query=query, size=3)["hits"]["total"]["value"] == 10, "at least ten documents are retrieved"
     assert es.search(index="docs", query=query, size=12)["hits"]["total"]["value"] == 12
-    late = {"range": {"n": {"gte": 25}}}
+    last_five = {"range": {"n": {"gte": 25}}}
     for clauses in (
-        {"must": query, "filter": late},
-        {"must": [query, late]},
+        {"must": query, "filter": last_five},
+        {"must": [query, last_five]},
         {"should": query, "must_not": {"range": {"n": {"lt": 25}}}},
     ):
         more = {} if "must" in clauses else {"minimum_should_match": 1}
-        assert sorted(found(es, {"bool": {**clauses, **more}})) == ["25", "26", "27", "28", "29"]
-    standard = {"standard": {"query": query, "filter": [late]}}
+        assert sorted(hit_ids(es, {"bool": {**clauses, **more}})) == ["25", "26", "27", "28", "29"]
+    standard = {"standard": {"query": query, "filter": [last_five]}}
     assert len(scores(es, retriever=standard)) == 5
 
 
@@ -699,8 +709,8 @@ def test_media_in_a_semantic_field(es: Elasticsearch) -> None:
         "2": {"m": "Bread rises."},
         "3": {"m": ["Cats sleep.", {"type": "video", "value": "data:video/mp4;base64,AAAA"}]},
     }
-    make(es, docs, m={"type": "semantic", "inference_id": OMNI_NANO})
-    assert found(es, {"match": {"m": "bread"}})[0] == "2"
+    create_index(es, docs, m={"type": "semantic", "inference_id": OMNI_NANO})
+    assert hit_ids(es, {"match": {"m": "bread"}})[0] == "2"
     builder = {"embedding": {"input": {"type": "image", "value": PNG}}}
     knn = {"field": "m", "k": 3, "num_candidates": 10, "query_vector_builder": builder}
     hits = es.search(index="docs", retriever={"standard": {"query": {"knn": knn}}}, highlight={"fields": {"m": {}}})["hits"][
@@ -722,8 +732,8 @@ def test_media_in_a_semantic_field(es: Elasticsearch) -> None:
         assert text in innermost(caught.value)["reason"]
 
 
-def test_a_document_that_cannot_be_embedded_fails_alone(eis: LocalEIS, es: Elasticsearch) -> None:
-    make(es, {}, s={"type": "semantic_text"}, gone={"type": "semantic_text", "inference_id": "none-such"})
+def test_embedding_errors_affect_only_their_document(eis: LocalEIS, es: Elasticsearch) -> None:
+    create_index(es, {}, s={"type": "semantic_text"}, gone={"type": "semantic_text", "inference_id": "none-such"})
     eis.faults.poison("rate limited", "rate_limit")
     eis.faults.poison("broken", "eis_5xx")
     texts = ["fine", "rate limited", "also fine", "broken"]
@@ -749,15 +759,15 @@ def standard(text: str, field: str = "t", **more: Any) -> dict[str, Any]:
     return {"standard": {"query": {"match": {field: text}}, **more}}
 
 
-def constant(**wanted: float) -> dict[str, Any]:
-    """A retriever that gives documents just these scores."""
-    should = [{"constant_score": {"filter": {"ids": {"values": [doc]}}, "boost": score}} for doc, score in wanted.items()]
+def constant(**scores: float) -> dict[str, Any]:
+    """Return a retriever that gives documents these scores."""
+    should = [{"constant_score": {"filter": {"ids": {"values": [doc]}}, "boost": score}} for doc, score in scores.items()]
     return {"standard": {"query": {"bool": {"should": should}}}}
 
 
 @pytest.fixture
 def abc(es: Elasticsearch) -> Elasticsearch:
-    make(es, {doc: {"t": f"ice {doc}", "k": doc} for doc in "abcd"}, t={"type": "text"}, k={"type": "keyword"})
+    create_index(es, {doc: {"t": f"ice {doc}", "k": doc} for doc in "abcd"}, t={"type": "text"}, k={"type": "keyword"})
     return es
 
 
@@ -765,24 +775,24 @@ def approximately(**expected: float) -> dict[str, Any]:
     return {doc: pytest.approx(score, abs=1e-6) for doc, score in expected.items()}
 
 
-def test_rrf_worked_by_hand(abc: Elasticsearch) -> None:
-    one, other = constant(a=9, b=5, c=1), constant(c=2, b=1)
-    got = scores(abc, retriever={"rrf": {"retrievers": [one, other]}})
-    assert got == approximately(c=1 / 63 + 1 / 61, b=1 / 62 + 1 / 62, a=1 / 61) and list(got) == ["c", "b", "a"]
-    weighted = [{"retriever": one, "weight": 3}, {"retriever": other}]
-    got = scores(abc, retriever={"rrf": {"retrievers": weighted, "rank_constant": 1, "rank_window_size": 10}})
-    assert got == approximately(a=3 / 2, b=3 / 3 + 1 / 3, c=3 / 4 + 1 / 2)
-    cut = {"rrf": {"retrievers": [one, other], "rank_window_size": 1}}
+def test_rrf_against_manual_calculation(abc: Elasticsearch) -> None:
+    first, second = constant(a=9, b=5, c=1), constant(c=2, b=1)
+    ranking = scores(abc, retriever={"rrf": {"retrievers": [first, second]}})
+    assert ranking == approximately(c=1 / 63 + 1 / 61, b=1 / 62 + 1 / 62, a=1 / 61) and list(ranking) == ["c", "b", "a"]
+    weighted = [{"retriever": first, "weight": 3}, {"retriever": second}]
+    ranking = scores(abc, retriever={"rrf": {"retrievers": weighted, "rank_constant": 1, "rank_window_size": 10}})
+    assert ranking == approximately(a=3 / 2, b=3 / 3 + 1 / 3, c=3 / 4 + 1 / 2)
+    cut = {"rrf": {"retrievers": [first, second], "rank_window_size": 1}}
     assert scores(abc, retriever=cut, size=1) == approximately(a=1 / 61)
 
 
-def test_linear_worked_by_hand(abc: Elasticsearch) -> None:
-    one, other = constant(a=9, b=5, c=1), constant(c=4, b=3)
+def test_linear_against_manual_calculation(abc: Elasticsearch) -> None:
+    first, second = constant(a=9, b=5, c=1), constant(c=4, b=3)
 
     def fused(normalizer: str, **more: Any) -> dict[str, float]:
         parts = [
-            {"retriever": one, "weight": 2, "normalizer": normalizer},
-            {"retriever": other, "weight": 0.5, "normalizer": normalizer},
+            {"retriever": first, "weight": 2, "normalizer": normalizer},
+            {"retriever": second, "weight": 0.5, "normalizer": normalizer},
         ]
         return scores(abc, retriever={"linear": {"retrievers": parts, **more}})
 
@@ -792,39 +802,43 @@ def test_linear_worked_by_hand(abc: Elasticsearch) -> None:
     l2 = math.sqrt(81 + 25 + 1)
     assert fused("l2_norm") == approximately(a=18 / l2, b=10 / l2 + 0.5 * 3 / 5, c=2 / l2 + 0.5 * 4 / 5)
     alone = {"retriever": constant(a=3), "weight": 1, "normalizer": "minmax"}
-    assert scores(abc, retriever={"linear": {"retrievers": [alone]}}) == {"a": 3.0}, "equal scores stay as they are"
+    assert scores(abc, retriever={"linear": {"retrievers": [alone]}}) == {"a": 3.0}, "equal scores are not normalised"
 
 
 def test_fusion_of_fields(es: Elasticsearch) -> None:
-    make(es, {"1": {"t": "ice", "s": "ice"}, "2": {"t": "bread", "s": "bread"}}, t={"type": "text"}, s={"type": "semantic_text"})
+    create_index(
+        es, {"1": {"t": "ice", "s": "ice"}, "2": {"t": "bread", "s": "bread"}}, t={"type": "text"}, s={"type": "semantic_text"}
+    )
     assert scores(es, retriever={"linear": {"query": "bread", "fields": ["t", "s"], "normalizer": "minmax"}})["2"] > 1
     assert list(scores(es, retriever={"rrf": {"retrievers": [standard("bread"), standard("bread", "s")]}})) == ["2", "1"]
 
 
-def test_the_transform_of_a_rerankers_score(abc: Elasticsearch, http: httpx.Client) -> None:
+def test_transformation_of_reranker_scores(abc: Elasticsearch, http: httpx.Client) -> None:
     texts = [f"ice {doc}" for doc in "abcd"]
     ranked = http.post(f"/_inference/rerank/{RERANKER}", json={"query": "ice c", "input": texts}).json()["rerank"]
-    own = {"abcd"[each["index"]]: each["relevance_score"] for each in ranked}
-    assert min(own.values()) < 0 < max(own.values())
+    reranker_scores = {"abcd"[entry["index"]]: entry["relevance_score"] for entry in ranked}
+    assert min(reranker_scores.values()) < 0 < max(reranker_scores.values())
     body = {
         "retriever": {"standard": {"query": {"match_all": {}}}},
         "field": "t",
         "inference_text": "ice c",
         "inference_id": RERANKER,
     }
-    got = scores(abc, retriever={"text_similarity_reranker": body})
-    assert got == {doc: pytest.approx(max(score, 0) + min(math.exp(score), 1), abs=1e-6) for doc, score in own.items()}
-    assert list(got) == [doc for doc, _ in sorted(own.items(), key=lambda each: -each[1])]
+    ranking = scores(abc, retriever={"text_similarity_reranker": body})
+    assert ranking == {
+        doc: pytest.approx(max(score, 0) + min(math.exp(score), 1), abs=1e-6) for doc, score in reranker_scores.items()
+    }
+    assert list(ranking) == [doc for doc, _ in sorted(reranker_scores.items(), key=lambda item: -item[1])]
     assert set(scores(abc, retriever={"text_similarity_reranker": {**body, "min_score": 1.0}})) == {
-        doc for doc in own if own[doc] >= 0
+        doc for doc in reranker_scores if reranker_scores[doc] >= 0
     }
     only = {**body, "filter": {"terms": {"k": ["a", "c"]}}}
     assert set(scores(abc, retriever={"text_similarity_reranker": only})) == {"a", "c"}
 
 
-def test_a_hybrid_that_is_reranked_is_one_request(eis: LocalEIS, es: Elasticsearch) -> None:
+def test_reranked_hybrid_search_is_one_request(eis: LocalEIS, es: Elasticsearch) -> None:
     docs = {str(n): {"t": f"ice sheet number {n}", "s": f"frozen water {n}", "lang": "en" if n % 2 else "de"} for n in range(100)}
-    make(es, docs, t={"type": "text"}, s={"type": "semantic_text"}, lang={"type": "keyword"})
+    create_index(es, docs, t={"type": "text"}, s={"type": "semantic_text"}, lang={"type": "keyword"})
     hybrid = {
         "rrf": {
             "retrievers": [standard("ice"), standard("water", "s")],
@@ -846,7 +860,7 @@ def test_a_hybrid_that_is_reranked_is_one_request(eis: LocalEIS, es: Elasticsear
         (20, 10, 5, "[rank_window_size: 20] to be smaller than or equal to its sub retriever's rrf [rank_window_size: 10]"),
     ],
 )
-def test_windows_that_do_not_fit(abc: Elasticsearch, window: int, inner: int, size: int, text: str) -> None:
+def test_incompatible_rank_windows(abc: Elasticsearch, window: int, inner: int, size: int, text: str) -> None:
     rrf = {"rrf": {"retrievers": [standard("ice")], "rank_window_size": inner}}
     body = {"retriever": rrf, "field": "t", "inference_id": RERANKER, "inference_text": "q", "rank_window_size": window}
     with pytest.raises(BadRequestError) as caught:
@@ -854,8 +868,8 @@ def test_windows_that_do_not_fit(abc: Elasticsearch, window: int, inner: int, si
     assert caught.value.error == "action_request_validation_exception" and text in innermost(caught.value)["reason"]
 
 
-def test_how_a_reranker_that_fails_is_told(eis: LocalEIS, es: Elasticsearch) -> None:
-    make(es, {str(n): {"t": f"ice {n}"} for n in range(70)}, t={"type": "text"})
+def test_errors_of_a_reranker(eis: LocalEIS, es: Elasticsearch) -> None:
+    create_index(es, {str(n): {"t": f"ice {n}"} for n in range(70)}, t={"type": "text"})
     body = {"retriever": standard("ice"), "field": "t", "inference_id": RERANKER, "inference_text": "q", "rank_window_size": 65}
 
     def attempt(**change: Any) -> ApiError:
@@ -877,7 +891,7 @@ def test_how_a_reranker_that_fails_is_told(eis: LocalEIS, es: Elasticsearch) -> 
 
 def test_highlighted_words(es: Elasticsearch) -> None:
     text = "Ice is cold. A glacier is ice that flows, and ice again. Bread is warm."
-    make(es, {"1": {"t": text, "u": "ice"}}, t={"type": "text"}, u={"type": "text"})
+    create_index(es, {"1": {"t": text, "u": "ice"}}, t={"type": "text"}, u={"type": "text"})
 
     def marked(**options: Any) -> Any:
         answer = es.search(index="docs", query={"match": {"t": "ICE flows"}}, highlight={"fields": {"t": options, "u": {}}})
@@ -892,7 +906,7 @@ def test_highlighted_words(es: Elasticsearch) -> None:
     assert "highlight" not in plain["hits"]["hits"][0]
 
 
-# What is refused
+# Refusals
 
 
 @pytest.mark.parametrize(
@@ -967,9 +981,9 @@ def test_highlighted_words(es: Elasticsearch) -> None:
         ({"query": {"range": {"day": {"gte": "now-1d"}}}}, 501, "not_implemented_exception", "date math [now-1d]"),
     ],
 )
-def test_searches_that_are_refused(es: Elasticsearch, http: httpx.Client, body: Any, status: int, kind: str, text: str) -> None:
+def test_refused_searches(es: Elasticsearch, http: httpx.Client, body: Any, status: int, kind: str, text: str) -> None:
     vector = {"type": "dense_vector", "dims": 2}
-    make(
+    create_index(
         es,
         {"1": {"v": [1, 0]}},
         t={"type": "text"},
@@ -1015,15 +1029,15 @@ MALFORMED: list[tuple[str, str, Any]] = [
         for source in ([], 5, {"": 1}, {"_id": "x"}, {"t": {"a": 1}}, {"s": {"a": 1}}, {"k": "x" * 40_000})
     ),
     *(("POST", "/docs/_update/1", change) for change in ([], {}, {"doc": 5}, {"foo": 1})),
-    *(("POST", "/docs/_mget", wanted) for wanted in ({}, {"docs": [5]}, {"docs": "x"})),
+    *(("POST", "/docs/_mget", body) for body in ({}, {"docs": [5]}, {"docs": "x"})),
     ("POST", "/docs/_delete_by_query", {}),
 ]
 
 
 @pytest.mark.parametrize(("method", "path", "body"), MALFORMED)
-def test_what_makes_no_sense_is_a_bad_request(es: Elasticsearch, http: httpx.Client, method: str, path: str, body: Any) -> None:
+def test_malformed_bodies_are_bad_requests(es: Elasticsearch, http: httpx.Client, method: str, path: str, body: Any) -> None:
     vector = {"type": "dense_vector", "dims": 2}
-    make(es, {}, t={"type": "text"}, v=vector, s={"type": "semantic_text"}, k={"type": "keyword"})
+    create_index(es, {}, t={"type": "text"}, v=vector, s={"type": "semantic_text"}, k={"type": "keyword"})
     answer = http.request(method, path, json=body)
     assert (answer.status_code, answer.json()["status"]) == (400, 400), answer.text
 
@@ -1041,14 +1055,14 @@ def test_what_makes_no_sense_is_a_bad_request(es: Elasticsearch, http: httpx.Cli
         ("GET", "/docs/_search?ignore_unavailable=true", "ignore_unavailable=true"),
     ],
 )
-def test_requests_that_are_not_done(http: httpx.Client, method: str, path: str, text: str) -> None:
+def test_unsupported_requests(http: httpx.Client, method: str, path: str, text: str) -> None:
     answer = http.request(method, path)
     assert answer.status_code == 501 and answer.json()["error"]["reason"].startswith(
         f"the local EIS does not do [{text}]: it answers"
     )
 
 
-def test_a_parameter_that_nobody_knows(http: httpx.Client) -> None:
+def test_unknown_url_parameters(http: httpx.Client) -> None:
     answer = http.get("/docs/_search", params={"foo": "1"})
     assert answer.status_code == 400 and "contains unrecognized parameter: [foo]" in answer.json()["error"]["reason"]
 
@@ -1057,7 +1071,7 @@ def test_a_parameter_that_nobody_knows(http: httpx.Client) -> None:
 
 
 def test_faults_of_bulk_requests_and_searches(eis: LocalEIS, http: httpx.Client, es: Elasticsearch) -> None:
-    make(es, {}, n={"type": "long"})
+    create_index(es, {}, n={"type": "long"})
     body = lines({"index": {"_id": "1"}}, {"n": 1})
 
     def send() -> httpx.Response:
@@ -1067,7 +1081,7 @@ def test_faults_of_bulk_requests_and_searches(eis: LocalEIS, http: httpx.Client,
     refused = send()
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "3")
     assert refused.json()["error"]["type"] == "es_rejected_execution_exception"
-    assert es.count(index="docs")["count"] == 0, "what is refused is not written"
+    assert es.count(index="docs")["count"] == 0, "a refused request writes nothing"
     eis.faults.queue("unavailable", "bad_gateway", "garbage", "drop", "cut")
     assert [send().status_code for _ in range(2)] == [503, 502]
     assert send().text == "<!-- not JSON -->"
@@ -1076,10 +1090,12 @@ def test_faults_of_bulk_requests_and_searches(eis: LocalEIS, http: httpx.Client,
             send()
     assert send().json()["errors"] is False
     eis.faults.queue("too_few", "rate_limit")
-    assert http.post("/docs/_search", json={}).status_code == 200, "a fault of inference waits for inference"
+    assert http.post("/docs/_search", json={}).status_code == 200, "an inference fault waits for an inference request"
     vectors = http.post(f"/_inference/text_embedding/{TEXT_SMALL}", json={"input": ["a", "b"]}).json()["text_embedding"]
     assert len(vectors) == 1
-    assert http.post("/docs/_search", json={"query": {"foo": {}}}).status_code == 400, "what is refused anyway uses up no fault"
+    assert http.post("/docs/_search", json={"query": {"foo": {}}}).status_code == 400, (
+        "a request that is refused anyway consumes no fault"
+    )
     assert http.post("/docs/_search", json={}).status_code == 429
     assert [exchange.fault for exchange in eis.requests if exchange.path == "/docs/_bulk"][:3] == [
         "rate_limit",
@@ -1093,20 +1109,20 @@ def test_faults_of_bulk_requests_and_searches(eis: LocalEIS, http: httpx.Client,
     assert time.monotonic() - began >= 0.2
 
 
-def test_what_is_recorded_of_a_bulk_request(eis: LocalEIS, es: Elasticsearch) -> None:
+def test_record_of_a_bulk_request(eis: LocalEIS, es: Elasticsearch) -> None:
     bulk(es, [{"_index": "recorded", "_id": "1", "n": 1}])
     assert eis.requests[-1].body == [{"index": {"_index": "recorded", "_id": "1"}}, {"n": 1}]
     assert eis.requests[-1].answer["errors"] is False
 
 
-def test_an_api_key_is_needed_here_too() -> None:
+def test_indices_require_the_api_key() -> None:
     with LocalEIS(model="hash", api_key="right") as eis:
         assert httpx.put(f"{eis.url}/docs").status_code == 401
         with Elasticsearch(eis.url, api_key="right") as es:
             es.indices.create(index="docs")
 
 
-def test_a_folder_survives_a_restart(tmp_path: Path) -> None:
+def test_data_survives_a_restart(tmp_path: Path) -> None:
     endpoint = {"service": "elastic", "service_settings": {"model_id": "jina-embeddings-v5-text-small", "dimensions": 64}}
     mappings = {"properties": {"s": {"type": "semantic_text", "inference_id": "mine"}, "v": {"type": "dense_vector", "dims": 2}}}
     query = {"match": {"s": "ice"}}
@@ -1121,8 +1137,8 @@ def test_a_folder_survives_a_restart(tmp_path: Path) -> None:
         es.indices.delete(index="dropped")
         before = scores(es, "kept", query=query), scores(es, "kept", query={"match": {"t": "bread ice"}})
         code = f"from jina_eis.cli import main; raise SystemExit(main(['serve', '--port', '0', '--model', 'hash', '--data', {str(tmp_path)!r}]))"
-        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-        assert other.returncode == 1 and f"{tmp_path} is in use by another local EIS" in " ".join(other.stderr.split())
+        second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        assert second.returncode == 1 and f"{tmp_path} is in use by another local EIS" in " ".join(second.stderr.split())
     with LocalEIS(model="hash", data=tmp_path) as eis, Elasticsearch(eis.url) as es:
         after = scores(es, "kept", query=query), scores(es, "kept", query={"match": {"t": "bread ice"}})
         assert after == before
@@ -1134,7 +1150,7 @@ def test_a_folder_survives_a_restart(tmp_path: Path) -> None:
         es.inference.get(inference_id="mine")
 
 
-def test_folders_that_hold_something_else(tmp_path: Path) -> None:
+def test_folders_without_a_valid_database(tmp_path: Path) -> None:
     (tmp_path / "jina-eis.sqlite").write_text("not a database, and long enough for that to be seen " * 99)
     with pytest.raises(OSError, match=r"cannot hold the data of a local EIS \(file is not a database\)"):
         LocalEIS(model="hash", data=tmp_path).start()
@@ -1188,5 +1204,5 @@ def test_ten_thousand_documents(eis: LocalEIS, es: Elasticsearch) -> None:
     for body in bodies:
         assert es.search(index="large", **body)["hits"]["hits"]
     assert eis.requests
-    eis.clear()  # nothing is learnt from checking ten thousand documents against the OpenAPI
+    eis.clear()  # do not check ten thousand documents against the OpenAPI
     es.indices.delete(index="large")
