@@ -1,0 +1,67 @@
+"""The real node for all tests of this folder, and its front. See "The real Elasticsearch" in CONTRIBUTING.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+from elasticsearch import Elasticsearch
+from real.front import Front
+from real.node import RealNode, Tools, UnavailableError, find_tools
+
+from jina_eis.local import LocalEIS
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run without workers of pytest-xdist, of which each would start a node."""
+    if getattr(config.option, "numprocesses", None):
+        config.option.numprocesses = 0
+
+
+@cache
+def tools_or_reason() -> Tools | str:
+    try:
+        return find_tools()
+    except UnavailableError as error:
+        return f"no real Elasticsearch: {error}"
+
+
+def pytest_runtest_setup(item: pytest.Function) -> None:
+    """Skip the tests of the node where it cannot start. pytest reports one line for all of them, as no fixture skips them."""
+    if "_node" in item.fixturenames and isinstance(reason := tools_or_reason(), str):
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def _node() -> Iterator[RealNode]:
+    tools = tools_or_reason()
+    assert isinstance(tools, Tools)
+    with RealNode(tools) as node:
+        yield node
+
+
+@pytest.fixture
+def node(_node: RealNode) -> RealNode:
+    """The real node, started even if a test before has killed it."""
+    if not _node.running:
+        _node.start()
+    return _node
+
+
+@pytest.fixture(scope="session")
+def _front(_node: RealNode, _server: LocalEIS) -> Iterator[Front]:
+    with Front(_node.url, _server) as front:
+        yield front
+
+
+@pytest.fixture
+def front(_front: Front, node: RealNode, eis: LocalEIS) -> Iterator[Front]:
+    """The one address of the node and of the embedded EIS. Every index that a test makes is deleted after it."""
+    yield _front
+    if not node.running:
+        node.start()
+    with Elasticsearch(node.url) as client:
+        for index in client.indices.get(index="*"):
+            client.indices.delete(index=index)
