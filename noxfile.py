@@ -116,3 +116,10 @@ for extra, statement in brings.items():
         raise AssertionError(f"{statement} works without {extra}")
 print("as it should be")
 """
+
+
+@nox.session
+def real(session: nox.Session) -> None:
+    """The retrievers on the real Elasticsearch, where there is a JDK of 21 or newer and Maven."""
+    session.install(".[all,dev]")
+    session.run("pytest", "tests/real", *session.posargs)

@@ -53,7 +53,7 @@ async def delete_by_query(ask: Ask, index: str, params: Mapping[str, str], body:
         await ask("DELETE", "/_search/scroll", {"scroll_id": page["_scroll_id"]})
     if params.get("refresh", "false") != "false":
         await ask("POST", f"/{index}/_refresh", None)
-    return max((each["status"] for each in failures), default=200), {
+    return max((document["status"] for document in failures), default=200), {
         "took": int((time.monotonic() - began) * 1000),
         "timed_out": False,
         "total": total,

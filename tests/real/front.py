@@ -150,10 +150,10 @@ class Front:
     async def _with_vectors(self, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
         """The same search with a vector in the place of each builder. What cannot be read is left to the node to refuse."""
         search = read_json(headers, body)
-        holders = [each for each in objects(search) if read_builder(each.get("query_vector_builder"))]
+        holders = [found for found in objects(search) if read_builder(found.get("query_vector_builder"))]
         if not holders:
             return headers, body
-        vectors = await asyncio.gather(*(self._vector(headers, each["query_vector_builder"]) for each in holders))
+        vectors = await asyncio.gather(*(self._vector(headers, holder["query_vector_builder"]) for holder in holders))
         for holder, vector in zip(holders, vectors, strict=True):
             del holder["query_vector_builder"]
             holder["query_vector"] = vector

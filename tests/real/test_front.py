@@ -1,4 +1,4 @@
-"""The front of the real node: which server answers what, and that what passes through stays as it is."""
+"""The front of the real node: which server answers what, and that the rest is forwarded unchanged."""
 
 from __future__ import annotations
 

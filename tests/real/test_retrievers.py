@@ -70,10 +70,14 @@ class Adapter:
 
     def search(self, retriever: Any, query: str) -> list[Document]:
         if self._langchain:
-            found = self.call(retriever, "invoke", query)
-            return [Document(each.id, each.page_content, each.metadata, each.metadata["_score"]) for each in found]
-        found = self.call(retriever, "retrieve", query)
-        return [Document(each.node.node_id, each.node.text, each.node.metadata, each.score) for each in found]
+            results = self.call(retriever, "invoke", query)
+            return [Document(found.id, found.page_content, found.metadata, found.metadata["_score"]) for found in results]
+        results = self.call(retriever, "retrieve", query)
+        return [Document(found.node.node_id, found.node.text, found.node.metadata, found.score) for found in results]
+
+    def ids(self, retriever: Any, query: str) -> list[str]:
+        """The ids that a search finds, sorted."""
+        return sorted(document.id for document in self.search(retriever, query))
 
     def delete(self, retriever: Any, ids: Sequence[str]) -> None:
         self.call(retriever, "delete" if self._langchain else "delete_nodes", ids)
@@ -91,9 +95,9 @@ def face(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def adapter(front: Front, framework: str, face: str) -> Iterator[Adapter]:
-    made = Adapter(front.url, framework, face)
-    yield made
-    made.close()
+    adapter = Adapter(front.url, framework, face)
+    yield adapter
+    adapter.close()
 
 
 @pytest.mark.parametrize(
@@ -115,11 +119,11 @@ def test_what_was_added_is_found(adapter: Adapter, settings: Json) -> None:
 def test_a_filter(adapter: Adapter) -> None:
     adapter.add(adapter.retriever(), TEXTS, METADATAS, IDS)
     food = {"term": {"metadata.topic.keyword": "food"}}
-    assert {each.id for each in adapter.search(adapter.retriever(filter=food), "yeast")} == {IDS[1], IDS[3]}
+    assert adapter.ids(adapter.retriever(filter=food), "yeast") == [IDS[1], IDS[3]]
     both = [food, {"range": {"metadata.n": {"gte": 2}}}]
-    assert [each.id for each in adapter.search(adapter.retriever(filter=both), "yeast")] == [IDS[3]]
+    assert adapter.ids(adapter.retriever(filter=both), "yeast") == [IDS[3]]
     others = {"bool": {"must_not": food}}
-    assert {each.id for each in adapter.search(adapter.retriever(filter=others), "yeast")} == {IDS[0], IDS[2], IDS[4]}
+    assert adapter.ids(adapter.retriever(filter=others), "yeast") == [IDS[0], IDS[2], IDS[4]]
 
 
 def test_documents_are_replaced_and_deleted(adapter: Adapter) -> None:
@@ -129,7 +133,7 @@ def test_documents_are_replaced_and_deleted(adapter: Adapter) -> None:
     first = adapter.search(retriever, "glaciers")[0]
     assert (first.id, first.text, first.metadata["n"]) == (IDS[0], "Glaciers carve valleys.", 9)
     adapter.delete(retriever, IDS[:4])
-    assert [each.id for each in adapter.search(retriever, "glaciers")] == IDS[4:]
+    assert adapter.ids(retriever, "glaciers") == IDS[4:]
     adapter.call(retriever, "delete_index")
     with pytest.raises(IndexNotFoundError):
         adapter.search(retriever, "glaciers")
@@ -141,4 +145,4 @@ def test_the_documents_that_the_node_refuses(adapter: Adapter) -> None:
     with pytest.raises(DocumentsFailedError) as caught:
         adapter.add(retriever, TEXTS[1:4], [{"n": 1}, {"n": "two"}, {"n": 3}], IDS[1:4])
     assert list(caught.value.failed) == [IDS[2]]
-    assert sorted(each.id for each in adapter.search(retriever, "yeast")) == [IDS[0], IDS[1], IDS[3]]
+    assert adapter.ids(retriever, "yeast") == [IDS[0], IDS[1], IDS[3]]
