@@ -1,9 +1,10 @@
-"""What contributors are told is so: the commands are those of CI, the sessions exist, and the code lies as described."""
+"""The pages for contributors match the repository: commands, nox sessions, paths and the map of the code."""
 
 from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import langchain_jina_eis
 import llama_index_jina_eis
 
 ROOT = Path(__file__).parents[2]
-CORE = ROOT / "jina_eis"
+PATH = re.compile(r"`([\w.-]+(?:/[\w.-]+)*(?:/|\.(?:md|py|toml)))`|`([\w.-]+(?:/[\w.-]+)+)`")
 
 
 def read(name: str) -> str:
@@ -34,7 +35,7 @@ def test_ci_runs_the_checks() -> None:
     assert set(hooks) <= set(block[1].splitlines())
 
 
-def test_the_oldest_versions_are_the_same_everywhere() -> None:
+def test_the_oldest_versions_agree() -> None:
     pins = re.compile(r'"([\w-]+==[\d.]+)"')
     oldest = set(pins.findall(read(".ci/run")))
     assert oldest == set(pins.findall(read("noxfile.py")))
@@ -44,22 +45,46 @@ def test_the_oldest_versions_are_the_same_everywhere() -> None:
 
 
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md"])
-def test_the_sessions_that_are_named_exist(page: str) -> None:
+def test_named_sessions_exist(page: str) -> None:
     sessions = {node.name for node in ast.parse(read("noxfile.py")).body if isinstance(node, ast.FunctionDef)}
-    for named in re.findall(r"`nox -s ([\w ]+)`", read(page)):
-        assert set(named.split()) <= sessions
+    for names in re.findall(r"`nox -s ([\w ]+)`", read(page)):
+        assert set(names.split()) <= sessions
 
 
 @pytest.mark.parametrize("page", ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/registration/README.md"])
-def test_links_lead_somewhere(page: str) -> None:
+def test_links_have_a_target(page: str) -> None:
     for link in re.findall(r"\]\((?!https:)([^)#]+)", read(page)):
         assert (ROOT / page).parent.joinpath(link).exists(), link
 
 
-def test_the_table_of_the_code_names_every_module() -> None:
-    table = read("CONTRIBUTING.md").partition("## How the code lies")[2].partition("Imports point")[0]
-    named = {Path(name).name for name in re.findall(r"`([\w/]+\.py)`", table)}
-    assert named == {path.name for path in CORE.glob("*.py")} - {"__init__.py"}
+def test_every_path_in_contributing_exists() -> None:
+    for line in read("CONTRIBUTING.md").splitlines():
+        paths = ["".join(groups) for groups in PATH.findall(line)]
+        room = ROOT / paths[0] if line.startswith("| `") and paths and paths[0].endswith("/") else ROOT
+        for path in paths:
+            assert (ROOT / path).exists() or (room / path).exists(), f"{path}: {line}"
+
+
+def test_the_map_names_every_room_and_module() -> None:
+    rows = re.findall(r"^\| `([\w/]+/)` \|.*\| (.*) \|$", read("CONTRIBUTING.md"), re.MULTILINE)
+    on_map = {room + module for room, modules in rows for module in re.findall(r"`(\w+\.py)`", modules)}
+    packages = [ROOT / "jina_eis", ROOT / "langchain_jina_eis", ROOT / "llama_index_jina_eis"]
+    modules = {path.relative_to(ROOT).as_posix() for package in packages for path in package.rglob("*.py")}
+    assert on_map == {module for module in modules if not module.endswith("/__init__.py")}
+
+
+def test_the_map_has_the_layers_of_the_import_contracts() -> None:
+    contracts = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if "jina_eis.cli" in contract.get("layers", []))
+    block = re.search(r"```text\n(jina_eis\.cli\n.*?)```", read("CONTRIBUTING.md"), re.DOTALL)
+    assert block
+    on_map = [re.findall(r"\w*jina_eis[\w.]*", line) for line in block[1].splitlines()]
+    assert on_map == [re.findall(r"(?<!\()\b\w*jina_eis[\w.]*", layer) for layer in layers]
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md"])
+def test_the_command_for_the_unit_tests_is_named(page: str) -> None:
+    assert "`pytest tests/unit_tests`" in read(page)
 
 
 def test_the_changelog_names_the_version_and_every_public_name() -> None:
