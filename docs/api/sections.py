@@ -1,6 +1,6 @@
-"""How docstrings in LangChain's form, and fields of pydantic, become readable Markdown.
+"""Rendering of docstrings with LangChain's sections, and of pydantic fields, as readable Markdown.
 
-Sections like "Setup:" and "Key init args:" are none that Google has, and what a reader of a field asks for is its default.
+Sections such as "Setup:" and "Key init args:" are unknown to the Google style. Of a field, readers need the default.
 """
 
 from __future__ import annotations
@@ -22,31 +22,35 @@ class LangChainSections(griffe.Extension):
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Rewrite the docstring of an object, if it has one."""
         if obj.docstring:
-            obj.docstring.value = rewritten(obj.docstring.value)
+            obj.docstring.value = rewrite_sections(obj.docstring.value)
 
     def on_attribute_instance(self, *, attr: griffe.Attribute, **kwargs: Any) -> None:
-        """Show the default of a field in place of all that pydantic is told of it."""
+        """Show the default of a field instead of all arguments of pydantic's `Field`."""
         attr.labels -= {"class-attribute", "instance-attribute"}
         if isinstance(attr.value, griffe.ExprCall) and str(attr.value.function) == "Field":
-            said = {each.name: each.value for each in attr.value.arguments if isinstance(each, griffe.ExprKeyword)}
-            attr.value = _resolved(said.get("default"), attr.module)
+            keywords = {
+                argument.name: argument.value for argument in attr.value.arguments if isinstance(argument, griffe.ExprKeyword)
+            }
+            attr.value = _resolve_constant(keywords.get("default"), attr.module)
 
 
-def _resolved(value: str | griffe.Expr | None, module: griffe.Module) -> str | griffe.Expr | None:
+def _resolve_constant(value: str | griffe.Expr | None, module: griffe.Module) -> str | griffe.Expr | None:
     """The value of a constant of the same module, or the value itself."""
     constant = module.members.get(str(value))
     return constant.value if isinstance(constant, griffe.Attribute) else value
 
 
-def rewritten(docstring: str) -> str:
-    """The docstring with a heading in bold for each section that Google has not."""
-    return _SECTION.sub(lambda found: found[0] if found[1] in GOOGLE else _section(found[1], dedent(found[2])), docstring + "\n")
+def rewrite_sections(docstring: str) -> str:
+    """The docstring with a bold heading for each section that the Google style does not define."""
+    return _SECTION.sub(
+        lambda match: match[0] if match[1] in GOOGLE else _format_section(match[1], dedent(match[2])), docstring + "\n"
+    )
 
 
-def _section(title: str, body: str) -> str:
-    """The section, with a definition list in place of lines that have an indented explanation below them."""
-    return f"**{title}**\n\n{body if '```' in body else _ENTRY.sub(_definition, body)}\n"
+def _format_section(title: str, body: str) -> str:
+    """The section, with a definition list for lines that have an indented explanation."""
+    return f"**{title}**\n\n{body if '```' in body else _ENTRY.sub(_format_definition, body)}\n"
 
 
-def _definition(entry: re.Match[str]) -> str:
+def _format_definition(entry: re.Match[str]) -> str:
     return f"`{entry[1]}`\n:   {indent(dedent(entry[2]), '    ').lstrip()}\n"

@@ -1,4 +1,4 @@
-"""Makes what these tests share importable."""
+"""Makes the shared module `pages` importable."""
 
 import sys
 from pathlib import Path

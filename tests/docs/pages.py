@@ -1,4 +1,4 @@
-"""What the tests of the documentation read: the README and every page, and the blocks of code in them."""
+"""The README and the pages of the documentation, and their code blocks, links and tables."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _HEADING = re.compile(r"^#+ (.+?)(?: \{ #([\w-]+) \})?$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code.
+    """A code block.
 
     Attributes:
-        language: What stands behind the fence.
-        code: Its lines.
-        line: Of the page, on which the code begins.
-        not_run: Why it is not run, as an HTML comment before it says; None if it is run.
+        language: The language after the fence.
+        code: The source.
+        line: The line of the page on which the code begins.
+        not_run: The reason, from an HTML comment before the block, for not running it; None if it is run.
     """
 
     language: str
@@ -38,29 +38,29 @@ class Block:
 
 
 def name(page: Path) -> str:
-    """What a page is called in the names of tests."""
+    """The name of a page in test ids."""
     return page.relative_to(ROOT).as_posix()
 
 
 def blocks(page: Path, language: str) -> list[Block]:
-    """The blocks of a language, in their order."""
+    """The code blocks in a language, in order."""
     text = page.read_text(encoding="utf-8")
     return [
-        Block(found["language"], found["code"], text.count("\n", 0, found.start("code")) + 1, found["why"])
-        for found in _BLOCK.finditer(text)
-        if found["language"] == language
+        Block(match["language"], match["code"], text.count("\n", 0, match.start("code")) + 1, match["why"])
+        for match in _BLOCK.finditer(text)
+        if match["language"] == language
     ]
 
 
 def links(page: Path) -> list[str]:
-    """Where the links of a page lead."""
+    """The targets of the links of a page."""
     return _LINK.findall(_SPAN.sub("`", _FENCED.sub("", page.read_text(encoding="utf-8"))))
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of the headings of a page, as GitHub and MkDocs make them."""
+    """The anchors of the headings of a page, as GitHub and MkDocs generate them."""
     text = _FENCED.sub("", page.read_text(encoding="utf-8"))
-    return {given or _slug(title) for title, given in _HEADING.findall(text)}
+    return {explicit or _slug(title) for title, explicit in _HEADING.findall(text)}
 
 
 def rows(page: Path) -> list[list[str]]:

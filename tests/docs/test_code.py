@@ -1,4 +1,4 @@
-"""The code of the README and of every page, run from top to bottom as a reader would, on the embedded EIS."""
+"""The code of the README and of every page runs from top to bottom on the embedded EIS."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import inspect
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,6 @@ from pages import PAGES, README, ROOT, Block, blocks, name
 from jina_eis.cli.main import _parser
 from jina_eis.local import LocalEIS
 
-try:
-    import tomllib
-except ModuleNotFoundError:  # Python 3.10; pytest brings it there
-    import tomli as tomllib
-
 ALL = [README, *PAGES]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
 
@@ -34,10 +30,10 @@ def test_python_runs(page: Path, eis: LocalEIS, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.chdir(tmp_path)
     Path("cat.png").write_bytes(png())
     Path("report.pdf").write_bytes(pdf(2))
-    monkeypatch.setattr(Settings, "_embed_model", None)  # which some pages set
+    monkeypatch.setattr(Settings, "_embed_model", None)  # some pages set it
     names: dict[str, Any] = {"__name__": "page"}
     for block in blocks(page, "python"):
-        # Blank lines before it, so that a traceback names the line of the page.
+        # Leading blank lines make a traceback show the line number of the page.
         source = "\n" * (block.line - 1) + block.code
         if block.not_run:
             ast.parse(source, name(page))
@@ -49,12 +45,12 @@ def test_python_runs(page: Path, eis: LocalEIS, monkeypatch: pytest.MonkeyPatch,
             exec(code, names)
 
 
-def test_hardly_anything_is_not_run() -> None:
-    left_out = {name(page) for page in ALL for block in blocks(page, "python") if block.not_run}
-    assert left_out <= {"docs/migration.md"}
+def test_only_the_migration_page_has_code_that_is_not_run() -> None:
+    pages_with_skipped_code = {name(page) for page in ALL for block in blocks(page, "python") if block.not_run}
+    assert pages_with_skipped_code <= {"docs/migration.md"}
 
 
-def test_every_block_is_found() -> None:
+def test_every_code_block_is_parsed() -> None:
     for page in ALL:
         fences = re.findall(r"^\s*(?:```|~~~)(\w+)", page.read_text(encoding="utf-8"), re.MULTILINE)
         assert all(language in ("python", "bash", "json", "text") for language in fences), name(page)
@@ -74,19 +70,19 @@ def test_commands_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", ALL, ids=name)
-def test_what_is_installed_exists(page: Path) -> None:
+def test_extras_in_install_commands_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    named = re.findall(r"""["']?(?:jina-eis|\.)\[([\w,-]+)\]""", text)
-    assert {extra for extras in named for extra in extras.split(",")} <= set(EXTRAS)
+    lists = re.findall(r"""["']?(?:jina-eis|\.)\[([\w,-]+)\]""", text)
+    assert {extra for extras in lists for extra in extras.split(",")} <= set(EXTRAS)
 
 
 @pytest.mark.parametrize("command", ['pip install ".[all]" && jina-eis demo', 'pip install ".[all,dev]" && pytest'])
-def test_the_commands_that_the_readme_promises(command: str) -> None:
+def test_the_readme_has_the_command(command: str) -> None:
     assert any(block.code.strip() == command for block in blocks(README, "bash"))
 
 
 def _commands(block: Block) -> Iterator[list[str]]:
-    """The commands of a block, without the variables set before them."""
+    """The commands of a block, without variable assignments in front of them."""
     for line in block.code.replace("\\\n", " ").splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars="&|;")
         lexer.whitespace_split = True

@@ -1,4 +1,4 @@
-"""What the pages say is what the code does, every link leads somewhere, and every page is found."""
+"""The tables of the pages match the code, every link has a target, and every page is in the navigation."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from jina_eis import MODELS
 from jina_eis.models import EmbeddingModel, Model
 
 ERRORS = {
-    name: kind
-    for name, kind in vars(jina_eis.errors).items()
-    if inspect.isclass(kind) and issubclass(kind, jina_eis.errors.JinaEISError)
+    error_name: error_class
+    for error_name, error_class in vars(jina_eis.errors).items()
+    if inspect.isclass(error_class) and issubclass(error_class, jina_eis.errors.JinaEISError)
 }
 CONFIGURATION = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("page", [README, *PAGES], ids=name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_a_target(page: Path) -> None:
     for link in links(page):
         if link.startswith("https://"):
             continue
@@ -33,7 +33,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{name(page)}: {link}"
 
 
-def test_the_readme_leads_to_the_pages() -> None:
+def test_the_readme_links_to_the_pages() -> None:
     linked = {link.partition("#")[0] for link in links(README)}
     assert {name(page) for page in PAGES if page.parent == DOCS} - {"docs/index.md", "docs/doctor.md"} <= linked
 
@@ -42,35 +42,35 @@ def test_every_page_is_in_the_navigation() -> None:
     assert sorted(_leaves(CONFIGURATION["nav"])) == sorted(page.relative_to(DOCS).as_posix() for page in PAGES)
 
 
-def test_the_site_asks_nothing_of_others() -> None:
+def test_the_site_loads_nothing_from_other_hosts() -> None:
     assert CONFIGURATION["theme"]["font"] is False
     assert not {"site_url", "repo_url", "edit_uri", "extra_javascript"} & set(CONFIGURATION)
     assert all((DOCS / style).is_file() for style in CONFIGURATION["extra_css"])
 
 
 def test_every_error_is_in_the_table() -> None:
-    told = {row[0].strip("`"): row for row in rows(DOCS / "errors.md") if row[0].startswith("`")}
-    assert set(told) == set(ERRORS) == {each for each in jina_eis.errors.__all__ if each[0].isupper()}
-    for error, (_, arises, do, again) in told.items():
-        assert arises and do, error
+    table = {row[0].strip("`"): row for row in rows(DOCS / "errors.md") if row[0].startswith("`")}
+    assert set(table) == set(ERRORS) == {exported for exported in jina_eis.errors.__all__ if exported[0].isupper()}
+    for error, (_, cause, remedy, retried) in table.items():
+        assert cause and remedy, error
         if error != "JinaEISError":
-            assert again == ("yes" if ERRORS[error].transient else "no"), error
+            assert retried == ("yes" if ERRORS[error].transient else "no"), error
 
 
 @pytest.mark.parametrize("page", [README, DOCS / "models.md"], ids=name)
-def test_the_table_of_models_is_the_one_of_the_code(page: Path) -> None:
-    told = {row[0].split("`")[1]: row for row in rows(page) if row[0].startswith("`.jina") and len(row) == 5}
-    assert list(told) == [model.endpoint for model in MODELS]
+def test_the_table_of_models_matches_the_code(page: Path) -> None:
+    table = {row[0].split("`")[1]: row for row in rows(page) if row[0].startswith("`.jina") and len(row) == 5}
+    assert list(table) == [model.endpoint for model in MODELS]
     for model in MODELS:
-        _, task, dimensions, reads, since = told[model.endpoint]
+        _, task, dimensions, context, since = table[model.endpoint]
         assert dimensions == _sizes(model)
-        assert reads.split()[0] == f"{model.context:,}"
+        assert context.split()[0] == f"{model.context:,}"
         assert since.rstrip("¹") == model.since
         assert ("rerank" in task) == (model.task == "rerank")
 
 
-def test_the_limits_are_those_of_the_code() -> None:
-    told = {row[0]: row[1:] for row in rows(DOCS / "pacing.md") if len(row) == 3}
+def test_the_table_of_limits_matches_the_code() -> None:
+    table = {row[0]: row[1:] for row in rows(DOCS / "pacing.md") if len(row) == 3}
     text = {
         "jina-embeddings-v5-text-small, jina-embeddings-v5-text-nano": [m for m in MODELS if "v5-text" in m.name],
         "jina-embeddings-v3": [m for m in MODELS if m.name == "jina-embeddings-v3"],
@@ -79,20 +79,21 @@ def test_the_limits_are_those_of_the_code() -> None:
     for row, models in text.items():
         for model in models:
             assert model.per_minute is not None
-            assert told[row] == [
+            assert table[row] == [
                 f"{model.per_minute[role]:,}" if role in model.per_minute else "" for role in ("ingest", "search")
             ]
-    (unpublished,) = (row.split(", ") for row, cells in told.items() if cells == ["not published", "not published"])
+    (unpublished,) = (row.split(", ") for row, cells in table.items() if cells == ["not published", "not published"])
     assert set(unpublished) == {model.name for model in MODELS if model.per_minute is None}
 
 
 def _sizes(model: Model) -> str:
     if not isinstance(model, EmbeddingModel):
         return ""
-    return f"{model.dimensions} ({', '.join(str(each) for each in model.matryoshka if each != model.dimensions)})"
+    return f"{model.dimensions} ({', '.join(str(size) for size in model.matryoshka if size != model.dimensions)})"
 
 
 def _leaves(nav: object) -> list[str]:
     if isinstance(nav, str):
         return [nav]
-    return [leaf for each in (nav.values() if isinstance(nav, dict) else nav) for leaf in _leaves(each)]  # type: ignore[union-attr]
+    entries = nav.values() if isinstance(nav, dict) else nav
+    return [leaf for entry in entries for leaf in _leaves(entry)]  # type: ignore[attr-defined]
