@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -22,7 +23,7 @@ CONFIGURATION = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", [README, *PAGES], ids=name)
-def test_links_have_a_target(page: Path) -> None:
+def test_linked_pages_and_anchors_exist(page: Path) -> None:
     for link in links(page):
         if link.startswith("https://"):
             continue
@@ -92,8 +93,8 @@ def _sizes(model: Model) -> str:
     return f"{model.dimensions} ({', '.join(str(size) for size in model.matryoshka if size != model.dimensions)})"
 
 
-def _leaves(nav: object) -> list[str]:
+def _leaves(nav: Any) -> list[str]:
     if isinstance(nav, str):
         return [nav]
     entries = nav.values() if isinstance(nav, dict) else nav
-    return [leaf for entry in entries for leaf in _leaves(entry)]  # type: ignore[attr-defined]
+    return [leaf for entry in entries for leaf in _leaves(entry)]

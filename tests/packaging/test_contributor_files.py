@@ -1,4 +1,4 @@
-"""The pages for contributors match the repository: commands, nox sessions, paths and the map of the code."""
+"""Statements in files for contributors are true: commands, nox sessions, links, paths and the map of the code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def test_ci_runs_the_checks() -> None:
+def test_ci_runs_the_commands_of_contributing() -> None:
     lines = read(".ci/run").splitlines()
     block = re.search(r"## Check a change\n\n```bash\n(.*?)```", read("CONTRIBUTING.md"), re.DOTALL)
     assert block
@@ -35,7 +35,7 @@ def test_ci_runs_the_checks() -> None:
     assert set(hooks) <= set(block[1].splitlines())
 
 
-def test_the_oldest_versions_agree() -> None:
+def test_the_oldest_versions_are_equal_in_every_file() -> None:
     pins = re.compile(r'"([\w-]+==[\d.]+)"')
     oldest = set(pins.findall(read(".ci/run")))
     assert oldest == set(pins.findall(read("noxfile.py")))
@@ -52,7 +52,7 @@ def test_named_sessions_exist(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/registration/README.md"])
-def test_links_have_a_target(page: str) -> None:
+def test_linked_files_exist(page: str) -> None:
     for link in re.findall(r"\]\((?!https:)([^)#]+)", read(page)):
         assert (ROOT / page).parent.joinpath(link).exists(), link
 
