@@ -96,5 +96,5 @@ def _sizes(model: Model) -> str:
 def _leaves(nav: Any) -> list[str]:
     if isinstance(nav, str):
         return [nav]
-    entries = nav.values() if isinstance(nav, dict) else nav
+    entries: Any = nav.values() if isinstance(nav, dict) else nav
     return [leaf for entry in entries for leaf in _leaves(entry)]
