@@ -96,5 +96,6 @@ def _sizes(model: Model) -> str:
 def _leaves(nav: Any) -> list[str]:
     if isinstance(nav, str):
         return [nav]
-    entries: Any = nav.values() if isinstance(nav, dict) else nav
-    return [leaf for entry in entries for leaf in _leaves(entry)]
+    if isinstance(nav, dict):
+        nav = list(nav.values())
+    return [leaf for entry in nav for leaf in _leaves(entry)]
