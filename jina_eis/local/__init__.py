@@ -1,6 +1,6 @@
-"""The embedded EIS: a loopback server that infers, stores and searches as Elasticsearch 9.5 does, with stand-in models.
+"""The embedded EIS: a loopback server that emulates inference and search of Elasticsearch 9.5 with stand-in models.
 
-Its vectors and scores are not Jina's: see `LocalEIS.model_label`.
+Its vectors and scores are not those of Jina's models; `LocalEIS.model_label` names their source.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose."""
+"""Faults that the embedded EIS simulates."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .refusals import RefusedError, TimeLimit, gateway_refusal, rejected, timed_
 __all__ = ["INDEX_KINDS", "Fault", "Faults", "Kind", "index_refusal", "refusal", "spoil"]
 
 Kind = Literal[
-    "rate_limit",  # 429, with Retry-After if one is given
+    "rate_limit",  # 429, with Retry-After if it is set
     "timeout",  # 429 timeout_exception, Elasticsearch 9.5
     "timeout_408",  # 408, older versions
-    "eis_5xx",  # the service's 503, which Elasticsearch hands on as 400
+    "eis_5xx",  # the service's 503, which Elasticsearch returns as 400
     "unavailable",  # 503 of Elasticsearch itself
     "bad_gateway",  # 502 with an HTML body, from a proxy
-    "drop",  # the connection ends without an answer
-    "cut",  # the connection ends in the middle of the body
+    "drop",  # the connection closes without a response
+    "cut",  # the connection closes in the middle of the body
     "too_few",  # one vector or document too few
     "too_many",
     "empty",  # one vector, or score, is empty
@@ -31,27 +31,27 @@ Kind = Literal[
 ]
 RetryAfter = float | str | None
 
-# What can happen to a bulk request or a search too; the others stay in wait for a request for inference.
+# Faults that also apply to bulk requests and searches. The others wait for an inference request.
 INDEX_KINDS: frozenset[Kind] = frozenset({"rate_limit", "unavailable", "bad_gateway", "drop", "cut", "garbage"})
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong."""
+    """A fault of one request."""
 
     kind: Kind
     retry_after: RetryAfter = None
 
 
 class Faults:
-    """Which requests for inference, bulk requests and searches go wrong, and how; thread safe.
+    """Faults of inference requests, bulk requests and searches; thread safe.
 
-    A request gets at most one fault: the next in the queue, else that of an item it has, else the one set for always,
-    else one by chance. Requests that Elasticsearch itself refuses use up none. Bulk requests and searches get only those in
-    `INDEX_KINDS`; poison is for what they embed or rerank.
+    A request gets at most one fault: the next in the queue, else that of a poisoned input, else the one set by `always`,
+    else a random one. Requests that Elasticsearch itself refuses consume no fault. Bulk requests and searches get only the
+    kinds in `INDEX_KINDS`; poison applies to the inputs that they embed or rerank.
 
     Attributes:
-        latency: Seconds that every such request takes at least.
+        latency: Minimum duration of every such request, in seconds.
     """
 
     def __init__(self, latency: float = 0.0) -> None:
@@ -68,37 +68,37 @@ class Faults:
         self._random = random.Random()
 
     def queue(self, *kinds: Kind, retry_after: RetryAfter = None) -> None:
-        """The next requests get these, one each."""
-        faults = [checked(kind, retry_after) for kind in kinds]
+        """Apply these faults to the next requests, one to each."""
+        faults = [new_fault(kind, retry_after) for kind in kinds]
         with self._lock:
             self._queue.extend(faults)
 
     def always(self, kind: Kind, retry_after: RetryAfter = None) -> None:
-        """Every request gets this."""
-        fault = checked(kind, retry_after)
+        """Apply this fault to every request."""
+        fault = new_fault(kind, retry_after)
         with self._lock:
             self._always = fault
 
     def some(self, rate: float, kinds: Sequence[Kind], seed: int = 0, retry_after: RetryAfter = None) -> None:
-        """About this share of the requests gets one of these."""
-        faults = [checked(kind, retry_after) for kind in kinds]
+        """Apply one of these faults to about this share of the requests."""
+        faults = [new_fault(kind, retry_after) for kind in kinds]
         with self._lock:
             self._rate, self._some, self._random = rate, faults, random.Random(seed)
 
     def poison(self, text: str, kind: Kind) -> None:
-        """Every inference with this text among its inputs, or the medium that is this data URI, gets this."""
-        fault = checked(kind)
+        """Apply this fault to every inference request with this text or data URI among its inputs."""
+        fault = new_fault(kind)
         with self._lock:
             self._poison[text] = fault
 
     def clear(self) -> None:
-        """Nothing goes wrong any more, and nothing takes longer."""
+        """Remove all faults and the latency."""
         with self._lock:
             self.latency = 0.0
             self._reset()
 
     def take(self, values: Sequence[str]) -> Fault | None:
-        """The fault of the request with these texts and data URIs."""
+        """Return the fault of a request with these texts and data URIs."""
         with self._lock:
             if self._queue:
                 return self._queue.popleft()
@@ -112,29 +112,29 @@ class Faults:
             return None
 
     def take_for_index(self) -> Fault | None:
-        """The fault of a bulk request or a search."""
+        """Return the fault of a bulk request or a search."""
         with self._lock:
             if self._queue:
                 return self._queue.popleft() if self._queue[0].kind in INDEX_KINDS else None
             if self._always is not None:
                 return self._always if self._always.kind in INDEX_KINDS else None
-            able = [fault for fault in self._some if fault.kind in INDEX_KINDS]
-            return self._random.choice(able) if able and self._random.random() < self._rate else None
+            candidates = [fault for fault in self._some if fault.kind in INDEX_KINDS]
+            return self._random.choice(candidates) if candidates and self._random.random() < self._rate else None
 
     def poisoned(self, values: Sequence[str]) -> Fault | None:
-        """The fault of the first of these texts and data URIs that has one."""
+        """Return the fault of the first of these texts and data URIs that has one."""
         with self._lock:
             return next((self._poison[value] for value in values if value in self._poison), None)
 
 
-def checked(kind: Kind, retry_after: RetryAfter = None) -> Fault:
+def new_fault(kind: Kind, retry_after: RetryAfter = None) -> Fault:
     if kind not in get_args(Kind):
-        raise ValueError(f"no fault {kind!r}, choose from {', '.join(get_args(Kind))}")
+        raise ValueError(f"unknown fault {kind!r}, choose one of {', '.join(get_args(Kind))}")
     return Fault(kind, retry_after)
 
 
 def refusal(fault: Fault, endpoint: str, limit: TimeLimit) -> RefusedError | None:
-    """The error answer that a fault is, or None where it spoils a good answer instead."""
+    """Return the error response of a fault, or None if the fault changes a successful response."""
     refused: RefusedError
     match fault.kind:
         case "rate_limit":
@@ -155,7 +155,7 @@ def refusal(fault: Fault, endpoint: str, limit: TimeLimit) -> RefusedError | Non
 
 
 def index_refusal(fault: Fault) -> RefusedError | None:
-    """The same for a bulk request or a search."""
+    """Return the error response of a fault of a bulk request or a search, or None."""
     if fault.kind == "rate_limit":
         refused = rejected()
     elif fault.kind == "unavailable":
@@ -168,7 +168,7 @@ def index_refusal(fault: Fault) -> RefusedError | None:
 
 
 def spoil(answer: dict[str, list[dict[str, Any]]], kind: Kind) -> dict[str, list[dict[str, Any]]]:
-    """The answer with its last vector or ranked document made wrong; as it is for kinds that spoil the transport."""
+    """Return the response with its last vector or document corrupted; unchanged for faults of the transport."""
     ((name, items),) = answer.items()
     last = items[-1]
     if name == "rerank":
@@ -178,17 +178,17 @@ def spoil(answer: dict[str, list[dict[str, Any]]], kind: Kind) -> dict[str, list
         vector = last["embedding"]
         empty, ragged, nan = {"embedding": []}, {"embedding": vector[:-1]}, {"embedding": [*vector[:-1], float("nan")]}
         extra = last
-    kept = items[:-1]
+    rest = items[:-1]
     match kind:
         case "too_few":
-            return {name: kept}
+            return {name: rest}
         case "too_many":
             return {name: [*items, extra]}
         case "empty":
-            return {name: [*kept, empty]}
+            return {name: [*rest, empty]}
         case "ragged":
-            return {name: [*kept, ragged]}
+            return {name: [*rest, ragged]}
         case "not_finite":
-            return {name: [*kept, nan]}
+            return {name: [*rest, nan]}
         case _:
             return answer

@@ -1,6 +1,6 @@
-"""The errors that Elasticsearch 9.5 answers with, and the time limit that one of them names.
+"""Error responses of Elasticsearch 9.5, and the time limit that a timeout states.
 
-Knows their types, statuses, texts and headers; must not know when they are raised, nor endpoints, models or the server.
+Knows their types, statuses, texts and headers. Must not know when they are raised, nor endpoints, models or the server.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Json = dict[str, Any]
 
 TIME = re.compile(r"(\d+)(nanos|micros|ms|s|m|h|d)")
 SECONDS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-GATEWAY_SAYS = {
+GATEWAY_REASONS = {
     400: "Received a bad request status code",
     405: "Received a method not allowed status code",
     413: "Received a content too large status code",
@@ -45,7 +45,7 @@ GATEWAY_SAYS = {
 
 
 class RefusedError(Exception):
-    """An error answer: HTTP status, Elasticsearch's type and reason, and the refusal that caused it."""
+    """An error response: HTTP status, Elasticsearch's type and reason, and the error that caused it."""
 
     def __init__(self, status: int, kind: str, reason: str, cause: RefusedError | None = None) -> None:
         super().__init__(reason)
@@ -58,82 +58,81 @@ class RefusedError(Exception):
         self.suppressed: list[RefusedError] = []
 
     def envelope(self) -> Json:
-        """The body of the answer; its root cause is the innermost error of parsing, not the innermost error."""
+        """Return the response body. Its root cause is the innermost parsing error, not the innermost error."""
         return {"error": {"root_cause": [root.flat() for root in self.roots()], **self.nested()}, "status": self.status}
 
     def roots(self) -> list[RefusedError]:
-        """What `root_cause` lists."""
+        """Return the errors that `root_cause` lists."""
         root = self
         while root.cause is not None and root.cause.kind in ("x_content_parse_exception", "mapper_parsing_exception"):
             root = root.cause
         return [root]
 
     def flat(self) -> Json:
-        """The error without its causes."""
+        """Return the error without its causes."""
         return {"type": self.kind, "reason": self.reason, **self.details}
 
     def nested(self) -> Json:
-        """The error with its chain of causes."""
-        caused = {} if self.cause is None else {"caused_by": self.cause.nested()}
-        suppressed = {"suppressed": [each.nested() for each in self.suppressed]} if self.suppressed else {}
-        return self.flat() | caused | suppressed
+        """Return the error with its chain of causes."""
+        caused_by = {} if self.cause is None else {"caused_by": self.cause.nested()}
+        suppressed = {"suppressed": [error.nested() for error in self.suppressed]} if self.suppressed else {}
+        return self.flat() | caused_by | suppressed
 
 
 class ShardError(RefusedError):
-    """What fails where a query meets an index; a search answers with `all_shards_failed` around it."""
+    """A query that failed on an index; a search wraps it with `all_shards_failed`."""
 
 
 class SearchError(RefusedError):
-    """A whole search that failed: its root causes are those of its shards."""
+    """A failed search; its root causes are the errors of its shards."""
 
-    failed: RefusedError | None = None
+    shard_error: RefusedError | None = None
 
     def roots(self) -> list[RefusedError]:
-        """What failed on the shards; nothing where it failed between them."""
-        return [] if self.failed is None else [self.failed]
+        """Return the error of the shard, or nothing if the search failed outside the shards."""
+        return [] if self.shard_error is None else [self.shard_error]
 
 
 def status_error(reason: str, status: int = 400) -> RefusedError:
-    """The general error of Elasticsearch, with a status of its own."""
+    """Return Elasticsearch's general error with the given status."""
     return RefusedError(status, "status_exception", reason)
 
 
 def illegal_argument(reason: str) -> RefusedError:
-    """A value that no parser takes."""
+    """Return the error for an invalid value."""
     return RefusedError(400, "illegal_argument_exception", reason)
 
 
 def parse_error(parser: str, reason: str, cause: RefusedError | None = None) -> RefusedError:
-    """What a named parser could not read."""
-    # The position is made up: a parsed body no longer has any.
+    """Return the error of a parser for input that it could not read."""
+    # The position is invented: a parsed body no longer has positions.
     return RefusedError(400, "x_content_parse_exception", f"[1:1] [{parser}] {reason}", cause)
 
 
 def invalid(*problems: str, kind: str = "action_request_validation_exception") -> RefusedError:
-    """Every problem of a request that could be read, numbered."""
-    listed = "".join(f"{number}: {problem};" for number, problem in enumerate(problems, 1))
-    return RefusedError(400, kind, f"Validation Failed: {listed}")
+    """Return the error for a request with invalid fields; it lists every problem by number."""
+    numbered = "".join(f"{number}: {problem};" for number, problem in enumerate(problems, 1))
+    return RefusedError(400, kind, f"Validation Failed: {numbered}")
 
 
 def not_found(endpoint: str) -> RefusedError:
-    """An endpoint that does not exist."""
+    """Return the error for an endpoint that does not exist."""
     return RefusedError(404, "resource_not_found_exception", f"Inference endpoint not found [{endpoint}]")
 
 
 def not_done(what: str) -> RefusedError:
-    """What Elasticsearch does and the local EIS does not."""
+    """Return the error for a feature of Elasticsearch that the local EIS does not implement."""
     return RefusedError(
         501,
         "not_implemented_exception",
-        f"the local EIS does not do [{what}]: it answers GET /, GET _license, POST _security/user/_has_privileges, "
-        "the _inference API (GET, PUT and DELETE of endpoints, POST of "
-        "text_embedding, embedding and rerank), and what one index is made, filled and searched with (GET, PUT and DELETE of "
-        "indices, _mapping, _refresh, _bulk, _doc, _mget, _count, _search, _delete_by_query)",
+        f"the local EIS does not implement [{what}]. It implements GET /, GET _license, POST _security/user/_has_privileges, "
+        "the _inference API (GET, PUT and DELETE of endpoints, POST of text_embedding, embedding and rerank), and requests to "
+        "one index (GET, PUT and DELETE of the index, _mapping, _refresh, _bulk, _doc, _mget, _count, _search, _delete_by_query)",
     )
 
 
 def index_not_found(index: str) -> RefusedError:
-    """An index that does not exist."""
+    """Return the error for an index that does not exist."""
     refused = RefusedError(404, "index_not_found_exception", f"no such index [{index}]")
     names = {"resource.type": "index_or_alias", "resource.id": index, "index_uuid": "_na_", "index": index}
     refused.details.update(names)
@@ -141,27 +140,27 @@ def index_not_found(index: str) -> RefusedError:
 
 
 def mapper_parsing(reason: str, cause: RefusedError | None = None) -> RefusedError:
-    """A mapping that is none."""
+    """Return the error for an invalid mapping."""
     return RefusedError(400, "mapper_parsing_exception", reason, cause)
 
 
 def parsing_exception(reason: str, cause: RefusedError | None = None) -> RefusedError:
-    """A search that could not be read."""
+    """Return the error for a search that could not be parsed."""
     refused = RefusedError(400, "parsing_exception", reason, cause)
-    refused.details.update(line=1, col=1)  # made up: a parsed body no longer has any
+    refused.details.update(line=1, col=1)  # invented: a parsed body no longer has positions
     return refused
 
 
 def rejected() -> RefusedError:
-    """What Elasticsearch answers to more documents or searches than it can queue."""
-    return RefusedError(429, "es_rejected_execution_exception", "rejected execution: the local EIS was told to have no room")
+    """Return the error for more documents or searches than Elasticsearch can queue."""
+    return RefusedError(429, "es_rejected_execution_exception", "rejected execution: simulated by a fault of the local EIS")
 
 
 def all_shards_failed(index: str, error: ShardError) -> SearchError:
-    """The answer of a search whose only shard failed."""
+    """Return the error of a search whose only shard failed."""
     refused = SearchError(error.status, "search_phase_execution_exception", "all shards failed")
-    refused.failed = error
-    if error.kind != "query_shard_exception":  # those name the index themselves, and are not told twice
+    refused.shard_error = error
+    if error.kind != "query_shard_exception":  # it names the index itself, and is not repeated as a cause
         refused.cause = error
     failure = {"shard": 0, "index": index, "node": "jina-eis-local", "reason": error.nested()}
     refused.details.update(phase="query", grouped=True, failed_shards=[failure])
@@ -169,22 +168,22 @@ def all_shards_failed(index: str, error: ShardError) -> SearchError:
 
 
 def gateway_refusal(endpoint: str, status: int, message: str) -> RefusedError:
-    """What Elasticsearch makes of an error of the service: each 5xx becomes a 400, whose text alone has the status."""
-    says = GATEWAY_SAYS.get(status, "Received an unsuccessful status code")
-    reason = f"{says} for request from inference entity id [{endpoint}] status [{status}]. Error message: [{message}]"
+    """Return Elasticsearch's error for an error of the service. A 5xx becomes a 400; only the text states the 5xx."""
+    description = GATEWAY_REASONS.get(status, "Received an unsuccessful status code")
+    reason = f"{description} for request from inference entity id [{endpoint}] status [{status}]. Error message: [{message}]"
     return status_error(reason, 400 if status >= 500 else status)
 
 
 @dataclass(frozen=True, slots=True)
 class TimeLimit:
-    """How long Elasticsearch waits for the service."""
+    """The time that Elasticsearch waits for the service."""
 
     seconds: float
     text: str
 
     @classmethod
     def parse(cls, text: str) -> TimeLimit:
-        """Read a time value such as `30s`."""
+        """Parse a time value such as `30s`."""
         match = TIME.fullmatch(text.strip().lower())
         if match is None:
             raise illegal_argument(
@@ -194,7 +193,7 @@ class TimeLimit:
 
 
 def timed_out(endpoint: str, limit: TimeLimit) -> RefusedError:
-    """A timeout as Elasticsearch 9.5 reports it: with the status of a rate limit."""
+    """Return the error for a timeout. Elasticsearch 9.5 gives it the status of a rate limit."""
     reason = f"Request timed out after [{limit.text}] for inference id [{endpoint}]"
     refused = RefusedError(429, "timeout_exception", reason)
     refused.headers["x-timed-out"] = "?1"

@@ -219,7 +219,7 @@ def test_reranks(http: httpx.Client, model: str, lowest: int) -> None:
             "x_content_parse_exception",
             "Supported values are [text, i",
         ),
-        ("/_search", {}, 501, "not_implemented_exception", "the local EIS does not do [POST /_search]: it answers"),
+        ("/_search", {}, 501, "not_implemented_exception", "the local EIS does not implement [POST /_search]. It implements"),
     ],
 )
 def test_refuses(http: httpx.Client, path: str, body: Any, status: int, kind: str, text: str) -> None:
@@ -528,7 +528,7 @@ def test_which_request_gets_a_fault(eis: LocalEIS, http: httpx.Client) -> None:
     assert first == statuses(*["good"] * 20) and set(first) == {200, 429, 503}
     eis.faults.clear()
     assert statuses("bad", "good") == [200, 200]
-    with pytest.raises(ValueError, match="no fault 'foo'"):
+    with pytest.raises(ValueError, match="unknown fault 'foo'"):
         eis.faults.queue("foo")  # type: ignore[arg-type]
 
 

@@ -197,7 +197,7 @@ def test_invalid_mappings(es: Elasticsearch, field: dict[str, Any], text: str) -
 )
 def test_unsupported_index_options(http: httpx.Client, body: Any, text: str) -> None:
     answer = http.put("/notdone", json=body)
-    assert answer.status_code == 501 and f"does not do [{text}" in answer.json()["error"]["reason"]
+    assert answer.status_code == 501 and f"does not implement [{text}" in answer.json()["error"]["reason"]
 
 
 @pytest.mark.parametrize(
@@ -315,8 +315,8 @@ def test_results_of_bulk_items(http: httpx.Client, es: Elasticsearch) -> None:
         ('{"index":{"_id":"1"}}\n{"a":1}', "must be terminated by a newline"),
         ('{"foo":{"_id":"1"}}\n{"a":1}\n', "expected field [create], [delete], [index] or [update] but found [foo]"),
         ('{"index":{"_id":"1","foo":1}}\n{"a":1}\n', "Action/metadata line [1] contains an unknown parameter [foo]"),
-        ('{"index":{"_id":"1","pipeline":"p"}}\n{"a":1}\n', "does not do [pipeline in a bulk action]"),
-        ('{"update":{"_id":"1"}}\n{"script":"x"}\n', "does not do [[script] in an update]"),
+        ('{"index":{"_id":"1","pipeline":"p"}}\n{"a":1}\n', "does not implement [pipeline in a bulk action]"),
+        ('{"update":{"_id":"1"}}\n{"script":"x"}\n', "does not implement [[script] in an update]"),
     ],
 )
 def test_refused_bulk_requests(http: httpx.Client, body: str, text: str) -> None:
@@ -1058,7 +1058,7 @@ def test_malformed_bodies_are_bad_requests(es: Elasticsearch, http: httpx.Client
 def test_unsupported_requests(http: httpx.Client, method: str, path: str, text: str) -> None:
     answer = http.request(method, path)
     assert answer.status_code == 501 and answer.json()["error"]["reason"].startswith(
-        f"the local EIS does not do [{text}]: it answers"
+        f"the local EIS does not implement [{text}]. It implements"
     )
 
 
