@@ -1,4 +1,4 @@
-"""HTTP in and out: the server, its routes, and the cluster that puts the other three rooms together.
+"""HTTP: the server, its routes, and the cluster that connects the other three rooms.
 
 The top room of the embedded EIS: it knows `search`, `indices` and `inference`, and none of them knows HTTP.
 """

@@ -1,4 +1,4 @@
-"""The HTTP face of the embedded EIS: authentication, routes, headers, what is recorded, what goes wrong."""
+"""The HTTP application of the embedded EIS: authentication, routes, headers, recording, faults."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ AUTHENTICATE = ['Basic realm="security" charset="UTF-8"', "ApiKey"]
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request as it arrived, and what was answered; status 0 is an answer that never left.
+    """A received request and its response; status 0 means that no response was sent.
 
     The body of a bulk request is the list of its lines.
     """
@@ -55,7 +55,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer before it is bytes."""
+    """A response before it is serialised."""
 
     body: Any
     status: int = 200
@@ -63,14 +63,14 @@ class Reply:
     fault: Kind | None = None
 
 
-def refuse(refused: RefusedError, fault: Kind | None = None) -> Reply:
+def error_reply(refused: RefusedError, fault: Kind | None = None) -> Reply:
     return Reply(refused.envelope(), refused.status, refused.headers, fault)
 
 
 class BrokenResponse(Response):
-    """An answer that ends too soon: nothing of it is sent, or half of its body.
+    """A response that ends early: nothing is sent, or half of the body.
 
-    ASGI cannot end a connection. The server's protocol therefore leaves its transport in the state of the request.
+    ASGI cannot close a connection. The server's protocol therefore stores its transport in the state of the request.
     """
 
     def __init__(self, content: bytes, *, sent: int, headers: dict[str, str]) -> None:
@@ -82,10 +82,10 @@ class BrokenResponse(Response):
         if self._sent:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": bytes(self.body[: self._sent]), "more_body": True})
-            transport.close()  # unlike abort(), this lets the first half out
+            transport.close()  # unlike abort(), this sends the buffered half first
         else:
             transport.abort()
-        # Returning before the server knows that the connection is gone would be logged as a bug of this application.
+        # If this returned before the server noticed the disconnect, the server would log an application error.
         while (await receive())["type"] != "http.disconnect":
             pass
 
@@ -119,19 +119,19 @@ class Emulator:
         self._in_flight = 0
 
     def open(self) -> None:
-        """Have what is kept; raises BlockingIOError if another process has it."""
+        """Open the storage and restore its endpoints; raises BlockingIOError if another process uses the folder."""
         self._storage = Storage(self._data)
         self._registry.restore(self._storage.endpoints(), self._storage.keep_endpoint)
 
     def close(self) -> None:
-        """Let another process have what is kept; without a folder, indices and documents are gone."""
+        """Close the storage and release its folder. Without a folder, indices and documents are lost."""
         if self._storage is not None:
             self._registry.restore((), lambda endpoint, definition: None)
             self._storage.close()
             self._storage = None
 
     def clear(self) -> None:
-        """Forget what was counted and recorded; endpoints stay."""
+        """Delete the recorded exchanges and reset the count; endpoints stay."""
         self.requests.clear()
         self.most_in_flight = self._in_flight
 
@@ -143,19 +143,19 @@ class Emulator:
             self._authenticate(request)
             reply = await self._route(request, raw)
         except RefusedError as refused:
-            reply = refuse(refused)
+            reply = error_reply(refused)
         if self._record:
-            self.requests.append(exchange(request, raw, reply))
-        return respond(reply, request.headers.get("accept", ""))
+            self.requests.append(new_exchange(request, raw, reply))
+        return to_response(reply, request.headers.get("accept", ""))
 
     def _authenticate(self, request: Request) -> None:
         if self._api_key is None:
             return
-        given = request.headers.get("authorization")
-        if given is None:
+        header = request.headers.get("authorization")
+        if header is None:
             refused = security_error(f"missing authentication credentials for REST request [{request.url.path}]")
         else:
-            scheme, _, key = given.partition(" ")
+            scheme, _, key = header.partition(" ")
             if scheme.lower() == "apikey" and hmac.compare_digest(key.strip().encode(), self._api_key.encode()):
                 return
             refused = security_error(
@@ -166,14 +166,14 @@ class Emulator:
     async def _route(self, request: Request, raw: bytes) -> Reply:
         method, path = request.method, request.path_params["path"].strip("/")
         if path == "" and method in ("GET", "HEAD"):
-            return Reply(self._about())
+            return Reply(self._info())
         if (method, path) == ("GET", "_license"):
             return Reply(LICENCE)
         if (method, path) == ("POST", "_security/user/_has_privileges"):
             return Reply(has_privileges(raw))
         root, *names = path.split("/")
         if root != "_inference":
-            return await self._index(request, raw)
+            return await self._run_operation(request, raw)
         if len(names) > 2 or names[-1:] == ["_region_policy"]:
             raise not_done(f"{method} {request.url.path}")
         if not names and method == "GET":
@@ -195,7 +195,7 @@ class Emulator:
             case _:
                 raise not_done(f"{method} {request.url.path}")
 
-    async def _index(self, request: Request, raw: bytes) -> Reply:
+    async def _run_operation(self, request: Request, raw: bytes) -> Reply:
         names = [unquote(name) for name in request.scope["raw_path"].decode("ascii").strip("/").split("/")]
         operation = find_operation(request.method, names, request.query_params, raw)
         assert self._storage is not None
@@ -207,12 +207,12 @@ class Emulator:
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
         try:
             await self._wait(self._faults.latency)
-            # What Elasticsearch refuses uses up no fault, and what it has no room for is not written.
-            early = await asyncio.to_thread(operation.run, cluster) if operation.reads else None
+            # A read runs first: a refused request consumes no fault. A write runs last: a fault stores nothing.
+            result = await asyncio.to_thread(operation.run, cluster) if operation.reads else None
             fault = self._faults.take_for_index()
             if fault is not None and (refused := index_refusal(fault)) is not None:
-                return refuse(refused, fault.kind)
-            status, body = await asyncio.to_thread(operation.run, cluster) if early is None else early
+                return error_reply(refused, fault.kind)
+            status, body = await asyncio.to_thread(operation.run, cluster) if result is None else result
             return Reply(body, status, fault=None if fault is None else fault.kind)
         finally:
             self._in_flight -= 1
@@ -228,20 +228,20 @@ class Emulator:
             if latency > job.limit.seconds:
                 raise timed_out(job.endpoint.id, job.limit)
             if fault is not None and (refused := refusal(fault, job.endpoint.id, job.limit)) is not None:
-                return refuse(refused, fault.kind)
-            # Threads, so that one request's model does not hold up the others.
-            good = await asyncio.to_thread(answer, job, self._standin)
-            return Reply(good) if fault is None else Reply(spoil(good, fault.kind), fault=fault.kind)
+                return error_reply(refused, fault.kind)
+            # In a thread, so that the model of one request does not block the others.
+            body = await asyncio.to_thread(answer, job, self._standin)
+            return Reply(body) if fault is None else Reply(spoil(body, fault.kind), fault=fault.kind)
         finally:
             self._in_flight -= 1
 
     async def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        # In short sleeps, so that a long latency does not hold up the end of the server.
-        while not self.ending and (left := until - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, 0.1))
+        # Short sleeps, so that a long latency does not delay the shutdown.
+        while not self.ending and (remaining := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(remaining, 0.1))
 
-    def _about(self) -> dict[str, Any]:
+    def _info(self) -> dict[str, Any]:
         return {
             "name": "jina-eis-local",
             "cluster_name": "jina-eis-local",
@@ -258,15 +258,15 @@ class Emulator:
                 "minimum_index_compatibility_version": "8.0.0",
             },
             "tagline": f"Local stand-in for the Elastic Inference Service: {self.label}. These are not Jina's vectors. "
-            "Equal media files get equal vectors; nothing else about these vectors means anything.",
+            "Equal media files get equal vectors; vectors of media have no other meaning.",
         }
 
 
 def has_privileges(raw: bytes) -> dict[str, Any]:
-    """Whoever is let in here may do everything."""
+    """Grant every cluster privilege: an authenticated caller may do everything here."""
     body = read_body(raw)
     if not set(body) <= {"cluster"}:
-        raise not_done("POST /_security/user/_has_privileges of anything but cluster privileges")
+        raise not_done("POST /_security/user/_has_privileges with privileges other than cluster")
     granted = dict.fromkeys(body.get("cluster", ()), True)
     return {"username": "jina-eis-local", "has_all_requested": True, "cluster": granted, "index": {}, "application": {}}
 
@@ -278,7 +278,7 @@ def security_error(reason: str) -> RefusedError:
     return refused
 
 
-def exchange(request: Request, raw: bytes, reply: Reply) -> Exchange:
+def new_exchange(request: Request, raw: bytes, reply: Reply) -> Exchange:
     try:
         if request.url.path.endswith("/_bulk"):
             body = [orjson.loads(line) for line in raw.split(b"\n") if line.strip()]
@@ -287,13 +287,13 @@ def exchange(request: Request, raw: bytes, reply: Reply) -> Exchange:
     except orjson.JSONDecodeError:
         body = None
     headers = {name: value for name, value in request.headers.items() if name != "authorization"}
-    unread = reply.fault in ("bad_gateway", "drop", "cut", "garbage")
+    body_lost = reply.fault in ("bad_gateway", "drop", "cut", "garbage")
     status = {"bad_gateway": 502, "drop": 0}.get(reply.fault or "", reply.status)
     path, params = request.url.path, dict(request.query_params)
-    return Exchange(request.method, path, params, headers, body, status, None if unread else reply.body, reply.fault)
+    return Exchange(request.method, path, params, headers, body, status, None if body_lost else reply.body, reply.fault)
 
 
-def respond(reply: Reply, accept: str) -> Response:
+def to_response(reply: Reply, accept: str) -> Response:
     compatible = COMPATIBLE.search(accept)
     kind = f"application/vnd.elasticsearch+json;compatible-with={compatible[1]}" if compatible else "application/json"
     headers = {"x-elastic-product": "Elasticsearch", "content-type": kind, **reply.headers}

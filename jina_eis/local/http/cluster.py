@@ -1,6 +1,6 @@
-"""What a cluster does with its indices: make, show and delete them, write, get, count and search documents.
+"""Index operations of a cluster: create, show and delete indices; write, get, count and search documents.
 
-Knows the answers of Elasticsearch; must not know HTTP, nor how documents are stored or queries scored.
+Knows Elasticsearch's responses. Must not know HTTP, nor how documents are stored or queries scored.
 """
 
 from __future__ import annotations
@@ -31,38 +31,38 @@ from ..search import SHARDS, matching_documents, search_index
 
 __all__ = ["Cluster"]
 
-Status = tuple[int, Json]
-CREATE = {"settings", "mappings", "aliases"}
+StatusAndBody = tuple[int, Json]
+CREATE_KEYS = {"settings", "mappings", "aliases"}
 
 
 class Cluster:
-    """The indices of the cluster. Each method gives the body of an answer, some with its status; refusals are raised."""
+    """The indices of the cluster. Methods return a response body, some with its status; errors are raised as RefusedError."""
 
     def __init__(self, storage: Storage, inference: InnerInference) -> None:
         self._storage = storage
         self._inference = inference
 
     def _get(self, name: str) -> Index:
-        """The one index of this name."""
+        """Return the index of this name; refuses patterns and lists of names."""
         if name == "_all" or any(character in name for character in "*,"):
             raise not_done(f"requests to several indices: {name}")
         return self._storage.get(name)
 
     def _ensure(self, name: str) -> Index:
-        """The same for a document, which makes an index if there is none."""
-        found = self._storage.find(name)
-        if found is not None:
-            return found
+        """Return the index for a document to write, and create it if it does not exist."""
+        existing = self._storage.find(name)
+        if existing is not None:
+            return existing
         check_name(name)
         return self._storage.create(name, {}, Mapping({}))
 
     # Indices
 
     def create(self, name: str, body: Json) -> Json:
-        """Make an index."""
+        """Create an index."""
         check_name(name)
         for key in body:
-            if key not in CREATE:
+            if key not in CREATE_KEYS:
                 raise parsing_exception(f"unknown key [{key}] for create index")
         if body.get("aliases"):
             raise not_done("aliases")
@@ -74,7 +74,7 @@ class Cluster:
         return {"acknowledged": True, "shards_acknowledged": True, "index": name}
 
     def show(self, name: str) -> Json:
-        """An index."""
+        """Return the mapping and settings of an index."""
         index = self._get(name)
         return {name: {"aliases": {}, "mappings": index.mapping.root, "settings": show_settings(index)}}
 
@@ -86,11 +86,11 @@ class Cluster:
         return {"acknowledged": True}
 
     def show_mapping(self, name: str) -> Json:
-        """The mapping of an index."""
+        """Return the mapping of an index."""
         return {name: {"mappings": self._get(name).mapping.root}}
 
     def put_mapping(self, name: str, body: Json) -> Json:
-        """Add fields to an index."""
+        """Add fields to the mapping of an index."""
         with self._storage.writing:
             index = self._get(name)
             mapping = index.mapping.merged(body, self._inference.registry.find)
@@ -99,7 +99,7 @@ class Cluster:
         return {"acknowledged": True}
 
     def refresh(self, name: str) -> Json:
-        """Nothing: documents are found at once."""
+        """Do nothing: written documents are searchable immediately."""
         self._get(name)
         return {"_shards": WRITE_SHARDS}
 
@@ -110,77 +110,77 @@ class Cluster:
             return Writer(self._ensure, self._storage.transaction, self._inference).write(actions)
 
     def bulk(self, actions: Sequence[Action]) -> Json:
-        """Write many documents, each of which may fail."""
+        """Write documents; each of them may fail alone."""
         began = time.monotonic()
         results = self._write(actions)
-        items = [{action.kind: item(action, result)} for action, result in zip(actions, results, strict=True)]
+        items = [{action.kind: bulk_item(action, result)} for action, result in zip(actions, results, strict=True)]
         errors = any(isinstance(result, RefusedError) for result in results)
         return {"errors": errors, "took": int((time.monotonic() - began) * 1000), "items": items}
 
-    def write(self, action: Action) -> Status:
+    def write(self, action: Action) -> StatusAndBody:
         """Write one document."""
         (result,) = self._write([action])
         if isinstance(result, RefusedError):
             raise result
         return status_of(result), result
 
-    def get(self, name: str, doc_id: str, params: Mapped[str, str]) -> Status:
-        """A document."""
-        found = self._shown(self._get(name), doc_id, SourceFilter.of(None, params))
-        return 200 if found["found"] else 404, found
+    def get(self, name: str, doc_id: str, params: Mapped[str, str]) -> StatusAndBody:
+        """Return a document."""
+        document = self._document(self._get(name), doc_id, SourceFilter.of(None, params))
+        return 200 if document["found"] else 404, document
 
     def mget(self, name: str | None, body: Json, params: Mapped[str, str]) -> Json:
-        """Several documents."""
-        wanted = [{"_id": doc_id} for doc_id in as_list(body.get("ids"))] + as_list(body.get("docs"))
+        """Return several documents."""
+        specs = [{"_id": doc_id} for doc_id in as_list(body.get("ids"))] + as_list(body.get("docs"))
         if body.keys() - {"ids", "docs"}:
             raise parsing_exception(f"unknown key [{next(iter(body.keys() - {'ids', 'docs'}))}] for a multi get")
-        if not wanted:
+        if not specs:
             raise invalid("no documents to get")
-        return {"docs": [self._one_of_many(each, name, params) for each in wanted]}
+        return {"docs": [self._get_one(spec, name, params) for spec in specs]}
 
-    def _one_of_many(self, wanted: Any, name: str | None, params: Mapped[str, str]) -> Json:
-        if not isinstance(wanted, dict) or "_id" not in wanted or not wanted.get("_index", name):
+    def _get_one(self, spec: Any, name: str | None, params: Mapped[str, str]) -> Json:
+        if not isinstance(spec, dict) or "_id" not in spec or not spec.get("_index", name):
             raise invalid("index or id is missing for a document to get")
-        for key in wanted.keys() - {"_id", "_index", "_source"}:
+        for key in spec.keys() - {"_id", "_index", "_source"}:
             raise not_done(f"{key} in a multi get")
-        index, doc_id = str(wanted.get("_index", name)), str(wanted["_id"])
+        index, doc_id = str(spec.get("_index", name)), str(spec["_id"])
         try:
-            return self._shown(self._get(index), doc_id, SourceFilter.of(wanted.get("_source"), params))
+            return self._document(self._get(index), doc_id, SourceFilter.of(spec.get("_source"), params))
         except RefusedError as refused:
             if refused.status == 501:
                 raise
             return {"_index": index, "_id": doc_id, "error": refused.envelope()["error"]}
 
-    def _shown(self, index: Index, doc_id: str, source: SourceFilter) -> Json:
+    def _document(self, index: Index, doc_id: str, source: SourceFilter) -> Json:
         stored = index.stored(doc_id)
         if stored is None:
             return {"_index": index.name, "_id": doc_id, "found": False}
-        return head(index, stored) | (
+        return document_header(index, stored) | (
             {"_source": source.apply(stored.source, index.mapping, index.settings)} if source.show else {}
         )
 
     # Queries
 
     def search(self, name: str, body: Json, params: Mapped[str, str]) -> Json:
-        """The hits of a search."""
+        """Return the hits of a search."""
         return search_index(self._get(name), self._inference, body, params)
 
     def count(self, name: str, body: Json) -> Json:
-        """How many documents match."""
-        found = matching_documents(self._get(name), self._inference, only_query(body).get("query", {"match_all": {}}))
-        return {"count": len(found), "_shards": SHARDS}
+        """Count the documents that match."""
+        matches = matching_documents(self._get(name), self._inference, check_query_body(body).get("query", {"match_all": {}}))
+        return {"count": len(matches), "_shards": SHARDS}
 
     def delete_by_query(self, name: str, body: Json) -> Json:
-        """Delete what matches."""
+        """Delete the documents that match."""
         began = time.monotonic()
-        most = only_query(body, "max_docs").get("max_docs")
+        max_docs = check_query_body(body, "max_docs").get("max_docs")
         if "query" not in body:
             raise invalid("query is missing")
-        if most is not None and (type(most) is not int or most < 1):
-            raise illegal_argument(f"[max_docs] should be greater than zero, got [{most}]")
+        if max_docs is not None and (type(max_docs) is not int or max_docs < 1):
+            raise illegal_argument(f"[max_docs] should be greater than zero, got [{max_docs}]")
         with self._storage.writing:
             index = self._get(name)
-            docs = matching_documents(index, self._inference, body["query"])[:most]
+            docs = matching_documents(index, self._inference, body["query"])[:max_docs]
             with self._storage.transaction():
                 for doc in docs:
                     index.remove(doc)
@@ -201,14 +201,14 @@ class Cluster:
         }
 
 
-def only_query(body: Json, *more: str) -> Json:
+def check_query_body(body: Json, *more: str) -> Json:
     for key in body:
         if key not in ("query", *more):
-            raise not_done(f"[{key}] beside a query")
+            raise not_done(f"[{key}] next to [query]")
     return body
 
 
-def head(index: Index, stored: StoredDocument) -> Json:
+def document_header(index: Index, stored: StoredDocument) -> Json:
     return {
         "_index": index.name,
         "_id": stored.id,
@@ -223,8 +223,8 @@ def status_of(result: Json) -> int:
     return {"created": 201, "not_found": 404}.get(result["result"], 200)
 
 
-def item(action: Action, result: Json | RefusedError) -> Json:
-    """How a bulk request tells what became of an action."""
+def bulk_item(action: Action, result: Json | RefusedError) -> Json:
+    """Return the entry of an action in a bulk response."""
     if isinstance(result, RefusedError):
         return {"_index": action.index, "_id": action.id, "status": result.status, "error": result.nested()}
     return result | {"status": status_of(result)}

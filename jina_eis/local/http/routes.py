@@ -1,6 +1,6 @@
-"""Which request is for what: paths, methods, parameters and bodies of the requests to indices.
+"""Routes of index requests: their paths, methods, parameters and bodies.
 
-Knows all paths and parameters that are done, and the names of parameters that are not; must not know what is done.
+Knows every implemented path and parameter, and the names of unimplemented parameters. Must not know what an operation does.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from .cluster import Cluster
 __all__ = ["Operation", "find_operation"]
 
 Params = Mapping[str, str]
-Answer = tuple[int, Json]
-Known = dict[str, Sequence[str] | None]
+StatusAndBody = tuple[int, Json]
+Allowed = dict[str, Sequence[str] | None]
 
-# Parameters that change no answer here, by what may be said with them; None is anything.
-ANY: Known = {"pretty": None, "human": None, "error_trace": ("false",)}
-WAITS: Known = {"timeout": None, "master_timeout": None, "wait_for_active_shards": None}
-SOURCE: Known = {"_source": None, "_source_includes": None, "_source_excludes": None} | {
+# Parameters and their allowed values; None allows any value. Those in COMMON change no response here.
+COMMON: Allowed = {"pretty": None, "human": None, "error_trace": ("false",)}
+WAITS: Allowed = {"timeout": None, "master_timeout": None, "wait_for_active_shards": None}
+SOURCE: Allowed = {"_source": None, "_source_includes": None, "_source_excludes": None} | {
     "_source_exclude_vectors": ("true", "false")
 }
-ONE_INDEX: Known = {"allow_no_indices": None, "expand_wildcards": None, "ignore_unavailable": ("false",)}
-WRITE: Known = (
+ONE_INDEX: Allowed = {"allow_no_indices": None, "expand_wildcards": None, "ignore_unavailable": ("false",)}
+WRITE: Allowed = (
     WAITS
     | {"refresh": ("true", "false", "wait_for", ""), "include_source_on_error": None, "list_executed_pipelines": ("false",)}
     | dict.fromkeys(("require_alias", "require_data_stream"), ("false",))
 )
-READ: Known = SOURCE | {"preference": None, "realtime": None, "refresh": None}
-SEARCH: Known = (
+READ: Allowed = SOURCE | {"preference": None, "realtime": None, "refresh": None}
+SEARCH: Allowed = (
     SOURCE
     | ONE_INDEX
     | dict.fromkeys(("size", "from", "timeout", "track_total_hits", "preference", "request_cache", "search_type"))
@@ -40,14 +40,14 @@ SEARCH: Known = (
     | dict.fromkeys(("max_concurrent_shard_requests", "pre_filter_shard_size", "ignore_throttled", "typed_keys"))
     | dict.fromkeys(("rest_total_hits_as_int", "explain", "version", "seq_no_primary_term", "track_scores"), ("false",))
 )
-DELETE_BY_QUERY: Known = (
+DELETE_BY_QUERY: Allowed = (
     ONE_INDEX
     | WAITS
     | {"conflicts": None, "refresh": None, "requests_per_second": None, "scroll_size": None, "slices": None}
     | {"wait_for_completion": ("true",), "request_cache": None, "preference": None}
 )
-OP_TYPE: Known = {"op_type": ("index", "create")}
-NOT_DONE = frozenset(
+OP_TYPE: Allowed = {"op_type": ("index", "create")}
+NOT_IMPLEMENTED = frozenset(
     {"filter_path", "routing", "pipeline", "q", "df", "sort", "scroll", "stored_fields", "docvalue_fields", "version"}
     | {"version_type", "if_seq_no", "if_primary_term", "analyzer", "analyze_wildcard", "default_operator", "terminate_after"}
     | {"lenient", "stats", "suggest_field", "suggest_mode", "suggest_size", "suggest_text", "explain", "search_timeout"}
@@ -58,22 +58,22 @@ NOT_DONE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A request that was understood.
+    """The operation that a request asks for.
 
     Attributes:
-        run: What it does, given its cluster.
-        faulty: Whether it may be told to go wrong.
-        reads: Whether it changes nothing, so that it may be run before it goes wrong.
+        run: Runs it on a cluster, and returns a status and a body.
+        faulty: Whether faults apply to it.
+        reads: Whether it changes nothing, so that it may run before its fault is taken.
     """
 
-    run: Callable[[Cluster], Answer]
+    run: Callable[[Cluster], StatusAndBody]
     faulty: bool = False
     reads: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The parts of a request."""
+class IndexRequest:
+    """A request to an index, or to several in one bulk request."""
 
     method: str
     index: str
@@ -83,129 +83,129 @@ class Asked:
 
     @property
     def body(self) -> Json:
-        """Its body, which may be missing."""
+        """The body; empty if it is missing."""
         return read_body(self.raw) if self.raw.strip() else {}
 
     @property
-    def needed_body(self) -> Json:
-        """Its body, which must not be missing."""
+    def required_body(self) -> Json:
+        """The body; raises RefusedError if it is missing."""
         if not self.raw.strip():
             raise RefusedError(400, "parse_exception", "request body is required")
         return read_body(self.raw)
 
 
 def find_operation(method: str, names: Sequence[str], params: Params, raw: bytes) -> Operation:
-    """What a request is for; refuses what is not done.
+    """Return the operation of a request; raises RefusedError if it is not implemented.
 
     Args:
-        method: Its method.
-        names: Its path.
-        params: The parameters of its URL.
-        raw: Its body.
+        method: The HTTP method.
+        names: The segments of the path.
+        params: The parameters of the URL.
+        raw: The body.
     """
-    for methods, template, known, route in ROUTES:
+    for methods, template, allowed, route in ROUTES:
         if method in methods and (bound := bind(template.split("/"), names)) is not None:
-            check_params("/".join(names), params, known)
-            return route(Asked(method, bound.get("{index}", ""), bound.get("{id}", ""), params, raw))
+            check_params("/".join(names), params, allowed)
+            return route(IndexRequest(method, bound.get("{index}", ""), bound.get("{id}", ""), params, raw))
     raise not_done(f"{method} /{'/'.join(names)}")
 
 
 def bind(template: Sequence[str], names: Sequence[str]) -> dict[str, str] | None:
-    """What stands for the placeholders of a template, if a path fits it."""
+    """Return the values of the placeholders of a template, or None if the path does not match."""
     if len(template) != len(names):
         return None
-    for wanted, name in zip(template, names, strict=True):
-        fits = not name.startswith("_") if wanted == "{index}" else wanted in ("{id}", name)
-        if not fits or not name:
+    for part, name in zip(template, names, strict=True):
+        matches = not name.startswith("_") if part == "{index}" else part in ("{id}", name)
+        if not matches or not name:
             return None
     return dict(zip(template, names, strict=True))
 
 
-def check_params(path: str, params: Params, known: Known) -> None:
-    allowed = ANY | known
+def check_params(path: str, params: Params, allowed: Allowed) -> None:
+    allowed = COMMON | allowed
     for name, value in params.items():
         if name in allowed:
             values = allowed[name]
             if values is not None and value not in values:
                 raise not_done(f"{name}={value}")
-        elif name in NOT_DONE:
+        elif name in NOT_IMPLEMENTED:
             raise not_done(f"parameter {name}")
         else:
             raise illegal_argument(f"request [{path}] contains unrecognized parameter: [{name}]")
 
 
-def bulk(asked: Asked) -> Operation:
-    actions = read_lines(parse_bulk(asked.raw), asked.index or None)
+def bulk(request: IndexRequest) -> Operation:
+    actions = read_lines(parse_bulk(request.raw), request.index or None)
     return Operation(lambda cluster: (200, cluster.bulk(actions)), faulty=True, reads=False)
 
 
-def search(asked: Asked) -> Operation:
-    body = asked.body
-    return Operation(lambda cluster: (200, cluster.search(asked.index, body, asked.params)), faulty=True)
+def search(request: IndexRequest) -> Operation:
+    body = request.body
+    return Operation(lambda cluster: (200, cluster.search(request.index, body, request.params)), faulty=True)
 
 
-def mget(asked: Asked) -> Operation:
-    body = asked.needed_body
-    return Operation(lambda cluster: (200, cluster.mget(asked.index or None, body, asked.params)))
+def mget(request: IndexRequest) -> Operation:
+    body = request.required_body
+    return Operation(lambda cluster: (200, cluster.mget(request.index or None, body, request.params)))
 
 
-def count(asked: Asked) -> Operation:
-    body = asked.body
-    return Operation(lambda cluster: (200, cluster.count(asked.index, body)))
+def count(request: IndexRequest) -> Operation:
+    body = request.body
+    return Operation(lambda cluster: (200, cluster.count(request.index, body)))
 
 
-def delete_by_query(asked: Asked) -> Operation:
-    body = asked.needed_body
-    return Operation(lambda cluster: (200, cluster.delete_by_query(asked.index, body)))
+def delete_by_query(request: IndexRequest) -> Operation:
+    body = request.required_body
+    return Operation(lambda cluster: (200, cluster.delete_by_query(request.index, body)))
 
 
-def index(asked: Asked) -> Operation:
-    if asked.method == "PUT":
-        body = asked.body
-        return Operation(lambda cluster: (200, cluster.create(asked.index, body)))
-    if asked.method == "DELETE":
-        return Operation(lambda cluster: (200, cluster.delete(asked.index)))
-    return Operation(lambda cluster: (200, cluster.show(asked.index)))
+def index(request: IndexRequest) -> Operation:
+    if request.method == "PUT":
+        body = request.body
+        return Operation(lambda cluster: (200, cluster.create(request.index, body)))
+    if request.method == "DELETE":
+        return Operation(lambda cluster: (200, cluster.delete(request.index)))
+    return Operation(lambda cluster: (200, cluster.show(request.index)))
 
 
-def mapping(asked: Asked) -> Operation:
-    if asked.method == "GET":
-        return Operation(lambda cluster: (200, cluster.show_mapping(asked.index)))
-    body = asked.needed_body
-    return Operation(lambda cluster: (200, cluster.put_mapping(asked.index, body)))
+def mapping(request: IndexRequest) -> Operation:
+    if request.method == "GET":
+        return Operation(lambda cluster: (200, cluster.show_mapping(request.index)))
+    body = request.required_body
+    return Operation(lambda cluster: (200, cluster.put_mapping(request.index, body)))
 
 
-def refresh(asked: Asked) -> Operation:
-    return Operation(lambda cluster: (200, cluster.refresh(asked.index)))
+def refresh(request: IndexRequest) -> Operation:
+    return Operation(lambda cluster: (200, cluster.refresh(request.index)))
 
 
-def get(asked: Asked) -> Operation:
-    return Operation(lambda cluster: cluster.get(asked.index, asked.id, asked.params))
+def get(request: IndexRequest) -> Operation:
+    return Operation(lambda cluster: cluster.get(request.index, request.id, request.params))
 
 
-def put(asked: Asked) -> Operation:
-    return write(asked, "create" if asked.params.get("op_type") == "create" else "index")
+def put(request: IndexRequest) -> Operation:
+    return write(request, "create" if request.params.get("op_type") == "create" else "index")
 
 
-def create(asked: Asked) -> Operation:
-    return write(asked, "create")
+def create(request: IndexRequest) -> Operation:
+    return write(request, "create")
 
 
-def update(asked: Asked) -> Operation:
-    return write(asked, "update")
+def update(request: IndexRequest) -> Operation:
+    return write(request, "update")
 
 
-def write(asked: Asked, kind: str) -> Operation:
-    action = Action(kind, asked.index, asked.id or None, asked.needed_body)
+def write(request: IndexRequest, kind: str) -> Operation:
+    action = Action(kind, request.index, request.id or None, request.required_body)
     return Operation(lambda cluster: cluster.write(action))
 
 
-def delete(asked: Asked) -> Operation:
-    action = Action("delete", asked.index, asked.id)
+def delete(request: IndexRequest) -> Operation:
+    action = Action("delete", request.index, request.id)
     return Operation(lambda cluster: cluster.write(action))
 
 
-ROUTES: tuple[tuple[tuple[str, ...], str, Known, Callable[[Asked], Operation]], ...] = (
+ROUTES: tuple[tuple[tuple[str, ...], str, Allowed, Callable[[IndexRequest], Operation]], ...] = (
     (("POST", "PUT"), "_bulk", WRITE, bulk),
     (("POST", "PUT"), "{index}/_bulk", WRITE, bulk),
     (("GET", "POST"), "_mget", READ, mget),

