@@ -10,7 +10,7 @@ from itertools import chain
 
 from ...models import EmbeddingModel
 from ..faults import Faults, refusal
-from ..inference import Array, Endpoint, Item, Job, Parsed, Registry, StandIn, answer, check, embedded, fit, mean
+from ..inference import Array, Endpoint, Item, Job, Parsed, Registry, StandIn, answer, check_inputs, embed_inputs, fit, mean
 from ..refusals import TimeLimit, gateway_refusal, status_error
 
 __all__ = ["InnerInference"]
@@ -55,7 +55,7 @@ class InnerInference:
                 f"Incompatible task_type for {task} API, the inference endpoint [{name}] has task type [{endpoint.task}], "
                 f"expected [{task}]"
             )
-        vectors = embedded(self._job(endpoint, [items], "search"), self._standin)
+        vectors = embed_inputs(self._job(endpoint, [items], "search"), self._standin)
         if len(vectors) != 1:
             raise status_error(f"the query embedding response contains {len(vectors)} results")
         return fit(vectors[0], endpoint.dimensions)
@@ -84,13 +84,13 @@ class InnerInference:
         self.check_poison(endpoint.id, list(chain.from_iterable(inputs)), role)
         job = Job(endpoint, Parsed(inputs, role), LIMITS[role])
         if isinstance(endpoint.model, EmbeddingModel):
-            check(job, endpoint.model.batch_limit, "inputs", endpoint.model.modalities)
+            check_inputs(job, endpoint.model.batch_limit, "inputs", endpoint.model.modalities)
         return job
 
     def _embed(self, endpoint: Endpoint, inputs: Sequence[Sequence[Item]], role: str) -> list[Array]:
         result: list[Array] = []
         one_by_one = any(items[0].kind == "pdf" for items in inputs)  # a PDF returns a vector per page
         for batch in ([items] for items in inputs) if one_by_one else (inputs,):
-            vectors = embedded(self._job(endpoint, batch, role), self._standin)
+            vectors = embed_inputs(self._job(endpoint, batch, role), self._standin)
             result += vectors if len(vectors) == len(batch) else [mean(vectors)]
         return [fit(vector, endpoint.dimensions) for vector in result]

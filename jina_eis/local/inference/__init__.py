@@ -1,11 +1,11 @@
 """Inference endpoints, request bodies and the stand-in models.
 
-The ground of the embedded EIS: it knows no index, no query and no HTTP.
+The lowest room of the embedded EIS: it knows no index, no query and no HTTP.
 """
 
 from .bodies import Item, Parsed, parse_item, parse_task, read_body
 from .registry import Endpoint, Registry
-from .service import Job, answer, check, embedded, plan
+from .service import Job, answer, check_inputs, embed_inputs, plan
 from .standin import Array, ModelName, StandIn, fit, load, mean
 
 __all__ = [
@@ -18,8 +18,8 @@ __all__ = [
     "Registry",
     "StandIn",
     "answer",
-    "check",
-    "embedded",
+    "check_inputs",
+    "embed_inputs",
     "fit",
     "load",
     "mean",

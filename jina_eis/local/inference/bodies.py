@@ -1,6 +1,6 @@
-"""What a body of `_inference` may hold, parsed as Elasticsearch 9.5 parses it.
+"""Parsers of `_inference` bodies, which accept and refuse what Elasticsearch 9.5 does.
 
-Knows tasks, fields, tokens and their errors; must not know endpoints, models or HTTP.
+Know tasks, fields, tokens and their errors. Must not know endpoints, models or HTTP.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..refusals import Json, RefusedError, illegal_argument, invalid, parse_erro
 
 __all__ = ["PARSERS", "Item", "Parsed", "parse_task", "read_body"]
 
-SHARED_PARSER = "cluster:internal/xpack/inference"  # Elasticsearch names it so in its errors
+SHARED_PARSER = "cluster:internal/xpack/inference"  # the name that Elasticsearch uses in its errors
 SHARED_TASKS = ("text_embedding", "sparse_embedding", "completion")
 TASK_TYPES = (*SHARED_TASKS, "embedding", "rerank", "chat_completion")
 INPUT_TYPES = ("ingest", "search", "classification", "clustering", "unspecified")
@@ -42,7 +42,7 @@ TOKENS: dict[type, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A text, or a medium as a data URI; its kind is one of ITEM_TYPES."""
+    """A text, or a medium as a data URI. Its kind is one of ITEM_TYPES."""
 
     kind: str
     value: str
@@ -50,7 +50,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a body asks for; an input is one item, or several that are embedded as one."""
+    """A parsed body. An input is one item, or several items that are embedded together."""
 
     inputs: Sequence[Sequence[Item]]
     input_type: str = "unspecified"
@@ -59,12 +59,12 @@ class Parsed:
 
     @property
     def items(self) -> list[Item]:
-        """Every item of the inputs, and at last the query."""
+        """All items of the inputs, then the query."""
         return [*chain.from_iterable(self.inputs), *([] if self.query is None else [self.query])]
 
 
 def parse_task(name: str) -> str:
-    """The task of this name; refuses others."""
+    """Return the task of this name; raises RefusedError if it is unknown."""
     task = name.strip().lower()
     if task not in TASK_TYPES:
         raise status_error(f"Unknown task_type [{name}]")
@@ -72,7 +72,7 @@ def parse_task(name: str) -> str:
 
 
 def read_body(raw: bytes) -> Json:
-    """The JSON object that a body must be."""
+    """Parse a body, which must be a JSON object."""
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -89,7 +89,7 @@ def token(value: Any) -> str:
 
 @contextmanager
 def parsing(parser: str, name: str) -> Iterator[None]:
-    """Wrap what goes wrong within a field as Elasticsearch does: the useful text is the innermost cause."""
+    """Wrap the errors of a field as Elasticsearch does: the useful text is the innermost cause."""
     try:
         yield
     except RefusedError as refused:
@@ -118,7 +118,7 @@ def parse_input_type(parser: str, body: Json, *, internal: bool) -> str:
 
 
 def parse_shared(body: Json, task: str) -> Parsed:
-    """The parser of text_embedding, and of the tasks that no Jina endpoint has."""
+    """Parse a body of text_embedding, or of a task that no Jina endpoint has."""
     fields = {
         "input": (STRING, ARRAY),
         "input_type": (STRING,),
@@ -129,16 +129,16 @@ def parse_shared(body: Json, task: str) -> Parsed:
         "timeout": (STRING,),
     }
     check_fields(SHARED_PARSER, body, fields)
-    given = body.get("input")
+    content = body.get("input")
     inputs = []
-    for element in given if isinstance(given, list) else [given] if given is not None else []:
+    for element in content if isinstance(content, list) else [content] if content is not None else []:
         if token(element) not in (STRING, NUMBER, BOOLEAN):
             raise parse_error(SHARED_PARSER, f"input doesn't support values of type: {token(element)}")
-        # A number or a boolean is taken as the text that it is in JSON.
+        # A number or a boolean is read as its JSON text.
         inputs.append([Item("text", element if isinstance(element, str) else orjson.dumps(element).decode())])
     input_type = parse_input_type(SHARED_PARSER, body, internal=False)
-    problems = ["Field [input] cannot be null"] if given is None else []
-    problems += ["Field [input] cannot be an empty array"] if given == [] else []
+    problems = ["Field [input] cannot be null"] if content is None else []
+    problems += ["Field [input] cannot be an empty array"] if content == [] else []
     for name in ("query", "return_documents", "top_n"):
         if name in body:
             problems.append(f"Field [{name}] cannot be specified for task type [{task}]")
@@ -151,9 +151,9 @@ def parse_embedding(body: Json, task: str) -> Parsed:
     parser = "EmbeddingRequest"
     fields = {"input": (STRING, ARRAY, OBJECT), "input_type": (STRING,), "task_settings": (OBJECT,)}
     check_fields(parser, body, fields, required=("input",))
-    given = body["input"]
+    content = body["input"]
     with parsing(parser, "input"):
-        inputs = [parse_input(element) for element in (given if isinstance(given, list) else [given])]
+        inputs = [parse_input(element) for element in (content if isinstance(content, list) else [content])]
     input_type = parse_input_type(parser, body, internal=True)
     if not inputs:
         raise invalid("Field [inputs] cannot be an empty array")
@@ -161,7 +161,7 @@ def parse_embedding(body: Json, task: str) -> Parsed:
 
 
 def parse_input(element: Any) -> list[Item]:
-    """One input: a text, or the items of its `content`."""
+    """Parse an input: a text, or the items of its `content`."""
     if isinstance(element, str):
         return [Item("text", element)]
     if not isinstance(element, dict):
@@ -178,7 +178,7 @@ def parse_input(element: Any) -> list[Item]:
 
 
 def parse_item(item: Any) -> Item:
-    """An item `{"type", "format", "value"}`; base64 is checked as Elasticsearch does, which is the prefix alone."""
+    """Parse an item `{"type", "format", "value"}`. Elasticsearch checks only the prefix of a data URI."""
     parser = "InferenceString"
     if not isinstance(item, dict):
         raise illegal_argument(f"Unsupported token [{token(item)}]")
@@ -190,14 +190,16 @@ def parse_item(item: Any) -> Item:
     missing = [name for name in ("type", "value") if name not in item]
     if missing:
         raise illegal_argument(f"Required [{', '.join(missing)}]")
-    wanted = "text" if kind == "text" else "base64"
-    given = str(item.get("format", wanted)).lower()
-    if given not in ("text", "base64"):
+    expected = "text" if kind == "text" else "base64"
+    data_format = str(item.get("format", expected)).lower()
+    if data_format not in ("text", "base64"):
         with parsing(parser, "format"):
             raise illegal_argument(f"Unrecognized format [{item['format']}], must be one of [text, base64]")
-    if given != wanted:
-        raise illegal_argument(f"Data type [{kind}] does not support data format [{given}], supported formats are [{wanted}]")
-    if wanted == "base64" and not DATA_URI.match(item["value"][:DATA_URI_COMMA]):
+    if data_format != expected:
+        raise illegal_argument(
+            f"Data type [{kind}] does not support data format [{data_format}], supported formats are [{expected}]"
+        )
+    if expected == "base64" and not DATA_URI.match(item["value"][:DATA_URI_COMMA]):
         raise illegal_argument("base64 inputs must be specified as data URIs with the format [data:{MIME-type};base64,...]")
     return Item(kind, item["value"])
 
@@ -208,13 +210,13 @@ def parse_rerank(body: Json, task: str) -> Parsed:
         "query": (STRING, OBJECT),
         "input": (STRING, ARRAY, OBJECT),
         "top_n": (NUMBER,),
-        "return_documents": (BOOLEAN,),  # taken and ignored, as the service does
+        "return_documents": (BOOLEAN,),  # accepted and ignored, as by the service
         "task_settings": (OBJECT,),
     }
     check_fields(parser, body, fields, required=("input", "query"))
-    given = body["input"]
+    content = body["input"]
     with parsing(parser, "input"):
-        documents = [parse_rankable("input", element) for element in (given if isinstance(given, list) else [given])]
+        documents = [parse_rankable("input", element) for element in (content if isinstance(content, list) else [content])]
     with parsing(parser, "query"):
         query = parse_rankable("query", body["query"])
     top_n = body.get("top_n")

@@ -1,7 +1,7 @@
-"""The vectors that stand in for media, and the media that the service would not read.
+"""Stand-in vectors of media, and checks for media that the service would refuse.
 
-The vectors are hashes of the bytes: equal files have equal vectors, and nothing else about them means anything. Knows data
-URIs and file formats; must not know requests, endpoints or HTTP.
+A vector is a hash of the bytes: equal files have equal vectors, which have no other meaning. Knows data URIs and file
+formats. Must not know requests, endpoints or HTTP.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from .standin import DIMENSIONS, Array, unit
 
 __all__ = ["UnreadableError", "medium_vectors"]
 
-LEAST_PIXELS = 28  # on each side; Elastic documents it for the omni models
+MIN_PIXELS = 28  # of each side; documented by Elastic for the omni models
 
 
 class UnreadableError(ValueError):
-    """A medium that the service would refuse, and why."""
+    """A medium that the service would refuse; the message states why."""
 
 
 def medium_vectors(kind: str, uri: str) -> list[Array]:
-    """The unit vectors of a medium: one, or one for each page of a PDF. The MIME type makes no difference.
+    """Return the unit vector of a medium, or one for each page of a PDF. The MIME type is ignored.
 
     Args:
         kind: "image", "audio", "video" or "pdf".
         uri: The medium as a data URI with base64.
 
     Raises:
-        UnreadableError: The service would refuse it.
+        UnreadableError: The service would refuse the medium.
     """
-    data = payload(uri)
+    data = decode_payload(uri)
     if kind == "pdf":
         document = hashlib.sha256(data).digest()
-        return [hashed(document + page.to_bytes(4, "big")) for page in range(1, count_pages(data) + 1)]
+        return [hash_vector(document + page.to_bytes(4, "big")) for page in range(1, count_pages(data) + 1)]
     if kind == "image":
         check_pixels(data)
-    return [hashed(data)]
+    return [hash_vector(data)]
 
 
-def hashed(data: bytes) -> Array:
-    # Straight from the hash: numpy's own random numbers may change from one version to the next.
+def hash_vector(data: bytes) -> Array:
+    # The digest is used directly, because numpy's random numbers may differ between versions.
     numbers = np.frombuffer(hashlib.shake_256(data).digest(4 * DIMENSIONS), dtype="<i4")
     return unit(numbers.astype(np.float32))
 
 
-def payload(uri: str) -> bytes:
+def decode_payload(uri: str) -> bytes:
     try:
         data = b64decode(uri.partition(",")[2], validate=True)
     except ValueError as error:
@@ -61,20 +61,18 @@ def payload(uri: str) -> bytes:
 
 def check_pixels(data: bytes) -> None:
     width, height = imagesize.get(BytesIO(data))
-    if (width, height) == (-1, -1):  # a format that is not known here may still be known to the service
+    if (width, height) == (-1, -1):  # imagesize does not know the format, but the service may
         return
-    if min(abs(width), abs(height)) < LEAST_PIXELS:  # a negative height is that of a bitmap stored top down
-        raise UnreadableError(
-            f"the image must have at least {LEAST_PIXELS}x{LEAST_PIXELS} pixels, got {abs(width)}x{abs(height)}"
-        )
+    if min(abs(width), abs(height)) < MIN_PIXELS:  # the height of a bitmap stored top down is negative
+        raise UnreadableError(f"the image must have at least {MIN_PIXELS}x{MIN_PIXELS} pixels, got {abs(width)}x{abs(height)}")
 
 
 def count_pages(data: bytes) -> int:
-    from pypdf import PdfReader  # takes long to import, and few requests need it
+    from pypdf import PdfReader  # slow to import, and rarely needed
 
     try:
         pages = len(PdfReader(BytesIO(data)).pages)
-    except Exception as error:  # besides its own errors, a broken file causes TypeErrors and others
+    except Exception as error:  # a broken file also causes TypeError and others, beyond pypdf's own errors
         raise UnreadableError("the PDF cannot be read") from error
     if not pages:
         raise UnreadableError("the PDF has no pages")

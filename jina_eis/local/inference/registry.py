@@ -1,6 +1,6 @@
 """The inference endpoints of the cluster: GET, PUT with its checks, DELETE.
 
-Knows Jina's models and the settings of endpoints; must not know bodies of inference, stand-ins or HTTP.
+Knows Jina's models and the settings of endpoints. Must not know inference bodies, stand-ins or HTTP.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Endpoint", "Registry"]
 SIMILARITIES = ("cosine", "dot_product", "l2_norm")
 CHUNKING = {"strategy": "sentence", "max_chunk_size": 250, "sentence_overlap": 1}
 
-# The names are Elasticsearch's; status and region are made up.
+# The keys are Elasticsearch's; status and region are invented.
 METADATA: Json = {
     "heuristics": {"status": "ga"},
     "regions": [{"csp": "local", "region": "loopback", "geo": "local", "region_display_name": "This machine"}],
@@ -37,31 +37,31 @@ class Endpoint:
     service_settings: Json
     chunking_settings: Json | None = None
     denied: bool | None = None
-    """Whether the region policy forbids it; None for an endpoint that was made, which tells no metadata."""
+    """Whether the region policy denies it; None for a created endpoint, which has no metadata."""
 
     @property
     def task(self) -> str:
-        """The only task that it answers."""
+        """The task of the model, the only one that the endpoint accepts."""
         return self.model.task
 
     @property
     def dimensions(self) -> int:
-        """Length of its vectors; a reranker has none."""
+        """The length of the vectors. A reranker has none."""
         return int(self.service_settings["dimensions"])
 
     def to_json(self) -> Json:
-        """The endpoint as GET shows it."""
-        shown = {
+        """Return the endpoint as GET returns it."""
+        result = {
             "inference_id": self.id,
             "task_type": self.task,
             "service": "elastic",
             "service_settings": self.service_settings,
         }
         if self.chunking_settings is not None:
-            shown["chunking_settings"] = self.chunking_settings
+            result["chunking_settings"] = self.chunking_settings
         if self.denied is not None:
-            shown["metadata"] = METADATA | {"denied_by_region_policy": self.denied}
-        return shown
+            result["metadata"] = METADATA | {"denied_by_region_policy": self.denied}
+        return result
 
 
 def new_endpoint(
@@ -77,8 +77,8 @@ class Registry:
     """The endpoints of the cluster; thread safe.
 
     Args:
-        eis: Whether the service is available to the cluster: without it there are no endpoints, and none can be made.
-        denied: Preconfigured endpoints that the region policy forbids.
+        eis: Whether the service is available to the cluster. Without it, there are no endpoints and none can be created.
+        denied: Preconfigured endpoints that the region policy denies.
     """
 
     def __init__(self, *, eis: bool = True, denied: Collection[str] = ()) -> None:
@@ -91,40 +91,40 @@ class Registry:
         self._reserved = frozenset(self._endpoints)
         self._keep: Callable[[str, Json | None], None] = lambda endpoint, definition: None
 
-    def restore(self, kept: Iterable[tuple[str, Json]], keep: Callable[[str, Json | None], None]) -> None:
-        """Have the endpoints that were kept, and hand on those that are made (their definitions) and deleted (None)."""
-        for endpoint, definition in kept:
-            created = new_endpoint(endpoint, *self._checked_settings(definition["task_type"], endpoint, definition))
+    def restore(self, stored: Iterable[tuple[str, Json]], keep: Callable[[str, Json | None], None]) -> None:
+        """Add stored endpoints; call `keep` with the definition of each one created later, and with None for each deleted."""
+        for endpoint, definition in stored:
+            created = new_endpoint(endpoint, *self._check_definition(definition["task_type"], endpoint, definition))
             with self._lock:
                 self._endpoints[endpoint] = created
         self._keep = keep
 
     def get(self, endpoint: str) -> Endpoint:
-        """The endpoint of this id; refuses with 404."""
+        """Return the endpoint of this id; raises RefusedError with status 404 if there is none."""
         found = self.find(endpoint)
         if found is None:
             raise not_found(endpoint)
         return found
 
     def find(self, endpoint: str) -> Endpoint | None:
-        """The endpoint of this id, or None."""
+        """Return the endpoint of this id, or None."""
         with self._lock:
             return self._endpoints.get(endpoint)
 
     def show(self, task: str | None, endpoint: str) -> Json:
-        """The answer to GET."""
+        """Return the response to GET."""
         if endpoint == "_all":
             with self._lock:
-                found = [each for _, each in sorted(self._endpoints.items()) if task in (None, each.task)]
+                endpoints = [entry for _, entry in sorted(self._endpoints.items()) if task in (None, entry.task)]
         else:
-            found = [self._of_task(task, endpoint)]
-        return {"endpoints": [each.to_json() for each in found]}
+            endpoints = [self._get_for_task(task, endpoint)]
+        return {"endpoints": [entry.to_json() for entry in endpoints]}
 
     def put(self, task: str | None, endpoint: str, raw: bytes) -> Json:
-        """The answer to PUT."""
+        """Create an endpoint, and return the response to PUT."""
         body = read_body(raw)
         body["task_type"] = resolve_task(task, body)
-        created = new_endpoint(endpoint, *self._checked_settings(body["task_type"], endpoint, body))
+        created = new_endpoint(endpoint, *self._check_definition(body["task_type"], endpoint, body))
         with self._lock:
             if endpoint in self._endpoints:
                 raise RefusedError(400, "resource_already_exists_exception", f"Inference endpoint [{endpoint}] already exists")
@@ -133,8 +133,8 @@ class Registry:
         return created.to_json()
 
     def delete(self, task: str | None, endpoint: str, *, force: bool, dry_run: bool) -> Json:
-        """The answer to DELETE."""
-        self._of_task(task, endpoint)
+        """Delete an endpoint, and return the response to DELETE."""
+        self._get_for_task(task, endpoint)
         if endpoint in self._reserved and not force:
             raise status_error(
                 f"[{endpoint}] is a reserved inference endpoint. "
@@ -146,13 +146,13 @@ class Registry:
                 self._keep(endpoint, None)
         return {"acknowledged": not dry_run, "pipelines": [], "indexes": []}
 
-    def _of_task(self, task: str | None, endpoint: str) -> Endpoint:
+    def _get_for_task(self, task: str | None, endpoint: str) -> Endpoint:
         found = self.get(endpoint)
         if task not in (None, found.task):
             raise status_error(f"Requested task type [{task}] does not match the inference endpoint's task type [{found.task}]")
         return found
 
-    def _checked_settings(self, task: str, endpoint: str, body: Json) -> tuple[str, Model, Json, Json | None]:
+    def _check_definition(self, task: str, endpoint: str, body: Json) -> tuple[str, Model, Json, Json | None]:
         if endpoint in self._reserved:
             raise status_error(
                 f"[{endpoint}] is a reserved inference ID. Cannot create a new inference endpoint with a reserved ID."
@@ -168,40 +168,40 @@ class Registry:
             raise status_error(f"Unknown service [{body['service']}]")
         if task not in ("text_embedding", "embedding", "rerank"):
             raise status_error(f"The [elastic] service does not support task type [{task}]")
-        settings = service_settings(task, as_object(body, "service_settings"))
-        unknown_settings(as_object(body, "task_settings"), ())
+        settings = check_service_settings(task, as_object(body, "service_settings"))
+        refuse_unknown(as_object(body, "task_settings"), ())
         embeds = task != "rerank"
         known = ("task_type", "service", "service_settings", "task_settings", *(("chunking_settings",) if embeds else ()))
-        unknown_settings(body, known)
+        refuse_unknown(body, known)
         model_id = settings.pop("model_id")
         if not self._eis:
-            raise gateway_refusal(endpoint, 403, "the local EIS was told not to be available")
-        model = checked_model(task, endpoint, model_id, settings.get("dimensions"))
+            raise gateway_refusal(endpoint, 403, "the local EIS was started with eis=False")
+        model = resolve_model(task, endpoint, model_id, settings.get("dimensions"))
         return model_id, model, settings, as_object(body, "chunking_settings") or None
 
 
 def resolve_task(task: str | None, body: Json) -> str:
-    named = body.get("task_type")
-    if named is None:
+    body_task = body.get("task_type")
+    if body_task is None:
         if task is None:
             raise status_error("model is missing required setting [task_type]")
         return task
-    parsed = parse_task(str(named))
+    parsed = parse_task(str(body_task))
     if task not in (None, parsed):
         raise status_error(
-            f"Cannot resolve conflicting task_type parameter in the request URL [{task}] and the request body [{named}]"
+            f"Cannot resolve conflicting task_type parameter in the request URL [{task}] and the request body [{body_task}]"
         )
     return parsed
 
 
-def service_settings(task: str, settings: Json) -> Json:
-    """The checked settings of an endpoint to be made."""
+def check_service_settings(task: str, settings: Json) -> Json:
+    """Check the settings of a new endpoint, and return a copy."""
     if "rate_limit" in settings:
         problem = "[service_settings] rate limit settings are not permitted for service [elastic] and task type"
         if task == "rerank":
             cause = RefusedError(400, "parse_exception", f"{problem} [rerank]")
             raise parse_error("service_settings", "failed to parse field [rate_limit]", cause)
-        # It names text_embedding for `embedding` too.
+        # Elasticsearch names text_embedding for `embedding` too.
         raise invalid(f"{problem} [text_embedding]", kind="validation_exception")
     problems = []
     model_id = settings.get("model_id")
@@ -211,9 +211,9 @@ def service_settings(task: str, settings: Json) -> Json:
         problems.append("[service_settings] Invalid value empty string. [model_id] must be a non-empty string")
     embeds = task != "rerank"
     if embeds and settings.get("similarity", "cosine") not in SIMILARITIES:
-        listed = ", ".join(SIMILARITIES)
+        allowed = ", ".join(SIMILARITIES)
         problems.append(
-            f"[service_settings] Invalid value [{settings['similarity']}] received. [similarity] must be one of [{listed}]"
+            f"[service_settings] Invalid value [{settings['similarity']}] received. [similarity] must be one of [{allowed}]"
         )
     for name in ("dimensions", "max_input_tokens", "max_batch_size") if embeds else ():
         value = settings.get(name, 1)
@@ -222,12 +222,12 @@ def service_settings(task: str, settings: Json) -> Json:
     if problems:
         raise invalid(*problems, kind="validation_exception")
     sizes = ("similarity", "dimensions", "max_input_tokens", "max_batch_size")
-    unknown_settings(settings, ("model_id", *(sizes if embeds else ())))
+    refuse_unknown(settings, ("model_id", *(sizes if embeds else ())))
     return dict(settings)
 
 
-def checked_model(task: str, endpoint: str, model_id: str, dimensions: int | None) -> Model:
-    """The model, if the service would serve it so: Elasticsearch finds out by a call, and hands on the service's error."""
+def resolve_model(task: str, endpoint: str, model_id: str, dimensions: int | None) -> Model:
+    """Return the model; raises the error of the service, which Elasticsearch calls to check these settings."""
     model = find_model(model_id)
     if model is None:
         raise gateway_refusal(endpoint, 404, f"the local EIS has no model [{model_id}]")
@@ -247,7 +247,7 @@ def as_object(body: Json, name: str) -> Json:
     return value
 
 
-def unknown_settings(settings: Json, known: Collection[str]) -> None:
+def refuse_unknown(settings: Json, known: Collection[str]) -> None:
     unknown = ", ".join(f"{name}={value}" for name, value in settings.items() if name not in known)
     if unknown:
         raise status_error(f"Configuration contains settings [{{{unknown}}}] unknown to the [elastic] service")

