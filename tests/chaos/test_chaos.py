@@ -1,4 +1,4 @@
-"""A fifth of all answers go wrong, in every way that passes; the results are those of a good day."""
+"""A fifth of all requests get a transient fault of any kind. The results equal those without faults."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def server() -> Iterator[LocalEIS]:
 
 @pytest.fixture
 def eis(server: LocalEIS) -> LocalEIS:
-    """One of its own: the stand-in has to be quick here, and what is sent is checked against OpenAPI elsewhere."""
+    """Return a server with the fast stand-in. Its traffic is not checked against the OpenAPI; other tests do that."""
     server.faults.clear()
     server.clear()
     return server
 
 
 @pytest.fixture(params=[None, 0, 1], ids=["no Retry-After", "Retry-After 0", "Retry-After 1"])
-def bad_day(request: pytest.FixtureRequest, eis: LocalEIS) -> Callable[[], None]:
-    """Call it when the good day is over."""
+def inject_faults(request: pytest.FixtureRequest, eis: LocalEIS) -> Callable[[], None]:
+    """Return a function that starts the faults."""
 
     def begin() -> None:
         eis.clear()
@@ -50,27 +50,27 @@ def bad_day(request: pytest.FixtureRequest, eis: LocalEIS) -> Callable[[], None]
     return begin
 
 
-Job = tuple[Callable[..., Any], Callable[[Any], Any], Callable[[Any], Any]]
+Job = tuple[Callable[..., Any], Callable[[Any], Any], Callable[[Any], Any]]  # constructor, sync call, async call
 JOBS: dict[str, Job] = {
     "langchain embeddings": (
         JinaEISEmbeddings,
-        lambda it: it.embed_documents(TEXTS),
-        lambda it: it.aembed_documents(TEXTS),
+        lambda adapter: adapter.embed_documents(TEXTS),
+        lambda adapter: adapter.aembed_documents(TEXTS),
     ),
     "llama-index embeddings": (
         JinaEISEmbedding,
-        lambda it: it.get_text_embedding_batch(TEXTS),
-        lambda it: it.aget_text_embedding_batch(TEXTS),
+        lambda adapter: adapter.get_text_embedding_batch(TEXTS),
+        lambda adapter: adapter.aget_text_embedding_batch(TEXTS),
     ),
     "langchain rerank": (
-        lambda **how: JinaEISRerank(top_n=None, **how),
-        lambda it: [it.rerank(TEXTS[:number], QUERY) for number in (64, 500, 1000)],
-        lambda it: asyncio.gather(*(it.arerank(TEXTS[:number], QUERY) for number in (64, 500, 1000))),
+        lambda **settings: JinaEISRerank(top_n=None, **settings),
+        lambda adapter: [adapter.rerank(TEXTS[:number], QUERY) for number in (64, 500, 1000)],
+        lambda adapter: asyncio.gather(*(adapter.arerank(TEXTS[:number], QUERY) for number in (64, 500, 1000))),
     ),
     "llama-index rerank": (
-        lambda **how: LlamaIndexRerank(top_n=None, **how),
-        lambda it: [scores(it.postprocess_nodes(NODES, query_str=QUERY)) for _ in range(5)],
-        lambda it: asyncio.gather(*(ascores(it.apostprocess_nodes(NODES, query_str=QUERY)) for _ in range(5))),
+        lambda **settings: LlamaIndexRerank(top_n=None, **settings),
+        lambda adapter: [scores(adapter.postprocess_nodes(NODES, query_str=QUERY)) for _ in range(5)],
+        lambda adapter: asyncio.gather(*(ascores(adapter.apostprocess_nodes(NODES, query_str=QUERY)) for _ in range(5))),
     ),
 }
 NODES = [NodeWithScore(node=TextNode(id_=text, text=text)) for text in TEXTS[:500]]
@@ -85,50 +85,50 @@ async def ascores(nodes: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_every_result_is_that_of_a_good_day(eis: LocalEIS, bad_day: Callable[[], None], job: str) -> None:
+def test_results_with_and_without_faults_are_equal(eis: LocalEIS, inject_faults: Callable[[], None], job: str) -> None:
     build, sync, asynchronous = JOBS[job]
 
-    async def run(it: Any) -> Any:
-        return await asynchronous(it)
+    async def run(adapter: Any) -> Any:
+        return await asynchronous(adapter)
 
-    with build(es_url=eis.url, max_retries=MANY_RETRIES) as it:
-        expected = sync(it)
+    with build(es_url=eis.url, max_retries=MANY_RETRIES) as adapter:
+        expected = sync(adapter)
         requests = len(eis.requests)
-        bad_day()
-        assert sync(it) == expected
-        assert len(eis.requests) > requests  # it was a bad day
-        assert asyncio.run(run(it)) == expected
+        inject_faults()
+        assert sync(adapter) == expected
+        assert len(eis.requests) > requests  # some requests failed
+        assert asyncio.run(run(adapter)) == expected
 
 
 @pytest.mark.parametrize("search_type", ["semantic", "knn"])
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-def test_an_index_holds_what_it_holds_on_a_good_day(eis: LocalEIS, search_type: str, asynchronous: bool) -> None:
+def test_an_index_filled_with_and_without_faults_is_equal(eis: LocalEIS, search_type: str, asynchronous: bool) -> None:
     texts = TEXTS[:1000]
     ids = [str(n) for n in range(len(texts))]
 
-    def ingested(name: str) -> tuple[Any, Any]:
-        """What an index holds to which the texts were added, and the scores of what searches find in it."""
+    def ingest_and_search(name: str) -> tuple[Any, Any]:
+        """Add the texts to an index. Return its documents, and the scores of search results."""
         settings = {"es_url": eis.url, "index_name": name, "search_type": search_type, "max_retries": MANY_RETRIES, "k": 20}
         with JinaEISRetriever(**settings) as retriever, Elasticsearch(eis.url) as client:
             added = asyncio.run(retriever.aadd_texts(texts, ids=ids)) if asynchronous else retriever.add_texts(texts, ids=ids)
             assert added == ids
-            found = [[round(each.metadata["_score"], 5) for each in retriever.invoke(text)] for text in texts[:10]]
+            scores = [[round(hit.metadata["_score"], 5) for hit in retriever.invoke(text)] for text in texts[:10]]
             eis.faults.clear()
             assert client.count(index=name)["count"] == len(texts)
-            held = [document["_source"] for document in client.mget(index=name, ids=ids)["docs"]]
+            documents = [document["_source"] for document in client.mget(index=name, ids=ids)["docs"]]
             client.indices.delete(index=name)
-            return held, found
+            return documents, scores
 
-    expected = ingested("good-day")
+    expected = ingest_and_search("without-faults")
     eis.faults.some(0.2, FAULTS)
-    assert ingested("bad-day") == expected
+    assert ingest_and_search("with-faults") == expected
 
 
-def test_twenty_threads_and_three_loops_on_one_object(eis: LocalEIS, bad_day: Callable[[], None]) -> None:
+def test_twenty_threads_and_three_loops_share_one_object(eis: LocalEIS, inject_faults: Callable[[], None]) -> None:
     texts = TEXTS[:200]
     with JinaEISEmbeddings(es_url=eis.url, max_retries=MANY_RETRIES) as embeddings:
         expected = embeddings.embed_documents(texts)
-        bad_day()
+        inject_faults()
         results: list[Any] = []
         jobs: list[Callable[[], None]] = [lambda: results.append(embeddings.embed_documents(texts))] * 20
         jobs += [lambda: results.append(asyncio.run(embeddings.aembed_documents(texts)))] * 3
@@ -140,7 +140,7 @@ def test_twenty_threads_and_three_loops_on_one_object(eis: LocalEIS, bad_day: Ca
         assert results == [expected] * 23
 
 
-def test_an_error_names_its_text_on_a_bad_day_too(eis: LocalEIS) -> None:
+def test_a_poisoned_text_fails_alone_among_random_faults(eis: LocalEIS) -> None:
     eis.faults.some(0.2, FAULTS)
     eis.faults.poison("text 1234", "eis_5xx")
     with JinaEISEmbeddings(es_url=eis.url) as embeddings:
@@ -148,22 +148,22 @@ def test_an_error_names_its_text_on_a_bad_day_too(eis: LocalEIS) -> None:
     failed = [n for n, outcome in enumerate(outcomes) if isinstance(outcome, errors.JinaEISError)]
     assert 1234 in failed
     assert len(outcomes) == len(TEXTS)
-    assert len(failed) <= 3  # by chance, a text of the same batch may fail four times in a row
+    assert len(failed) <= 3  # by chance, another text of its batch may fail four times in a row
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-def test_a_dead_service_costs_few_requests(eis: LocalEIS, asynchronous: bool) -> None:
+def test_an_unavailable_service_gets_few_requests(eis: LocalEIS, asynchronous: bool) -> None:
     eis.faults.always("eis_5xx")
     with (
         JinaEISEmbeddings(es_url=eis.url) as embeddings,
         pytest.raises(errors.ServiceUnavailableError, match=r"Inputs 0 to 15 failed\."),
     ):
         asyncio.run(embeddings.aembed_documents(TEXTS)) if asynchronous else embeddings.embed_documents(TEXTS)
-    assert len(eis.requests) <= 32 + 16 + 6  # one for each call of the window, a retry of those in flight, six tries of one
+    assert len(eis.requests) <= 32 + 16 + 6  # each call of the window, a retry of those in flight, six tries of one
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-def test_a_service_that_never_answers_is_given_up_by_the_deadline(
+def test_the_deadline_ends_calls_of_a_service_that_never_responds(
     eis: LocalEIS, asynchronous: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jina_eis.adapters.settings.CLIENT_MARGIN", 0.1)
@@ -176,4 +176,4 @@ def test_a_service_that_never_answers_is_given_up_by_the_deadline(
         pytest.raises(errors.ServiceTimeoutError),
     ):
         asyncio.run(embeddings.aembed_documents(TEXTS)) if asynchronous else embeddings.embed_documents(TEXTS)
-    assert time.monotonic() - began < 3.0  # the deadline of the first call, and what it takes to stop
+    assert time.monotonic() - began < 3.0  # the deadline of the first call, and the time to stop

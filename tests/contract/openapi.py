@@ -1,7 +1,7 @@
-"""Does an exchange fit Elasticsearch's official OpenAPI, the file that JINA_EIS_OPENAPI names?
+"""Checks of exchanges against Elasticsearch's official OpenAPI, the file that JINA_EIS_OPENAPI names.
 
-The published file is not quite a contract: its alternatives overlap, so `oneOf` is read as `anyOf`, and its "exactly one
-of these" objects allow unknown keys, so they are closed.
+The published file needs two corrections. Its alternatives overlap, so `oneOf` is read as `anyOf`. Its objects with exactly
+one of several keys allow unknown keys, so additional properties are forbidden.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from openapi_schema_validator import OAS30Validator
 
-# Which a subset of the file, cut to what this library is for, may leave out; `doctor` alone asks for them.
+# Paths that only `doctor` requests. A subset of the file for inference may omit them.
 NOT_ABOUT_INFERENCE = {"/_license", "/_security/user/_has_privileges"}
 
 _SEMANTIC_FIELD = {
@@ -30,7 +30,7 @@ def available() -> bool:
 
 
 def problems(exchange: Any) -> list[str]:
-    """What is wrong with a request, and with its answer if that was a success that no fault has touched."""
+    """Return the problems of a request, and those of its response if it succeeded without a fault."""
     if not available():
         return []
     if exchange.path in NOT_ABOUT_INFERENCE:
@@ -38,12 +38,12 @@ def problems(exchange: Any) -> list[str]:
     operation = _operation(exchange.method, exchange.path)
     if operation is None:
         return [] if exchange.status == 501 else ["the path is not in the OpenAPI"]
-    found = []
+    results = []
     if exchange.body is not None and "requestBody" in operation:
-        found += [f"request: {problem}" for problem in _problems(operation["requestBody"], exchange.body)]
+        results += [f"request: {problem}" for problem in _problems(operation["requestBody"], exchange.body)]
     if exchange.status == 200 and exchange.fault is None and exchange.method != "HEAD":
-        found += [f"answer: {problem}" for problem in _problems(operation["responses"]["200"], exchange.answer)]
-    return found
+        results += [f"response: {problem}" for problem in _problems(operation["responses"]["200"], exchange.answer)]
+    return results
 
 
 @lru_cache(maxsize=1)
@@ -51,7 +51,7 @@ def _document() -> dict[str, Any]:
     document = json.loads(Path(os.environ["JINA_EIS_OPENAPI"]).read_text("utf-8"))
     _tighten(document)
     schemas = document["components"]["schemas"]
-    for name in ("TermQuery", "MatchQuery"):  # Elasticsearch takes {"term": {"field": "value"}} too, which the file leaves out
+    for name in ("TermQuery", "MatchQuery"):  # Elasticsearch also accepts {"term": {"field": "value"}}; the file omits it
         full = schemas[f"_types.query_dsl.{name}"]
         schemas[f"_types.query_dsl.{name}"] = {"anyOf": [full, {"type": "string"}, {"type": "number"}, {"type": "boolean"}]}
     return document
@@ -64,7 +64,7 @@ def _tighten(node: Any) -> None:
     elif isinstance(node, dict):
         if "oneOf" in node:
             node["anyOf"] = node.pop("oneOf")
-        if "discriminator" in node:  # objects have no type in a mapping, and `semantic` fields came after the file
+        if "discriminator" in node:  # objects in a mapping have no type, and `semantic` fields are newer than the file
             del node["discriminator"]
             node.setdefault("anyOf", []).append(_SEMANTIC_FIELD)
         if node.get("maxProperties") == 1 and "properties" in node:
