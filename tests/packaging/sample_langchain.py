@@ -1,4 +1,4 @@
-"""What a user of LangChain writes, for type checkers: it is checked and never run."""
+"""Sample user code for LangChain, for type checkers only: it is never run."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ embeddings = JinaEISEmbeddings(
     timeout=30,
     rate_limiter=InMemoryRateLimiter(requests_per_second=10),
 )
-taken_as_embeddings: Embeddings = embeddings
+as_embeddings: Embeddings = embeddings
 assert_type(embeddings.embed_documents(["A glacier flows."]), list[list[float]])
 assert_type(embeddings.embed_query("How do glaciers move?"), list[float])
 for vector in embeddings.stream_documents(f"text {number}" for number in range(3)):
@@ -34,12 +34,12 @@ embeddings.embed_content(b"bytes of a picture", input_type="search")
 embeddings.embed_contents(["a text", Path("cat.png"), ["a caption", Path("cat.png")], {"type": "image", "base64": "aGk="}])
 
 reranker = JinaEISRerank(model=".jina-reranker-v3", top_n=None, score_threshold=0.1)
-taken_as_compressor: BaseDocumentCompressor = reranker
+as_compressor: BaseDocumentCompressor = reranker
 reranker.compress_documents([Document("A glacier flows.")], "How do glaciers move?")
 assert_type(reranker.rerank(["A glacier flows."], "glacier")[0]["index"], int)
 
 retriever = JinaEISRetriever.from_texts(["A glacier flows."], [{"lang": "en"}], index_name="facts", search_type="hybrid", k=3)
-taken_as_retriever: BaseRetriever = retriever
+as_retriever: BaseRetriever = retriever
 assert_type(retriever.invoke("How do glaciers move?"), list[Document])
 retriever.invoke(Path("cat.png"))
 retriever.add_documents([Document("Bread rises.")])
@@ -58,10 +58,10 @@ async def asynchronous() -> None:
 
 with LocalEIS() as eis, Endpoints(es_url=eis.url, es_api_key="a plain string") as endpoints:
     eis.faults.queue("rate_limit", retry_after=2)
-    made = endpoints.ensure("facts-256", model="jina-embeddings-v5-text-small", dimensions=256)
-    assert_type(made, jina_eis.EndpointInfo)
+    created = endpoints.ensure("facts-256", model="jina-embeddings-v5-text-small", dimensions=256)
+    assert_type(created, jina_eis.EndpointInfo)
     assert_type(endpoints.list(all=True), list[jina_eis.EndpointInfo])
-    endpoints.delete(made.inference_id, force=True)
+    endpoints.delete(created.inference_id, force=True)
 assert_type(doctor(es_url="http://localhost:9200").ok, bool)
 with jina_eis.no_waits():
     assert_type(jina_eis.share_space(".jina-embeddings-v5-text-small", ".jina-embeddings-v5-omni-small"), bool)

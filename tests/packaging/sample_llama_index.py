@@ -1,4 +1,4 @@
-"""What a user of LlamaIndex writes, for type checkers: it is checked and never run."""
+"""Sample user code for LlamaIndex, for type checkers only: it is never run."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ embedding = JinaEISEmbedding(
     embed_batch_size=8,
     num_workers=4,
 )
-taken_as_embedding: BaseEmbedding = embedding
+as_embedding: BaseEmbedding = embedding
 Settings.embed_model = embedding
 assert_type(embedding.get_query_embedding("How do glaciers move?"), list[float])
 assert_type(embedding.get_text_embedding_batch(["A glacier flows."], show_progress=True), list[list[float]])
@@ -36,18 +36,18 @@ omni([ImageNode(image_path="cat.png")])
 AliasOfMultiModal()
 
 reranker = JinaEISRerank(top_n=3, keep_retrieval_score=True)
-taken_as_postprocessor: BaseNodePostprocessor = reranker
+as_postprocessor: BaseNodePostprocessor = reranker
 found = [NodeWithScore(node=TextNode(text="A glacier flows."), score=0.5)]
 assert_type(reranker.postprocess_nodes(found, query_str="How do glaciers move?"), list[NodeWithScore])
 AliasOfRerank(top_n=None)
 
 retriever = JinaEISRetriever.from_nodes([TextNode(text="A glacier flows.")], index_name="facts", search_type="hybrid")
-taken_as_retriever: BaseRetriever = retriever
+as_retriever: BaseRetriever = retriever
 assert_type(retriever.retrieve("How do glaciers move?"), list[NodeWithScore])
 retriever.retrieve(QueryBundle("", image_path="cat.png"))
 AliasOfRetriever(index_name="facts", es_url="http://localhost:9200")
 index = VectorStoreIndex([TextNode(text="A glacier flows.")], embed_model=embedding)
-index.as_query_engine(node_postprocessors=[reranker])  # pyright: ignore[reportUnknownMemberType]  # LlamaIndex does not say all
+index.as_query_engine(node_postprocessors=[reranker])  # pyright: ignore[reportUnknownMemberType]  # untyped in LlamaIndex
 
 
 async def asynchronous() -> None:

@@ -30,9 +30,9 @@ def test_an_adapter(name: str) -> None:
 
 def test_endpoints() -> None:
     assert isinstance(pickle.loads(PICKLES["jina_eis.Endpoints"]), Endpoints)
-    listed = pickle.loads(PICKLES["jina_eis.Endpoints.list"])
-    assert all(isinstance(endpoint, EndpointInfo) for endpoint in listed)
-    assert ".jina-reranker-v3" in {endpoint.inference_id for endpoint in listed}
+    endpoints = pickle.loads(PICKLES["jina_eis.Endpoints.list"])
+    assert all(isinstance(endpoint, EndpointInfo) for endpoint in endpoints)
+    assert ".jina-reranker-v3" in {endpoint.inference_id for endpoint in endpoints}
 
 
 def test_a_report() -> None:

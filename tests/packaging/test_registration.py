@@ -1,4 +1,4 @@
-"""What is ready to submit names what there is."""
+"""Files for the registries of LangChain and LlamaHub match the packages."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ROOT = Path(__file__).parents[2]
 REGISTRATION = ROOT / "docs" / "registration"
 
 
-def loaded(name: str) -> Any:
+def load_yaml(name: str) -> Any:
     return yaml.safe_load((REGISTRATION / name).read_text(encoding="utf-8"))
 
 
-def test_the_rows_for_langchain_name_every_class() -> None:
-    sections = loaded("integration_external_docs.yaml")["python"]
+def test_langchain_rows_name_every_class() -> None:
+    sections = load_yaml("integration_external_docs.yaml")["python"]
     rows = [row for section in sections.values() for row in section]
     assert set(sections) == {"embeddings", "retrievers"}
     assert all(set(row) == {"name", "pypi", "docs_url"} and row["pypi"] == "jina-eis" for row in rows)
@@ -32,17 +32,17 @@ def test_the_rows_for_langchain_name_every_class() -> None:
         assert (ROOT / "docs" / f"{page}.md").is_file()
 
 
-def test_the_listing_for_llamahub_names_every_class() -> None:
-    listing = loaded("llamahub.yaml")
+def test_llamahub_listing_names_every_class() -> None:
+    listing = load_yaml("llamahub.yaml")
     for module in listing["modules"]:
         assert import_module(module["import_path"]).__all__ == module["classes"]
         assert f".{module['kind']}." in module["import_path"]
 
 
-def test_pyproject_says_the_same() -> None:
+def test_pyproject_matches_the_llamahub_listing() -> None:
     tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no tomllib")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    modules = loaded("llamahub.yaml")["modules"]
+    modules = load_yaml("llamahub.yaml")["modules"]
     assert project["tool"]["llamahub"]["import_path"] in {module["import_path"] for module in modules}
     assert set(project["tool"]["llamahub"]["class_authors"]) == {name for module in modules for name in module["classes"]}
-    assert f'pip install "{project["project"]["name"]}[llama-index]"' == loaded("llamahub.yaml")["install"]
+    assert f'pip install "{project["project"]["name"]}[llama-index]"' == load_yaml("llamahub.yaml")["install"]

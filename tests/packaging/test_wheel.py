@@ -1,4 +1,4 @@
-"""What is shipped: the wheel and the sdist, built once, and what an installed wheel is without its extras."""
+"""The wheel and the sdist, built once, and the package without its extras."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ ALIASES = {
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both, made as a release is, with the tools that are installed here."""
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with both, built as for a release, with the installed build tools."""
     folder = tmp_path_factory.mktemp("dist")
     ran = subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)], capture_output=True, text=True
@@ -35,8 +35,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wheel(built: Path) -> Path:
-    return next(built.glob("*.whl"))
+def wheel(dist: Path) -> Path:
+    return next(dist.glob("*.whl"))
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +45,15 @@ def metadata(wheel: Path) -> Message:
         return message_from_bytes(archive.read(next(name for name in archive.namelist() if name.endswith("/METADATA"))))
 
 
-def test_the_wheel_holds_the_packages_their_aliases_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_contains_only_the_packages_and_their_aliases(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
-    homes = [*PACKAGES, *(alias.replace(".", "/") for alias in ALIASES)]
-    assert {name for name in names if name.endswith("py.typed")} == {f"{home}/py.typed" for home in homes}
-    assert all(name.startswith(tuple(f"{home}/" for home in homes)) for name in names)
+    folders = [*PACKAGES, *(alias.replace(".", "/") for alias in ALIASES)]
+    assert {name for name in names if name.endswith("py.typed")} == {f"{folder}/py.typed" for folder in folders}
+    assert all(name.startswith(tuple(f"{folder}/" for folder in folders)) for name in names)
     assert {Path(name).suffix for name in names} == {".py", ".typed"}
     for namespace in ("llama_index", "llama_index/embeddings", "llama_index/postprocessor", "llama_index/retrievers"):
-        assert f"{namespace}/__init__.py" not in names, "it would hide LlamaIndex's own"
+        assert f"{namespace}/__init__.py" not in names, "it would hide LlamaIndex's package"
 
 
 def test_every_module_of_the_checkout_is_in_the_wheel(wheel: Path) -> None:
@@ -63,10 +63,10 @@ def test_every_module_of_the_checkout_is_in_the_wheel(wheel: Path) -> None:
     assert modules <= names
 
 
-def test_the_sdist_holds_what_is_needed_to_test_and_release(built: Path) -> None:
-    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+def test_the_sdist_contains_the_files_for_tests_and_releases(dist: Path) -> None:
+    with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    single = {
+    files = {
         "pyproject.toml",
         "README.md",
         "LICENSE",
@@ -77,7 +77,7 @@ def test_the_sdist_holds_what_is_needed_to_test_and_release(built: Path) -> None
         "mkdocs.yml",
     }
     folders = {*PACKAGES, "namespace", "tests", "docs", "notebooks", "benchmarks"}
-    assert {name.partition("/")[0] for name in names} - {""} == single | folders | {"PKG-INFO", ".gitignore"}
+    assert {name.partition("/")[0] for name in names} - {""} == files | folders | {"PKG-INFO", ".gitignore"}
     assert {"tests/conftest.py", "benchmarks/throughput.py", "docs/index.md"} <= names
     assert len([name for name in names if name.startswith("notebooks/") and name.endswith(".ipynb")]) == 5
     assert not [name for name in names if re.search(r"__pycache__|_cache|checkpoint|\.(pyc|egg-info|whl|log)$", name)]
@@ -91,21 +91,21 @@ def test_the_metadata(metadata: Message) -> None:
     assert {f"Programming Language :: Python :: 3.{minor}" for minor in (10, 11, 12, 13)} <= set(classifiers)
     assert "Typing :: Typed" in classifiers
     assert metadata["License-File"] == "LICENSE"
-    assert not metadata.get_all("Project-URL"), "it has no public home yet"
+    assert not metadata.get_all("Project-URL"), "there is no public repository yet"
 
 
-def test_the_readme_is_shown_by_an_index(built: Path) -> None:
+def test_the_readme_renders_on_a_package_index(dist: Path) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "twine", "check", "--strict", *map(str, built.iterdir())], capture_output=True, text=True
+        [sys.executable, "-m", "twine", "check", "--strict", *map(str, dist.iterdir())], capture_output=True, text=True
     )
     assert ran.returncode == 0, ran.stdout
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_aliases_are_the_classes_themselves(alias: str) -> None:
-    module, ours = import_module(alias), import_module("llama_index_jina_eis")
+def test_aliases_are_the_same_classes(alias: str) -> None:
+    module, package = import_module(alias), import_module("llama_index_jina_eis")
     assert module.__all__ == ALIASES[alias]
-    assert all(getattr(module, name) is getattr(ours, name) for name in module.__all__)
+    assert all(getattr(module, name) is getattr(package, name) for name in module.__all__)
 
 
 def test_every_public_class_of_llama_index_has_an_alias() -> None:
@@ -122,7 +122,7 @@ def test_every_public_class_of_llama_index_has_an_alias() -> None:
         ("from jina_eis.local import LocalEIS", "numpy", "local"),
     ],
 )
-def test_a_missing_extra_is_named(statement: str, absent: str, extra: str) -> None:
+def test_the_error_names_a_missing_extra(statement: str, absent: str, extra: str) -> None:
     code = f"import sys; sys.modules[{absent!r}] = None\n{statement}"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.stderr.splitlines()[-1].endswith(f'pip install "jina-eis[{extra}]"'), ran.stderr
