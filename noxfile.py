@@ -1,4 +1,4 @@
-"""Every supported combination: `nox`, or one of `nox -l`."""
+"""Checks and tests of every supported combination. `nox` runs the default sessions, `nox -l` lists all."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def oldest(session: nox.Session) -> None:
 
 @nox.session(python="3.10")
 def oldest_langchain(session: nox.Session) -> None:
-    """What does not need LangChain's test suites, for these need a newer langchain-core, with the oldest supported one."""
+    """The oldest supported frameworks, without LangChain's standard tests: those need a newer langchain-core."""
     session.install(".[all]", *OLDEST_LANGCHAIN)
     session.run("pytest", *WITHOUT_SUITES, *session.posargs)
 
@@ -40,13 +40,13 @@ OLDEST_LANGCHAIN = [
 WITHOUT_SUITES = [
     *("tests/unit_tests", "tests/integration_tests", "tests/chaos"),
     "--ignore-glob=*/test_standard.py",
-    "--ignore=tests/unit_tests/contents/test_inputs.py",  # which takes the content blocks of LangChain 1
+    "--ignore=tests/unit_tests/contents/test_inputs.py",  # it needs the content blocks of LangChain 1
 ]
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, format, and which room may import which."""
+    """Style, format and import contracts."""
     session.install("-e", ".[all]", "import-linter>=2.5", "ruff>=0.12")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -55,7 +55,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Strict types of the packages, and what checkers tell users."""
+    """Strict types of the packages, and type checks of sample user code."""
     session.install(".[all,dev]")
     session.run("mypy")
     session.run("pytest", "tests/packaging/test_types.py")
@@ -77,7 +77,7 @@ def notebooks(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Speed and quality beside others. Needs a quiet machine, and takes a quarter of an hour."""
+    """Speed and quality compared with other clients. Needs an otherwise idle machine and 15 minutes."""
     session.install(".[all]", "llama-index-embeddings-jinaai", "langchain-openai")
     session.run("python", "benchmarks/throughput.py", success_codes=[0, 1])
     session.run("python", "benchmarks/rerank_quality.py")
@@ -86,25 +86,26 @@ def benchmarks(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("extra", ["", "langchain", "llama-index", "local"])
 def extras(session: nox.Session, extra: str) -> None:
-    """The wheel with one extra alone, far from the checkout: what it brings works, and what it lacks says so."""
+    """The wheel with one extra, outside the checkout. Its modules work; the others name the missing extra."""
     folder = Path(session.create_tmp())
     session.install("build")
     session.run("python", "-m", "build", "--wheel", "--outdir", str(folder), ".", silent=True)
     wheel = max(folder.glob("*.whl"), key=lambda path: path.stat().st_mtime)
     session.install("--force-reinstall", f"{wheel}[{extra}]" if extra else str(wheel))
     session.cd(folder)
-    session.run("python", "-c", ONLY_WHAT_IT_BRINGS, extra)
+    session.run("python", "-c", CHECK_ONE_EXTRA, extra)
 
 
-ONLY_WHAT_IT_BRINGS = """
+CHECK_ONE_EXTRA = """
 import sys
 import jina_eis
 jina_eis.doctor(es_url="http://127.0.0.1:9")
-brings = {"langchain": "from langchain_jina_eis import *",
-          "llama-index": "from llama_index_jina_eis import *; from llama_index.embeddings.jina_eis import *; "
-                         "from llama_index.postprocessor.jina_eis_rerank import *; from llama_index.retrievers.jina_eis import *",
-          "local": "from jina_eis.local import LocalEIS; LocalEIS().start().stop()"}
-for extra, statement in brings.items():
+imports = {"langchain": "from langchain_jina_eis import *",
+           "llama-index": "from llama_index_jina_eis import *; from llama_index.embeddings.jina_eis import *; "
+                          "from llama_index.postprocessor.jina_eis_rerank import *; "
+                          "from llama_index.retrievers.jina_eis import *",
+           "local": "from jina_eis.local import LocalEIS; LocalEIS().start().stop()"}
+for extra, statement in imports.items():
     if extra == sys.argv[1]:
         exec(statement)
         continue
@@ -114,7 +115,7 @@ for extra, statement in brings.items():
         assert f'pip install "jina-eis[{extra}]"' in str(error), error
     else:
         raise AssertionError(f"{statement} works without {extra}")
-print("as it should be")
+print("ok")
 """
 
 
