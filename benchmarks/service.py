@@ -1,12 +1,13 @@
-"""A service that costs next to nothing, so that what is measured against it is the client. Runs in a process of its own.
+"""A service with minimal cost, so that benchmarks measure the client. Runs in a separate process.
 
     python benchmarks/service.py --latency 0.1 --capacity 12
 
-Prints its address, and serves until it is ended. `POST /_inference/...` answers as Elasticsearch does, `POST /v1/embeddings`
-as OpenAI and Jina do, with as many vectors as there are inputs: made beforehand, whatever the texts. More requests in flight
-than the capacity are refused at once, as EIS refuses. `GET /stats` tells the counts, `DELETE /stats` starts them anew.
+Prints its address, and serves until the process ends. `POST /_inference/...` responds as Elasticsearch does, and
+`POST /v1/embeddings` as OpenAI and Jina do, with one vector for each input. The vectors are generated at the start and do not
+depend on the texts. Requests beyond the capacity are refused immediately, as EIS does. `GET /stats` returns the counts,
+`DELETE /stats` resets them.
 
-HTTP is read just as far as these clients need: bodies have a Content-Length, and one request follows the answer to another.
+HTTP support is limited to these clients: bodies have a Content-Length, and requests are not pipelined.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import struct
 from functools import partial
 
 DIMENSIONS = 1024
-DIFFERENT = 64  # vectors
+DIFFERENT = 64  # distinct vectors
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 REFUSAL = (
     "Received a rate limit status code for request from inference entity id [.jina-embeddings-v5-text-small] status [429]. "
@@ -31,9 +32,9 @@ REFUSAL = (
 
 def main() -> None:
     """Serve on a free port of the loopback interface."""
-    parser = argparse.ArgumentParser(description="Answers embedding requests with ready-made vectors.")
-    parser.add_argument("--latency", type=float, default=0.1, help="seconds that an answer takes (default: %(default)s)")
-    parser.add_argument("--capacity", type=int, help="requests in flight that are not refused (default: any number)")
+    parser = argparse.ArgumentParser(description="Respond to embedding requests with precomputed vectors.")
+    parser.add_argument("--latency", type=float, default=0.1, help="seconds until a response (default: %(default)s)")
+    parser.add_argument("--capacity", type=int, help="accepted requests in flight (default: any number)")
     arguments = parser.parse_args()
     asyncio.run(serve(Service(arguments.latency, arguments.capacity)))
 
@@ -46,11 +47,11 @@ async def serve(service: Service) -> None:
 
 
 class Service:
-    """What is answered, and when.
+    """Responses, and their timing.
 
     Args:
-        latency: Seconds from a request to its answer. A refusal takes none.
-        capacity: Requests in flight that are not refused; None for any number.
+        latency: Seconds from a request to its response. Refusals are immediate.
+        capacity: Accepted requests in flight; None for any number.
     """
 
     def __init__(self, latency: float, capacity: int | None) -> None:
@@ -63,21 +64,21 @@ class Service:
         self._refusal = response(refusal.encode(), "429 Too Many Requests")
         dice = random.Random(0)
         vectors = [[dice.gauss(0, DIMENSIONS**-0.5) for _ in range(DIMENSIONS)] for _ in range(DIFFERENT)]
-        # In the length of single precision, as the service writes them.
+        # Eight digits, the precision of float32, as the service writes.
         self._written = ["[" + ",".join(f"{number:.8g}" for number in vector) + "]" for vector in vectors]
         self._packed = [f'"{base64.b64encode(struct.pack(f"<{DIMENSIONS}f", *vector)).decode()}"' for vector in vectors]
         self.reset()
 
     def reset(self) -> None:
-        """Count anew."""
+        """Reset the counts."""
         self._requests = self._refused = self._most = 0
 
     def stats(self) -> dict[str, int]:
-        """The counts since they were last reset."""
+        """Return the counts since the last reset."""
         return {"requests": self._requests, "refused": self._refused, "most_in_flight": self._most}
 
     def receive(self, method: bytes, path: bytes, body: bytes, transport: asyncio.Transport) -> None:
-        """Answer a request, now or later."""
+        """Respond to a request, immediately or after the latency."""
         if path == b"/stats":
             if method == b"DELETE":
                 self.reset()
@@ -102,7 +103,7 @@ class Service:
             transport.write(answer)
 
     def _answer(self, path: bytes, body: bytes) -> bytes:
-        # The texts of the benchmark hold no quotes, so there are two for each of them in the only list of the body.
+        # The texts of the benchmark contain no quotes, so the only list of the body has two quotes for each text.
         inputs = body[body.index(b"[") : body.rindex(b"]")].count(b'"') // 2
         key = (path.startswith(b"/_inference/"), b"base64" in body, inputs)
         if key not in self._answers:
@@ -119,19 +120,19 @@ class Service:
 
 
 class Connection(asyncio.Protocol):
-    """One connection: takes requests apart."""
+    """A connection, which splits its data into requests."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what answers are written to."""
+        """Store the transport."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Pass a request on when all of it is there."""
+        """Handle a request when it is complete."""
         self._received += data
         head, end, body = self._received.partition(b"\r\n\r\n")
         length = CONTENT_LENGTH.search(head)
@@ -143,7 +144,7 @@ class Connection(asyncio.Protocol):
 
 
 def response(body: bytes, status: str = "200 OK") -> bytes:
-    """An answer of Elasticsearch, whole."""
+    """Return a complete HTTP response of Elasticsearch."""
     head = f"HTTP/1.1 {status}\r\nX-Elastic-Product: Elasticsearch\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 

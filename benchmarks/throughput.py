@@ -1,22 +1,22 @@
-"""How fast the client is, and what it costs, beside the fastest client that can be written by hand.
+"""Speed and cost of the client, compared with the fastest hand-written client.
 
     pip install "jina-eis[langchain,llama-index]"
     python benchmarks/throughput.py
 
-Everything is measured in one run against `service.py`, which answers after a given latency and runs in a process of its own.
-Each row of each round is a fresh process, rounds are interleaved, and every number is the median of its rounds. Imports and
-the first request of a process are not part of wall and CPU time; peak memory is that of the whole process.
+All measurements are made in one run against `service.py`, which responds after a given latency in a separate process. Each
+row of each round runs in a new process, rounds are interleaved, and every number is the median of its rounds. Wall and CPU
+time exclude imports and the first request of a process; peak memory is that of the whole process.
 
 Parts, each with its verdict:
 
-throughput: wall time, CPU time of the client, and peak memory for a list of texts, 16 requests in flight. The limit is an
-    asyncio client of twenty lines with aiohttp and orjson, without checks, errors or retries; its sibling uses threads and
-    urllib3. The loop is what one writes with the Elasticsearch client alone. Other packages join if they are installed, as
-    they come, but for the address. What sends one request at a time is measured in one round only.
-capacity: 64 requests in flight allowed, and a service that takes 12 and refuses the others, beside the limit with 12.
-stream: peak memory for 100,000 texts whose vectors are dropped as they come.
-start: importing `langchain_jina_eis` and making its embeddings, beside importing LangChain's base class alone.
-query: one query at a time, beside the Elasticsearch client alone, by a service without latency.
+throughput: wall time, CPU time of the client, and peak memory for a list of texts, 16 requests in flight. The limit is a
+    20-line asyncio client with aiohttp and orjson, without checks, errors or retries; a variant uses threads and urllib3.
+    The loop uses the Elasticsearch client alone. Other packages are measured if installed, with default settings except the
+    address. Clients that send one request at a time are measured in one round only.
+capacity: 64 requests in flight allowed, and a service that accepts 12 and refuses the others, compared with the limit at 12.
+stream: peak memory for 100,000 texts whose vectors are discarded.
+start: import of `langchain_jina_eis` and creation of its embeddings, compared with the import of LangChain's base class.
+query: one query at a time, compared with the Elasticsearch client alone, against a service without latency.
 
 Exit status 1 if a target is missed.
 """
@@ -46,7 +46,7 @@ from urllib.request import Request, urlopen
 
 T = TypeVar("T")
 Vectors = list[list[float]]
-Embed = Callable[[list[str]], Any]  # returns vectors, or what is awaited for them
+Embed = Callable[[list[str]], Any]  # returns vectors, or an awaitable of them
 
 ENDPOINT = ".jina-embeddings-v5-text-small"
 PATH = f"/_inference/text_embedding/{ENDPOINT}?timeout=60s"
@@ -61,17 +61,17 @@ QUERIES = 200
 
 WALL = 1.10  # of the limit
 CPU = 1.3  # of the limit
-WALL_REFUSED = 1.3  # of the limit with as many requests in flight as the service takes
+WALL_REFUSED = 1.3  # of the limit with as many requests in flight as the service accepts
 REFUSED = 0.10  # of the requests
 MEMORY = 300  # MB
 START = 1.3  # of the base class alone
 
 
 def main() -> int:
-    """Measure the parts, print their tables and verdicts."""
-    parser = argparse.ArgumentParser(description="Time, memory and refusals of the clients, side by side.")
+    """Measure the parts, and print their tables and verdicts."""
+    parser = argparse.ArgumentParser(description="Compare time, memory and refusals of the clients.")
     parser.add_argument("--texts", type=int, default=4096, help="texts in a list (default: %(default)s)")
-    parser.add_argument("--latency", type=float, default=0.1, help="seconds that an answer takes (default: %(default)s)")
+    parser.add_argument("--latency", type=float, default=0.1, help="seconds until a response (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each row (default: %(default)s)")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to measure (default: all)")
     options = parser.parse_args()
@@ -81,11 +81,8 @@ def main() -> int:
     return 0 if all(results) else 1
 
 
-# ---- What is measured ----
-
-
 def limit(url: str, in_flight: int) -> Embed:
-    """The least that a program can do: tasks that take batches from a queue, and no check of anything."""
+    """The minimum: tasks that take batches from a queue, without checks."""
     import aiohttp
     import orjson
 
@@ -109,7 +106,7 @@ def limit(url: str, in_flight: int) -> Embed:
 
 
 def limit_of_threads(url: str, in_flight: int) -> Embed:
-    """The same with threads."""
+    """The same with threads and urllib3."""
     import orjson
     import urllib3
 
@@ -176,7 +173,7 @@ def jinaai(url: str, in_flight: int) -> Any:
     from llama_index.embeddings.jinaai import JinaEmbedding
 
     embedding = JinaEmbedding(api_key="none", embed_batch_size=BATCH, num_workers=in_flight)
-    embedding._api.api_url = f"{url}/v1/embeddings"  # there is no argument for it
+    embedding._api.api_url = f"{url}/v1/embeddings"  # no argument sets it
     return embedding
 
 
@@ -191,13 +188,13 @@ def openai(url: str, in_flight: int) -> Any:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table.
+    """A row of the table.
 
     Args:
-        make: Makes what embeds a list, for a service at an address, with this many requests in flight.
-        ours: Whether the targets are for it.
-        rounds: Most rounds that it is worth.
-        needs: The distribution that must be installed.
+        make: Takes the address of a service and the number of requests in flight, and returns a function that embeds a list.
+        ours: Whether the targets apply to it.
+        rounds: The largest number of rounds.
+        needs: The distribution that it requires.
     """
 
     make: Callable[[str, int], Embed]
@@ -216,13 +213,13 @@ ROWS = {
     "llama_index_jina_eis, async": Row(allama_index, ours=True),
     "loop: Elasticsearch client": Row(loop, rounds=1),
     "llama-index-embeddings-jinaai": Row(
-        lambda *where: jinaai(*where).get_text_embedding_batch, rounds=1, needs="llama-index-embeddings-jinaai"
+        lambda *args: jinaai(*args).get_text_embedding_batch, rounds=1, needs="llama-index-embeddings-jinaai"
     ),
     "llama-index-embeddings-jinaai, async": Row(
-        lambda *where: jinaai(*where).aget_text_embedding_batch, needs="llama-index-embeddings-jinaai"
+        lambda *args: jinaai(*args).aget_text_embedding_batch, needs="llama-index-embeddings-jinaai"
     ),
-    "langchain-openai": Row(lambda *where: openai(*where).embed_documents, rounds=1, needs="langchain-openai"),
-    "langchain-openai, async": Row(lambda *where: openai(*where).aembed_documents, rounds=1, needs="langchain-openai"),
+    "langchain-openai": Row(lambda *args: openai(*args).embed_documents, rounds=1, needs="langchain-openai"),
+    "langchain-openai, async": Row(lambda *args: openai(*args).aembed_documents, rounds=1, needs="langchain-openai"),
 }
 
 
@@ -274,36 +271,36 @@ QUERY_ROWS: dict[str, Callable[[str], Callable[[str], Any]]] = {
 def throughput(options: argparse.Namespace) -> bool:
     """Wall, CPU, memory and refusals for a list of texts."""
     rows = {name: row for name, row in ROWS.items() if installed(row.needs)}
-    found: dict[str, list[Measured]] = {name: [] for name in rows}
+    measured: dict[str, list[Measurement]] = {name: [] for name in rows}
     with service(options.latency) as url:
         for number in range(options.rounds):
             for name, row in rows.items():
                 if number < row.rounds:
-                    found[name].append(fresh(measure, name, url, IN_FLIGHT, options.texts))
+                    measured[name].append(run_in_new_process(measure, name, url, IN_FLIGHT, options.texts))
     print(f"\n{options.texts} texts of {LENGTH} characters, {BATCH} in a request, {IN_FLIGHT} requests in flight, ", end="")
     print(f"{options.latency * 1000:g} ms latency; medians of {options.rounds} rounds\n")
-    medians = table(found, LIMIT)
+    medians = table(measured, LIMIT)
     ours = {name: medians[name] for name, row in rows.items() if row.ours}
-    wall = {name: one.wall / medians[LIMIT].wall for name, one in ours.items()}
-    cpu = {name: one.cpu / medians[LIMIT].cpu for name, one in ours.items()}
+    wall = {name: result.wall / medians[LIMIT].wall for name, result in ours.items()}
+    cpu = {name: result.cpu / medians[LIMIT].cpu for name, result in ours.items()}
     verdicts = [verdict(f"wall within {WALL:.2f} of the limit", wall, WALL), verdict(f"CPU within {CPU:g} of it", cpu, CPU)]
     return all(verdicts)
 
 
 def capacity(options: argparse.Namespace) -> bool:
-    """More requests allowed than the service takes."""
+    """More requests allowed than the service accepts."""
     best = f"limit with {CAPACITY} in flight"
     allowed = {best: (LIMIT, CAPACITY), **{name: (name, ALLOWED) for name, row in ROWS.items() if row.ours}}
-    found: dict[str, list[Measured]] = {name: [] for name in allowed}
+    measured: dict[str, list[Measurement]] = {name: [] for name in allowed}
     with service(options.latency, CAPACITY) as url:
         for _ in range(options.rounds):
             for name, (row, in_flight) in allowed.items():
-                found[name].append(fresh(measure, row, url, in_flight, options.texts))
-    print(f"\nThe same with {ALLOWED} requests allowed in flight, by a service that refuses more than {CAPACITY}\n")
-    medians = table(found, best)
-    ours = {name: one for name, one in medians.items() if name != best}
-    wall = {name: one.wall / medians[best].wall for name, one in ours.items()}
-    refused = {name: one.refused / one.requests for name, one in ours.items()}
+                measured[name].append(run_in_new_process(measure, row, url, in_flight, options.texts))
+    print(f"\nThe same with {ALLOWED} requests allowed in flight, against a service that refuses more than {CAPACITY}\n")
+    medians = table(measured, best)
+    ours = {name: result for name, result in medians.items() if name != best}
+    wall = {name: result.wall / medians[best].wall for name, result in ours.items()}
+    refused = {name: result.refused / result.requests for name, result in ours.items()}
     verdicts = [
         verdict(f"wall within {WALL_REFUSED:g} of the {best}", wall, WALL_REFUSED),
         verdict(f"at most {REFUSED:.0%} of the requests refused", refused, REFUSED),
@@ -313,47 +310,47 @@ def capacity(options: argparse.Namespace) -> bool:
 
 def stream(options: argparse.Namespace) -> bool:
     """Memory of a long stream."""
-    print(f"\n{STREAMED} texts streamed, vectors dropped as they come\n")
+    print(f"\n{STREAMED} texts streamed, vectors discarded\n")
     print("| | wall, s | CPU, s | peak memory, MB |\n|---|---|---|---|")
     memory = {}
     with service(options.latency) as url:
         for name, method in (("stream_documents", "stream_documents"), ("astream_documents", "astream_documents")):
-            one = fresh(measure_stream, url, method)
-            memory[name] = one.memory
-            print(f"| {name} | {one.wall:.1f} | {one.cpu:.1f} | {one.memory:.0f} |")
+            result = run_in_new_process(measure_stream, url, method)
+            memory[name] = result.memory
+            print(f"| {name} | {result.wall:.1f} | {result.cpu:.1f} | {result.memory:.0f} |")
     return verdict(f"within {MEMORY} MB", memory, MEMORY)
 
 
 def start(options: argparse.Namespace) -> bool:
-    """Imports."""
+    """Time of imports."""
     programs = {
         "from langchain_core.embeddings import Embeddings": "",
         "from langchain_jina_eis import JinaEISEmbeddings": "; JinaEISEmbeddings(es_url='http://localhost:9200')",
     }
     seconds: dict[str, list[float]] = {imported: [] for imported in programs}
-    for _ in range(STARTS + 1):  # the first may have to read files from disk, and does not count
+    for _ in range(STARTS + 1):  # the first may read files from disk, and is not counted
         for imported, then in programs.items():
             timed = f"import time; began = time.perf_counter(); {imported}{then}; print(time.perf_counter() - began)"
             seconds[imported].append(float(subprocess.check_output([sys.executable, "-c", timed])))
     bare, ours = (statistics.median(times[1:]) for times in seconds.values())
     print(f"\nStart of a process; medians of {STARTS}\n\n| | ms | of the first |\n|---|---|---|")
     print(f"| `Embeddings` imported | {bare * 1000:.0f} | 1 |")
-    print(f"| `JinaEISEmbeddings` imported and made | {ours * 1000:.0f} | {ours / bare:.2f} |")
+    print(f"| `JinaEISEmbeddings` imported and created | {ours * 1000:.0f} | {ours / bare:.2f} |")
     return verdict(f"start within {START:g} of the base class alone", {"JinaEISEmbeddings": ours / bare}, START)
 
 
 def query(options: argparse.Namespace) -> bool:
-    """One query at a time. There is no target for it."""
-    found: dict[str, list[Measured]] = {name: [] for name in QUERY_ROWS}
+    """One query at a time, without a target."""
+    measured: dict[str, list[Measurement]] = {name: [] for name in QUERY_ROWS}
     with service(0) as url:
         for _ in range(options.rounds):
             for name in QUERY_ROWS:
-                found[name].append(fresh(measure_query, name, url))
-    print(f"\nOne query at a time, by a service without latency; medians of {options.rounds} rounds of {QUERIES} queries\n")
+                measured[name].append(run_in_new_process(measure_query, name, url))
+    print(f"\nOne query at a time, against a service without latency; medians of {options.rounds} rounds of {QUERIES} queries\n")
     print("| | wall, ms | CPU, ms |\n|---|---|---|")
-    for name, rounds in found.items():
-        one = median(rounds)
-        print(f"| {name} | {one.wall * 1000:.2f} | {one.cpu * 1000:.2f} |")
+    for name, rounds in measured.items():
+        result = median(rounds)
+        print(f"| {name} | {result.wall * 1000:.2f} | {result.cpu * 1000:.2f} |")
     return True
 
 
@@ -362,12 +359,9 @@ PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
 }
 
 
-# ---- How it is measured ----
-
-
 @dataclass(frozen=True)
-class Measured:
-    """What one run took: seconds, MB, and what the service counted."""
+class Measurement:
+    """Measurements of one run: seconds, MB, and the counts of the service."""
 
     wall: float
     cpu: float
@@ -377,21 +371,21 @@ class Measured:
     most_in_flight: float = 0
 
 
-def measure(name: str, url: str, in_flight: int, count: int) -> Measured:
+def measure(name: str, url: str, in_flight: int, count: int) -> Measurement:
     """Embed texts once, in this process."""
     embed = synchronous(ROWS[name].make(url, in_flight))
-    listed = list(texts(count))
-    embed(listed[:1])  # imports what is imported late
+    inputs = list(texts(count))
+    embed(inputs[:1])  # runs lazy imports
     stats(url, "DELETE")
     wall, cpu = time.perf_counter(), time.process_time()
-    vectors = embed(listed)
+    vectors = embed(inputs)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     assert [len(vector) for vector in vectors] == [1024] * count
-    return Measured(wall, cpu, peak_memory(), **stats(url))
+    return Measurement(wall, cpu, peak_memory(), **stats(url))
 
 
-def measure_stream(url: str, method: str) -> Measured:
-    """Stream texts in this process, with settings as they come."""
+def measure_stream(url: str, method: str) -> Measurement:
+    """Stream texts in this process, with default settings."""
     from langchain_jina_eis import JinaEISEmbeddings
 
     vectors = getattr(JinaEISEmbeddings(es_url=url), method)(texts(STREAMED))
@@ -402,11 +396,11 @@ def measure_stream(url: str, method: str) -> Measured:
     wall, cpu = time.perf_counter(), time.process_time()
     received = asyncio.run(count()) if inspect.isasyncgen(vectors) else sum(1 for _ in vectors)
     assert received == STREAMED
-    return Measured(time.perf_counter() - wall, time.process_time() - cpu, peak_memory())
+    return Measurement(time.perf_counter() - wall, time.process_time() - cpu, peak_memory())
 
 
-def measure_query(name: str, url: str) -> Measured:
-    """Ask query after query in this process; what one of them took."""
+def measure_query(name: str, url: str) -> Measurement:
+    """Embed query after query in this process, and return the cost of one."""
     embed = synchronous(QUERY_ROWS[name](url))
     for text in texts(QUERIES // 10):
         embed(text)
@@ -416,29 +410,29 @@ def measure_query(name: str, url: str) -> Measured:
         began = time.perf_counter()
         embed(text)
         walls.append(time.perf_counter() - began)
-    return Measured(statistics.median(walls), (time.process_time() - cpu) / QUERIES, peak_memory())
+    return Measurement(statistics.median(walls), (time.process_time() - cpu) / QUERIES, peak_memory())
 
 
 def synchronous(embed: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The same, which runs what is to be awaited, always in the same event loop."""
+    """Return a synchronous version, which runs awaitables in one event loop."""
     loop = asyncio.new_event_loop()
 
-    def run(given: Any) -> Any:
-        result = embed(given)
+    def run(inputs: Any) -> Any:
+        result = embed(inputs)
         return loop.run_until_complete(result) if inspect.isawaitable(result) else result
 
     return run
 
 
-def fresh(function: Callable[..., T], *arguments: Any) -> T:
-    """The result of the function in a process of its own. This one stays small: Linux hands its peak down to the others."""
+def run_in_new_process(function: Callable[..., T], *arguments: Any) -> T:
+    """Call the function in a new process. This process must stay small: on Linux, its peak memory is inherited."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
         return processes.submit(function, *arguments).result()
 
 
 @contextmanager
 def service(latency: float, capacity: int | None = None) -> Iterator[str]:
-    """The address of a service that runs meanwhile."""
+    """Run a service in the context, and yield its address."""
     command = [sys.executable, str(Path(__file__).with_name("service.py")), "--latency", str(latency)]
     command += ["--capacity", str(capacity)] if capacity else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -450,30 +444,30 @@ def service(latency: float, capacity: int | None = None) -> Iterator[str]:
 
 
 def stats(url: str, method: str = "GET") -> dict[str, int]:
-    """What the service counted."""
+    """Return the counts of the service."""
     with urlopen(Request(f"{url}/stats", method=method)) as answer:
         counts: dict[str, int] = json.load(answer)
     return counts
 
 
 def peak_memory() -> float:
-    """MB that this process took at most."""
+    """Return the peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def texts(count: int) -> Iterator[str]:
-    """Different texts of the same length, without quotes: the service counts those."""
+    """Generate different texts of the same length, without quotes, which the service counts."""
     words = "Glaciers are rivers of ice that move under their own weight, slowly, and shape the valleys below them. " * 2
     return (f"{number}: {words}"[:LENGTH] for number in range(count))
 
 
-def batched(listed: Sequence[str]) -> list[Sequence[str]]:
-    """The texts of each request."""
-    return [listed[first : first + BATCH] for first in range(0, len(listed), BATCH)]
+def batched(inputs: Sequence[str]) -> list[Sequence[str]]:
+    """Split texts into the batches of requests."""
+    return [inputs[first : first + BATCH] for first in range(0, len(inputs), BATCH)]
 
 
 def installed(needed: str | None) -> bool:
-    """Whether a distribution is there; says so if not."""
+    """Return whether a distribution is installed; prints a hint if not."""
     try:
         return needed is None or bool(distribution(needed))
     except PackageNotFoundError:
@@ -481,27 +475,29 @@ def installed(needed: str | None) -> bool:
         return False
 
 
-def median(rounds: Sequence[Measured]) -> Measured:
-    """Each number's median."""
-    return Measured(*(statistics.median(getattr(one, field.name) for one in rounds) for field in fields(Measured)))
+def median(rounds: Sequence[Measurement]) -> Measurement:
+    """Return the median of each number."""
+    return Measurement(*(statistics.median(getattr(result, field.name) for result in rounds) for field in fields(Measurement)))
 
 
-def table(found: dict[str, list[Measured]], first: str) -> dict[str, Measured]:
-    """Print the medians, and their ratios to those of the first."""
-    medians = {name: median(rounds) for name, rounds in found.items()}
+def table(measured: dict[str, list[Measurement]], reference: str) -> dict[str, Measurement]:
+    """Print and return the medians, with ratios to the row named `reference`."""
+    medians = {name: median(rounds) for name, rounds in measured.items()}
     print("| | wall, s | of the limit | CPU, s | of the limit | peak memory, MB | most in flight | refused |")
     print("|---|---|---|---|---|---|---|---|")
-    for name, one in medians.items():
-        wall, cpu = one.wall / medians[first].wall, one.cpu / medians[first].cpu
-        told = f"{one.wall:.2f} | {wall:.2f} | {one.cpu:.2f} | {cpu:.2f} | {one.memory:.0f} | {one.most_in_flight:.0f}"
-        print(f"| {name} | {told} | {one.refused:.0f} of {one.requests:.0f} |")
+    for name, result in medians.items():
+        wall, cpu = result.wall / medians[reference].wall, result.cpu / medians[reference].cpu
+        cells = (
+            f"{result.wall:.2f} | {wall:.2f} | {result.cpu:.2f} | {cpu:.2f} | {result.memory:.0f} | {result.most_in_flight:.0f}"
+        )
+        print(f"| {name} | {cells} | {result.refused:.0f} of {result.requests:.0f} |")
     return medians
 
 
-def verdict(target: str, reached: dict[str, float], most: float) -> bool:
-    """Print whether the target is met."""
-    passed = max(reached.values()) <= most
-    print(f"\n{'PASS' if passed else 'FAIL'}: {target}; {', '.join(f'{name} {one:.3g}' for name, one in reached.items())}")
+def verdict(target: str, results: dict[str, float], maximum: float) -> bool:
+    """Print and return whether the target is met."""
+    passed = max(results.values()) <= maximum
+    print(f"\n{'PASS' if passed else 'FAIL'}: {target}; {', '.join(f'{name} {value:.3g}' for name, value in results.items())}")
     return passed
 
 
