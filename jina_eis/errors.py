@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
@@ -262,7 +262,7 @@ def error_from_answer(status: int, headers: Mapping[str, str], body: object, *, 
         status=status,
         error_type=error_type,
         reason=reason,
-        retry_after=_retry_after(headers.get("retry-after"), now or datetime.now(timezone.utc)),
+        retry_after=_retry_after(headers.get("retry-after"), now or datetime.now(UTC)),
     )
 
 
@@ -324,5 +324,5 @@ def _retry_after(value: str | None, now: datetime) -> float | None:
             date = parsedate_to_datetime(value)
         except (ValueError, TypeError, OverflowError):  # Python 3.10 raises TypeError for some malformed dates
             return None
-        seconds = (date.replace(tzinfo=date.tzinfo or timezone.utc) - now).total_seconds()
+        seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from types import EllipsisType
-from typing import ClassVar, TypedDict, TypeVar
+from typing import ClassVar, NotRequired, TypedDict, TypeVar
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import Field
-from typing_extensions import NotRequired
 
 from jina_eis.adapters import RerankSettings
 from jina_eis.contents import text_source

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import BaseComponent
 from pydantic import BaseModel, field_validator
-from typing_extensions import Self
 
 from jina_eis.adapters import ServiceSettings, address_may_follow
 

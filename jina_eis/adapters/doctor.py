@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from ..errors import ConfigurationError
@@ -51,7 +51,7 @@ class Deployment(ServiceSettings):
     """The deployment that is checked."""
 
     def _examine(self) -> Steps[Report]:
-        return examine(self._where(), self.timeout, time.perf_counter, lambda: datetime.now(timezone.utc))
+        return examine(self._where(), self.timeout, time.perf_counter, lambda: datetime.now(UTC))
 
     def _where(self) -> str:
         """Where the deployment is and which credentials are used, in a sentence."""

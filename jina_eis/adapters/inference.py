@@ -6,10 +6,9 @@ import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from contextlib import aclosing, closing
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
 
 from pydantic import AliasChoices, Field, PrivateAttr, model_validator
-from typing_extensions import Self
 
 from ..contents import Content, Embeddable, Link, Part, content, content_list, in_thread, query_text
 from ..errors import ConfigurationError, InputError

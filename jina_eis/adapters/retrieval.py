@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, NonNegativeFloat, model_validator
-from typing_extensions import Self
 
 from ..contents import Content, Get, Link, Part, content, content_list
 from ..errors import ConfigurationError, InputError

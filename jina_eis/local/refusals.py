@@ -21,8 +21,8 @@ __all__ = [
     "index_not_found",
     "invalid",
     "mapper_parsing",
-    "not_done",
     "not_found",
+    "not_implemented",
     "parse_error",
     "parsing_exception",
     "rejected",
@@ -120,7 +120,7 @@ def not_found(endpoint: str) -> RefusedError:
     return RefusedError(404, "resource_not_found_exception", f"Inference endpoint not found [{endpoint}]")
 
 
-def not_done(what: str) -> RefusedError:
+def not_implemented(what: str) -> RefusedError:
     """Return the error for a feature of Elasticsearch that the local EIS does not implement."""
     return RefusedError(
         501,

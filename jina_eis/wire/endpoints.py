@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -198,7 +198,7 @@ def _read_about(answer: Any) -> About:
         cluster=str(_object(body).get("cluster_name", "")),
         version=str(version.get("number", "")),
         flavour=str(version.get("build_flavor", "default")),
-        date=date and date.replace(tzinfo=date.tzinfo or timezone.utc),
+        date=date and date.replace(tzinfo=date.tzinfo or UTC),
     )
 
 

@@ -1,13 +1,13 @@
 """Sample user code for LangChain, for type checkers only: it is never run."""
 
 from pathlib import Path
+from typing import assert_type
 
 from langchain_core.documents import Document
 from langchain_core.documents.compressor import BaseDocumentCompressor
 from langchain_core.embeddings import Embeddings
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.retrievers import BaseRetriever
-from typing_extensions import assert_type
 
 import jina_eis
 from jina_eis import Endpoints, JinaEISError, adoctor, doctor

@@ -1,6 +1,7 @@
 """Sample user code for LlamaIndex, for type checkers only: it is never run."""
 
 from pathlib import Path
+from typing import assert_type
 
 from llama_index.core import QueryBundle, Settings, VectorStoreIndex
 from llama_index.core.base.base_retriever import BaseRetriever
@@ -11,7 +12,6 @@ from llama_index.embeddings.jina_eis import JinaEISEmbedding as AliasOfEmbedding
 from llama_index.embeddings.jina_eis import JinaEISMultiModalEmbedding as AliasOfMultiModal
 from llama_index.postprocessor.jina_eis_rerank import JinaEISRerank as AliasOfRerank
 from llama_index.retrievers.jina_eis import JinaEISRetriever as AliasOfRetriever
-from typing_extensions import assert_type
 
 from llama_index_jina_eis import JinaEISEmbedding, JinaEISMultiModalEmbedding, JinaEISRerank, JinaEISRetriever
 

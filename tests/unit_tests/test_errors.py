@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -72,7 +72,7 @@ def test_the_innermost_reason_is_told() -> None:
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str, seconds: float | None) -> None:
-    now = datetime(2026, 11, 23, 10, 0, 0, tzinfo=timezone.utc)
+    now = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
     assert error_from_answer(429, {"retry-after": header}, None, now=now).retry_after == seconds
 
 

@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 from ..faults import Faults, Kind, index_refusal, refusal, spoil
 from ..indices import InnerInference, Storage
 from ..inference import Registry, StandIn, answer, parse_task, plan, read_body
-from ..refusals import RefusedError, not_done, timed_out
+from ..refusals import RefusedError, not_implemented, timed_out
 from .cluster import Cluster
 from .routes import find_operation
 
@@ -175,11 +175,11 @@ class Emulator:
         if root != "_inference":
             return await self._run_operation(request, raw)
         if len(names) > 2 or names[-1:] == ["_region_policy"]:
-            raise not_done(f"{method} {request.url.path}")
+            raise not_implemented(f"{method} {request.url.path}")
         if not names and method == "GET":
             names = ["_all"]
         if not names:
-            raise not_done(f"{method} {request.url.path}")
+            raise not_implemented(f"{method} {request.url.path}")
         task = parse_task(names[0]) if len(names) == 2 else None
         endpoint = names[-1]
         match method:
@@ -193,7 +193,7 @@ class Emulator:
                 flags = {name: request.query_params.get(name) in ("true", "") for name in ("force", "dry_run")}
                 return Reply(self._registry.delete(task, endpoint, **flags))
             case _:
-                raise not_done(f"{method} {request.url.path}")
+                raise not_implemented(f"{method} {request.url.path}")
 
     async def _run_operation(self, request: Request, raw: bytes) -> Reply:
         names = [unquote(name) for name in request.scope["raw_path"].decode("ascii").strip("/").split("/")]
@@ -266,7 +266,7 @@ def has_privileges(raw: bytes) -> dict[str, Any]:
     """Grant every cluster privilege: an authenticated caller may do everything here."""
     body = read_body(raw)
     if not set(body) <= {"cluster"}:
-        raise not_done("POST /_security/user/_has_privileges with privileges other than cluster")
+        raise not_implemented("POST /_security/user/_has_privileges with privileges other than cluster")
     granted = dict.fromkeys(body.get("cluster", ()), True)
     return {"username": "jina-eis-local", "has_all_requested": True, "cluster": granted, "index": {}, "application": {}}
 

@@ -26,7 +26,7 @@ from ..indices import (
     read_settings,
     show_settings,
 )
-from ..refusals import Json, RefusedError, illegal_argument, invalid, not_done, parsing_exception
+from ..refusals import Json, RefusedError, illegal_argument, invalid, not_implemented, parsing_exception
 from ..search import SHARDS, matching_documents, search_index
 
 __all__ = ["Cluster"]
@@ -45,7 +45,7 @@ class Cluster:
     def _get(self, name: str) -> Index:
         """Return the index of this name; refuses patterns and lists of names."""
         if name == "_all" or any(character in name for character in "*,"):
-            raise not_done(f"requests to several indices: {name}")
+            raise not_implemented(f"requests to several indices: {name}")
         return self._storage.get(name)
 
     def _ensure(self, name: str) -> Index:
@@ -65,7 +65,7 @@ class Cluster:
             if key not in CREATE_KEYS:
                 raise parsing_exception(f"unknown key [{key}] for create index")
         if body.get("aliases"):
-            raise not_done("aliases")
+            raise not_implemented("aliases")
         settings = read_settings(body.get("settings", {}))
         mapping = Mapping({}).merged(body.get("mappings", {}), self._inference.registry.find)
         check_similarities(mapping, settings)
@@ -142,7 +142,7 @@ class Cluster:
         if not isinstance(spec, dict) or "_id" not in spec or not spec.get("_index", name):
             raise invalid("index or id is missing for a document to get")
         for key in spec.keys() - {"_id", "_index", "_source"}:
-            raise not_done(f"{key} in a multi get")
+            raise not_implemented(f"{key} in a multi get")
         index, doc_id = str(spec.get("_index", name)), str(spec["_id"])
         try:
             return self._document(self._get(index), doc_id, SourceFilter.of(spec.get("_source"), params))
@@ -204,7 +204,7 @@ class Cluster:
 def check_query_body(body: Json, *more: str) -> Json:
     for key in body:
         if key not in ("query", *more):
-            raise not_done(f"[{key}] next to [query]")
+            raise not_implemented(f"[{key}] next to [query]")
     return body
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..indices import Action, parse_bulk, read_lines
 from ..inference import read_body
-from ..refusals import Json, RefusedError, illegal_argument, not_done
+from ..refusals import Json, RefusedError, illegal_argument, not_implemented
 from .cluster import Cluster
 
 __all__ = ["Operation", "find_operation"]
@@ -107,7 +107,7 @@ def find_operation(method: str, names: Sequence[str], params: Params, raw: bytes
         if method in methods and (bound := bind(template.split("/"), names)) is not None:
             check_params("/".join(names), params, allowed)
             return route(IndexRequest(method, bound.get("{index}", ""), bound.get("{id}", ""), params, raw))
-    raise not_done(f"{method} /{'/'.join(names)}")
+    raise not_implemented(f"{method} /{'/'.join(names)}")
 
 
 def bind(template: Sequence[str], names: Sequence[str]) -> dict[str, str] | None:
@@ -127,9 +127,9 @@ def check_params(path: str, params: Params, allowed: Allowed) -> None:
         if name in allowed:
             values = allowed[name]
             if values is not None and value not in values:
-                raise not_done(f"{name}={value}")
+                raise not_implemented(f"{name}={value}")
         elif name in NOT_IMPLEMENTED:
-            raise not_done(f"parameter {name}")
+            raise not_implemented(f"parameter {name}")
         else:
             raise illegal_argument(f"request [{path}] contains unrecognized parameter: [{name}]")
 

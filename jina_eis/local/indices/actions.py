@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from ..refusals import Json, RefusedError, illegal_argument, invalid, not_done
+from ..refusals import Json, RefusedError, illegal_argument, invalid, not_implemented
 
 __all__ = ["Action", "parse_bulk", "read_lines"]
 
@@ -57,7 +57,7 @@ def read_lines(lines: Sequence[Any], index: str | None) -> list[Action]:
             raise illegal_argument(f"Malformed action/metadata line [{number}], expected START_OBJECT but found another value")
         for name in target.keys() - TARGET:
             if name in TARGET_UNSUPPORTED:
-                raise not_done(f"{name} in a bulk action")
+                raise not_implemented(f"{name} in a bulk action")
             if name not in TARGET_IGNORED:
                 raise illegal_argument(f"Action/metadata line [{number}] contains an unknown parameter [{name}]")
         name = target.get("_index", index)

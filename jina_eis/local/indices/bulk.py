@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..inference import Array, Item
-from ..refusals import Json, RefusedError, illegal_argument, invalid, not_done
+from ..refusals import Json, RefusedError, illegal_argument, invalid, not_implemented
 from .actions import Action
 from .chunking import split_passages
 from .documents import Document, read_document
@@ -222,7 +222,7 @@ def apply_update(existing: Json | None, change: Json, doc_id: str, index: Index)
     """Return the document after an update, or None if the update changes nothing."""
     for name in change.keys() - UPDATE:
         if name in ("script", "scripted_upsert", "_source"):
-            raise not_done(f"[{name}] in an update")
+            raise not_implemented(f"[{name}] in an update")
         raise illegal_argument(f"[UpdateRequest] unknown field [{name}]")
     doc = change.get("doc")
     if not isinstance(doc, dict):

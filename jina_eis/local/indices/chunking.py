@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..refusals import Json, invalid, not_done
+from ..refusals import Json, invalid, not_implemented
 
 __all__ = ["check_chunking", "split_passages"]
 
@@ -30,7 +30,7 @@ def check_chunking(settings: Json) -> None:
     problems = []
     strategy = settings.get("strategy", "sentence")
     if strategy == "recursive":
-        raise not_done("chunking_settings.strategy: recursive")
+        raise not_implemented("chunking_settings.strategy: recursive")
     if strategy not in KEYS:
         raise invalid(f"Invalid chunkingStrategy value [{strategy}]", kind="validation_exception")
     unknown = sorted(settings.keys() - KEYS[strategy])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..inference import Endpoint
-from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not_done
+from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not_implemented
 from .chunking import check_chunking
 from .values import DATE_FORMATS, NUMBERS
 
@@ -111,7 +111,7 @@ def read_field(settings: Any, path: str, find: Callable[[str], Endpoint | None],
     if not isinstance(kind, str):
         raise parse_failure(mapper_parsing(f"No type specified for field [{path}]"))
     if kind in UNSUPPORTED_TYPES:
-        raise not_done(f"type [{kind}] of field [{path}]")
+        raise not_implemented(f"type [{kind}] of field [{path}]")
     if kind not in PARAMETERS:
         raise parse_failure(
             mapper_parsing(
@@ -122,7 +122,7 @@ def read_field(settings: Any, path: str, find: Callable[[str], Endpoint | None],
     for name in settings:
         if name not in PARAMETERS[kind]:
             if name in UNSUPPORTED_PARAMETERS or name in PARAMETERS["text"]:
-                raise not_done(f"parameter [{name}] of field [{path}] of type [{kind}]")
+                raise not_implemented(f"parameter [{name}] of field [{path}] of type [{kind}]")
             raise parse_failure(mapper_parsing(f"unknown parameter [{name}] on mapper [{path.split('.')[-1]}] of type [{kind}]"))
     checked = dict(settings)
     for name in ("fields", "meta", "chunking_settings", "index_options" if kind in SEMANTIC else "fields"):
@@ -151,7 +151,7 @@ def read_field(settings: Any, path: str, find: Callable[[str], Endpoint | None],
 def check_dynamic(settings: Json) -> None:
     """Refuse unsupported values of `dynamic`."""
     if settings.get("dynamic", True) not in (True, False, "true", "false", "strict"):
-        raise not_done(f"dynamic: {settings['dynamic']}")
+        raise not_implemented(f"dynamic: {settings['dynamic']}")
 
 
 def check_object(settings: Json, path: str, find: Callable[[str], Endpoint | None]) -> None:
@@ -163,13 +163,13 @@ def check_object(settings: Json, path: str, find: Callable[[str], Endpoint | Non
 def check_text(settings: Json, path: str, find: Callable[[str], Endpoint | None]) -> None:
     for name in ("analyzer", "search_analyzer", "search_quote_analyzer"):
         if settings.get(name, "standard") not in ("standard", "default"):
-            raise not_done(f"{name} [{settings[name]}] of field [{path}], only [standard] is supported")
+            raise not_implemented(f"{name} [{settings[name]}] of field [{path}], only [standard] is supported")
 
 
 def check_date(settings: Json, path: str, find: Callable[[str], Endpoint | None]) -> None:
     formats = str(settings.get("format", DATE_FORMATS[0])).split("||")
     if any(name not in DATE_FORMATS for name in formats):
-        raise not_done(f"format [{settings['format']}] of field [{path}], only {'||'.join(DATE_FORMATS)} is supported")
+        raise not_implemented(f"format [{settings['format']}] of field [{path}], only {'||'.join(DATE_FORMATS)} is supported")
 
 
 def check_vector(settings: Json, path: str, find: Callable[[str], Endpoint | None]) -> None:
@@ -179,7 +179,7 @@ def check_vector(settings: Json, path: str, find: Callable[[str], Endpoint | Non
             f"The number of dimensions should be in the range [1, {MAX_DIMENSIONS}] but was [{dims}] on field [{path}]"
         )
     if settings.get("element_type", "float") != "float":
-        raise not_done(f"element_type [{settings['element_type']}] of field [{path}], only [float] is supported")
+        raise not_implemented(f"element_type [{settings['element_type']}] of field [{path}], only [float] is supported")
     if "similarity" in settings:
         if settings["similarity"] not in SIMILARITIES:
             accepted = ", ".join(SIMILARITIES)
@@ -214,7 +214,9 @@ def check_semantic(settings: Json, path: str, find: Callable[[str], Endpoint | N
                 f"[{inference_id}] on field [{path}]"
             )
     if settings.get("index_options", {}).keys() - {"dense_vector"}:
-        raise not_done(f"index_options {sorted(settings['index_options'])} of field [{path}], only [dense_vector] is supported")
+        raise not_implemented(
+            f"index_options {sorted(settings['index_options'])} of field [{path}], only [dense_vector] is supported"
+        )
     if settings.get("chunking_settings") is not None:
         check_chunking(settings["chunking_settings"])
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping as Mapped
 from dataclasses import dataclass, field
 
 from ..inference import Endpoint
-from ..refusals import Json, mapper_parsing, not_done
+from ..refusals import Json, mapper_parsing, not_implemented
 from .fieldtypes import SEMANTIC, SIMILARITIES, check_dynamic, merge_properties, parse_failure, read_properties
 
 __all__ = ["SEMANTIC", "SIMILARITIES", "Field", "Mapping"]
@@ -90,12 +90,12 @@ class Mapping:
         unknown = [name for name in put if name not in ROOT]
         for name in unknown:
             if name in ROOT_UNSUPPORTED:
-                raise not_done(f"mappings.{name}")
+                raise not_implemented(f"mappings.{name}")
         if unknown:
             parameters = ", ".join(f"{name} : {put[name]}" for name in unknown)
             raise parse_failure(mapper_parsing(f"Root mapping definition has unsupported parameters:  [{parameters}]"))
         if put.get("_source", {}) not in ({}, {"enabled": True}):
-            raise not_done(f"mappings._source: {put['_source']}")
+            raise not_implemented(f"mappings._source: {put['_source']}")
         check_dynamic(put)
         root = copy.deepcopy(self.root) | {name: value for name, value in put.items() if name != "properties"}
         properties = put.get("properties", {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not_done
+from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not_implemented
 from .index import Index
 from .mapping import Mapping
 
@@ -53,10 +53,10 @@ def read_settings(body: Any) -> Json:
     tree = merge(tree, index) if isinstance(index, dict) else tree
     for name in UNSUPPORTED:
         if tree.get(name) not in (None, {}, "_none", "standard"):
-            raise not_done(f"settings.index.{name}")
+            raise not_implemented(f"settings.index.{name}")
     for name, similarity in tree.get("similarity", {}).items():
         if not isinstance(similarity, dict) or similarity.get("type") != "BM25" or similarity.keys() - {"type", "k1", "b"}:
-            raise not_done(f"settings.index.similarity.{name}: {similarity}")
+            raise not_implemented(f"settings.index.similarity.{name}: {similarity}")
     return tree
 
 
@@ -72,7 +72,7 @@ def check_similarities(mapping: Mapping, settings: Json) -> None:
         name = field.settings.get("similarity", "BM25")
         if field.kind == "text" and name != "BM25" and name not in settings.get("similarity", {}):
             if name == "boolean":
-                raise not_done(f"similarity [boolean] of field [{field.path}]")
+                raise not_implemented(f"similarity [boolean] of field [{field.path}]")
             reason = f"Unknown Similarity type [{name}] for field [{field.path}]"
             raise mapper_parsing(f"Failed to parse mapping: {reason}", mapper_parsing(reason))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..refusals import Json, illegal_argument, not_done, parsing_exception
+from ..refusals import Json, illegal_argument, not_implemented, parsing_exception
 from .mapping import SEMANTIC, Mapping
 from .values import as_list
 
@@ -58,7 +58,7 @@ class SourceFilter:
         hidden = settings.get("mapping", {}).get("exclude_source_vectors", True) in (True, "true")
         vectors = self.vectors if self.vectors is not None else not hidden
         if vectors and any(field.kind in SEMANTIC for field in mapping.fields.values()) and self.vectors:
-            raise not_done("_source.exclude_vectors: false in an index with semantic fields")
+            raise not_implemented("_source.exclude_vectors: false in an index with semantic fields")
         dense = [] if vectors else [path for path, field in mapping.fields.items() if field.kind == "dense_vector"]
         if not self.includes and not self.excludes and not dense:
             return source

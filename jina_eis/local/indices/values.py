@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from ..refusals import RefusedError, illegal_argument, not_done
+from ..refusals import RefusedError, illegal_argument, not_implemented
 
 __all__ = ["DATE_FORMATS", "NUMBERS", "Value", "as_list", "format_value", "looks_like_date", "read_value"]
 
@@ -90,7 +90,7 @@ def read_date(kind: str, value: Any) -> Value:
     if re.fullmatch(r"-?\d{5,}", text):
         return int(text)
     if text.startswith("now") or "||" in text:
-        raise not_done(f"date math [{text}]")
+        raise not_implemented(f"date math [{text}]")
     match = DATE.fullmatch(text)
     if match is not None:
         year, month, day, hour, minute, second, fraction, zone = match.groups()
@@ -101,7 +101,7 @@ def read_date(kind: str, value: Any) -> Value:
         except ValueError:
             pass
         else:
-            elapsed = when - datetime(1970, 1, 1, tzinfo=timezone.utc)
+            elapsed = when - datetime(1970, 1, 1, tzinfo=UTC)
             return (elapsed.days * 86_400 + elapsed.seconds) * 1000 + int((fraction or "0").ljust(3, "0")[:3])
     raise illegal_argument(f"failed to parse date field [{text}] with format [strict_date_optional_time||epoch_millis]")
 

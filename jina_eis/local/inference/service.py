@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ...models import RerankModel
-from ..refusals import Json, RefusedError, TimeLimit, gateway_refusal, not_done, status_error
+from ..refusals import Json, RefusedError, TimeLimit, gateway_refusal, not_implemented, status_error
 from .bodies import PARSERS, Parsed, read_body
 from .media import UnreadableError, medium_vectors
 from .registry import Endpoint, Registry
@@ -43,7 +43,7 @@ def plan(registry: Registry, task: str | None, endpoint: str, raw: bytes, timeou
     if task is None:
         task = registry.get(endpoint).task
     if task == "chat_completion":
-        raise not_done("POST /_inference/chat_completion")
+        raise not_implemented("POST /_inference/chat_completion")
     parsed = PARSERS[task](read_body(raw), task)
     found = registry.get(endpoint)
     if found.task != task:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..indices import Field, Index, InnerInference
 from ..inference import Array
-from ..refusals import Json, RefusedError, ShardError, not_done, parsing_exception
+from ..refusals import Json, RefusedError, ShardError, not_implemented, parsing_exception
 
 __all__ = ["Context", "Scores", "as_number", "check_keys", "parse_weighted_field", "query_failed", "scalar", "single_field"]
 
@@ -70,7 +70,7 @@ def check_keys(
         raise parsing_exception(f"[{name}] query malformed, no start_object after query name")
     for key in body:
         if key in unsupported or (key == "_name" and key not in known):
-            raise not_done(f"{name}.{key}")
+            raise not_implemented(f"{name}.{key}")
         if key not in known:
             raise parsing_exception(f"[{name}] unknown field [{key}]")
     for key in required:

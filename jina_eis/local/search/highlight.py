@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..indices import SEMANTIC, SENTENCE, Field, StoredDocument, score, values_of, words
-from ..refusals import Json, illegal_argument, not_done, parsing_exception
+from ..refusals import Json, illegal_argument, not_implemented, parsing_exception
 from .context import Context, check_keys
 
 __all__ = ["check_highlight", "highlights"]
@@ -50,7 +50,7 @@ def check_highlight(body: Any) -> dict[str, Json]:
     checked = {}
     for path, options in fields.items():
         if "*" in path:
-            raise not_done(f"highlight on fields [{path}]")
+            raise not_implemented(f"highlight on fields [{path}]")
         checked[path] = shared | check_keys("highlight_field", options, OPTIONS, UNSUPPORTED)
         for name in ("number_of_fragments", "fragment_size"):
             if type(checked[path].get(name, 0)) is not int or checked[path].get(name, 0) < 0:
@@ -59,9 +59,9 @@ def check_highlight(body: Any) -> dict[str, Json]:
             if not isinstance(checked[path].get(name, [""]), list) or not checked[path].get(name, [""]):
                 raise illegal_argument(f"[{name}] must be an array of texts")
         if checked[path].get("no_match_size"):
-            raise not_done("highlight.no_match_size")
+            raise not_implemented("highlight.no_match_size")
         if checked[path].get("highlight_query", {"match_all": {}}) != {"match_all": {}}:
-            raise not_done("highlight_query other than match_all")
+            raise not_implemented("highlight_query other than match_all")
     return checked
 
 
@@ -76,7 +76,7 @@ def highlights(context: Context, hit: StoredDocument, fields: dict[str, Json]) -
         if (kind == "semantic") != (field.kind in SEMANTIC):
             raise illegal_argument(f"Highlighter [{kind}] does not support fields of type [{field.kind}], as [{path}] is")
         if kind not in ("semantic", "unified"):
-            raise not_done(f"highlighter [{kind}]")
+            raise not_implemented(f"highlighter [{kind}]")
         fragments = (
             best_passages(context, hit, field, options) if kind == "semantic" else tagged_pieces(context, hit, field, options)
         )

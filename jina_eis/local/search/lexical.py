@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..indices import NUMBERS, SEMANTIC, Field, Value, as_list, read_value, terms
-from ..refusals import Json, RefusedError, ShardError, not_done
+from ..refusals import Json, RefusedError, ShardError, not_implemented
 from .context import Context, Scores, as_number, check_keys, query_failed, scalar, single_field
 
 __all__ = ["best_scores", "exists", "ids", "match_phrase", "match_words", "minimum_matches", "prefix", "range_", "term", "terms_"]
@@ -59,7 +59,7 @@ def match_phrase(context: Context, body: Any) -> Scores:
     path, options = single_field("match_phrase", body, "query")
     check_keys("match_phrase", options, {"query", "boost", "slop", "analyzer"}, {"zero_terms_query"}, required=["query"])
     if options.get("slop"):
-        raise not_done("match_phrase.slop")
+        raise not_implemented("match_phrase.slop")
     field = context.field(path)
     if field is None or field.kind != "text":
         return match_words(context, path, options)
@@ -108,7 +108,9 @@ def terms_(context: Context, body: Any) -> Scores:
     """Evaluate `terms`: any of several exact values."""
     path, options = single_field("terms", body, "value")
     if list(options.keys() - {"boost"}) != ["value"] or not isinstance(options["value"], list):
-        raise not_done("terms with a lookup" if "value" not in options else "[terms] query with a value that is not an array")
+        raise not_implemented(
+            "terms with a lookup" if "value" not in options else "[terms] query with a value that is not an array"
+        )
     by_value = [exact_scores(context, path, scalar("terms", value)) for value in options["value"]]
     return dict.fromkeys(sorted({doc for scores in by_value for doc in scores}), as_number(options, "boost", 1.0))
 
@@ -122,7 +124,7 @@ def range_(context: Context, body: Any) -> Scores:
     if field is None:
         return {}
     if field.kind == "text":
-        raise not_done(f"range on field [{path}] of type [text]")
+        raise not_implemented(f"range on field [{path}] of type [text]")
     limits = [(OPERATORS[name], value) for name, value in options.items() if name in OPERATORS and value is not None]
     bounds = [(operator, read_bound(context, field, scalar("range", value))) for operator, value in limits]
     return dict.fromkeys(sorted(context.index.between(path, bounds)), as_number(options, "boost", 1.0))
@@ -159,7 +161,7 @@ def prefix(context: Context, body: Any) -> Scores:
     if field is None:
         return {}
     if field.kind != "keyword":
-        raise not_done(f"prefix on field [{path}] of type [{field.kind}]")
+        raise not_implemented(f"prefix on field [{path}] of type [{field.kind}]")
     start = str(scalar("prefix", options["value"]))
     docs = context.index.between(path, [(">=", start), ("<", start + "\U0010ffff")])
     return dict.fromkeys(sorted(docs), as_number(options, "boost", 1.0))
@@ -168,7 +170,7 @@ def prefix(context: Context, body: Any) -> Scores:
 def exact_field(context: Context, path: str) -> Field | None:
     """Return the field at this path after checking that it supports queries for exact values."""
     if path.startswith("_") and path not in context.index.mapping.fields:
-        raise not_done(f"a query on [{path}]")
+        raise not_implemented(f"a query on [{path}]")
     field = context.field(path)
     if field is not None and (field.kind == "dense_vector" or field.kind in SEMANTIC):
         raise query_failed(context, f"Field [{path}] of type [{field.kind}] doesn't support term queries")
@@ -232,7 +234,7 @@ def check_indexed(context: Context, field: Field) -> None:
 
 def check_analyzer(options: Json) -> None:
     if options.get("analyzer", "standard") != "standard":
-        raise not_done(f"analyzer [{options['analyzer']}], only [standard] is supported")
+        raise not_implemented(f"analyzer [{options['analyzer']}], only [standard] is supported")
 
 
 def note_terms(context: Context, field: Field, words: Iterable[str]) -> None:
@@ -251,7 +253,7 @@ def minimum_matches(minimum_should_match: Any, clauses: int) -> int:
     elif re.fullmatch(r"-?\d+(\.\d+)?%", text):
         number = int(clauses * float(text[:-1]) / 100)
     else:
-        raise not_done(f"minimum_should_match [{text}]")
+        raise not_implemented(f"minimum_should_match [{text}]")
     return max(0, clauses + number if text.startswith("-") else number)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..indices import SEMANTIC, as_list
-from ..refusals import RefusedError, illegal_argument, not_done, parsing_exception
+from ..refusals import RefusedError, illegal_argument, not_implemented, parsing_exception
 from . import lexical, semantic
 from .context import Context, Scores, as_number, check_keys, parse_weighted_field, query_failed, scalar, single_field
 from .lexical import minimum_matches, multiply
@@ -40,7 +40,7 @@ def evaluate(query: Any, context: Context) -> Scores:
     if name in QUERIES:
         return QUERIES[name](context, query[name])
     if name in UNSUPPORTED:
-        raise not_done(f"query [{name}]")
+        raise not_implemented(f"query [{name}]")
     cause = RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
     raise parsing_exception(f"unknown query [{name}]", cause)
 
@@ -63,15 +63,15 @@ def multi_match(context: Context, body: Any) -> Scores:
     scalar("multi_match", body["query"])
     kind = body.get("type", "best_fields")
     if kind not in ("best_fields", "most_fields"):
-        raise not_done(f"multi_match.type [{kind}]")
+        raise not_implemented(f"multi_match.type [{kind}]")
     if not body.get("fields"):
-        raise not_done("multi_match without fields")
+        raise not_implemented("multi_match without fields")
     options = {name: value for name, value in body.items() if name not in ("fields", "type", "tie_breaker", "boost")}
     by_field = []
     for weighted_field in as_list(body["fields"]):
         path, weight = parse_weighted_field(weighted_field)
         if "*" in path:
-            raise not_done(f"multi_match on fields [{path}]")
+            raise not_implemented(f"multi_match on fields [{path}]")
         field = context.field(path)
         if field is not None and field.kind in SEMANTIC:
             raise query_failed(context, f"Field [{path}] of type [{field.kind}] does not support [multi_match] queries")

@@ -20,7 +20,7 @@ from ..refusals import (
     all_shards_failed,
     illegal_argument,
     invalid,
-    not_done,
+    not_implemented,
     parsing_exception,
     status_error,
 )
@@ -63,7 +63,7 @@ def name_and_body(retriever: Any) -> tuple[str, Json]:
         raise parsing_exception("[retriever] malformed, expected an object with one retriever")
     ((name, body),) = retriever.items()
     if name in UNSUPPORTED:
-        raise not_done(f"retriever [{name}]")
+        raise not_implemented(f"retriever [{name}]")
     if name not in RETRIEVERS:
         cause = RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
         raise parsing_exception(f"unknown retriever [{name}]", cause)
@@ -230,7 +230,7 @@ def components(name: str, body: Json, context: Context) -> list[Any]:
             raise illegal_argument(f"[{name}] must have at least one retriever in [retrievers]")
         return retrievers
     if "retrievers" in body or not body.get("fields"):
-        raise not_done(f"{name} with query and " + ("retrievers" if "retrievers" in body else "without fields"))
+        raise not_implemented(f"{name} with query and " + ("retrievers" if "retrievers" in body else "without fields"))
     words: list[str] = []
     semantic: list[Json] = []
     for weighted_field in body["fields"]:

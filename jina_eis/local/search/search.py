@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..indices import SEMANTIC, Index, InnerInference, SourceFilter, StoredDocument, as_list, values_of
-from ..refusals import Json, ShardError, TimeLimit, illegal_argument, invalid, not_done, parsing_exception
+from ..refusals import Json, ShardError, TimeLimit, illegal_argument, invalid, not_implemented, parsing_exception
 from .context import Context, Scores, as_number, check_keys
 from .highlight import check_highlight, highlights
 from .queries import evaluate
@@ -74,7 +74,7 @@ def check_body(body: Json) -> None:
     for name, value in body.items():
         if name in UNSUPPORTED:
             if value != UNSUPPORTED[name]:
-                raise not_done(f"{name} in a search")
+                raise not_implemented(f"{name} in a search")
         elif name not in KNOWN:
             raise parsing_exception(f"Unknown key for a value in [{name}].")
     conflicting = [name for name in ("query", "knn", "min_score") if name in body and "retriever" in body]
@@ -154,13 +154,13 @@ def field_values(context: Context, stored: StoredDocument, fields: Sequence[Any]
         )
         path = str(options["field"])
         if "*" in path:
-            raise not_done(f"fields [{path}]")
+            raise not_implemented(f"fields [{path}]")
         field = context.field(path)
         if field is None:
             continue
         if "format" in options:
             if options["format"] != "chunks" or field.kind not in SEMANTIC:
-                raise not_done(f"format [{options['format']}] of field [{path}]")
+                raise not_implemented(f"format [{options['format']}] of field [{path}]")
             values.append((path, [passage.text for passage in context.index.passages(path, stored.doc)]))
         else:
             values.append((path, flatten(values_of(context.index.mapping, stored.source, path))))

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..indices import SEMANTIC, Field, as_list, nearest, score_at_similarity
 from ..inference import Array, Item, parse_item
-from ..refusals import Json, RefusedError, ShardError, TimeLimit, illegal_argument, not_done, status_error
+from ..refusals import Json, RefusedError, ShardError, TimeLimit, illegal_argument, not_implemented, status_error
 from .context import Context, Scores, as_number, check_keys, query_failed, scalar
 
 __all__ = ["knn_query", "knn_search", "match_meaning", "semantic"]
@@ -121,7 +121,7 @@ def query_vector(context: Context, field: Field | None, body: Json) -> Array:
     if numbers is not None:
         if not isinstance(numbers, list) or not numbers or any(type(number) not in (int, float) for number in numbers):
             raise (
-                not_done("query_vector that is not an array of numbers")
+                not_implemented("query_vector that is not an array of numbers")
                 if isinstance(numbers, str)
                 else illegal_argument("[knn] failed to parse field [query_vector]")
             )
@@ -162,7 +162,7 @@ def embedded_query(context: Context, field: Field | None, builders: Any) -> Arra
             raise illegal_argument("[input] cannot be an empty array")
         return context.inference.embed_query(endpoint, items, "embedding")
     if name == "lookup":
-        raise not_done("query_vector_builder.lookup")
+        raise not_implemented("query_vector_builder.lookup")
     raise RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
@@ -31,7 +31,7 @@ def described(inference_id: str, task: str, **more: Any) -> dict[str, Any]:
 
 
 def healthy(at: datetime | None = None) -> dict[str, Any]:
-    date = format_datetime(at or datetime.now(timezone.utc), usegmt=True)
+    date = format_datetime(at or datetime.now(UTC), usegmt=True)
     return {
         "/": ({"cluster_name": "mine", "version": {"number": "9.4.1", "build_flavor": "default"}}, {"date": date}),
         "/_license": {"license": {"type": "enterprise", "status": "active", "expiry_date": "2027-01-31T00:00:00.000Z"}},
@@ -53,7 +53,7 @@ def report(answers: dict[str, Any]) -> Report:
 
     ticks = iter(range(100))
     made, _ = feed(
-        examine("http://localhost:9200, with no credentials.", 30.0, lambda: next(ticks) / 8, lambda: datetime.now(timezone.utc)),
+        examine("http://localhost:9200, with no credentials.", 30.0, lambda: next(ticks) / 8, lambda: datetime.now(UTC)),
         answer,
     )
     return made
@@ -125,7 +125,7 @@ def test_what_is_not_as_it_should_be(path: str, answer: Any, name: str, status: 
 
 @pytest.mark.parametrize(("seconds", "told"), [(3600, r"(3600|3599) s behind"), (-60, r"6\d s ahead of")])
 def test_a_clock_that_is_wrong(seconds: int, told: str) -> None:
-    found = check(healthy(datetime.now(timezone.utc) + timedelta(seconds=seconds)), "clock")
+    found = check(healthy(datetime.now(UTC) + timedelta(seconds=seconds)), "clock")
     assert found.status == "warning"
     assert "Retry-After" in found.remedy
     assert re.search(told, found.found)
