@@ -581,9 +581,9 @@ def test_query_vector_builders(es: Elasticsearch, http: httpx.Client) -> None:
         return next(iter(answer.values()))[0]["embedding"]
 
     text = {
-        "v": embed("text_embedding", TEXT_SMALL, "ice flows", "ingest"),
-        "o": embed("embedding", OMNI_NANO, "ice flows", "ingest"),
-    }
+        "v": embed("text_embedding", TEXT_SMALL, "ice flows", "search"),
+        "o": embed("embedding", OMNI_NANO, "ice flows", "search"),
+    }  # the role of the query, so that only a builder with this role finds the same vector
     create_index(es, {"1": text}, v={"type": "dense_vector", "dims": 1024}, o={"type": "dense_vector", "dims": 768})
 
     def near(field: str, **builder: Any) -> dict[str, float]:
@@ -663,8 +663,13 @@ def test_semantic_score_is_that_of_the_best_chunk(es: Elasticsearch, http: httpx
     create_index(
         es, {"1": {"s": ["ice flows", "bread rises"]}}, s={"type": "semantic_text", "chunking_settings": {"strategy": "none"}}
     )
-    answer = http.post(f"/_inference/text_embedding/{TEXT_SMALL}", json={"input": ["ice flows", "bread rises", "bread"]}).json()
-    ice, bread, query = (entry["embedding"] for entry in answer["text_embedding"])
+    def embed(role: str, *texts: str) -> list[Any]:
+        body = {"input": texts, "input_type": role}
+        answer = http.post(f"/_inference/text_embedding/{TEXT_SMALL}", json=body).json()
+        return [entry["embedding"] for entry in answer["text_embedding"]]
+
+    ice, bread = embed("ingest", "ice flows", "bread rises")
+    (query,) = embed("search", "bread")
     cosines = [sum(a * b for a, b in zip(vector, query, strict=True)) for vector in (ice, bread)]
     assert scores(es, query={"match": {"s": "bread"}}) == {"1": pytest.approx((1 + max(cosines)) / 2, abs=1e-5)}
 
