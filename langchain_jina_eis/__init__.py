@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
 __all__ = ["JinaEISEmbeddings", "JinaEISRerank", "JinaEISRetriever"]
 
-_HOME = {"JinaEISEmbeddings": "embeddings", "JinaEISRerank": "rerank", "JinaEISRetriever": "retriever"}
+_MODULES = {"JinaEISEmbeddings": "embeddings", "JinaEISRerank": "rerank", "JinaEISRetriever": "retriever"}
 
 
-if not TYPE_CHECKING:  # or no checker would see a misspelt name
+if not TYPE_CHECKING:  # with it, type checkers would accept misspelt names
 
     def __getattr__(name: str) -> Any:
-        """Import a class when it is first asked for, so that nobody pays for what they do not use."""
-        if name not in _HOME:
+        """Import a class on first access, so that unused classes cost no import time."""
+        if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         try:
-            return getattr(import_module(f".{_HOME[name]}", __name__), name)
+            return getattr(import_module(f".{_MODULES[name]}", __name__), name)
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "langchain_core":
                 raise

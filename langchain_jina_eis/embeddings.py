@@ -27,7 +27,7 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
     """Jina embedding models on the Elastic Inference Service (EIS).
 
     Setup:
-        Install `jina-eis[langchain]`, and set where your deployment is.
+        Install `jina-eis[langchain]`, and set the address of your deployment.
 
         ```bash
         pip install -U "jina-eis[langchain]"
@@ -37,28 +37,28 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
 
     Key init args:
         inference_id: str = ".jina-embeddings-v5-text-small"
-            The inference endpoint, preconfigured or your own; also taken as `model`. Text and omni endpoints alike: the
-            task that the endpoint demands is found out, never asked for.
+            The inference endpoint, preconfigured or your own; `model` is an alias. Text and omni endpoints both work: the
+            task of the endpoint is detected.
         dimensions: int | None = None
-            Length of the vectors, at most the model's: vectors are cut and renormalised here. Only sizes that the model
-            was trained for (Matryoshka) are taken. None: the endpoint's own length.
+            Length of the vectors, at most the model's own: vectors are truncated and renormalised on the client. Only
+            lengths that the model was trained for (Matryoshka) are valid. None: the endpoint's own length.
         batch_size: int = 16
-            Texts in a request.
+            Texts per request.
         document_input_type, query_input_type: str = "ingest", "search"
-            The role sent with documents and queries. The model embeds the two differently, and the service counts them
-            against different rate limits.
+            The role sent with documents and queries. The model embeds the two roles differently, and the service applies
+            separate rate limits.
         search_inference_id: str | None = None
-            The endpoint for queries, if it is not the one for documents: texts indexed with `v5-text-small` can be searched
-            by `v5-omni-small`, by image too. Models of different vector spaces are refused.
+            The endpoint for queries, if it differs from the endpoint for documents: `v5-omni-small` can search texts that
+            were indexed with `v5-text-small`, also by image. Models of different vector spaces are rejected.
         allow_url_fetch: bool = False
-            Whether `embed_content` and the like may fetch media from URLs: public addresses only, up to 20 MB each.
+            Whether `embed_content` and related methods may fetch media from URLs: public addresses only, up to 20 MB each.
         show_progress_bar: bool = False
-            Show a tqdm bar while documents are embedded.
+            Show a tqdm progress bar while documents are embedded.
         rate_limiter: BaseRateLimiter | None = None
-            Asked before every request, retries included.
+            Acquired before every request, including retries.
 
         es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries and
-        max_concurrency are described at `ServiceSettings`. An argument that does not exist is an error.
+        max_concurrency are described at `ServiceSettings`. Unknown arguments are an error.
 
     Instantiate:
         ```python
@@ -82,15 +82,16 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
         vector = await embeddings.aembed_query("How do glaciers move?")
         ```
 
-    One object serves any number of threads and event loops. It is picklable if it was made without a client
-    or rate limiter of yours.
+    One object works in any number of threads and event loops. It can be pickled if it was created without your own client
+    or rate limiter.
 
     Raises:
-        ConfigurationError: (also a ValueError) arguments that cannot work, when the object is made, or on first use for
-            what only the deployment knows.
-        InputError: (also a ValueError) an input that is not a string; it names the position. But for a stream, nothing has
-            been sent.
-        JinaEISError: what the service answered, typed; see `jina_eis.errors`. It names the inputs that failed.
+        ConfigurationError: (also a ValueError) invalid arguments: at creation, or on first use if only the deployment can
+            tell.
+        InputError: (also a ValueError) an input is not a string; the error names its position. Except for streams, no
+            request was sent.
+        JinaEISError: the service returned an error; see `jina_eis.errors` for the types. The error names the inputs
+            that failed.
     """
 
     product: ClassVar[str] = f"langchain-jina-eis/{version('jina-eis')}"
@@ -101,39 +102,39 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
 
     @property
     def cache_namespace(self) -> str:
-        """A namespace for `CacheBackedEmbeddings` that no other vectors share: endpoint, size and document role.
+        """A namespace for `CacheBackedEmbeddings`, unique to the endpoint, the length and the role of document vectors.
 
-        Queries have another role: leave `query_embedding_cache` off, or give it a store of its own.
+        Queries have another role: leave `query_embedding_cache` off, or use a separate store for it.
         """
         return f"{self.inference_id}:{self.dimensions or 'full'}:{self.document_input_type}:"
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """Constructor arguments that are secrets, and the environment variables they come from."""
+        """Constructor arguments that are secrets, and their environment variables."""
         return {"es_api_key": "ES_API_KEY", "es_password": "ES_PASSWORD"}
 
     def embed_documents(self, texts: list[str]) -> list[Vector]:
-        """One vector for each text, in their order. No texts, no request.
+        """Embed texts, and return one vector for each, in input order. An empty list sends no request.
 
         Raises:
-            JinaEISError: nothing is returned unless every text was embedded; the error says which were not.
+            JinaEISError: some texts were not embedded; the error names them. No vector is returned.
         """
-        listed = text_list(texts)
-        if not listed:
+        texts = text_list(texts)
+        if not texts:
             return []
-        with closing(self._vectors(listed, self.document_input_type)) as vectors:
-            return list(with_progress(vectors, len(listed), self.show_progress_bar))
+        with closing(self._vectors(texts, self.document_input_type)) as vectors:
+            return list(with_progress(vectors, len(texts), self.show_progress_bar))
 
     async def aembed_documents(self, texts: list[str]) -> list[Vector]:
         """As `embed_documents`, without blocking the event loop."""
-        listed = text_list(texts)
-        if not listed:
+        texts = text_list(texts)
+        if not texts:
             return []
-        async with aclosing(self._avectors(listed, self.document_input_type)) as vectors:
-            return [vector async for vector in with_progress(vectors, len(listed), self.show_progress_bar)]
+        async with aclosing(self._avectors(texts, self.document_input_type)) as vectors:
+            return [vector async for vector in with_progress(vectors, len(texts), self.show_progress_bar)]
 
     def embed_query(self, text: str) -> Vector:
-        """The vector of a search query."""
+        """Embed a search query."""
         return self._query_vector(text)
 
     async def aembed_query(self, text: str) -> Vector:
@@ -141,15 +142,15 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
         return await self._aquery_vector(text)
 
     def embed_image(self, uris: Iterable[Embeddable]) -> list[Vector]:
-        """One vector for each image, as vector stores ask for it (Chroma's `add_images`). The role is that of documents.
+        """Embed images in the role of documents, as vector stores call it (Chroma's `add_images`). One vector for each image.
 
         Args:
-            uris: Paths, `file://` URIs or data URIs of images; http and https URLs with `allow_url_fetch=True`; or whatever
-                else `embed_content` takes as an image. Here a string is never text.
+            uris: Paths, `file://` URIs or data URIs of images; http and https URLs with `allow_url_fetch=True`; or any
+                other image that `embed_content` takes. Here a string is never text.
         """
         if isinstance(uris, str):
-            raise InputError("uris is a list of paths. For a single one write [path].")
-        images = image_list(uris, may_fetch=self.allow_url_fetch, adapt=_image)
+            raise InputError("uris is a list of paths. For a single path pass [path].")
+        images = image_list(uris, may_fetch=self.allow_url_fetch, adapt=_image_content)
         return cast("list[Vector]", self._embed_all(images, self.document_input_type))
 
     @overload
@@ -159,23 +160,23 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
     def stream_documents(self, texts: Iterable[str], *, on_error: Literal["skip"]) -> Iterator[Vector | JinaEISError]: ...
 
     def stream_documents(self, texts: Iterable[str], *, on_error: OnError = "raise") -> Iterator[Vector | JinaEISError]:
-        """The vectors of any number of texts, in their order, while embedding goes on.
+        """Embed any number of texts, and yield the vectors in input order as they arrive.
 
-        Texts are taken as they are needed: at most twice `max_concurrency` batches are in memory, however many texts there are.
+        Texts are read as they are needed: at most twice `max_concurrency` batches are in memory, for any number of texts.
 
         Args:
             texts: Any iterable of strings.
-            on_error: What to do when a batch has failed for good, after its parts were tried apart. "raise": raise the
-                error, which names the text at fault if it is one text's fault. "skip": give out the error in the place of
-                each vector that cannot be had, and go on.
+            on_error: What to do when a batch has failed permanently, after its parts were sent separately. "raise": raise
+                the error, which names the text if a single text caused it. "skip": yield the error in place of each
+                missing vector, and continue.
 
         Raises:
-            JinaEISError: the first error in the order of the texts, after every vector before its batch was given out; with
-                "skip", only what no choice of texts would avert, such as a wrong key or a service that answers none of
-                the texts of a batch.
-            InputError: at a text that is not a string, after every vector before it was given out.
+            JinaEISError: the first error in input order, after all vectors before its batch were yielded. With "skip", only
+                errors that do not depend on the texts, such as a wrong key or a service that returns no vector for any
+                text of a batch.
+            InputError: a text is not a string. All vectors before it were yielded.
         """
-        return self._vectors(text_source(texts), self.document_input_type, on_error=_checked(on_error))
+        return self._vectors(text_source(texts), self.document_input_type, on_error=_check_on_error(on_error))
 
     @overload
     def astream_documents(self, texts: Iterable[str], *, on_error: Literal["raise"] = "raise") -> AsyncIterator[Vector]: ...
@@ -185,15 +186,15 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
 
     def astream_documents(self, texts: Iterable[str], *, on_error: OnError = "raise") -> AsyncIterator[Vector | JinaEISError]:
         """As `stream_documents`, without blocking the event loop."""
-        return self._avectors(text_source(texts), self.document_input_type, on_error=_checked(on_error))
+        return self._avectors(text_source(texts), self.document_input_type, on_error=_check_on_error(on_error))
 
     def _embed_all(self, contents: list[Content], role: InputType) -> list[Embedded]:
-        with closing(self._embedded(contents, role)) as embedded:
+        with closing(self._content_vectors(contents, role)) as embedded:
             return list(with_progress(embedded, len(contents), self.show_progress_bar))
 
     async def _aembed_all(self, contents: list[Content], role: InputType) -> list[Embedded]:
-        async with aclosing(self._aembedded(contents, role)) as embedded:
-            return [each async for each in with_progress(embedded, len(contents), self.show_progress_bar)]
+        async with aclosing(self._acontent_vectors(contents, role)) as embedded:
+            return [vector async for vector in with_progress(embedded, len(contents), self.show_progress_bar)]
 
     def _adapt(self, value: Any) -> Part | None:
         return from_blob(value)
@@ -205,11 +206,11 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
         return self.rate_limiter
 
 
-def _image(uri: Any) -> Part | Link | None:
+def _image_content(uri: Any) -> Part | Link | None:
     return address(uri, "image/*") if isinstance(uri, str) else from_blob(uri)
 
 
-def _checked(on_error: Any) -> OnError:
+def _check_on_error(on_error: Any) -> OnError:
     if on_error not in RESCUES:
-        raise InputError(f"on_error={on_error!r}: it is {' or '.join(map(repr, RESCUES))}.")
+        raise InputError(f"on_error={on_error!r}: pass {' or '.join(map(repr, RESCUES))}.")
     return cast(OnError, on_error)

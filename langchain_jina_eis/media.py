@@ -1,4 +1,4 @@
-"""What LangChain's objects hold, as the core knows it."""
+"""The content of LangChain's `Blob`, in the types of the core."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ __all__ = ["from_blob"]
 
 
 def from_blob(value: Any) -> Part | None:
-    """What a `Blob` holds; None for anything else."""
+    """The content of a `Blob`; None for other objects."""
     from langchain_core.documents.base import Blob
 
     if not isinstance(value, Blob):
         return None
     declared = value.mimetype or ""
     if isinstance(value.data, str) and declared.startswith(("image/", "audio/", "video/", "application/pdf")):
-        raise InputError(f"a Blob with a string for data, declared as {declared}. Pass the bytes.")
+        raise InputError(f"a Blob has a string as data and is declared as {declared}. Pass bytes.")
     if isinstance(value.data, str) or declared.startswith("text/"):
         try:
-            return value.as_string() or _nothing()
+            return value.as_string() or _refuse_empty_text()
         except InputError:
             raise
-        except (OSError, ValueError) as failed:
-            cause = getattr(failed, "strerror", None) or failed
-            raise InputError(f"{value.path or 'a Blob'} cannot be read as text: {cause}.") from failed
+        except (OSError, ValueError) as error:
+            cause = getattr(error, "strerror", None) or error
+            raise InputError(f"{value.path or 'a Blob'} cannot be read as text: {cause}.") from error
     if value.data is not None:
         return Medium.from_bytes(value.data, declared)
-    kind = f"{declared.partition('/')[0]}/*" if declared else ""  # of a file, LangChain guesses the rest from its name
+    kind = f"{declared.partition('/')[0]}/*" if declared else ""  # LangChain guesses the subtype of a file from its name
     return Medium.from_path(value.path or "", declared if kind == "application/*" else kind)
 
 
-def _nothing() -> str:
+def _refuse_empty_text() -> str:
     raise InputError("an empty text. Leave it out.")

@@ -25,9 +25,9 @@ T = TypeVar("T")
 
 
 class RankedDocument(TypedDict):
-    """A document's place in a ranking: its position in the list that was given, and the model's own score.
+    """A ranked document: its position in the input list, and the model's own score.
 
-    `relevance_score_preliminary` is True, and there, if the score compares with no other.
+    `relevance_score_preliminary` is True if the score is not comparable with others, and missing otherwise.
     """
 
     index: int
@@ -39,7 +39,7 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
     """Jina rerankers on the Elastic Inference Service (EIS), for any number of documents.
 
     Setup:
-        Install `jina-eis[langchain]`, and set where your deployment is.
+        Install `jina-eis[langchain]`, and set the address of your deployment.
 
         ```bash
         pip install -U "jina-eis[langchain]"
@@ -49,30 +49,30 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
 
     Key init args:
         inference_id: str = ".jina-reranker-v3"
-            The inference endpoint, preconfigured or your own; also taken as `model`.
+            The inference endpoint, preconfigured or your own; `model` is an alias.
         top_n: int | None = 3
             Documents to return; None for all.
         score_threshold: float | None = None
-            End before the first document that the model scores lower. Scores of a listwise model lie between -1 and 1 and
-            depend on the other documents: find the threshold on your own data.
+            The result ends before the first document with a lower score. Scores of a listwise model lie between -1 and 1
+            and depend on the other documents: choose the threshold on your own data.
         window_size: int = 64
-            Most documents in a request, fewer where long ones would overflow the model's context. jina-reranker-v3 and v3.5
-            see 64 together (arXiv 2509.25085).
+            Maximum number of documents per request; fewer if long documents would overflow the model's context.
+            jina-reranker-v3 and v3.5 rank 64 together (arXiv 2509.25085).
         strategy: str = "auto"
-            What to do with more documents than that. Requests for 64, 100, 200, 500 and 1,000 documents, in windows of 64:
+            How to rank more documents than `window_size`. Requests for 64, 100, 200, 500 and 1,000 documents, in windows of 64:
 
-            - "two_stage": blocks side by side, then the best of all blocks in one request: 1, 3, 5, 9 and 19, in at most
-              3 rounds. Right for every model; sure of the first 8 places, and of the others nearly always.
-            - "sliding": a window moves from the end to the front: 1, 3, 6, 15 and 31, one after the other. Right for
-              every model, slower; sure of the first 32 places.
-            - "pages": each document once, sorted by score: 1, 2, 4, 8 and 16, all side by side. Right for pointwise models
-              alone, and refused for models that are known to be listwise.
+            - "two_stage": ranks blocks in parallel, then the best of all blocks in one request: 1, 3, 5, 9 and 19, in at most
+              3 rounds. For every model; the first 8 places are exact, the others nearly always.
+            - "sliding": moves a window from the end to the front: 1, 3, 6, 15 and 31, one after the other. For every
+              model, slower; the first 32 places are exact.
+            - "pages": scores each document once and sorts by score: 1, 2, 4, 8 and 16, in parallel. For pointwise models
+              only; rejected for models that are known to be listwise.
             - "auto": "pages" for jina-reranker-v2, "two_stage" for any other.
         rate_limiter: BaseRateLimiter | None = None
-            Asked before every request, retries included.
+            Acquired before every request, including retries.
 
         es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries and
-        max_concurrency are described at `ServiceSettings`. An argument that does not exist is an error.
+        max_concurrency are described at `ServiceSettings`. Unknown arguments are an error.
 
     Instantiate:
         ```python
@@ -95,19 +95,19 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
         best = await reranker.acompress_documents(documents, "How do glaciers move?")
         ```
 
-    With more documents than `window_size` and a listwise model, one last request ranks the best of all blocks, and its
-    scores compare. Whatever follows is in order too, but its scores stem from requests with other documents and compare with
-    none: it is marked `"relevance_score_preliminary": True`, in the metadata or in what `rerank` returns.
+    With more documents than `window_size` and a listwise model, a final request ranks the best of all blocks, and its scores
+    are comparable. The documents after them are also in order, but their scores come from requests with other documents and
+    are not comparable. They are marked `"relevance_score_preliminary": True`, in the metadata or in the result of `rerank`.
 
-    One object serves any number of threads and event loops. It is picklable if it was made without a client or rate
-    limiter of yours.
+    One object works in any number of threads and event loops. It can be pickled if it was created without your own client
+    or rate limiter.
 
     Raises:
-        ConfigurationError: (also a ValueError) arguments that cannot work, when the object is made, or on first use for
-            what only the deployment knows.
-        InputError: (also a ValueError) an empty query, or what is no document; nothing has been sent.
-        JinaEISError: what the service answered, typed; see `jina_eis.errors`. It names the documents that the failed
-            request held.
+        ConfigurationError: (also a ValueError) invalid arguments: at creation, or on first use if only the deployment can
+            tell.
+        InputError: (also a ValueError) an empty query, or an input that is not a document. No request was sent.
+        JinaEISError: the service returned an error; see `jina_eis.errors` for the types. The error names the
+            documents of the failed request.
     """
 
     product: ClassVar[str] = f"langchain-jina-eis/{version('jina-eis')}"
@@ -115,10 +115,10 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
     rate_limiter: BaseRateLimiter | None = Field(default=None, exclude=True, repr=False)
 
     def compress_documents(self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None) -> list[Document]:
-        """The `top_n` most relevant documents, best first; equally relevant ones in the order given.
+        """Return the `top_n` most relevant documents, best first. Documents of equal relevance keep their order.
 
-        They are copies with the same id, type and metadata, and with the score in `metadata["relevance_score"]`. The
-        documents that were given stay as they are. No documents, no request. `callbacks` are not used.
+        The results are copies with the same id, type and metadata, and with the score in `metadata["relevance_score"]`. The
+        input documents are not changed. An empty list sends no request. `callbacks` are not used.
         """
         return self._run(self._compress(documents, query))
 
@@ -131,12 +131,12 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
     def rerank(
         self, documents: Iterable[str | Document], query: str, *, top_n: int | EllipsisType | None = ...
     ) -> list[RankedDocument]:
-        """The positions and scores of the most relevant documents: `[{"index": 0, "relevance_score": 0.5}]`, best first.
+        """Return positions and scores of the most relevant documents: `[{"index": 0, "relevance_score": 0.5}]`, best first.
 
         Args:
-            documents: Texts or documents, mixed as you like.
-            query: What they should be relevant for.
-            top_n: In place of the object's own; None for all.
+            documents: Texts and documents, in any mix.
+            query: The search query.
+            top_n: Overrides `top_n` of the object; None for all.
         """
         return self._run(self._rerank(documents, query, top_n))
 
@@ -150,37 +150,39 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
         return self.rate_limiter
 
     def _compress(self, documents: Sequence[Document], query: str) -> Steps[list[Document]]:
-        documents = _listed(documents)
+        documents = _document_list(documents)
         for position, document in enumerate(documents):
             if not isinstance(document, Document):
-                raise InputError(f"Input {position} is of type {type(document).__name__}, not a Document. `rerank` takes texts.")
+                raise InputError(
+                    f"Input {position} is of type {type(document).__name__}, not a Document. To rank texts, use `rerank`."
+                )
         ranked = yield from self._rank(query, [document.page_content for document in documents], self.top_n)
-        return [_scored(documents[one.index], one) for one in ranked]
+        return [_document_with_score(documents[entry.index], entry) for entry in ranked]
 
     def _rerank(
         self, documents: Iterable[str | Document], query: str, top_n: int | EllipsisType | None
     ) -> Steps[list[RankedDocument]]:
-        texts = [document.page_content if isinstance(document, Document) else document for document in _listed(documents)]
+        texts = [document.page_content if isinstance(document, Document) else document for document in _document_list(documents)]
         ranked = yield from self._rank(query, texts, self.top_n if isinstance(top_n, EllipsisType) else top_n)
-        return [_told(one) for one in ranked]
+        return [_ranked_document(entry) for entry in ranked]
 
 
-def _listed(documents: Iterable[T]) -> list[T]:
-    if isinstance(documents, Document):  # which is iterable
-        raise InputError("Documents come as a list. For a single one write [document].")
+def _document_list(documents: Iterable[T]) -> list[T]:
+    if isinstance(documents, Document):  # a Document is iterable
+        raise InputError("documents is a list. For a single document pass [document].")
     return list(text_source(documents))
 
 
-def _told(ranked: Ranked) -> RankedDocument:
-    told: RankedDocument = {"index": ranked.index, "relevance_score": ranked.score}
+def _ranked_document(ranked: Ranked) -> RankedDocument:
+    document: RankedDocument = {"index": ranked.index, "relevance_score": ranked.score}
     if ranked.preliminary:
-        told["relevance_score_preliminary"] = True
-    return told
+        document["relevance_score_preliminary"] = True
+    return document
 
 
-def _scored(document: Document, ranked: Ranked) -> Document:
+def _document_with_score(document: Document, ranked: Ranked) -> Document:
     metadata = {**document.metadata, "relevance_score": ranked.score}
-    metadata.pop(PRELIMINARY, None)  # of an earlier ranking
+    metadata.pop(PRELIMINARY, None)  # from an earlier ranking
     if ranked.preliminary:
         metadata[PRELIMINARY] = True
     return document.model_copy(update={"metadata": metadata})

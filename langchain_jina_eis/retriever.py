@@ -27,16 +27,16 @@ __all__ = ["JinaEISRetriever"]
 
 A = TypeVar("A")
 B = TypeVar("B")
-_NONE: Any = object()
+_MISSING: Any = object()
 
 
 class JinaEISRetriever(RetrieverSettings, BaseRetriever):
-    """Search in Elasticsearch that embeds, fuses and reranks on the server, in one request; and the ingest that feeds it.
+    """Search in Elasticsearch, with embedding, fusion and reranking on the server in one request; and ingest for it.
 
     Setup:
-        Install `jina-eis[langchain]`, and set where your deployment is. The API key needs the cluster privilege
-        `monitor_inference` and the index privileges `read` and `view_index_metadata`, for ingest `write`, `create_index` and
-        `maintenance` too.
+        Install `jina-eis[langchain]`, and set the address of your deployment. The API key needs the cluster privilege
+        `monitor_inference` and the index privileges `read` and `view_index_metadata`; ingest also needs `write`, `create_index`
+        and `maintenance`.
 
         ```bash
         pip install -U "jina-eis[langchain]"
@@ -48,20 +48,20 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         index_name: str
             The index.
         search_type: str = "semantic"
-            "semantic" for a semantic_text or semantic field, which Elasticsearch embeds by itself; "knn" for a dense_vector
-            field; "hybrid" for one of these and words (BM25).
+            "semantic" for a semantic_text or semantic field, which Elasticsearch embeds itself; "knn" for a dense_vector
+            field; "hybrid" for one of these fields, fused with BM25.
         k: int = 10
-            Most documents to return.
+            Maximum number of documents to return.
         rerank_inference_id: str | None = None
             A rerank endpoint, such as `.jina-reranker-v3`: the best `rank_window_size` (64) documents are reranked inside
             Elasticsearch, in the same request.
         filter: dict | list[dict] | None = None
-            Queries of Elasticsearch that every document must match.
+            Elasticsearch queries that every document must match.
         field, content_field, inference_id, dimensions, min_score, source_fields, highlight, fusion, weights, rank_constant,
         num_candidates, rank_window_size, field_type, index_options, chunking_settings: described at `RetrieverSettings`.
 
         es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries and
-        max_concurrency are described at `ServiceSettings`. An argument that does not exist is an error.
+        max_concurrency are described at `ServiceSettings`. Unknown arguments are an error.
 
     Instantiate:
         ```python
@@ -78,7 +78,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
 
     Use:
         ```python
-        documents = retriever.invoke("How do glaciers move?")  # or with k=1, or filter={"term": {"metadata.lang.keyword": "en"}}
+        documents = retriever.invoke("How do glaciers move?")  # or with k=1, filter={"term": {"metadata.lang.keyword": "en"}}
         documents[0].page_content, documents[0].id, documents[0].metadata["relevance_score"]
         ```
 
@@ -91,23 +91,23 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         ```
 
     A query is a text. With an omni endpoint it may also be anything that `JinaEISEmbeddings.embed_content` takes, such as
-    `pathlib.Path("cat.png")`. LangChain hands queries to tracers as they are: a path is short, bytes are not.
+    `pathlib.Path("cat.png")`. LangChain passes queries to tracers unchanged: prefer a short path to long bytes.
 
-    `Document.metadata` holds the document's fields and metadata, `_index`, `_score` as Elasticsearch gives it and, with a
-    reranker, `relevance_score` as the model gave it.
+    `Document.metadata` contains the document's fields and metadata, `_index`, `_score` as Elasticsearch returns it and, with
+    a reranker, `relevance_score` as the model returns it.
 
     Raises:
-        ConfigurationError: (also a ValueError) arguments that cannot work; or with the first query, an index that has no such
-            field, a field of another type, an endpoint of another task or vector space.
-        IndexNotFoundError: there is no such index.
-        DocumentsFailedError: some documents could not be indexed; it names them, and all others were.
-        JinaEISError: what the service answered, typed; see `jina_eis.errors`.
+        ConfigurationError: (also a ValueError) invalid arguments; on the first query, a field that the index does not have, a
+            field of another type, or an endpoint of another task or vector space.
+        IndexNotFoundError: the index does not exist.
+        DocumentsFailedError: some documents could not be indexed; the error names them. All others were indexed.
+        JinaEISError: the service returned an error; see `jina_eis.errors` for the types.
     """
 
-    model_config: ClassVar[ConfigDict] = RetrieverSettings.model_config  # LangChain's own lets unknown arguments pass
+    model_config: ClassVar[ConfigDict] = RetrieverSettings.model_config  # LangChain's own config ignores unknown arguments
     product: ClassVar[str] = f"langchain-jina-eis/{version('jina-eis')}"
 
-    if TYPE_CHECKING:  # LangChain says str
+    if TYPE_CHECKING:  # LangChain declares input: str
 
         def invoke(self, input: Embeddable, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]: ...  # noqa: A002, D102
         async def ainvoke(self, input: Embeddable, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]: ...  # noqa: A002, D102
@@ -121,7 +121,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         ids: Iterable[str] | None = None,
         **settings: Any,
     ) -> Self:
-        """A retriever whose index holds the texts; it is made if it is missing. `settings` are those of the class."""
+        """Create a retriever and index the texts; create the index if it is missing. `settings` are those of the class."""
         retriever = cls(**settings)
         retriever.add_texts(texts, metadatas, ids=ids)
         return retriever
@@ -142,7 +142,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
 
     @classmethod
     def from_documents(cls, documents: Iterable[Document], *, ids: Iterable[str] | None = None, **settings: Any) -> Self:
-        """A retriever whose index holds the documents; it is made if it is missing. `settings` are those of the class."""
+        """Create a retriever and index the documents; create the index if it is missing. `settings` are those of the class."""
         retriever = cls(**settings)
         retriever.add_documents(documents, ids=ids)
         return retriever
@@ -157,26 +157,26 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
     def add_documents(
         self, documents: Iterable[Document], *, ids: Iterable[str] | None = None, refresh: bool = True
     ) -> list[str]:
-        """Index documents, as many as there are: they are taken as they are needed.
+        """Index any number of documents. They are read as they are needed.
 
         Args:
-            documents: Any iterable. The page content is embedded; metadata are stored under `metadata`.
-            ids: One for each; default: their own ids, or new ones. A document of the same id is replaced.
-            refresh: Whether searches see them when this returns.
+            documents: Any iterable. The page content is embedded; the metadata are stored under `metadata`.
+            ids: One id for each document. Default: the documents' own ids, or new ids. An existing document is replaced.
+            refresh: Whether the documents are searchable when this returns.
 
         Returns:
             The ids, in the order of the documents.
 
         Raises:
-            DocumentsFailedError: some could not be indexed; it names them, and all others were.
+            DocumentsFailedError: some documents could not be indexed; the error names them. All others were indexed.
         """
-        return self._run(self._indexer().add(_documents(documents, ids, self._text_of()), refresh))
+        return self._run(self._indexer().add(_text_records(documents, ids, self._text_field_name()), refresh))
 
     async def aadd_documents(
         self, documents: Iterable[Document], *, ids: Iterable[str] | None = None, refresh: bool = True
     ) -> list[str]:
         """As `add_documents`, without blocking the event loop."""
-        return await self._arun(self._indexer().add(_documents(documents, ids, self._text_of()), refresh))
+        return await self._arun(self._indexer().add(_text_records(documents, ids, self._text_field_name()), refresh))
 
     def add_texts(
         self,
@@ -187,7 +187,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         refresh: bool = True,
     ) -> list[str]:
         """As `add_documents`, with texts and their metadata."""
-        return self.add_documents(_made(texts, metadatas), ids=ids, refresh=refresh)
+        return self.add_documents(_build_documents(texts, metadatas), ids=ids, refresh=refresh)
 
     async def aadd_texts(
         self,
@@ -198,29 +198,31 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         refresh: bool = True,
     ) -> list[str]:
         """As `add_texts`, without blocking the event loop."""
-        return await self.aadd_documents(_made(texts, metadatas), ids=ids, refresh=refresh)
+        return await self.aadd_documents(_build_documents(texts, metadatas), ids=ids, refresh=refresh)
 
     def add_contents(
         self, items: Iterable[Embeddable], documents: Iterable[Document] | None = None, *, refresh: bool = True
     ) -> list[str]:
-        """Index images, sounds and videos, for a `semantic` field (1 MB each by default) or a dense_vector one.
+        """Index images, sounds and videos in a `semantic` field (1 MB each by default) or a dense_vector field.
 
         Args:
-            items: What is embedded; `JinaEISEmbeddings.embed_content` says what it may be. All are checked first.
-            documents: What is returned when an item is found, one for each; default: empty ones.
-            refresh: Whether searches see them when this returns.
+            items: The items to embed, of the types that `JinaEISEmbeddings.embed_content` takes. All are checked first.
+            documents: The document to return for each item. Default: empty documents.
+            refresh: Whether the items are searchable when this returns.
         """
-        return self._run(self._indexer().add(_media(self._contents(items), documents, self._text_of()), refresh))
+        return self._run(
+            self._indexer().add(_content_records(self._contents(items), documents, self._text_field_name()), refresh)
+        )
 
     async def aadd_contents(
         self, items: Iterable[Embeddable], documents: Iterable[Document] | None = None, *, refresh: bool = True
     ) -> list[str]:
         """As `add_contents`, without blocking the event loop."""
         contents = await in_thread(partial(self._contents, items))
-        return await self._arun(self._indexer().add(_media(contents, documents, self._text_of()), refresh))
+        return await self._arun(self._indexer().add(_content_records(contents, documents, self._text_field_name()), refresh))
 
     def delete(self, ids: Iterable[str], *, refresh: bool = True) -> None:
-        """Delete documents by their ids. Those that do not exist are passed over."""
+        """Delete documents by id. Ids that do not exist are ignored."""
         self._run(self._indexer().delete(text_list(ids), refresh))
 
     async def adelete(self, ids: Iterable[str], *, refresh: bool = True) -> None:
@@ -235,7 +237,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         k: int | None = None,
         filter: Any = None,  # noqa: A002 - Elasticsearch's name
     ) -> list[Document]:
-        return self._documents(self._run(self._find(self._query(query), k, filter)))
+        return self._to_documents(self._run(self._find(self._query(query), k, filter)))
 
     async def _aget_relevant_documents(
         self,
@@ -245,53 +247,56 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         k: int | None = None,
         filter: Any = None,  # noqa: A002 - Elasticsearch's name
     ) -> list[Document]:
-        return self._documents(await self._arun(self._find(await in_thread(partial(self._query, query)), k, filter)))
+        return self._to_documents(await self._arun(self._find(await in_thread(partial(self._query, query)), k, filter)))
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         params = super()._get_ls_params(**kwargs)
         params["ls_vector_store_provider"] = "Elasticsearch"
         params["ls_embedding_provider"] = "JinaEIS"
-        if self.inference_id:  # else the index knows
+        if self.inference_id:  # otherwise only the index names it
             params["ls_embedding_model"] = self.inference_id
         return params
 
-    def _documents(self, found: Sequence[SearchResult]) -> list[Document]:
-        return [Document(id=each.hit.id, page_content=each.text, metadata=metadata_of(each, self._text_of())) for each in found]
+    def _to_documents(self, results: Sequence[SearchResult]) -> list[Document]:
+        return [
+            Document(id=result.hit.id, page_content=result.text, metadata=metadata_of(result, self._text_field_name()))
+            for result in results
+        ]
 
-    def _text_of(self) -> str:
+    def _text_field_name(self) -> str:
         return self.content_field or self._text_field
 
     def _adapt(self, value: Any) -> Part | None:
         return from_blob(value)
 
 
-def _made(texts: Iterable[str], metadatas: Iterable[dict[str, Any]] | None) -> Iterator[Document]:
+def _build_documents(texts: Iterable[str], metadatas: Iterable[dict[str, Any]] | None) -> Iterator[Document]:
     if isinstance(texts, str):
-        raise InputError("Texts come as a list of strings. For a single text write [text].")
+        raise InputError("texts is a list of strings. For a single text pass [text].")
     if metadatas is None:
         return (Document(page_content=text) for text in texts)
-    return (Document(page_content=text, metadata=metadata) for text, metadata in _pairs(texts, metadatas, "metadatas"))
+    return (Document(page_content=text, metadata=metadata) for text, metadata in _zip_equal(texts, metadatas, "metadatas"))
 
 
-def _documents(documents: Iterable[Document], ids: Iterable[str] | None, content_field: str) -> Iterator[Record]:
-    pairs = zip(documents, repeat(None), strict=False) if ids is None else _pairs(documents, ids, "ids")
-    for document, each in pairs:
-        yield _record(document.page_content, document, each, content_field)
+def _text_records(documents: Iterable[Document], ids: Iterable[str] | None, content_field: str) -> Iterator[Record]:
+    pairs = zip(documents, repeat(None), strict=False) if ids is None else _zip_equal(documents, ids, "ids")
+    for document, id_ in pairs:
+        yield _record(document.page_content, document, id_, content_field)
 
 
-def _media(contents: Sequence[Content], documents: Iterable[Document] | None, content_field: str) -> Iterator[Record]:
+def _content_records(contents: Sequence[Content], documents: Iterable[Document] | None, content_field: str) -> Iterator[Record]:
     empty = repeat(Document(page_content=""))
-    pairs = zip(contents, empty, strict=False) if documents is None else _pairs(contents, documents, "documents")
+    pairs = zip(contents, empty, strict=False) if documents is None else _zip_equal(contents, documents, "documents")
     for content, document in pairs:
         yield _record(content, document, None, content_field)
 
 
-def _pairs(one: Iterable[A], other: Iterable[B], name: str) -> Iterator[tuple[A, B]]:
-    """Both side by side. Raises InputError if they are not of one length."""
-    for mine, theirs in zip_longest(one, other, fillvalue=_NONE):
-        if mine is _NONE or theirs is _NONE:
-            raise InputError(f"There are {'more' if mine is _NONE else 'fewer'} {name} than documents. Pass one for each.")
-        yield mine, theirs
+def _zip_equal(first: Iterable[A], second: Iterable[B], name: str) -> Iterator[tuple[A, B]]:
+    """Zip two iterables. Raises InputError if their lengths differ."""
+    for left, right in zip_longest(first, second, fillvalue=_MISSING):
+        if left is _MISSING or right is _MISSING:
+            raise InputError(f"There are {'more' if left is _MISSING else 'fewer'} {name} than documents. Pass one for each.")
+        yield left, right
 
 
 def _record(content: Content, document: Document, id_: str | None, content_field: str) -> Record:

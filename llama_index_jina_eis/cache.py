@@ -1,6 +1,6 @@
-"""Vectors in a key-value store of LlamaIndex, apart from those that only look alike.
+"""A cache of vectors in a LlamaIndex key-value store, with a collection for each endpoint, length and role.
 
-LlamaIndex itself keeps the vectors of all models and roles in one collection, under nothing but their text.
+LlamaIndex itself keeps the vectors of all models and roles in one collection, with the text as the only key.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ _KEY = "embedding"
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """One collection of the user's store. Without a store it knows nothing, and forgets what it is told.
+    """One collection of the user's store. Without a store, `get` returns no vectors and `put` does nothing.
 
     Args:
         store: The store.
-        collection: A name that stands for the model, the length and the role of its vectors.
+        collection: A name that identifies the model, the length and the role of the vectors.
     """
 
     store: BaseKVStore | None
     collection: str
 
     def get(self, texts: Sequence[str]) -> list[Vector | None]:
-        """The vectors of the texts, as far as they are known."""
+        """The vectors of the texts; None for texts without one."""
         if self.store is None:
             return [None] * len(texts)
         return [_vector(self.store.get(text, collection=self.collection)) for text in texts]
@@ -42,7 +42,7 @@ class Cache:
         return [_vector(await self.store.aget(text, collection=self.collection)) for text in texts]
 
     def put(self, text: str, vector: Vector) -> None:
-        """Keep a vector."""
+        """Store a vector."""
         if self.store is not None:
             self.store.put(text, {_KEY: vector}, collection=self.collection)
 
@@ -52,5 +52,5 @@ class Cache:
             await self.store.aput(text, {_KEY: vector}, collection=self.collection)
 
 
-def _vector(found: dict[str, Vector] | None) -> Vector | None:
-    return found.get(_KEY) if found else None
+def _vector(entry: dict[str, Vector] | None) -> Vector | None:
+    return entry.get(_KEY) if entry else None

@@ -35,35 +35,34 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
     """Jina embedding models on the Elastic Inference Service (EIS).
 
     Args:
-        inference_id: The inference endpoint, preconfigured or your own; also taken as `model`. Text and omni endpoints alike:
-            the task that the endpoint demands is found out, never asked for. Default: `.jina-embeddings-v5-text-small`.
-        search_inference_id: The endpoint for queries, if it is not the one for documents: texts indexed with `v5-text-small`
-            can be searched by `v5-omni-small`. Models of different vector spaces are refused. Default: None.
-        dimensions: Length of the vectors, at most the model's: vectors are cut and renormalised here. Only sizes that the
-            model was trained for (Matryoshka) are taken. Default: None, the endpoint's own length.
+        inference_id: The inference endpoint, preconfigured or your own; `model` is an alias. Text and omni endpoints both
+            work: the task of the endpoint is detected. Default: `.jina-embeddings-v5-text-small`.
+        search_inference_id: The endpoint for queries, if it differs from the endpoint for documents: `v5-omni-small` can
+            search texts that were indexed with `v5-text-small`. Models of different vector spaces are rejected. Default: None.
+        dimensions: Length of the vectors, at most the model's own: vectors are truncated and renormalised on the client. Only
+            lengths that the model was trained for (Matryoshka) are valid. Default: None, the endpoint's own length.
         query_input_type: The role sent with queries. Default: "search".
-        document_input_type: The role sent with texts and nodes. The model embeds the two differently, and the service counts
-            them against different rate limits. Default: "ingest".
-        embed_batch_size: Texts in a request, at most 16, which is what the service documents: a larger number is taken and
-            sent in requests of 16, `max_concurrency` at a time. Default: 16.
-        num_workers: Most requests of one batch call in flight, if that is less than `max_concurrency`. Default: None.
-        embeddings_cache: A key-value store of LlamaIndex. Vectors of another role, endpoint or length are never served.
-            Default: None.
-        rate_limiter: A rate limiter of LlamaIndex, asked before every request, retries included. Default: None.
+        document_input_type: The role sent with texts and nodes. The model embeds the two roles differently, and the service
+            applies separate rate limits. Default: "ingest".
+        embed_batch_size: Texts per request, at most 16, the limit that the service documents. Larger numbers are valid: the
+            texts are sent in requests of 16, `max_concurrency` at a time. Default: 16.
+        num_workers: Maximum number of requests in flight per batch call, if less than `max_concurrency`. Default: None.
+        embeddings_cache: A LlamaIndex key-value store. Roles, endpoints and lengths are cached separately. Default: None.
+        rate_limiter: A LlamaIndex rate limiter, acquired before every request, including retries. Default: None.
 
-    `model_name` is filled from the endpoint. es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client,
-    timeout, max_retries and max_concurrency are described at `ServiceSettings`. An argument that does not exist is an error.
+    `model_name` is set from the endpoint. es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client,
+    timeout, max_retries and max_concurrency are described at `ServiceSettings`. Unknown arguments are an error.
 
-    One object serves any number of threads and event loops; sync methods use the sync client and no event loop.
-    Dictionaries, JSON and the representation hold no secrets; pickles do, and need an object that was made without a
-    client or rate limiter of yours.
+    One object works in any number of threads and event loops; sync methods use the sync client and no event loop.
+    Dictionaries, JSON and the representation contain no secrets. Pickles contain them; an object can be pickled if it was
+    created without your own client or rate limiter.
 
     Raises:
-        ConfigurationError: (also a ValueError) arguments that cannot work, when the object is made, or on first use for
-            what only the deployment knows.
-        InputError: (also a ValueError) a text that is not a string; it names the position. Nothing has been sent.
-        JinaEISError: what the service answered, typed; see `jina_eis.errors`. It names the texts that failed, and no node is
-            left without its vector.
+        ConfigurationError: (also a ValueError) invalid arguments: at creation, or on first use if only the deployment can
+            tell.
+        InputError: (also a ValueError) a text is not a string; the error names its position. No request was sent.
+        JinaEISError: the service returned an error; see `jina_eis.errors` for the types. The error names the texts
+            that failed. No partial result is returned.
 
     Examples:
         ```python
@@ -89,12 +88,12 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        known = known_endpoint(self.inference_id)
-        name = (known and known.model_id) or self.inference_id
+        endpoint = known_endpoint(self.inference_id)
+        name = (endpoint and endpoint.model_id) or self.inference_id
         if self.model_name not in ("", "unknown", name):
             raise ConfigurationError(
-                f"model_name={self.model_name!r} is not what {self.inference_id} serves: it is filled from the endpoint. "
-                "Choose the model with inference_id."
+                f"model_name={self.model_name!r} is not the model of {self.inference_id}. model_name is set from the endpoint: "
+                "choose the model with inference_id."
             )
         self.__dict__["model_name"] = name
 
@@ -103,14 +102,14 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
     def _check_limiter(cls, limiter: Any) -> Any:
         if limiter is None or (hasattr(limiter, "acquire") and hasattr(limiter, "async_acquire")):
             return limiter
-        raise ConfigurationError("rate_limiter needs the methods acquire and async_acquire, as LlamaIndex's own have them.")
+        raise ConfigurationError("rate_limiter needs the methods acquire and async_acquire, as LlamaIndex's rate limiters have.")
 
     @field_validator("embeddings_cache")
     @classmethod
     def _check_cache(cls, cache: Any) -> Any:
         if cache is None or isinstance(cache, BaseKVStore):
             return cache
-        raise ConfigurationError("embeddings_cache is a key-value store of LlamaIndex, for example SimpleKVStore().")
+        raise ConfigurationError("embeddings_cache needs a key-value store of LlamaIndex, for example SimpleKVStore().")
 
     @classmethod
     def class_name(cls) -> str:
@@ -118,15 +117,15 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         return "JinaEISEmbedding"
 
     def to_payload(self) -> dict[str, Any]:
-        """What traces and callbacks are told: the settings that shape the vectors."""
+        """The payload for traces and callbacks: the settings that determine the vectors."""
         names = ("model_name", "embed_batch_size", "inference_id", "dimensions", "query_input_type", "document_input_type")
         return {"class_name": self.class_name(), **{name: getattr(self, name) for name in names}}
 
-    # LlamaIndex's own versions send one batch after the other (sync) or all at once (async), and keep the vectors of queries
-    # and texts, of all models and lengths, under one key.
+    # LlamaIndex's own methods send the batches one by one (sync) or all at once (async), and cache the vectors of queries and
+    # texts, of all models and lengths, under one key.
 
     def get_query_embedding(self, query: str) -> Vector:
-        """The vector of a search query."""
+        """Embed a search query."""
         return self._embed([query_text(query, embedded=True)], self.query_input_type)[0]
 
     async def aget_query_embedding(self, query: str) -> Vector:
@@ -134,7 +133,7 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         return (await self._aembed([query_text(query, embedded=True)], self.query_input_type))[0]
 
     def get_text_embedding(self, text: str) -> Vector:
-        """The vector of a text to be found."""
+        """Embed a document text."""
         return self._embed([text], self.document_input_type)[0]
 
     async def aget_text_embedding(self, text: str) -> Vector:
@@ -142,9 +141,9 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         return (await self._aembed([text], self.document_input_type))[0]
 
     def get_text_embedding_batch(self, texts: list[str], show_progress: bool = False, **kwargs: Any) -> list[Vector]:
-        """One vector for each text, in their order. No texts, no request.
+        """Embed texts, and return one vector for each, in input order. An empty list sends no request.
 
-        With `embeddings_cache`, vectors are kept as they arrive: after an error, a second try asks for the rest alone.
+        With `embeddings_cache`, vectors are cached as they arrive: after an error, a second call requests only the rest.
         """
         return self._embed(texts, self.document_input_type, show_progress)
 
@@ -173,20 +172,22 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
     def _embed(
         self, texts: Sequence[str], role: InputType, show_progress: bool = False, positions: Sequence[int] | None = None
     ) -> list[Vector]:
-        """All vectors, from the cache or else from the service. Errors name the texts by their positions."""
+        """Return all vectors, from the cache or from the service. Errors name the texts by `positions`."""
         texts = text_list(texts)
         if not texts:
             return []
         cache = self._cache(role)
-        with self._observed(texts) as observed:
+        with self._embedding_events(texts) as report:
             vectors = cache.get(texts)
-            if missing := _gaps(vectors):
-                places = missing if positions is None else [positions[at] for at in missing]
-                with closing(self._vectors([texts[at] for at in missing], role, places, self.num_workers)) as fresh:
-                    for at, vector in zip(missing, with_progress(fresh, len(missing), show_progress), strict=True):
-                        cache.put(texts[at], vector)
-                        vectors[at] = vector
-            return observed(cast(list[Vector], vectors))
+            if missing := _missing_positions(vectors):
+                input_positions = missing if positions is None else [positions[index] for index in missing]
+                with closing(
+                    self._vectors([texts[index] for index in missing], role, input_positions, self.num_workers)
+                ) as fresh:
+                    for index, vector in zip(missing, with_progress(fresh, len(missing), show_progress), strict=True):
+                        cache.put(texts[index], vector)
+                        vectors[index] = vector
+            return report(cast(list[Vector], vectors))
 
     async def _aembed(
         self, texts: Sequence[str], role: InputType, show_progress: bool = False, positions: Sequence[int] | None = None
@@ -196,32 +197,34 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         if not texts:
             return []
         cache = self._cache(role)
-        with self._observed(texts) as observed:
+        with self._embedding_events(texts) as report:
             vectors = await cache.aget(texts)
-            if missing := _gaps(vectors):
-                waiting = iter(missing)
-                places = missing if positions is None else [positions[at] for at in missing]
-                async with aclosing(self._avectors([texts[at] for at in missing], role, places, self.num_workers)) as fresh:
+            if missing := _missing_positions(vectors):
+                remaining = iter(missing)
+                input_positions = missing if positions is None else [positions[index] for index in missing]
+                async with aclosing(
+                    self._avectors([texts[index] for index in missing], role, input_positions, self.num_workers)
+                ) as fresh:
                     async for vector in with_progress(fresh, len(missing), show_progress):
-                        at = next(waiting)
-                        await cache.aput(texts[at], vector)
-                        vectors[at] = vector
-            return observed(cast(list[Vector], vectors))
+                        index = next(remaining)
+                        await cache.aput(texts[index], vector)
+                        vectors[index] = vector
+            return report(cast(list[Vector], vectors))
 
     @contextmanager
-    def _observed(self, chunks: list[str]) -> Iterator[Callable[[list[E]], list[E]]]:
-        """LlamaIndex's events around the work; what is yielded takes its result and gives it back."""
+    def _embedding_events(self, chunks: list[str]) -> Iterator[Callable[[list[E]], list[E]]]:
+        """Emit LlamaIndex's start and end events. Yields a function that reports the result in the end event and returns it."""
         payload = self.to_payload()
         dispatcher.event(EmbeddingStartEvent(model_dict=payload))
         with self.callback_manager.event(CBEventType.EMBEDDING, payload={EventPayload.SERIALIZED: payload}) as event:
 
-            def observed(embedded: list[E]) -> list[E]:
+            def report(embedded: list[E]) -> list[E]:
                 event.on_end(payload={EventPayload.CHUNKS: chunks, EventPayload.EMBEDDINGS: embedded})
-                # Made without validation, which would copy every vector.
+                # Constructed without validation, which would copy every vector.
                 dispatcher.event(EmbeddingEndEvent.model_construct(chunks=chunks, embeddings=embedded))  # type: ignore[arg-type]
                 return embedded
 
-            yield observed
+            yield report
 
     def _cache(self, role: InputType) -> Cache:
         return Cache(self.embeddings_cache, f"embeddings:{self._endpoint(role)}:{self.dimensions or 'full'}:{role}")
@@ -233,11 +236,11 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         return None if self.rate_limiter is None else Limiter(self.rate_limiter)
 
 
-def _gaps(vectors: list[Vector | None]) -> list[int]:
+def _missing_positions(vectors: list[Vector | None]) -> list[int]:
     return [position for position, vector in enumerate(vectors) if vector is None]
 
 
-with suppress(ImportError):  # a table of LlamaIndex's that a later version may do without
+with suppress(ImportError):  # a later version of LlamaIndex may not have this table
     from llama_index.core.embeddings.loading import RECOGNIZED_EMBEDDINGS
 
     RECOGNIZED_EMBEDDINGS.setdefault(JinaEISEmbedding.class_name(), JinaEISEmbedding)

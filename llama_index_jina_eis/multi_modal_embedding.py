@@ -20,7 +20,7 @@ from jina_eis.steps import Embedded, check_images
 from jina_eis.wire import InputType, Vector
 
 from .embedding import JinaEISEmbedding
-from .media import held, image_of, node_content
+from .media import image_content, node_content, node_or_resource_content
 
 __all__ = ["JinaEISMultiModalEmbedding"]
 
@@ -30,24 +30,23 @@ AnyImage = str | BytesIO | PathLike[str] | bytes | Image | ImageNode | Node | Me
 class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEmbedding):
     """Jina's omni models on the Elastic Inference Service (EIS): texts, images, sounds and videos in one vector space.
 
-    It does with texts what `JinaEISEmbedding` does, and besides:
+    It embeds texts as `JinaEISEmbedding` does. In addition:
 
-    - `get_image_embedding`, its async and batch forms take a path or URL (here a string is one, as everywhere in
-      LlamaIndex), `BytesIO`, `pathlib.Path`, bytes, an image of PIL, `ImageNode`, `ImageDocument` or `MediaResource`.
-    - Called with nodes, as pipelines do, it embeds the image, sound or video of those that hold one, and the text of the
-      others. Of a node with both, the medium is embedded and not the text.
-    - `embed_content` and `embed_contents` take anything, in any role: PDFs and several parts that become one vector too.
+    - `get_image_embedding` and its async and batch forms take a path or URL as a string (as everywhere in LlamaIndex),
+      `BytesIO`, `pathlib.Path`, bytes, a PIL image, `ImageNode`, `ImageDocument` or `MediaResource`.
+    - Called with nodes, as pipelines do, it embeds the image, sound or video of a node. It embeds the text of a node only if
+      the node has no medium.
+    - `embed_content` and `embed_contents` take any content in any role, including PDFs and lists fused into one vector.
 
     Args:
         inference_id: An endpoint of task `embedding`. Default: `.jina-embeddings-v5-omni-small`.
-        allow_url_fetch: Whether media may be fetched from the URLs they are given as: http and https, public addresses, up
-            to 20 MB each. `MultiModalVectorStoreIndex` fetches the URLs of its nodes itself, whatever this says. Default:
-            False.
+        allow_url_fetch: Whether media may be fetched from URLs: http and https, public addresses, up to 20 MB each.
+            `MultiModalVectorStoreIndex` always fetches the URLs of its nodes itself. Default: False.
 
-    The other arguments are those of `JinaEISEmbedding`. Images get the role of documents; for a query by image use
-    `embed_content(image, input_type="search")`. The cache of an `IngestionPipeline` knows nodes by their text and metadata only,
-    not by their image: pass it `disable_cache=True`, or give every node metadata that differ and change with the image. A plain
-    `VectorStoreIndex` embeds the texts of nodes and nothing else. LlamaIndex's spans hold whole nodes, with their base64.
+    The other arguments are those of `JinaEISEmbedding`. Images are embedded in the role of documents; for a query by image
+    use `embed_content(image, input_type="search")`. The cache of an `IngestionPipeline` identifies nodes by text and metadata,
+    not by image: pass it `disable_cache=True`, or give each node unique metadata that change with the image. A plain
+    `VectorStoreIndex` embeds only the texts of nodes. LlamaIndex's spans contain whole nodes, including their base64.
 
     Examples:
         ```python
@@ -72,10 +71,10 @@ class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEm
         """The name in serialised form, under which LlamaIndex's `load_embed_model` finds the class."""
         return "JinaEISMultiModalEmbedding"
 
-    # LlamaIndex's own versions send no events, and in async all batches at once.
+    # LlamaIndex's own methods send no events, and the async ones send all batches at once.
 
     def get_image_embedding(self, img_file_path: AnyImage) -> Vector:
-        """The vector of an image, as long as those of texts."""
+        """Embed an image. The vector has the same length as the vectors of texts."""
         return self.get_image_embedding_batch([img_file_path])[0]
 
     async def aget_image_embedding(self, img_file_path: AnyImage) -> Vector:
@@ -83,7 +82,7 @@ class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEm
         return (await self.aget_image_embedding_batch([img_file_path]))[0]
 
     def get_image_embedding_batch(self, img_file_paths: Sequence[AnyImage], show_progress: bool = False) -> list[Vector]:
-        """One vector for each image, in their order. No images, no request."""
+        """Embed images, and return one vector for each, in input order. An empty list sends no request."""
         images = self._images(img_file_paths)
         return cast("list[Vector]", self._embed_all(images, self.document_input_type, show_progress))
 
@@ -93,22 +92,22 @@ class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEm
         return cast("list[Vector]", await self._aembed_all(images, self.document_input_type, show_progress))
 
     def __call__(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> Sequence[BaseNode]:
-        """Give every node its vector: of the image, sound or video that it holds, or else of its text."""
+        """Set the embedding of every node: of its image, sound or video, or else of its text."""
         nodes = nodes if isinstance(nodes, Sequence) else list(nodes)
         contents = self._node_contents(nodes)
-        (at_texts, texts), (at_media, media) = _divided(contents)
-        of_texts = self._embed(texts, self.document_input_type, show_progress, at_texts)
-        of_media = self._embed_all(media, self.document_input_type, show_progress, at_media)
-        return _filled(nodes, [*at_texts, *at_media], [*of_texts, *of_media])
+        (text_positions, texts), (media_positions, media) = _split_texts_and_media(contents)
+        text_vectors = self._embed(texts, self.document_input_type, show_progress, text_positions)
+        media_vectors = self._embed_all(media, self.document_input_type, show_progress, media_positions)
+        return _set_embeddings(nodes, [*text_positions, *media_positions], [*text_vectors, *media_vectors])
 
     async def acall(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> Sequence[BaseNode]:
-        """As calling it, without blocking the event loop."""
+        """As `__call__`, without blocking the event loop."""
         nodes = nodes if isinstance(nodes, Sequence) else list(nodes)
         contents = await self._anode_contents(nodes)
-        (at_texts, texts), (at_media, media) = _divided(contents)
-        of_texts = await self._aembed(texts, self.document_input_type, show_progress, at_texts)
-        of_media = await self._aembed_all(media, self.document_input_type, show_progress, at_media)
-        return _filled(nodes, [*at_texts, *at_media], [*of_texts, *of_media])
+        (text_positions, texts), (media_positions, media) = _split_texts_and_media(contents)
+        text_vectors = await self._aembed(texts, self.document_input_type, show_progress, text_positions)
+        media_vectors = await self._aembed_all(media, self.document_input_type, show_progress, media_positions)
+        return _set_embeddings(nodes, [*text_positions, *media_positions], [*text_vectors, *media_vectors])
 
     def _get_image_embedding(self, img_file_path: AnyImage) -> Vector:
         return self.get_image_embedding(img_file_path)
@@ -121,64 +120,64 @@ class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEm
     ) -> list[Embedded]:
         if not contents:
             return []
-        embedded = self._embedded(contents, role, positions, self.num_workers)
-        with self._observed(_chunks(contents)) as observed, closing(embedded):
-            return observed(list(with_progress(embedded, len(contents), show_progress)))
+        embedded = self._content_vectors(contents, role, positions, self.num_workers)
+        with self._embedding_events(_labels(contents)) as report, closing(embedded):
+            return report(list(with_progress(embedded, len(contents), show_progress)))
 
     async def _aembed_all(
         self, contents: list[Content], role: InputType, show_progress: bool = False, positions: Sequence[int] | None = None
     ) -> list[Embedded]:
         if not contents:
             return []
-        embedded = self._aembedded(contents, role, positions, self.num_workers)
-        with self._observed(_chunks(contents)) as observed:
+        embedded = self._acontent_vectors(contents, role, positions, self.num_workers)
+        with self._embedding_events(_labels(contents)) as report:
             async with aclosing(embedded):
-                return observed([each async for each in with_progress(embedded, len(contents), show_progress)])
+                return report([vector async for vector in with_progress(embedded, len(contents), show_progress)])
 
     def _adapt(self, value: Any) -> Part | Link | None:
-        return held(value)
+        return node_or_resource_content(value)
 
     def _images(self, images: Any) -> list[Content]:
-        return image_list(images, may_fetch=self.allow_url_fetch, adapt=image_of)
+        return image_list(images, may_fetch=self.allow_url_fetch, adapt=image_content)
 
     async def _aimages(self, images: Any) -> list[Content]:
-        return await in_thread(partial(image_list, images, may_fetch=self.allow_url_fetch, adapt=image_of))
+        return await in_thread(partial(image_list, images, may_fetch=self.allow_url_fetch, adapt=image_content))
 
     def _node_contents(self, nodes: Sequence[BaseNode]) -> list[Content]:
-        return _without_pages(content_list(nodes, may_fetch=self.allow_url_fetch, adapt=node_content))
+        return _reject_pdfs(content_list(nodes, may_fetch=self.allow_url_fetch, adapt=node_content))
 
     async def _anode_contents(self, nodes: Sequence[BaseNode]) -> list[Content]:
         read = partial(content_list, nodes, may_fetch=self.allow_url_fetch, adapt=node_content)
-        return _without_pages(await in_thread(read))
+        return _reject_pdfs(await in_thread(read))
 
 
-def _without_pages(contents: list[Content]) -> list[Content]:
+def _reject_pdfs(contents: list[Content]) -> list[Content]:
     for position, content in enumerate(contents):
         if isinstance(content, Medium) and content.modality == "pdf":
-            raise InputError(f"Input {position} ({content.label}) is a PDF, and a node has one vector. Use embed_content.")
+            raise InputError(f"Input {position} ({content.label}) is a PDF, but a node has one vector. Use embed_content.")
     return contents
 
 
-def _chunks(contents: Sequence[Content]) -> list[str]:
-    """What events are told of the inputs: never the data of a medium."""
+def _labels(contents: Sequence[Content]) -> list[str]:
+    """Labels of the inputs for events, without the data of media."""
     return [label(content) for content in contents]
 
 
-def _divided(contents: Sequence[Content]) -> tuple[tuple[list[int], list[str]], tuple[list[int], list[Content]]]:
-    """The texts, which caches know, and the media; each with their positions."""
+def _split_texts_and_media(contents: Sequence[Content]) -> tuple[tuple[list[int], list[str]], tuple[list[int], list[Content]]]:
+    """The texts, which can be cached, and the media, with their positions."""
     texts = {position: content for position, content in enumerate(contents) if isinstance(content, str)}
     media = {position: content for position, content in enumerate(contents) if not isinstance(content, str)}
     return (list(texts), list(texts.values())), (list(media), list(media.values()))
 
 
-def _filled(nodes: Sequence[BaseNode], positions: Sequence[int], embedded: Sequence[Embedded]) -> Sequence[BaseNode]:
-    """The nodes with their vectors, once all of these are there."""
+def _set_embeddings(nodes: Sequence[BaseNode], positions: Sequence[int], embedded: Sequence[Embedded]) -> Sequence[BaseNode]:
+    """Set the vectors on the nodes, after all of them have arrived."""
     for position, vector in zip(positions, embedded, strict=True):
         nodes[position].embedding = cast(Vector, vector)
     return nodes
 
 
-with suppress(ImportError):  # a table of LlamaIndex's that a later version may do without
+with suppress(ImportError):  # a later version of LlamaIndex may not have this table
     from llama_index.core.embeddings.loading import RECOGNIZED_EMBEDDINGS
 
     RECOGNIZED_EMBEDDINGS.setdefault(JinaEISMultiModalEmbedding.class_name(), JinaEISMultiModalEmbedding)

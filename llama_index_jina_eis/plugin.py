@@ -1,4 +1,4 @@
-"""What the adapters owe to LlamaIndex, whatever they do: they become dictionaries and pickles, and come back from them."""
+"""Shared parts of the LlamaIndex adapters: round trips through dictionaries and pickles, and rate limiters."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import BaseComponent
 from pydantic import BaseModel, field_validator
 
-from jina_eis.adapters import ServiceSettings, address_may_follow
+from jina_eis.adapters import ServiceSettings, missing_address_allowed
 
 __all__ = ["Limiter", "Plugin"]
 
 
 class Limiter:
-    """A rate limiter of LlamaIndex, under the names that the driver knows."""
+    """A LlamaIndex rate limiter with the method names that the driver calls."""
 
     def __init__(self, limiter: Any) -> None:
         self._limiter = limiter
@@ -29,26 +29,28 @@ class Limiter:
 
 
 class Plugin(ServiceSettings, BaseComponent):
-    """A component of LlamaIndex with the settings that all adapters share."""
+    """A LlamaIndex component with the settings of every adapter."""
 
     @field_validator("callback_manager", mode="before", check_fields=False)
     @classmethod
-    def _always_a_manager(cls, manager: CallbackManager | None) -> CallbackManager:
+    def _default_callback_manager(cls, manager: CallbackManager | None) -> CallbackManager:
         return manager or CallbackManager()
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> Self:
-        """The object that `to_dict` described. Secrets are not in it: pass them, or leave them to the environment.
+        """Create an object from the result of `to_dict`. It contains no secrets: pass them, or set them in the environment.
 
-        It may lack what it needs to connect; the first use says so.
+        The address may be missing; then the first use raises an error.
         """
-        with address_may_follow():
+        with missing_address_allowed():
             return super().from_dict(data, **kwargs)
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
-        # Handlers belong to the process they were set up in, and hold what cannot be pickled.
+        # Handlers belong to their process, and contain objects that cannot be pickled.
         return {**state, "__dict__": {**state["__dict__"], "callback_manager": CallbackManager()}}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        BaseModel.__setstate__(self, state)  # LlamaIndex's own makes the object anew, in the environment of another process
+        BaseModel.__setstate__(
+            self, state
+        )  # LlamaIndex's own method calls __init__, which reads the environment of the new process

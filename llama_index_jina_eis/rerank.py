@@ -29,42 +29,42 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
     """Jina rerankers on the Elastic Inference Service (EIS), for any number of nodes.
 
     Args:
-        inference_id: The inference endpoint, preconfigured or your own; also taken as `model`. Default: `.jina-reranker-v3`.
+        inference_id: The inference endpoint, preconfigured or your own; `model` is an alias. Default: `.jina-reranker-v3`.
         top_n: Nodes to return; None for all. Default: 3.
-        score_threshold: End before the first node that the model scores lower. Scores of a listwise model lie between -1 and
-            1 and depend on the other nodes: find the threshold on your own data. Default: None.
-        keep_retrieval_score: Give the nodes as copies with the score they came with in `metadata["retrieval_score"]`, which
-            neither an embedding model nor an LLM gets to see. Default: False.
-        metadata_mode: Which metadata the reranker reads before the text. Default: that for embedding models.
-        window_size: Most nodes in a request, fewer where long ones would overflow the model's context. Default: 64, which
-            jina-reranker-v3 and v3.5 see together (arXiv 2509.25085).
-        strategy: What to do with more nodes than that. Requests for 64, 100, 200, 500 and 1,000 nodes, in windows of 64:
+        score_threshold: The result ends before the first node with a lower score. Scores of a listwise model lie between -1
+            and 1 and depend on the other nodes: choose the threshold on your own data. Default: None.
+        keep_retrieval_score: Return copies of the nodes with their previous score in `metadata["retrieval_score"]`, which is
+            excluded from the text for embedding models and LLMs. Default: False.
+        metadata_mode: Which metadata the reranker reads before the text. Default: the metadata for embedding models.
+        window_size: Maximum number of nodes per request; fewer if long nodes would overflow the model's context. Default: 64,
+            which jina-reranker-v3 and v3.5 rank together (arXiv 2509.25085).
+        strategy: How to rank more nodes than `window_size`. Requests for 64, 100, 200, 500 and 1,000 nodes, in windows of 64:
 
-            - "two_stage": blocks side by side, then the best of all blocks in one request: 1, 3, 5, 9 and 19, in at most
-              3 rounds. Right for every model; sure of the first 8 places, and of the others nearly always.
-            - "sliding": a window moves from the end to the front: 1, 3, 6, 15 and 31, one after the other. Right for
-              every model, slower; sure of the first 32 places.
-            - "pages": each node once, sorted by score: 1, 2, 4, 8 and 16, all side by side. Right for pointwise models alone,
-              and refused for models that are known to be listwise.
+            - "two_stage": ranks blocks in parallel, then the best of all blocks in one request: 1, 3, 5, 9 and 19, in at most
+              3 rounds. For every model; the first 8 places are exact, the others nearly always.
+            - "sliding": moves a window from the end to the front: 1, 3, 6, 15 and 31, one after the other. For every
+              model, slower; the first 32 places are exact.
+            - "pages": scores each node once and sorts by score: 1, 2, 4, 8 and 16, in parallel. For pointwise models only;
+              rejected for models that are known to be listwise.
             - "auto" (default): "pages" for jina-reranker-v2, "two_stage" for any other.
 
     es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries and max_concurrency are
-    described at `ServiceSettings`. An argument that does not exist is an error.
+    described at `ServiceSettings`. Unknown arguments are an error.
 
-    With more nodes than `window_size` and a listwise model, one last request ranks the best of all blocks, and its scores
-    compare. Whatever follows is in order too, but its scores stem from requests with other nodes and compare with none: such
-    nodes are copies marked with `metadata["relevance_score_preliminary"] = True`, unseen by models. The reranker reads text:
-    a node without any, such as a bare image, is ranked as an empty one.
+    With more nodes than `window_size` and a listwise model, a final request ranks the best of all blocks, and its scores are
+    comparable. The nodes after them are also in order, but their scores come from requests with other nodes and are not
+    comparable. These nodes are copies marked with `metadata["relevance_score_preliminary"] = True`, which models do not read.
+    The reranker reads text: a node without text, such as an image, is ranked as an empty text.
 
-    One object serves any number of threads and event loops. Dictionaries, JSON and the representation hold no secrets;
-    pickles do, and need an object that was made without a client of yours.
+    One object works in any number of threads and event loops. Dictionaries, JSON and the representation contain no secrets.
+    Pickles contain them; an object can be pickled if it was created without your own client.
 
     Raises:
-        ConfigurationError: (also a ValueError) arguments that cannot work, when the object is made, or on first use for
-            what only the deployment knows.
-        InputError: (also a ValueError) no query or an empty one; no event was emitted and nothing has been sent.
-        JinaEISError: what the service answered, typed; see `jina_eis.errors`. It names the nodes that the failed request
-            held.
+        ConfigurationError: (also a ValueError) invalid arguments: at creation, or on first use if only the deployment can
+            tell.
+        InputError: (also a ValueError) the query is missing or empty. No event was emitted and no request was sent.
+        JinaEISError: the service returned an error; see `jina_eis.errors` for the types. The error names the nodes
+            of the failed request.
 
     Examples:
         ```python
@@ -85,17 +85,17 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
         return "JinaEISRerank"
 
     def _postprocess_nodes(self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None) -> list[NodeWithScore]:
-        return self._run(self._reranked(nodes, query_bundle))
+        return self._run(self._rerank_nodes(nodes, query_bundle))
 
     @dispatcher.span
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        return await self._arun(self._reranked(nodes, query_bundle))
+        return await self._arun(self._rerank_nodes(nodes, query_bundle))
 
-    def _reranked(self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None) -> Steps[list[NodeWithScore]]:
+    def _rerank_nodes(self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None) -> Steps[list[NodeWithScore]]:
         if query_bundle is None:
-            raise InputError("There is no query: pass query_bundle or query_str.")
+            raise InputError("The query is missing: pass query_bundle or query_str.")
         query, nodes = query_bundle.query_str, list(nodes)
         texts = [node.node.get_content(metadata_mode=self.metadata_mode) for node in nodes]
         steps = self._rank(query, texts, self.top_n)
@@ -111,29 +111,29 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
         }
         with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
             ranked = yield from steps
-            reranked = [self._scored(nodes[one.index], one) for one in ranked]
+            reranked = [self._node_with_score(nodes[entry.index], entry) for entry in ranked]
             event.on_end(payload={EventPayload.NODES: reranked})
         dispatcher.event(ReRankEndEvent(nodes=reranked))
         return reranked
 
-    def _scored(self, node: NodeWithScore, ranked: Ranked) -> NodeWithScore:
-        noted: dict[str, Any] = {
+    def _node_with_score(self, node: NodeWithScore, ranked: Ranked) -> NodeWithScore:
+        added: dict[str, Any] = {
             **({RETRIEVAL_SCORE: node.score} if self.keep_retrieval_score else {}),
             **({PRELIMINARY: True} if ranked.preliminary else {}),
         }
-        plain = node.node
-        if not noted and PRELIMINARY not in plain.metadata:
-            return NodeWithScore(node=plain, score=ranked.score)
-        kept = {key: value for key, value in plain.metadata.items() if key != PRELIMINARY}  # which an earlier ranking left
-        copied = plain.model_copy(
+        original = node.node
+        if not added and PRELIMINARY not in original.metadata:
+            return NodeWithScore(node=original, score=ranked.score)
+        kept = {key: value for key, value in original.metadata.items() if key != PRELIMINARY}  # from an earlier ranking
+        copied = original.model_copy(
             update={
-                "metadata": {**kept, **noted},
-                "excluded_embed_metadata_keys": _with(plain.excluded_embed_metadata_keys, noted),
-                "excluded_llm_metadata_keys": _with(plain.excluded_llm_metadata_keys, noted),
+                "metadata": {**kept, **added},
+                "excluded_embed_metadata_keys": _append_missing(original.excluded_embed_metadata_keys, added),
+                "excluded_llm_metadata_keys": _append_missing(original.excluded_llm_metadata_keys, added),
             }
         )
         return NodeWithScore(node=copied, score=ranked.score)
 
 
-def _with(keys: list[str], more: dict[str, Any]) -> list[str]:
-    return [*keys, *(key for key in more if key not in keys)]
+def _append_missing(keys: list[str], added: dict[str, Any]) -> list[str]:
+    return [*keys, *(key for key in added if key not in keys)]

@@ -17,56 +17,57 @@ from jina_eis.contents import Content, Get, Link, Medium, Part, address, content
 from jina_eis.errors import InputError
 from jina_eis.steps import Query, Record, SearchResult
 
-from .media import held, node_content
+from .media import node_content, node_or_resource_content
 
 __all__ = ["JinaEISRetriever"]
 
 
 class _Settings(RetrieverSettings):
-    """The settings, which LlamaIndex's base class has no place for."""
+    """The settings, apart from the retriever: LlamaIndex's base class is not a pydantic model."""
 
     product: ClassVar[str] = f"llama-index-jina-eis/{version('jina-eis')}"
     _always: ClassVar[tuple[str, ...]] = ("metadata._node_content", "metadata._node_type")
     _text_field: ClassVar[str] = "content"
 
     def _adapt(self, value: Any) -> Part | Link | None:
-        return held(value)
+        return node_or_resource_content(value)
 
 
-_Settings.__name__ = "JinaEISRetriever"  # as errors call it
+_Settings.__name__ = "JinaEISRetriever"  # the name in errors
 
 
 class JinaEISRetriever(BaseRetriever):
-    """Search in Elasticsearch that embeds, fuses and reranks on the server, in one request; and the ingest that feeds it.
+    """Search in Elasticsearch, with embedding, fusion and reranking on the server in one request; and ingest for it.
 
     Args:
         index_name: The index.
-        search_type: "semantic" for a semantic_text or semantic field, which Elasticsearch embeds by itself; "knn" for a
-            dense_vector field; "hybrid" for one of these and words (BM25). Default: "semantic".
-        k: Most nodes to return. Default: 10.
+        search_type: "semantic" for a semantic_text or semantic field, which Elasticsearch embeds itself; "knn" for a
+            dense_vector field; "hybrid" for one of these fields, fused with BM25. Default: "semantic".
+        k: Maximum number of nodes to return. Default: 10.
         rerank_inference_id: A rerank endpoint, such as `.jina-reranker-v3`: the best `rank_window_size` (64) nodes are reranked
             inside Elasticsearch, in the same request. Default: None.
-        filter: A query of Elasticsearch, or a list of them, that every node must match. Default: None.
+        filter: An Elasticsearch query, or a list of queries, that every node must match. Default: None.
         content_field: The field with the text. Default: "content".
-        trust_query_embedding: Whether the embedding of a `QueryBundle` is searched even if it has a text. LlamaIndex's own
-            retrievers leave theirs there, of another model, when several retrievers share a query. Default: False.
+        trust_query_embedding: Whether to search with the embedding of a `QueryBundle` that also has a text. LlamaIndex's own
+            retrievers store the vector of their model there when several retrievers share a query. Default: False.
         callback_manager, objects, object_map, verbose: LlamaIndex's own.
 
     field, inference_id, dimensions, min_score, source_fields, highlight, fusion, weights, rank_constant, num_candidates,
     rank_window_size, allow_url_fetch, field_type, index_options and chunking_settings are described at `RetrieverSettings`;
     es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries and max_concurrency at
-    `ServiceSettings`. An argument that does not exist is an error.
+    `ServiceSettings`. Unknown arguments are an error.
 
-    Nodes come back with their ids, metadata and relationships. Their score is the reranker's own, or else Elasticsearch's;
-    `_score`, `relevance_score` and `highlights` are in their metadata, where no model reads them. A `QueryBundle` with an
-    embedding and no text is searched by that, one with an `image_path` by the image, with its text for words and the reranker.
+    Nodes are returned with their ids, metadata and relationships. Their score is the reranker's, or else Elasticsearch's.
+    `_score`, `relevance_score` and `highlights` are in the metadata that models do not read. A `QueryBundle` with an embedding
+    and no text searches with the embedding. One with an `image_path` searches with the image, and uses its text for BM25 and
+    the reranker.
 
     Raises:
-        ConfigurationError: (also a ValueError) arguments that cannot work; or with the first query, an index that has no such
-            field, a field of another type, an endpoint of another task or vector space.
-        IndexNotFoundError: there is no such index.
-        DocumentsFailedError: some nodes could not be indexed; it names them, and all others were.
-        JinaEISError: what the service answered, typed; see `jina_eis.errors`.
+        ConfigurationError: (also a ValueError) invalid arguments; on the first query, a field that the index does not have, a
+            field of another type, or an endpoint of another task or vector space.
+        IndexNotFoundError: the index does not exist.
+        DocumentsFailedError: some nodes could not be indexed; the error names them. All others were indexed.
+        JinaEISError: the service returned an error; see `jina_eis.errors` for the types.
 
     Examples:
         ```python
@@ -93,7 +94,7 @@ class JinaEISRetriever(BaseRetriever):
 
     @classmethod
     def from_nodes(cls, nodes: Iterable[BaseNode], **settings: Any) -> Self:
-        """A retriever whose index holds the nodes; it is made if it is missing. `settings` are those of the class."""
+        """Create a retriever and index the nodes; create the index if it is missing. `settings` are those of the class."""
         retriever = cls(**settings)
         retriever.add_nodes(nodes)
         return retriever
@@ -107,25 +108,25 @@ class JinaEISRetriever(BaseRetriever):
 
     @property
     def settings(self) -> ServiceSettings:
-        """What it was made with. `close` and `aclose` of this close its connections."""
+        """The settings of the retriever. Their `close` and `aclose` close its connections."""
         return self._settings
 
     def add_nodes(self, nodes: Iterable[BaseNode], *, refresh: bool = True) -> list[str]:
-        """Index nodes, as many as there are: they are taken as they are needed.
+        """Index any number of nodes. They are read as they are needed.
 
-        What is embedded is their image, sound or video, where they hold one and the field takes it, or else their text with
-        the metadata that LlamaIndex embeds.
+        The image, sound or video of a node is embedded if the field accepts it, or else its text with the metadata that
+        LlamaIndex embeds.
 
         Args:
-            nodes: Any iterable. A node of the same id is replaced. A node is stored as a whole to come back as it was, an
-                `ImageNode` made of base64 with its base64: one with an `image_path` is lighter.
-            refresh: Whether searches see them when this returns.
+            nodes: Any iterable. An existing node with the same id is replaced. Nodes are stored completely, an `ImageNode`
+                with its base64: one with an `image_path` needs less space.
+            refresh: Whether the nodes are searchable when this returns.
 
         Returns:
             The ids, in the order of the nodes.
 
         Raises:
-            DocumentsFailedError: some could not be indexed; it names them, and all others were.
+            DocumentsFailedError: some nodes could not be indexed; the error names them. All others were indexed.
         """
         settings = self._settings
         return settings._run(settings._indexer().add(self._records(nodes), refresh))
@@ -136,7 +137,7 @@ class JinaEISRetriever(BaseRetriever):
         return await settings._arun(settings._indexer().add(await in_thread(partial(self._read, nodes)), refresh))
 
     def delete_nodes(self, node_ids: Iterable[str], *, refresh: bool = True) -> None:
-        """Delete nodes by their ids. Those that do not exist are passed over."""
+        """Delete nodes by id. Ids that do not exist are ignored."""
         settings = self._settings
         settings._run(settings._indexer().delete(text_list(node_ids), refresh))
 
@@ -149,7 +150,7 @@ class JinaEISRetriever(BaseRetriever):
         """Delete the index and all nodes in it.
 
         Raises:
-            IndexNotFoundError: there is no such index.
+            IndexNotFoundError: the index does not exist.
         """
         self._settings.delete_index()
 
@@ -159,12 +160,12 @@ class JinaEISRetriever(BaseRetriever):
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         settings = self._settings
-        return self._nodes(settings._run(settings._find(self._query(query_bundle), None, None)))
+        return self._to_nodes(settings._run(settings._find(self._query(query_bundle), None, None)))
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         settings = self._settings
         query = await in_thread(partial(self._query, query_bundle))
-        return self._nodes(await settings._arun(settings._find(query, None, None)))
+        return self._to_nodes(await settings._arun(settings._find(query, None, None)))
 
     def _query(self, bundle: QueryBundle, get: Get | None = None) -> Query:
         text = bundle.query_str.strip() or None
@@ -178,13 +179,13 @@ class JinaEISRetriever(BaseRetriever):
                 get=get,
             )
             return Query(text, image)
-        embedded = bundle.embedding_strs
-        if len(embedded) > 1:
-            raise InputError(f"The query has {len(embedded)} texts to embed. Ask for each, and fuse with QueryFusionRetriever.")
-        meant = (embedded[0].strip() if embedded else None) or text
-        if not meant:
-            raise InputError("The query is empty.")
-        return Query(text or meant, meant)
+        texts = bundle.embedding_strs
+        if len(texts) > 1:
+            raise InputError(f"The query has {len(texts)} texts to embed. Search for each, and fuse with QueryFusionRetriever.")
+        embedded = (texts[0].strip() if texts else None) or text
+        if not embedded:
+            raise InputError("The query is empty. Pass a text, an embedding or an image_path.")
+        return Query(text or embedded, embedded)
 
     def _records(self, nodes: Iterable[BaseNode], get: Get | None = None) -> Iterator[Record]:
         settings = self._settings
@@ -192,7 +193,7 @@ class JinaEISRetriever(BaseRetriever):
         for node in nodes:
             embedded: Content | InputError
             try:
-                adapt = node_content if takes_media else _text
+                adapt = node_content if takes_media else _embedded_text
                 embedded = content(node, may_fetch=settings.allow_url_fetch, adapt=adapt, get=get)
             except InputError as error:
                 embedded = error
@@ -205,24 +206,27 @@ class JinaEISRetriever(BaseRetriever):
     def _read(self, nodes: Iterable[BaseNode], get: Get | None = None) -> list[Record]:
         return list(self._records(nodes, get))
 
-    def _nodes(self, found: Sequence[SearchResult]) -> list[NodeWithScore]:
+    def _to_nodes(self, results: Sequence[SearchResult]) -> list[NodeWithScore]:
         return [
-            NodeWithScore(node=_node(each), score=each.hit.score if each.relevance_score is None else each.relevance_score)
-            for each in found
+            NodeWithScore(
+                node=_restored_node(result),
+                score=result.hit.score if result.relevance_score is None else result.relevance_score,
+            )
+            for result in results
         ]
 
 
-def _text(value: Any) -> Part | Medium | None:
+def _embedded_text(value: Any) -> Part | Medium | None:
     return value.get_content(metadata_mode=MetadataMode.EMBED) if isinstance(value, BaseNode) else None
 
 
-def _node(found: SearchResult) -> BaseNode:
-    """The node that was indexed, or one made of a document that somebody else indexed; with its scores, which no model reads."""
-    metadata = found.hit.source.get("metadata")
+def _restored_node(result: SearchResult) -> BaseNode:
+    """The indexed node, or a new node for a document of another application, with scores in metadata that models do not read."""
+    metadata = result.hit.source.get("metadata")
     if not (isinstance(metadata, dict) and "_node_content" in metadata):
-        return TextNode(id_=found.hit.id, text=found.text, metadata=metadata_of(found, None))
-    node = metadata_dict_to_node(metadata, text=found.text)
-    scores = scores_of(found)
+        return TextNode(id_=result.hit.id, text=result.text, metadata=metadata_of(result, None))
+    node = metadata_dict_to_node(metadata, text=result.text)
+    scores = scores_of(result)
     node.metadata = {**node.metadata, **scores}
     node.excluded_embed_metadata_keys = [*node.excluded_embed_metadata_keys, *scores]
     node.excluded_llm_metadata_keys = [*node.excluded_llm_metadata_keys, *scores]

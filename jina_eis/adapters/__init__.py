@@ -1,6 +1,6 @@
-"""The public settings, and how steps meet a driver; the classes of both frameworks are thin over this room.
+"""The public settings, and the code that runs steps on a driver. The classes of both frameworks are thin layers over it.
 
-It knows no framework. `doctor`, `Endpoints` and the settings are public; the rest serves the framework packages.
+This room imports no framework. `doctor`, `Endpoints` and the settings are public; the framework packages use the rest.
 """
 
 from .doctor import Check, Report, Status, adoctor, doctor
@@ -8,7 +8,7 @@ from .endpoints import EndpointInfo, Endpoints
 from .inference import ENDPOINT_NAMES, ContentSettings, EmbeddingSettings, RerankSettings
 from .progress import with_progress
 from .retrieval import RetrieverSettings, metadata_of, new_id, scores_of
-from .settings import MAX_CONCURRENCY, MAX_RETRIES, TIMEOUT, ServiceSettings, address_may_follow
+from .settings import MAX_CONCURRENCY, MAX_RETRIES, TIMEOUT, ServiceSettings, missing_address_allowed
 
 __all__ = [
     "ENDPOINT_NAMES",
@@ -25,10 +25,10 @@ __all__ = [
     "RetrieverSettings",
     "ServiceSettings",
     "Status",
-    "address_may_follow",
     "adoctor",
     "doctor",
     "metadata_of",
+    "missing_address_allowed",
     "new_id",
     "scores_of",
     "with_progress",

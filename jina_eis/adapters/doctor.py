@@ -1,4 +1,4 @@
-"""`doctor` and `adoctor`: the checks of a deployment, run by a driver of their own."""
+"""`doctor` and `adoctor`: check a deployment, with a driver for each check-up."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .settings import ServiceSettings
 
 __all__ = ["Check", "Report", "Status", "adoctor", "doctor"]
 
-TIMEOUT = 30.0  # seconds for a request; an endpoint that takes longer for one sentence is of no use
+TIMEOUT = 30.0  # seconds per request; an endpoint that needs longer for one sentence is unusable
 
 
 def doctor(**connection: Any) -> Report:
-    """Look at everything that has to be right before a deployment embeds and reranks.
+    """Check everything that a deployment needs to embed and rerank.
 
-    It sends a sentence to one endpoint of each task, which costs a few tokens, and changes nothing.
+    The checks send one sentence to one endpoint of each task, which costs a few tokens. They change nothing.
 
     Args:
-        connection: The connection settings of every adapter (`es_url`, `es_api_key`, …); environment variables otherwise.
-            By default a request may take 30 s and is not sent again.
+        connection: The connection settings of every adapter (`es_url`, `es_api_key`, …). Default: the environment variables.
+            By default, a request times out after 30 s and is not retried.
 
     Returns:
-        The report. `print(doctor())` shows a line for each check, with the cause and the remedy of what fails; `.ok` says
-        whether nothing failed. It raises nothing for what it finds.
+        The report. `print(doctor())` prints a line for each check, with the cause and the remedy of each failure. `.ok` is
+        True if no check failed. A failed check raises no error.
     """
     try:
         deployment = Deployment(**{"timeout": TIMEOUT, "max_retries": 0, **connection})
@@ -48,14 +48,14 @@ async def adoctor(**connection: Any) -> Report:
 
 
 class Deployment(ServiceSettings):
-    """The deployment that is checked."""
+    """The deployment to check."""
 
     def _examine(self) -> Steps[Report]:
-        return examine(self._where(), self.timeout, time.perf_counter, lambda: datetime.now(UTC))
+        return examine(self._describe(), self.timeout, time.perf_counter, lambda: datetime.now(timezone.utc))
 
-    def _where(self) -> str:
-        """Where the deployment is and which credentials are used, in a sentence."""
+    def _describe(self) -> str:
+        """The address of the deployment and the kind of credentials, in a sentence."""
         if self.client is not None or self.async_client is not None:
-            return "A client of your own."
-        login = "an API key" if self.es_api_key else f"the user {self.es_user}" if self.es_user else "no credentials"
-        return f"{self.es_url or f'Cloud id {self.es_cloud_id}'}, with {login}."
+            return "Your own client."
+        credentials = "an API key" if self.es_api_key else f"the user {self.es_user}" if self.es_user else "no credentials"
+        return f"{self.es_url or f'Cloud id {self.es_cloud_id}'}, with {credentials}."

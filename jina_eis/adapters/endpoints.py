@@ -1,4 +1,4 @@
-"""`Endpoints`: the inference endpoints of a deployment, to list, make and delete, from code."""
+"""`Endpoints`: the inference endpoints of a deployment, listed, created and deleted from code."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from .settings import ServiceSettings
 
 __all__ = ["EndpointInfo", "Endpoints"]
 
-_Infos = list[EndpointInfo]  # within the class, `list` is a method
+_Infos = list[EndpointInfo]  # inside the class, `list` is a method
 
 
 class Endpoints(ServiceSettings):
     """The inference endpoints of a deployment.
 
-    Preconfigured endpoints need none of this. One of your own has vectors of another length, or cuts the texts of a
-    `semantic_text` field in another way.
+    Preconfigured endpoints exist already. Create your own endpoint for vectors of another length, or for another chunking of
+    the texts of a `semantic_text` field.
 
-    It takes the connection settings of every adapter (`es_url`, `es_api_key`, …, or their environment variables). To list
-    and describe needs the cluster privilege monitor_inference, to make and delete manage_inference.
+    It takes the connection settings of every adapter (`es_url`, `es_api_key`, …, or their environment variables). `list` and
+    `describe` need the cluster privilege monitor_inference; `ensure` and `delete` need manage_inference.
 
     Raises:
-        ConfigurationError: (also a ValueError) for settings that cannot work.
-        JinaEISError: what the deployment answered, typed; see `jina_eis.errors`.
+        ConfigurationError: (also a ValueError) the settings are invalid.
+        JinaEISError: the deployment returned an error; see `jina_eis.errors` for the types.
 
     Examples:
         ```python
@@ -36,8 +36,8 @@ class Endpoints(ServiceSettings):
         ```
     """
 
-    def list(self, *, all: bool = False) -> _Infos:  # noqa: A002 - reads best where it is called
-        """The endpoints with models of Jina, by id; with `all`, every one."""
+    def list(self, *, all: bool = False) -> _Infos:  # noqa: A002 - reads best at the call
+        """The endpoints with Jina models, sorted by id; with `all`, the endpoints of every model."""
         return self._run(find_endpoints(every=all))
 
     async def alist(self, *, all: bool = False) -> _Infos:  # noqa: A002
@@ -45,10 +45,10 @@ class Endpoints(ServiceSettings):
         return await self._arun(find_endpoints(every=all))
 
     def describe(self, inference_id: str) -> EndpointInfo:
-        """What the deployment says of an endpoint.
+        """Describe an endpoint, as the deployment reports it.
 
         Raises:
-            EndpointNotFoundError: there is none of that id; the error names those of Jina.
+            EndpointNotFoundError: no endpoint has this id; the error lists the endpoints of Jina models.
         """
         return self._run(look_up_endpoint(inference_id))
 
@@ -66,23 +66,23 @@ class Endpoints(ServiceSettings):
         chunking_settings: Mapping[str, Any] | None = None,
         task: str | None = None,
     ) -> EndpointInfo:
-        """The endpoint of EIS with these settings, which is made unless it is there. To say it twice changes nothing.
+        """Return the EIS endpoint with these settings, and create it if it does not exist. A second call changes nothing.
 
-        Elasticsearch tries an endpoint by a call to the service before it makes it.
+        Elasticsearch calls the service to test an endpoint before it creates it.
 
         Args:
-            inference_id: Its id: a-z, 0-9, hyphens and underscores.
+            inference_id: The id: a-z, 0-9, hyphens and underscores.
             model: The name of the model, such as "jina-embeddings-v5-text-small".
-            dimensions: Length of its vectors, one that the model was trained for. Default: the model's own.
+            dimensions: Length of the vectors, a length that the model was trained for. Default: the model's own.
             similarity: "cosine", "dot_product" or "l2_norm". Default: Elasticsearch's choice.
-            chunking_settings: How `semantic_text` cuts texts, as Elasticsearch takes it, for example
+            chunking_settings: How `semantic_text` chunks texts, in the format of Elasticsearch, for example
                 `{"strategy": "sentence", "max_chunk_size": 120, "sentence_overlap": 0}`. Default: Elasticsearch's choice.
-            task: "text_embedding", "embedding" or "rerank", for a model that is not in `jina_eis.MODELS`.
+            task: "text_embedding", "embedding" or "rerank", for a model that `jina_eis.MODELS` does not list.
 
         Raises:
-            ConfigurationError: for settings that the model has not. Nothing has been sent.
-            EndpointExistsError: (also a ConfigurationError) an endpoint of that id has other settings, which the error names.
-                It is left as it is. What is not said here is not compared, but for the model's own dimensions.
+            ConfigurationError: the model does not support the settings. No request was sent.
+            EndpointExistsError: (also a ConfigurationError) an endpoint with this id has other settings; the error names
+                them. The endpoint is not changed. Arguments that are left out are not compared, except `dimensions`.
         """
         return self._run(
             EndpointSpec(inference_id, model, task, dimensions, similarity, chunking_settings).ensure(self.timeout),
@@ -104,16 +104,16 @@ class Endpoints(ServiceSettings):
         )
 
     def delete(self, inference_id: str, *, force: bool = False) -> None:
-        """Delete an endpoint. What was indexed with it can then be neither searched nor added to.
+        """Delete an endpoint. Fields that use it can then be neither searched nor added to.
 
         Args:
-            inference_id: Its id.
-            force: Delete it though it is preconfigured, or in use.
+            inference_id: The id.
+            force: Delete the endpoint even if it is preconfigured or in use.
 
         Raises:
-            ConfigurationError: it is preconfigured, and `force` was not said.
-            EndpointNotFoundError: there is none of that id.
-            RequestRejectedError: it is in use, and `force` was not said.
+            ConfigurationError: the endpoint is preconfigured, and `force` is not set.
+            EndpointNotFoundError: no endpoint has this id.
+            RequestRejectedError: the endpoint is in use, and `force` is not set.
         """
         self._run(remove_endpoint(inference_id, force=force))
 

@@ -1,4 +1,4 @@
-"""What the adapters of both frameworks share: the settings of a capability, and how its steps are made from them."""
+"""Shared parts of the adapters of both frameworks: the settings of embedding and reranking, and the steps built from them."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ _Calls = Callable[[EndpointInfo], Iterable[Call[list[E]]]]
 
 
 class EndpointSettings(ServiceSettings):
-    """What names an endpoint as `inference_id` or, as in most packages, as `model`."""
+    """Settings with an endpoint, named `inference_id` or, as in most packages, `model`."""
 
     if TYPE_CHECKING:
-        model: str = Field(default="")  # checkers read the arguments off the fields
+        model: str = Field(default="")  # type checkers derive the arguments from the fields
     else:
 
         @property
         def model(self) -> str:
-            """The inference endpoint, under the name that many tools look for."""
+            """The inference endpoint, under the name that many tools read."""
             return self.inference_id
 
 
 class EmbeddingSettings(EndpointSettings):
-    """What the embedding adapters take besides, and the vectors that follow from it."""
+    """Settings of the embedding adapters, and the vectors that they produce."""
 
     inference_id: str = Field(default=".jina-embeddings-v5-text-small", min_length=1, validation_alias=ENDPOINT_NAMES)
     search_inference_id: str | None = Field(default=None, min_length=1)
-    """The endpoint for queries, if it is not the one for documents. Both must embed into one vector space."""
+    """The endpoint for queries, if it differs from the endpoint for documents. Both must share a vector space."""
     dimensions: int | None = Field(default=None, ge=1)
     query_input_type: InputType = "search"
     document_input_type: InputType = "ingest"
@@ -65,8 +65,8 @@ class EmbeddingSettings(EndpointSettings):
         if self.search_inference_id:
             if self.query_input_type == self.document_input_type:
                 raise ConfigurationError(
-                    f"query_input_type and document_input_type are both {self.query_input_type!r}, so nothing tells what goes to "
-                    "search_inference_id. Make an object for each endpoint."
+                    f"query_input_type and document_input_type are both {self.query_input_type!r}, so queries for "
+                    "search_inference_id cannot be distinguished from documents. Create an object for each endpoint."
                 )
             self._embedder(self.query_input_type)
         return self
@@ -75,13 +75,13 @@ class EmbeddingSettings(EndpointSettings):
         raise NotImplementedError
 
     def shares_space_with(self, inference_id: str) -> bool:
-        """Whether vectors of another endpoint can be compared with these: searched with them, and kept beside them.
+        """Whether vectors of another endpoint can be compared with these, in one store or as queries.
 
-        Preconfigured endpoints are compared without a request. The other's vectors are taken to be cut to the same
-        `dimensions`, if these are set.
+        Preconfigured endpoints are compared without a request. If `dimensions` is set, the vectors of the other endpoint are
+        assumed to be truncated to the same length.
 
         Raises:
-            ConfigurationError: for models that are not known here.
+            ConfigurationError: this library does not know the models.
         """
         return self._run(compare(self.inference_id, inference_id, self.dimensions))
 
@@ -118,14 +118,14 @@ class EmbeddingSettings(EndpointSettings):
         ahead: int | None = None,
         on_error: OnError = "raise",
     ) -> Generator[Vector, None, None]:
-        """The vectors of any number of texts, in their order, while embedding goes on. Whoever may stop early closes it.
+        """Yield the vectors of any number of texts, in input order. A caller that may stop early must close the generator.
 
         Args:
-            texts: Taken as they are needed.
-            role: Sent with all of them.
-            positions: Where they are in the user's list, for errors; default: from the start.
-            ahead: Most requests in flight, if that is less than `max_concurrency`.
-            on_error: Whether the error of a text is raised or given out in the place of its vector.
+            texts: Read as they are needed.
+            role: The input type of all texts.
+            positions: Positions of the texts in the user's list, for errors. Default: 0, 1, 2, and so on.
+            ahead: Maximum number of requests in flight, if less than `max_concurrency`.
+            on_error: Whether the error of a text is raised, or yielded in place of its vector.
         """
         embedder = self._embedder(role)
         return self._stream(embedder, lambda endpoint: embedder.calls(endpoint, texts, role, positions), ahead, on_error)
@@ -145,7 +145,7 @@ class EmbeddingSettings(EndpointSettings):
     def _stream(
         self, embedder: Embedder, calls: _Calls[E], ahead: int | None = None, on_error: OnError = "raise"
     ) -> Generator[E, None, None]:
-        driver, limiter = self._drive(), self._limiter()
+        driver, limiter = self._driver(), self._limiter()
         endpoint = driver.run(embedder.plan(), limiter)
         with closing(driver.stream(calls(endpoint), limiter, ahead, RESCUES[on_error])) as batches:
             for answers in batches:
@@ -154,7 +154,7 @@ class EmbeddingSettings(EndpointSettings):
     async def _astream(
         self, embedder: Embedder, calls: _Calls[E], ahead: int | None = None, on_error: OnError = "raise"
     ) -> AsyncGenerator[E, None]:
-        driver, limiter = self._drive(), self._limiter()
+        driver, limiter = self._driver(), self._limiter()
         endpoint = await driver.arun(embedder.plan(), limiter)
         async with aclosing(driver.astream(calls(endpoint), limiter, ahead, RESCUES[on_error])) as batches:
             async for answers in batches:
@@ -163,28 +163,28 @@ class EmbeddingSettings(EndpointSettings):
 
 
 class ContentSettings(EmbeddingSettings):
-    """What embeds media too, by methods that neither framework has a name for."""
+    """Settings of the adapters that also embed media, with methods that neither framework defines."""
 
     allow_url_fetch: bool = False
     """Whether media may be fetched from the URLs they are given as: http and https, public addresses, up to 20 MB each."""
 
     def embed_content(self, item: Embeddable, *, input_type: InputType | None = None) -> Embedded:
-        """The vector of a text, image, sound, video or PDF; needs a model that embeds it, such as an omni one.
+        """Embed a text, image, sound, video or PDF. Media need a model that embeds them, such as an omni model.
 
-        A `str` is text, whatever it names; only one that begins as the data URI of a medium does (`data:image/png;base64,`)
-        is that medium. Media: `pathlib.Path`, bytes, a file opened in binary mode, a data URI, an image of PIL, LangChain's
-        `Blob` and content blocks (`{"type": "image", "base64": ...}`), URLs in blocks only with `allow_url_fetch=True`.
-        What a medium is, is told by its bytes.
+        A `str` is text, even if it is the path of a file, unless it starts as the data URI of a medium does
+        (`data:image/png;base64,`). Media: `pathlib.Path`, bytes, a file opened in binary mode, a data URI, a PIL image,
+        LangChain's `Blob` and content blocks (`{"type": "image", "base64": ...}`); URLs in blocks need `allow_url_fetch=True`.
+        The bytes of a medium determine its type.
 
         Args:
             item: One of these, or a list of them, which becomes one vector (Elastic Stack 9.5).
-            input_type: Its role. Default: that of documents; "search" for a query by image.
+            input_type: The role. Default: the role of documents; use "search" for a query by image.
 
         Returns:
             One vector. For a PDF, always a list of vectors, one for each page.
 
         Raises:
-            InputError: for what cannot be embedded. Nothing has been sent.
+            InputError: the item cannot be embedded. No request was sent.
         """
         role = self._role(input_type)
         read = content(item, may_fetch=self.allow_url_fetch, adapt=self._adapt)
@@ -197,22 +197,22 @@ class ContentSettings(EmbeddingSettings):
         return (await self._aembed_all([await in_thread(read)], role))[0]
 
     def embed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Embedded]:
-        """One result for each item, in their order; `embed_content` says what an item may be.
+        """Embed items, and return one result for each, in input order. `embed_content` describes the types of an item.
 
-        All items are checked before the first request. Files are read when they are sent, of large ones a few at a time; what
-        is fetched is held in memory until then.
+        All items are checked before the first request. Files are read when they are sent, large files a few at a time. Fetched
+        media are kept in memory until they are sent.
 
         Args:
-            items: Any number of them. A list among them is one item.
-            input_type: Their role. Default: that of documents.
+            items: Any number of items. A list among them is one item.
+            input_type: The role of all items. Default: the role of documents.
 
         Returns:
-            For each item one vector; for each PDF among them a list of vectors, one for each page.
+            One vector for each item; for a PDF, a list of vectors, one for each page.
 
         Raises:
-            InputError: for an item that cannot be embedded, with its position. Nothing has been sent, but for a file that has
-                changed since it was checked.
-            JinaEISError: nothing is returned unless every item was embedded; the error says which were not.
+            InputError: an item cannot be embedded; the error names its position. No request was sent, unless a file changed
+                after it was checked.
+            JinaEISError: some items were not embedded; the error names them. No result is returned.
         """
         role = self._role(input_type)
         read = content_list(items, may_fetch=self.allow_url_fetch, adapt=self._adapt)
@@ -230,38 +230,38 @@ class ContentSettings(EmbeddingSettings):
     async def _aembed_all(self, contents: list[Content], role: InputType) -> list[Embedded]:
         raise NotImplementedError
 
-    def _embedded(
+    def _content_vectors(
         self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
     ) -> Generator[Embedded, None, None]:
-        """What becomes of texts and media, in their order. Whoever may stop early closes it."""
+        """Yield the results of texts and media, in input order. A caller that may stop early must close the generator."""
         embedder = self._embedder(role)
-        most = min(filter(None, (ahead, streams_at_most(contents))), default=None)
-        return self._stream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role, positions), most)
+        limit = min(filter(None, (ahead, streams_at_most(contents))), default=None)
+        return self._stream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role, positions), limit)
 
-    def _aembedded(
+    def _acontent_vectors(
         self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
     ) -> AsyncGenerator[Embedded, None]:
-        """As `_embedded`, without blocking the event loop."""
+        """As `_content_vectors`, without blocking the event loop."""
         embedder = self._embedder(role)
-        most = min(filter(None, (ahead, streams_at_most(contents))), default=None)
-        return self._astream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role, positions), most)
+        limit = min(filter(None, (ahead, streams_at_most(contents))), default=None)
+        return self._astream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role, positions), limit)
 
     def _role(self, input_type: InputType | None) -> InputType:
         if input_type is None:
             return self.document_input_type
         if input_type not in get_args(InputType):
-            meant = {"query": "search", "document": "ingest", "passage": "ingest"}.get(str(input_type))
-            hint = f" Did you mean {meant!r}?" if meant else ""
-            raise InputError(f"input_type={input_type!r}: it is {', '.join(map(repr, get_args(InputType)))} or None.{hint}")
+            suggestion = {"query": "search", "document": "ingest", "passage": "ingest"}.get(str(input_type))
+            hint = f" Did you mean {suggestion!r}?" if suggestion else ""
+            raise InputError(f"input_type={input_type!r}: pass {', '.join(map(repr, get_args(InputType)))} or None.{hint}")
         return input_type
 
     def _adapt(self, value: Any) -> Part | Link | None:
-        """What an object of the framework holds; None for any other."""
+        """The content of a framework object; None for other objects."""
         raise NotImplementedError
 
 
 class RerankSettings(EndpointSettings):
-    """What the rerankers take besides, and the steps that follow from it."""
+    """Settings of the rerankers, and the steps built from them."""
 
     inference_id: str = Field(default=".jina-reranker-v3", min_length=1, validation_alias=ENDPOINT_NAMES)
     top_n: int | None = Field(default=3, ge=1)
@@ -280,12 +280,12 @@ class RerankSettings(EndpointSettings):
         return Reranker(self.inference_id, self.window_size, self.strategy, self.timeout)
 
     def _rank(self, query: str, documents: Sequence[str], top_n: int | None) -> Steps[list[Ranked]]:
-        """The best documents. What is asked is checked before any step is taken."""
+        """Rank the documents, best first. The arguments are checked before the first step."""
         return self._notify(self._reranker().rank(query, documents, top_n=top_n, score_threshold=self.score_threshold))
 
     def _notify(self, steps: Steps[Ranking]) -> Steps[list[Ranked]]:
         ranking = yield from steps
         if ranking.notice and not self._notified:
-            self._notified = True  # a search engine would hear it with every question
+            self._notified = True  # once per object; a search engine would repeat it for every query
             warnings.warn(ranking.notice, stacklevel=2)
         return ranking.documents

@@ -1,4 +1,4 @@
-"""A progress bar over what is on its way."""
+"""A progress bar for embedding."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["with_progress"]
 S = TypeVar("S")
 
 
-def with_progress(embedded: S, total: int, shown: bool) -> S:
-    """The same iterable or async iterable, with a tqdm bar that counts along if it is to be shown.
+def with_progress(embedded: S, total: int, enabled: bool) -> S:
+    """Return the iterable or async iterable, wrapped in a tqdm bar if `enabled`.
 
     Raises:
         ConfigurationError: tqdm is not installed.
     """
-    if not shown:
+    if not enabled:
         return embedded
     try:
         from tqdm.auto import tqdm
     except ImportError:
-        raise ConfigurationError("A progress bar needs tqdm. Install it with: pip install tqdm.") from None
+        raise ConfigurationError("A progress bar needs tqdm. Install it: pip install tqdm.") from None
     return cast(S, tqdm(embedded, total=total, desc="Embedding", unit="input"))  # type: ignore[call-overload]

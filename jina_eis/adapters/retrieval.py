@@ -1,4 +1,4 @@
-"""What the retrievers of both frameworks share: their settings, and the steps that follow from them."""
+"""Shared parts of the retrievers of both frameworks: the settings, and the steps built from them."""
 
 from __future__ import annotations
 
@@ -14,58 +14,58 @@ from ..steps import PASSAGES, RANK_CONSTANT, FieldType, Fusion, Indexer, Query, 
 from ..wire import Steps, ask, delete_index, well_formed
 from .settings import ServiceSettings
 
-MOST = 10_000  # documents of a search, Elasticsearch's index.max_result_window
+MAX_DOCUMENTS = 10_000  # per search, Elasticsearch's default of index.max_result_window
 
 __all__ = ["RetrieverSettings", "metadata_of", "new_id", "scores_of"]
 
 
 class RetrieverSettings(ServiceSettings):
-    """Where documents are, how they are searched, and how they got there."""
+    """Settings of an index: its name, how it is searched, and how documents are indexed."""
 
     index_name: str = Field(min_length=1)
     """The index."""
     search_type: SearchType = "semantic"
-    """"semantic": a semantic_text or semantic field, which Elasticsearch embeds by itself. "knn": a dense_vector field.
-    "hybrid": one of them, and words (BM25)."""
-    k: int = Field(default=10, ge=1, le=MOST)
-    """Most documents to return."""
+    """"semantic": a semantic_text or semantic field, which Elasticsearch embeds itself. "knn": a dense_vector field.
+    "hybrid": one of these fields, fused with BM25."""
+    k: int = Field(default=10, ge=1, le=MAX_DOCUMENTS)
+    """Maximum number of documents to return."""
     field: str | None = Field(default=None, min_length=1)
-    """The field that is searched by meaning. None: the only one that fits; "embedding" in an index that is made here."""
+    """The field with the vectors. None: the only field that fits the search type; "embedding" in an index created here."""
     content_field: str | None = Field(default=None, min_length=1)
-    """The field with the text. None: `text` or `content`, or a semantic_text field that is searched."""
+    """The field with the text. None: `text`, `content` or the semantic_text field that is searched."""
     inference_id: str | None = Field(default=None, min_length=1)
-    """The endpoint that embeds. None: the one that the index names; `.jina-embeddings-v5-text-small` for a new index."""
+    """The embedding endpoint. None: the endpoint in the mapping; `.jina-embeddings-v5-text-small` for a new index."""
     dimensions: int | None = Field(default=None, ge=1)
-    """Length of the vectors in a dense_vector field, if it is not the endpoint's own."""
+    """Length of the vectors in a dense_vector field. None: the endpoint's own length."""
     filter: Any = None
-    """A query of Elasticsearch, or a list of them, that every document must match."""
+    """An Elasticsearch query, or a list of queries, that every document must match."""
     min_score: float | None = Field(default=None, allow_inf_nan=False)
-    """The least score of a document: `relevance_score` with a reranker, else `_score`."""
+    """Minimum score of a document: of `relevance_score` with a reranker, else of `_score`."""
     source_fields: list[str] | None = None
-    """Fields to return beside the text. None: all but vectors and media."""
+    """Fields to return in addition to the text. None: all fields except vectors and media."""
     highlight: int | bool = Field(default=False, ge=0)
-    """How many of a document's best passages to return; True for three. Of semantic fields."""
+    """Number of best passages to return for each document; True for three. Semantic fields only."""
     fusion: Fusion = "rrf"
-    """How hybrid search joins words and meaning: "rrf" by ranks, "linear" by scores (minmax)."""
+    """How hybrid search fuses the results of BM25 and of the vectors: "rrf" by rank, "linear" by score (minmax)."""
     weights: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
-    """What words and meaning weigh in that. None: the same. With "rrf" from Elastic Stack 9.2."""
+    """Weights of BM25 and of the vectors in the fusion. None: equal weights. With "rrf", needs Elastic Stack 9.2."""
     rank_constant: int = Field(default=RANK_CONSTANT, ge=1)
-    """Of reciprocal rank fusion."""
+    """The rank constant of reciprocal rank fusion."""
     num_candidates: int | None = Field(default=None, ge=1, le=10_000)
-    """How many vectors each shard looks at."""
+    """Number of candidate vectors per shard."""
     rerank_inference_id: str | None = Field(default=None, min_length=1)
-    """A rerank endpoint: Elasticsearch reranks what it found, in the same request."""
+    """A rerank endpoint: Elasticsearch reranks the results in the same request."""
     rank_window_size: int | None = Field(default=None, ge=1)
-    """How many documents are fused and reranked. None: 64, or `k` if that is more and nothing is reranked."""
+    """Number of documents to fuse and rerank. None: 64, or `k` if `k` is greater and there is no reranker."""
     allow_url_fetch: bool = False
     """Whether media may be fetched from the URLs they are given as: http and https, public addresses, up to 20 MB each."""
     field_type: FieldType | None = None
-    """Type of the field in an index that is made here. None: dense_vector for "knn", else semantic_text."""
+    """Type of the field in an index created here. None: dense_vector for "knn", else semantic_text."""
     index_options: dict[str, Any] | None = None
-    """How vectors are indexed, for an index that is made here: the options of a dense_vector field, such as
-    `{"type": "bbq_hnsw"}`; for semantic_text and semantic fields as the mapping wants it, `{"dense_vector": {...}}`."""
+    """How an index created here stores vectors: the options of a dense_vector field, such as `{"type": "bbq_hnsw"}`; for
+    semantic_text and semantic fields in the form of the mapping, `{"dense_vector": {...}}`."""
     chunking_settings: dict[str, Any] | None = None
-    """How semantic_text cuts texts into passages, for an index that is made here."""
+    """How semantic_text chunks texts into passages, in an index created here."""
 
     _always: ClassVar[tuple[str, ...]] = ()
     _text_field: ClassVar[str] = "text"
@@ -80,7 +80,7 @@ class RetrieverSettings(ServiceSettings):
         """Delete the index and all documents in it.
 
         Raises:
-            IndexNotFoundError: there is no such index.
+            IndexNotFoundError: the index does not exist.
         """
         self._run(self._deletion())
 
@@ -127,46 +127,46 @@ class RetrieverSettings(ServiceSettings):
         )
 
     def _find(self, query: Query, k: int | None, filter: Any) -> Steps[list[SearchResult]]:  # noqa: A002
-        """The best documents. What is asked is checked before any step is taken."""
-        if k is not None and (not isinstance(k, int) or not 1 <= k <= MOST):
-            raise ConfigurationError(f"k={k!r}: it is a whole number from 1 to {MOST:,}.")
+        """Search for the best documents. The arguments are checked before the first step."""
+        if k is not None and (not isinstance(k, int) or not 1 <= k <= MAX_DOCUMENTS):
+            raise ConfigurationError(f"k={k!r}: pass a whole number from 1 to {MAX_DOCUMENTS:,}.")
         return self._searcher([*check_filters(self.filter), *check_filters(filter)]).find(query, k or self.k)
 
     def _query(self, query: Any, get: Get | None = None) -> Query:
-        found = content(query, may_fetch=self.allow_url_fetch, adapt=self._adapt, get=get)
-        if isinstance(found, str) and not found.strip():
-            raise InputError("The query is empty.")
-        return Query.of(well_formed(found) if isinstance(found, str) else found)
+        query = content(query, may_fetch=self.allow_url_fetch, adapt=self._adapt, get=get)
+        if isinstance(query, str) and not query.strip():
+            raise InputError("The query is empty. Pass a text or a medium.")
+        return Query.of(well_formed(query) if isinstance(query, str) else query)
 
     def _contents(self, items: Iterable[Any], get: Get | None = None) -> list[Content]:
         return content_list(items, may_fetch=self.allow_url_fetch, adapt=self._adapt, get=get)
 
     def _adapt(self, value: Any) -> Part | Link | None:
-        """What an object of the framework holds; None for any other."""
+        """The content of a framework object; None for other objects."""
         raise NotImplementedError
 
 
 def new_id() -> str:
-    """An id for a document without one. It is made here, so that a write that is sent again replaces itself."""
+    """A random id for a document without one. A retried write then replaces the document instead of adding a copy."""
     return uuid.uuid4().hex
 
 
-def metadata_of(found: SearchResult, content_field: str | None) -> dict[str, Any]:
-    """What a document carries besides its text: its fields, where it was found, and its scores."""
-    hit = found.hit
-    held = hit.source.get("metadata")
-    apart = (content_field, "metadata") if isinstance(held, Mapping) else (content_field,)
-    metadata = {name: value for name, value in hit.source.items() if name not in apart}
-    if isinstance(held, Mapping):
-        metadata.update(held)
-    return {**metadata, "_index": hit.index, **scores_of(found)}
+def metadata_of(result: SearchResult, content_field: str | None) -> dict[str, Any]:
+    """The metadata of a result: all fields except the text, its index, and its scores."""
+    hit = result.hit
+    stored = hit.source.get("metadata")
+    excluded = (content_field, "metadata") if isinstance(stored, Mapping) else (content_field,)
+    metadata = {name: value for name, value in hit.source.items() if name not in excluded}
+    if isinstance(stored, Mapping):
+        metadata.update(stored)
+    return {**metadata, "_index": hit.index, **scores_of(result)}
 
 
-def scores_of(found: SearchResult) -> dict[str, Any]:
-    """The scores of a document, and its best passages if they were asked for."""
-    scores: dict[str, Any] = {"_score": found.hit.score}
-    if found.relevance_score is not None:
-        scores["relevance_score"] = found.relevance_score
-    if found.hit.highlights:
-        scores["highlights"] = [passage for passages in found.hit.highlights.values() for passage in passages]
+def scores_of(result: SearchResult) -> dict[str, Any]:
+    """The scores of a result, and its best passages if `highlight` is set."""
+    scores: dict[str, Any] = {"_score": result.hit.score}
+    if result.relevance_score is not None:
+        scores["relevance_score"] = result.relevance_score
+    if result.hit.highlights:
+        scores["highlights"] = [passage for passages in result.hit.highlights.values() for passage in passages]
     return scores

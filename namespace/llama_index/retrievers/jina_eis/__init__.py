@@ -1,4 +1,4 @@
-"""The retriever of `llama_index_jina_eis`, where users of LlamaIndex look for it."""
+"""The retriever of `llama_index_jina_eis`, under LlamaIndex's import path."""
 
 from llama_index_jina_eis import JinaEISRetriever
 
