@@ -1,17 +1,18 @@
-"""`langchain_jina_eis.JinaEISRerank` over real HTTP: the contract of LangChain's compressors, which has no suite, and ours."""
+"""`langchain_jina_eis.JinaEISRerank` over HTTP: LangChain's interface of compressors, which has no standard tests, and our own."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
 import pickle
-import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from langchain_core.documents import BaseDocumentCompressor, Document
+from helpers import QUERY, Caller, passages, run_in_threads
+from langchain_core.documents import Document
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
@@ -21,93 +22,62 @@ from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError
 from jina_eis.local import LocalEIS
 from langchain_jina_eis import JinaEISRerank
 
-QUERY = "glacier ice"
-
-
-class Face:
-    """The sync or the async half of the adapter, called alike."""
-
-    def __init__(self, asynchronous: bool) -> None:
-        self.asynchronous = asynchronous
-
-    def compress(self, reranker: BaseDocumentCompressor, documents: Any, query: Any = QUERY) -> list[Document]:
-        if self.asynchronous:
-            return list(asyncio.run(reranker.acompress_documents(documents, query)))
-        return list(reranker.compress_documents(documents, query))
-
-    def rerank(self, reranker: JinaEISRerank, documents: Any, query: Any = QUERY, **how: Any) -> list[dict[str, Any]]:
-        if self.asynchronous:
-            return asyncio.run(reranker.arerank(documents, query, **how))
-        return reranker.rerank(documents, query, **how)
-
-
-@pytest.fixture(params=[False, True], ids=["sync", "async"])
-def face(request: pytest.FixtureRequest) -> Face:
-    return Face(request.param)
-
 
 @pytest.fixture
-def make(eis: LocalEIS) -> Iterator[Callable[..., JinaEISRerank]]:
-    made: list[JinaEISRerank] = []
-
-    def build(**arguments: Any) -> JinaEISRerank:
-        made.append(JinaEISRerank(**{"es_url": eis.url, **arguments}))
-        return made[-1]
-
-    yield build
-    for reranker in made:
-        reranker.close()
+def make(connect: Callable[..., Any]) -> Callable[..., JinaEISRerank]:
+    return partial(connect, JinaEISRerank)
 
 
 class Passage(Document):
-    """A user's own kind of document."""
+    """A user's subclass of Document."""
 
     page: int = 0
 
 
 def documents(number: int = 5) -> list[Document]:
     """Number 2 answers the query."""
-    texts = ["bread rises", "a train departs", "glacier ice flows", "wool and knitting", "ice cream"]
     return [
-        Passage(page_content=texts[n] if n < 5 else f"filler {n}", id=f"id-{n}", metadata={"n": n, "deep": {"list": [n]}}, page=n)
-        for n in range(number)
+        Passage(page_content=text, id=f"id-{n}", metadata={"n": n, "deep": {"list": [n]}}, page=n)
+        for n, text in enumerate(passages(number))
     ]
 
 
-# The contract of compressors
+# The interface of compressors
 
 
-def test_documents_come_back_best_first_whole_and_as_copies(face: Face, make: Callable[..., JinaEISRerank]) -> None:
-    given = documents()
-    before = copy.deepcopy(given)
-    best = face.compress(make(), given)
+def test_documents_are_returned_best_first_as_complete_copies(call: Caller, make: Callable[..., JinaEISRerank]) -> None:
+    originals = documents()
+    before = copy.deepcopy(originals)
+    best = call(make(), "compress_documents", originals, QUERY)
     assert len(best) == 3
     assert best[0].page_content == "glacier ice flows"
     scores = [document.metadata["relevance_score"] for document in best]
     assert scores == sorted(scores, reverse=True)
     assert all(isinstance(score, float) for score in scores)
     for document in best:
-        original = given[document.metadata["n"]]
+        original = originals[document.metadata["n"]]
         assert document is not original
         assert type(document) is Passage
         assert (document.id, document.page) == (original.id, original.page)
         assert document.metadata == {**original.metadata, "relevance_score": document.metadata["relevance_score"]}
-    assert given == before
+    assert originals == before
 
 
-def test_no_documents_no_request(face: Face, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
-    assert face.compress(make(inference_id="not-asked-for"), []) == []
-    assert face.rerank(make(), []) == []
+def test_an_empty_list_sends_no_request(call: Caller, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
+    assert call(make(inference_id="unused"), "compress_documents", [], QUERY) == []
+    assert call(make(), "rerank", [], QUERY) == []
     assert eis.requests == []
 
 
-def test_top_n_limits_and_none_returns_all(face: Face, make: Callable[..., JinaEISRerank]) -> None:
-    assert [len(face.compress(make(top_n=top_n), documents())) for top_n in (1, 5, 50, None)] == [1, 5, 5, 5]
-    assert {document.id for document in face.compress(make(top_n=None), documents())} == {f"id-{n}" for n in range(5)}
+def test_top_n_limits_and_none_returns_all(call: Caller, make: Callable[..., JinaEISRerank]) -> None:
+    assert [len(call(make(top_n=top_n), "compress_documents", documents(), QUERY)) for top_n in (1, 5, 50, None)] == [1, 5, 5, 5]
+    assert {document.id for document in call(make(top_n=None), "compress_documents", documents(), QUERY)} == {
+        f"id-{n}" for n in range(5)
+    }
 
 
-def test_it_works_where_langchain_puts_compressors(face: Face, make: Callable[..., JinaEISRerank]) -> None:
-    class Everything(BaseRetriever):
+def test_it_works_in_langchain_pipelines_and_retrievers(call: Caller, make: Callable[..., JinaEISRerank]) -> None:
+    class AllDocuments(BaseRetriever):
         def _get_relevant_documents(self, query: str, **_: Any) -> list[Document]:
             return documents()
 
@@ -115,29 +85,29 @@ def test_it_works_where_langchain_puts_compressors(face: Face, make: Callable[..
     compressors = pytest.importorskip("langchain_classic.retrievers.document_compressors")
     reranker = make(top_n=1)
     pipeline = compressors.DocumentCompressorPipeline(transformers=[make(top_n=3), reranker])
-    chain = Everything() | RunnableLambda(lambda found: face.compress(reranker, found))
-    wrapped = retrievers.ContextualCompressionRetriever(base_compressor=pipeline, base_retriever=Everything())
-    found = asyncio.run(wrapped.ainvoke(QUERY)) if face.asynchronous else wrapped.invoke(QUERY)
+    chain = AllDocuments() | RunnableLambda(lambda found: call(reranker, "compress_documents", found, QUERY))
+    wrapped = retrievers.ContextualCompressionRetriever(base_compressor=pipeline, base_retriever=AllDocuments())
+    found = asyncio.run(wrapped.ainvoke(QUERY)) if call.asynchronous else wrapped.invoke(QUERY)
     assert [document.id for document in found] == ["id-2"]
     assert [document.id for document in chain.invoke(QUERY)] == ["id-2"]
 
 
-# What is ours
+# Our own interface
 
 
-def test_rerank_takes_strings_and_documents_and_gives_positions(face: Face, make: Callable[..., JinaEISRerank]) -> None:
+def test_rerank_takes_strings_and_documents_and_returns_positions(call: Caller, make: Callable[..., JinaEISRerank]) -> None:
     reranker = make()
-    ranked = face.rerank(reranker, [document.page_content for document in documents()])
-    assert ranked == face.rerank(reranker, documents())
-    assert ranked == face.rerank(reranker, iter(documents()))
-    assert [set(one) for one in ranked] == [{"index", "relevance_score"}] * 3
+    ranked = call(reranker, "rerank", [document.page_content for document in documents()], QUERY)
+    assert ranked == call(reranker, "rerank", documents(), QUERY)
+    assert ranked == call(reranker, "rerank", iter(documents()), QUERY)
+    assert [set(entry) for entry in ranked] == [{"index", "relevance_score"}] * 3
     assert ranked[0]["index"] == 2
-    assert len(face.rerank(reranker, documents(), top_n=1)) == 1
-    assert len(face.rerank(reranker, documents(), top_n=None)) == 5
+    assert len(call(reranker, "rerank", documents(), QUERY, top_n=1)) == 1
+    assert len(call(reranker, "rerank", documents(), QUERY, top_n=None)) == 5
 
 
-def test_the_request_is_what_the_service_documents(face: Face, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
-    face.compress(make(model=".jina-reranker-v3.5", timeout=30), documents(2))
+def test_the_request_has_the_documented_form(call: Caller, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
+    call(make(model=".jina-reranker-v3.5", timeout=30), "compress_documents", documents(2), QUERY)
     (request,) = eis.requests
     assert (request.method, request.path, request.params) == (
         "POST",
@@ -147,14 +117,16 @@ def test_the_request_is_what_the_service_documents(face: Face, make: Callable[..
     assert request.body == {"query": QUERY, "input": ["bread rises", "a train departs"]}
 
 
-def test_scores_are_the_model_s_own_and_may_be_negative(face: Face, make: Callable[..., JinaEISRerank]) -> None:
-    scores = [document.metadata["relevance_score"] for document in face.compress(make(top_n=None), documents())]
+def test_scores_are_not_changed_and_may_be_negative(call: Caller, make: Callable[..., JinaEISRerank]) -> None:
+    scores = [
+        document.metadata["relevance_score"] for document in call(make(top_n=None), "compress_documents", documents(), QUERY)
+    ]
     assert scores[-1] < 0 < scores[0]
-    kept = face.compress(make(top_n=None, score_threshold=scores[1]), documents())
+    kept = call(make(top_n=None, score_threshold=scores[1]), "compress_documents", documents(), QUERY)
     assert [document.metadata["relevance_score"] for document in kept] == scores[:2]
 
 
-def test_merged_retrievers_end_in_no_block_of_their_own(face: Face, make: Callable[..., JinaEISRerank]) -> None:
+def test_documents_of_merged_retrievers_are_spread_over_the_blocks(call: Caller, make: Callable[..., JinaEISRerank]) -> None:
     retrievers = pytest.importorskip("langchain_classic.retrievers")
 
     class Source(BaseRetriever):
@@ -164,15 +136,15 @@ def test_merged_retrievers_end_in_no_block_of_their_own(face: Face, make: Callab
             return [Document(page_content=f"{self.text} {n}", metadata={"text": self.text}) for n in range(50)]
 
     merged = retrievers.MergerRetriever(retrievers=[Source(text=text) for text in ("glacier ice", "bread", "wool", "trains")])
-    best = face.compress(make(top_n=30), merged.invoke(QUERY))
+    best = call(make(top_n=30), "compress_documents", merged.invoke(QUERY), QUERY)
     assert {document.metadata["text"] for document in best} == {"glacier ice"}
 
 
-def test_any_number_of_documents_is_ranked_in_windows_side_by_side(
-    face: Face, make: Callable[..., JinaEISRerank], eis: LocalEIS
+def test_any_number_of_documents_is_ranked_in_parallel_windows(
+    call: Caller, make: Callable[..., JinaEISRerank], eis: LocalEIS
 ) -> None:
-    eis.faults.latency = 0.3  # longer than a busy machine takes to start four threads
-    best = face.compress(make(top_n=None), documents(200))
+    eis.faults.latency = 0.3  # longer than the start of four threads on a busy machine
+    best = call(make(top_n=None), "compress_documents", documents(200), QUERY)
     assert sorted(document.metadata["n"] for document in best) == list(range(200))
     assert best[0].id == "id-2"
     assert len(eis.requests) == 5
@@ -180,20 +152,22 @@ def test_any_number_of_documents_is_ranked_in_windows_side_by_side(
     assert eis.most_in_flight == 4
     marks = [document.metadata.get("relevance_score_preliminary", False) for document in best]
     assert marks == [False] * 64 + [True] * 136
-    assert [one.get("relevance_score_preliminary", False) for one in face.rerank(make(top_n=None), documents(200))] == marks
+    assert [
+        entry.get("relevance_score_preliminary", False) for entry in call(make(top_n=None), "rerank", documents(200), QUERY)
+    ] == marks
 
 
-def test_the_mark_of_an_earlier_ranking_does_not_stay(face: Face, make: Callable[..., JinaEISRerank]) -> None:
+def test_the_mark_of_an_earlier_ranking_is_removed(call: Caller, make: Callable[..., JinaEISRerank]) -> None:
     reranker = make(top_n=None, model=".jina-reranker-v2")
     marked = Document(page_content="a", metadata={"relevance_score_preliminary": True, "relevance_score": 9})
-    (document,) = face.compress(reranker, [marked])
+    (document,) = call(reranker, "compress_documents", [marked], QUERY)
     assert set(document.metadata) == {"relevance_score"}
     assert document.metadata["relevance_score"] != 9
 
 
-def test_a_pointwise_model_is_paged(face: Face, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
+def test_a_pointwise_model_ranks_in_pages(call: Caller, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
     reranker = make(model=".jina-reranker-v2", top_n=None)
-    best = face.compress(reranker, documents(200))
+    best = call(reranker, "compress_documents", documents(200), QUERY)
     scores = [document.metadata["relevance_score"] for document in best]
     assert len(eis.requests) == 4
     assert scores == sorted(scores, reverse=True)
@@ -201,57 +175,53 @@ def test_a_pointwise_model_is_paged(face: Face, make: Callable[..., JinaEISReran
 
 
 @pytest.mark.parametrize("kind", ["rate_limit", "timeout", "timeout_408", "eis_5xx", "unavailable", "bad_gateway", "drop", "cut"])
-def test_a_block_that_fails_is_sent_again_alone(face: Face, make: Callable[..., JinaEISRerank], eis: LocalEIS, kind: Any) -> None:
-    expected = face.rerank(make(top_n=None), documents(200))
+def test_only_the_failed_block_is_retried(call: Caller, make: Callable[..., JinaEISRerank], eis: LocalEIS, kind: Any) -> None:
+    expected = call(make(top_n=None), "rerank", documents(200), QUERY)
     eis.clear()
     eis.faults.queue(kind, kind)
-    assert face.rerank(make(top_n=None), documents(200)) == expected
+    assert call(make(top_n=None), "rerank", documents(200), QUERY) == expected
     assert len(eis.requests) == 5 + 2
 
 
-def test_a_block_that_fails_for_good_names_its_documents(face: Face, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
+def test_the_error_of_a_block_names_its_documents(call: Caller, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
     eis.faults.poison("filler 50", "unavailable")
     with pytest.raises(errors.ServiceUnavailableError, match=r"Inputs \d+, \d+, \d+ and 47 more up to \d+ failed") as caught:
-        face.compress(make(max_retries=1), documents(200))
+        call(make(max_retries=1), "compress_documents", documents(200), QUERY)
     inputs = caught.value.inputs or ()
     assert 50 in inputs
-    assert [position // 4 for position in inputs] == list(range(50))  # dealt: one of every four
+    assert [position // 4 for position in inputs] == list(range(50))  # blocks are dealt: one of every four documents
     assert (caught.value.completed, caught.value.retries, caught.value.endpoint) == (None, 1, ".jina-reranker-v3")
 
 
 @pytest.mark.parametrize("kind", ["too_few", "too_many", "empty", "ragged", "not_finite", "garbage"])
-def test_a_wrong_answer_is_an_error_and_never_a_ranking(
-    face: Face, make: Callable[..., JinaEISRerank], eis: LocalEIS, kind: Any
-) -> None:
+def test_an_invalid_response_is_an_error(call: Caller, make: Callable[..., JinaEISRerank], eis: LocalEIS, kind: Any) -> None:
     eis.faults.queue(kind)
     with pytest.raises(InvalidAnswerError) as caught:
-        face.compress(make(), documents())
+        call(make(), "compress_documents", documents(), QUERY)
     assert list(caught.value.inputs or ()) == list(range(5))
 
 
 @pytest.mark.parametrize("query", ["", "  ", None])
-def test_an_empty_query_is_refused_before_anything_is_sent(
-    face: Face, make: Callable[..., JinaEISRerank], eis: LocalEIS, query: Any
-) -> None:
+def test_an_empty_query_sends_no_request(call: Caller, make: Callable[..., JinaEISRerank], eis: LocalEIS, query: Any) -> None:
     with pytest.raises(ValueError, match="query is empty"):
-        face.compress(make(), documents(), query)
+        call(make(), "compress_documents", documents(), query)
     assert eis.requests == []
 
 
-def test_bad_documents_are_refused_before_anything_is_sent(face: Face, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
+def test_invalid_documents_send_no_request(call: Caller, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
     with pytest.raises(InputError, match="Input 1 is None, not a string"):
-        face.rerank(make(), ["a", None])
+        call(make(), "rerank", ["a", None], QUERY)
     with pytest.raises(InputError, match=r"For a single text write \[text\]"):
-        face.rerank(make(), "letters")
-    with pytest.raises(InputError, match=r"For a single one write \[document\]"):
-        face.rerank(make(), documents()[0])
-    with pytest.raises(InputError, match=r"Input 1 is of type str, not a Document\. `rerank` takes texts"):
-        face.compress(make(), [*documents(1), "text"])
+        call(make(), "rerank", "letters", QUERY)
+    with pytest.raises(InputError, match=r"For a single document pass \[document\]"):
+        call(make(), "rerank", documents()[0], QUERY)
+    with pytest.raises(InputError, match=r"Input 1 is of type str, not a Document\. To rank texts, use `rerank`"):
+        call(make(), "compress_documents", [*documents(1), "text"], QUERY)
     with pytest.raises(InputError, match="come as a list"):
-        face.compress(make(), None)
+        call(make(), "compress_documents", None, QUERY)
     for top_n in (0, 1.5, "2"):
         with pytest.raises(InputError, match="top_n="):
-            face.rerank(make(), ["a"], top_n=top_n)
+            call(make(), "rerank", ["a"], QUERY, top_n=top_n)
     assert eis.requests == []
 
 
@@ -269,12 +239,12 @@ def test_bad_documents_are_refused_before_anything_is_sent(face: Face, make: Cal
         ({"inference_id": ""}, "inference_id"),
     ],
 )
-def test_arguments_that_cannot_work_are_refused(make: Callable[..., JinaEISRerank], arguments: Any, problem: str) -> None:
+def test_invalid_arguments_are_rejected(make: Callable[..., JinaEISRerank], arguments: Any, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         make(**arguments)
 
 
-def test_a_refused_assignment_changes_nothing(make: Callable[..., JinaEISRerank]) -> None:
+def test_a_rejected_assignment_changes_nothing(make: Callable[..., JinaEISRerank]) -> None:
     reranker = make()
     for name, value in (("top_n", 0), ("strategy", "pages"), ("window_size", 100), ("inference_id", ".jina-embeddings-v3")):
         before = getattr(reranker, name)
@@ -283,16 +253,16 @@ def test_a_refused_assignment_changes_nothing(make: Callable[..., JinaEISRerank]
         assert getattr(reranker, name) == before
 
 
-def test_documents_that_the_model_would_cut_are_told_once(face: Face, make: Callable[..., JinaEISRerank]) -> None:
+def test_documents_that_the_model_would_truncate_warn_once(call: Caller, make: Callable[..., JinaEISRerank]) -> None:
     reranker = make()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for _ in range(3):
-            face.rerank(reranker, ["x" * 20_000, "short"])
+            call(reranker, "rerank", ["x" * 20_000, "short"], QUERY)
     assert [str(warning.message).partition(" may be")[0] for warning in caught] == ["Document 0 of 2"]
 
 
-def test_one_object_serves_loops_and_threads_at_once(make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
+def test_one_object_works_in_many_loops_and_threads_at_once(make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
     reranker = make(top_n=None, max_concurrency=3)
     expected = reranker.rerank(documents(100), QUERY)
     results: list[Any] = []
@@ -303,22 +273,18 @@ def test_one_object_serves_loops_and_threads_at_once(make: Callable[..., JinaEIS
     def loop() -> None:
         results.append(asyncio.run(reranker.arerank(documents(100), QUERY)))
 
-    threads = [threading.Thread(target=target) for target in [sync, loop] * 5]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_in_threads([sync, loop] * 5)
     assert results == [expected] * 10
 
 
-def test_copies_pickles_and_limiters(face: Face, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
+def test_copies_pickles_and_limiters(call: Caller, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
     reranker = make(top_n=1, es_api_key="secret")
     assert "secret" not in repr(reranker) + str(reranker.model_dump())
     for twin in (pickle.loads(pickle.dumps(reranker)), copy.deepcopy(reranker), reranker.model_copy()):
-        assert [document.id for document in face.compress(twin, documents())] == ["id-2"]
+        assert [document.id for document in call(twin, "compress_documents", documents(), QUERY)] == ["id-2"]
         twin.close()
     eis.clear()
     limited = make(rate_limiter=InMemoryRateLimiter(requests_per_second=1000, max_bucket_size=1))
-    assert len(face.compress(limited, documents(100))) == 3
+    assert len(call(limited, "compress_documents", documents(100), QUERY)) == 3
     with pytest.raises(ConfigurationError, match="rate_limiter"):
         pickle.dumps(limited)

@@ -1,4 +1,4 @@
-"""LangChain's own integration tests, against the embedded EIS."""
+"""LangChain's standard integration tests, against the embedded EIS."""
 
 from __future__ import annotations
 

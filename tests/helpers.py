@@ -1,0 +1,78 @@
+"""Inputs and helpers that several integration tests share."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from jina_eis.local import LocalEIS
+
+TEXT = ".jina-embeddings-v5-text-small"
+OMNI = ".jina-embeddings-v5-omni-small"
+RERANKER = ".jina-reranker-v3"
+
+FACTS = [
+    "A glacier is ice that flows slowly downhill under its own weight.",
+    "Bread rises because yeast makes gas.",
+    "Cats sleep for most of the day.",
+    "Yeast is a fungus; bakers and brewers keep it.",
+]
+
+QUERY = "glacier ice"
+
+
+class Caller:
+    """Calls methods of an adapter in their sync or async variant, so that one test body covers both."""
+
+    def __init__(self, asynchronous: bool) -> None:
+        self.asynchronous = asynchronous
+
+    def __call__(self, target: Any, name: str, *arguments: Any, **options: Any) -> Any:
+        """Call a method by its sync name. The items of a generator are returned as a list."""
+        if not self.asynchronous:
+            result = getattr(target, name)(*arguments, **options)
+            return list(result) if inspect.isgenerator(result) else result
+        return asyncio.run(_result(getattr(target, _async_name(name))(*arguments, **options)))
+
+
+def _async_name(name: str) -> str:
+    if name == "__call__":
+        return "acall"
+    return f"_a{name[1:]}" if name.startswith("_") else f"a{name}"
+
+
+async def _result(answer: Any) -> Any:
+    return [item async for item in answer] if inspect.isasyncgen(answer) else await answer
+
+
+def texts(number: int) -> list[str]:
+    """Numbered texts."""
+    return [f"text {n}" for n in range(number)]
+
+
+def passages(number: int) -> list[str]:
+    """Texts to rerank. Number 2 answers `QUERY`."""
+    known = ["bread rises", "a train departs", "glacier ice flows", "wool and knitting", "ice cream"]
+    return [known[n] if n < len(known) else f"filler {n}" for n in range(number)]
+
+
+def posts(eis: LocalEIS) -> list[Any]:
+    """The recorded POST requests."""
+    return [exchange for exchange in eis.requests if exchange.method == "POST"]
+
+
+def run_in_threads(targets: Iterable[Callable[[], Any]]) -> None:
+    """Run each target in its own thread, all at once, and wait for them."""
+    threads = [threading.Thread(target=target) for target in targets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def worker_threads() -> list[threading.Thread]:
+    """The running threads of the driver."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("jina-eis_")]
