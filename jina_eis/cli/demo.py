@@ -336,4 +336,4 @@ def _snippet(passage: str) -> str:
 def _print_next_steps(console: Console, embedded: bool) -> None:
     console.print('Your own text:       jina-eis demo --docs notes/ --ask "What did we decide?"')
     if embedded:
-        console.print("Jina's real models:  export ES_URL=https://…  ES_API_KEY=…  and run the demo again")
+        console.print("Jina's real models:  export ES_URL=https://…  ES_API_KEY=…  and run it again")

