@@ -17,7 +17,7 @@ from llama_index.core import Settings
 from made import pdf, png
 from pages import PAGES, README, ROOT, Block, blocks, name
 
-from jina_eis.cli.main import _parser
+from jina_eis.cli.main import _build_parser
 from jina_eis.local import LocalEIS
 
 ALL = [README, *PAGES]
@@ -64,7 +64,7 @@ def test_commands_exist(page: Path) -> None:
     for command in [*commands, *(shlex.split(span) for span in spans)]:
         if command[0] == "jina-eis":
             try:
-                _parser().parse_args(command[1:])
+                _build_parser().parse_args(command[1:])
             except SystemExit:
                 pytest.fail(f"{name(page)}: {shlex.join(command)}")
 
