@@ -13,7 +13,7 @@ __all__ = ["JinaEISEmbeddings", "JinaEISRerank", "JinaEISRetriever"]
 _MODULES = {"JinaEISEmbeddings": "embeddings", "JinaEISRerank": "rerank", "JinaEISRetriever": "retriever"}
 
 
-if not TYPE_CHECKING:  # with it, type checkers would accept misspelt names
+if not TYPE_CHECKING:  # with __getattr__, type checkers would accept misspelt names
 
     def __getattr__(name: str) -> Any:
         """Import a class on first access, so that unused classes cost no import time."""

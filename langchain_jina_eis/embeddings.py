@@ -86,8 +86,8 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
     or rate limiter.
 
     Raises:
-        ConfigurationError: (also a ValueError) invalid arguments: at creation, or on first use if only the deployment can
-            tell.
+        ConfigurationError: (also a ValueError) invalid arguments. Those that depend on the deployment are detected on
+            first use.
         InputError: (also a ValueError) an input is not a string; the error names its position. Except for streams, no
             request was sent.
         JinaEISError: the service returned an error; see `jina_eis.errors` for the types. The error names the inputs

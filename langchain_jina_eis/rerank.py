@@ -103,8 +103,8 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
     or rate limiter.
 
     Raises:
-        ConfigurationError: (also a ValueError) invalid arguments: at creation, or on first use if only the deployment can
-            tell.
+        ConfigurationError: (also a ValueError) invalid arguments. Those that depend on the deployment are detected on
+            first use.
         InputError: (also a ValueError) an empty query, or an input that is not a document. No request was sent.
         JinaEISError: the service returned an error; see `jina_eis.errors` for the types. The error names the
             documents of the failed request.

@@ -19,7 +19,7 @@ _MODULES = {
 }
 
 
-if not TYPE_CHECKING:  # with it, type checkers would accept misspelt names
+if not TYPE_CHECKING:  # with __getattr__, type checkers would accept misspelt names
 
     def __getattr__(name: str) -> Any:
         """Import a class on first access, so that unused classes cost no import time."""

@@ -58,8 +58,8 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
     created without your own client or rate limiter.
 
     Raises:
-        ConfigurationError: (also a ValueError) invalid arguments: at creation, or on first use if only the deployment can
-            tell.
+        ConfigurationError: (also a ValueError) invalid arguments. Those that depend on the deployment are detected on
+            first use.
         InputError: (also a ValueError) a text is not a string; the error names its position. No request was sent.
         JinaEISError: the service returned an error; see `jina_eis.errors` for the types. The error names the texts
             that failed. No partial result is returned.

@@ -51,6 +51,5 @@ class Plugin(ServiceSettings, BaseComponent):
         return {**state, "__dict__": {**state["__dict__"], "callback_manager": CallbackManager()}}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        BaseModel.__setstate__(
-            self, state
-        )  # LlamaIndex's own method calls __init__, which reads the environment of the new process
+        # LlamaIndex's own method calls __init__, which reads the environment of the new process.
+        BaseModel.__setstate__(self, state)

@@ -60,8 +60,8 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
     Pickles contain them; an object can be pickled if it was created without your own client.
 
     Raises:
-        ConfigurationError: (also a ValueError) invalid arguments: at creation, or on first use if only the deployment can
-            tell.
+        ConfigurationError: (also a ValueError) invalid arguments. Those that depend on the deployment are detected on
+            first use.
         InputError: (also a ValueError) the query is missing or empty. No event was emitted and no request was sent.
         JinaEISError: the service returned an error; see `jina_eis.errors` for the types. The error names the nodes
             of the failed request.
