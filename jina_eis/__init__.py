@@ -1,7 +1,7 @@
 """The shared core of the Jina integrations for LangChain and LlamaIndex, over the Elastic Inference Service (EIS).
 
 Applications import the adapters: `langchain_jina_eis` or `llama_index_jina_eis`. From here they import the errors, the
-table of models, and what looks after a deployment: `doctor` and `Endpoints`.
+table of models, and the tools for a deployment: `doctor` and `Endpoints`.
 """
 
 from importlib import import_module as _import_module
@@ -41,10 +41,10 @@ _ROOMS = {
     "share_space": "steps",
 }
 
-if not TYPE_CHECKING:  # a type checker must still report a misspelt name
+if not TYPE_CHECKING:  # a type checker must still report misspelt names
 
     def __getattr__(name: str) -> Any:
-        """Import the room of a name when it is first used: an application that needs the errors alone loads no more."""
+        """Import a room when one of its names is first used, so that importing the errors loads nothing else."""
         if name not in _ROOMS:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(_import_module(f".{_ROOMS[name]}", __name__), name)

@@ -1,4 +1,4 @@
-"""The documented path of `jina_eis.cli.demo`: texts to try things with."""
+"""The documented path of `jina_eis.cli.demo`: sample texts and questions."""
 
 from .cli.demo import DEMO_QUESTIONS, FRAMEWORKS, Hit, Search, python_reference, read_docs, run, split
 

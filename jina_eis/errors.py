@@ -1,7 +1,7 @@
-"""The typed errors, and how an Elasticsearch answer becomes one.
+"""Typed errors, and the conversion of an Elasticsearch error response into one of them.
 
-Elasticsearch disguises what the Elastic Inference Service says: a 5xx of the service arrives as HTTP 400, a timeout as
-429, the useful sentence lies innermost in a chain of causes. This module alone knows the disguises. It sends nothing.
+Elasticsearch changes the errors of the Elastic Inference Service: a 5xx of the service arrives as HTTP 400, a timeout as
+429, and the useful reason is the innermost in a chain of causes. Only this module knows these rules. It sends nothing.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ __all__ = [
 
 
 class JinaEISError(Exception):
-    """Base of every error of this library. `str()` is one line that names the cause and says what to do.
+    """Base class of every error of this library. `str()` is one line that names the cause and the remedy.
 
-    It never derives from RuntimeError, which frameworks swallow when they bridge sync and async code.
+    It is not a RuntimeError: frameworks swallow RuntimeErrors when they bridge sync and async code.
 
     Attributes:
-        status: HTTP status of the answer, if there was one.
+        status: HTTP status of the response, if there was one.
         error_type: Elasticsearch's `error.type`, if there was one.
-        reason: The innermost reason that the service gave.
+        reason: The innermost reason in the response.
         endpoint: The inference endpoint that was called.
-        retry_after: Seconds that the service asked to wait.
-        retries: How often the request was sent again before giving up.
-        inputs: Positions, in the list that was given, of the inputs in the request that failed.
-        completed: How many inputs, from the first on, were answered; a streaming caller has received them.
+        retry_after: Seconds to wait, as the service requested.
+        retries: How many times the request was retried.
+        inputs: Positions, in the caller's list, of the inputs in the failed request.
+        completed: Number of inputs, counted from the first, that were completed; a streaming caller has received them.
     """
 
     transient: ClassVar[bool] = False
@@ -76,30 +76,30 @@ class JinaEISError(Exception):
         self.completed: int | None = None
 
     def __str__(self) -> str:
-        said = [self.message]
+        sentences = [self.message]
         if self.retry_after:
-            said.append(f"The service asks to wait {self.retry_after:g} s.")
+            sentences.append(f"The service asks to wait {self.retry_after:g} s.")
         if self.retries:
-            said.append(f"Gave up after {self.retries} {'retry' if self.retries == 1 else 'retries'}.")
+            sentences.append(f"Gave up after {self.retries} {'retry' if self.retries == 1 else 'retries'}.")
         if self.inputs:
-            said.append(f"{_listed(self.inputs)} failed.")
+            sentences.append(f"{_format_positions(self.inputs)} failed.")
             if self.completed:
-                said.append(f"The first {self.completed} were done.")
-        return " ".join(said)
+                sentences.append(f"The first {self.completed} were done.")
+        return " ".join(sentences)
 
 
 class ConfigurationError(JinaEISError, ValueError):
-    """An argument or a connection setting that cannot work, found before anything is sent where that is possible."""
+    """An invalid argument or connection setting. Where possible, it is detected before anything is sent."""
 
 
 class EndpointExistsError(ConfigurationError):
-    """An inference endpoint of that id is there with other settings. It was left as it is."""
+    """An inference endpoint with this id exists, with other settings. It was not changed."""
 
-    remedy = "Choose another inference_id; or delete it, and embed again what was indexed with it."
+    remedy = "Choose another inference_id, or delete the endpoint and embed again what was indexed with it."
 
 
 class InputError(JinaEISError, ValueError):
-    """Something that cannot be embedded or ranked, found before anything is sent."""
+    """An input that cannot be embedded or ranked. It is detected before anything is sent."""
 
 
 class AuthenticationError(JinaEISError):
@@ -109,7 +109,7 @@ class AuthenticationError(JinaEISError):
 
 
 class AuthorizationError(JinaEISError):
-    """The credentials are valid but may not do this (403), or the deployment may not use the service."""
+    """The credentials are valid but lack a privilege (403), or the deployment may not use the service."""
 
     remedy = (
         "Give the key the cluster privilege monitor_inference (the role inference_user has it), "
@@ -118,23 +118,23 @@ class AuthorizationError(JinaEISError):
 
 
 class EndpointNotFoundError(JinaEISError):
-    """The deployment has no inference endpoint of that id (404)."""
+    """The deployment has no inference endpoint with this id (404)."""
 
-    remedy = "List what it has: jina-eis endpoints."
+    remedy = "List the existing endpoints: jina-eis endpoints."
 
 
 class IndexNotFoundError(JinaEISError):
-    """The deployment has no index of that name (404)."""
+    """The deployment has no index with this name (404)."""
 
     remedy = "Check index_name, and that the key may read the index."
 
 
 class DocumentsFailedError(JinaEISError):
-    """Some documents could not be indexed; all others were.
+    """Some documents could not be indexed. All others were indexed.
 
     Attributes:
-        failed: Why, by the id of each document that failed.
-        indexed: The ids of those that were indexed, in the order they were given.
+        failed: The reason of each failure, by document id.
+        indexed: Ids of the indexed documents, in the order of the input.
     """
 
     def __init__(self, message: str, failed: Mapping[str, str], indexed: Sequence[str]) -> None:
@@ -144,66 +144,66 @@ class DocumentsFailedError(JinaEISError):
 
 
 class RequestRejectedError(JinaEISError):
-    """The request is at fault, or the service says so (400 and other 4xx)."""
+    """Elasticsearch or the service rejected the request (400 and other 4xx)."""
 
 
 class RequestTooLargeError(JinaEISError):
-    """The request is larger than Elasticsearch or the service takes (413)."""
+    """The request is larger than Elasticsearch or the service accepts (413)."""
 
     remedy = "Send fewer inputs in a request (batch_size, or window_size to rerank), or split the largest."
 
 
 class RateLimitError(JinaEISError):
-    """The service, or Elasticsearch, is asked too much at once (429). Sent again after a pause."""
+    """Too many requests to the service or to Elasticsearch (429). Retried after a pause."""
 
     transient = True
     remedy = "Lower max_concurrency, raise max_retries, or ask for a higher limit."
 
 
 class ServiceTimeoutError(JinaEISError):
-    """No answer within `timeout` (Elasticsearch says 429 or 408, or nothing at all). Sent again."""
+    """No response within `timeout`: Elasticsearch sends 429 or 408, or nothing. Retried."""
 
     transient = True
     remedy = "Raise timeout, or send fewer inputs in a request (batch_size, or window_size to rerank)."
 
 
 class ServiceUnavailableError(JinaEISError):
-    """The inference service or a proxy failed (502, 503, 504, or any 5xx of EIS behind a 400). Sent again."""
+    """The inference service or a proxy failed (502, 503, 504, or any 5xx of EIS that arrives as 400). Retried."""
 
     transient = True
-    remedy = "Try again later; if it stays, see the status page of Elastic Cloud."
+    remedy = "Try again later. If the error persists, see the status page of Elastic Cloud."
 
 
 class ServiceError(JinaEISError):
-    """Elasticsearch itself failed (500 and other 5xx). Not sent again."""
+    """Elasticsearch itself failed (500 and other 5xx). Not retried."""
 
     remedy = "See the Elasticsearch log for the cause."
 
 
 class ConnectionFailedError(JinaEISError):
-    """Elasticsearch could not be reached, or the connection broke. Sent again."""
+    """Elasticsearch could not be reached, or the connection broke. Retried."""
 
     transient = True
     remedy = "Check es_url (ES_URL), and that the deployment is running and reachable from here."
 
 
 class TLSError(ConnectionFailedError):
-    """The TLS handshake failed. Not sent again: a certificate does not mend itself."""
+    """The TLS handshake failed. Not retried: a certificate error is permanent."""
 
     transient = False
-    remedy = "Pass a `client` of your own, made with the right `ca_certs`, if the deployment's certificate is its own."
+    remedy = "If the deployment has a certificate of a private CA, pass a `client` that was created with its `ca_certs`."
 
 
 class InvalidAnswerError(JinaEISError):
-    """An answer that is not what was asked for: too few vectors, too many, empty, ragged or not finite."""
+    """A response without the expected content: too few vectors, too many, empty, ragged or not finite."""
 
-    remedy = "None of it was used. Try again; if it stays, the service, or a proxy on the way, is at fault."
+    remedy = "The response was discarded. Try again. If the error persists, the service or a proxy causes it."
 
     def __str__(self) -> str:
         return f"{super().__str__()} {self.remedy}"
 
 
-# Decided by error.type first, then by status. Whatever is not here is the request's fault below 500, the server's above.
+# Looked up by error.type, then by status. Any other status is a rejected request below 500, and a server error from 500.
 _BY_TYPE: dict[str, type[JinaEISError]] = {"timeout_exception": ServiceTimeoutError}
 _BY_STATUS: dict[int, type[JinaEISError]] = {
     401: AuthenticationError,
@@ -215,24 +215,24 @@ _BY_STATUS: dict[int, type[JinaEISError]] = {
     503: ServiceUnavailableError,
     504: ServiceUnavailableError,
 }
-# What the inference service told Elasticsearch, which passes it on in words and changes the status (5xx becomes 400).
+# The status of the inference service, in the reason that Elasticsearch writes; its own status differs (5xx becomes 400).
 _SERVICE_STATUS = re.compile(r"for request from inference entity id \[.*?\] status \[(\d{3})\]")
 _REFUSED_BY_SERVICE = (
-    "The service refuses the deployment, not your key: check its licence and, on a self-managed cluster, Cloud Connect."
+    "The service refuses the deployment, not your key. Check the licence and, on a self-managed cluster, Cloud Connect."
 )
 _NOT_ELASTICSEARCH = "Is es_url the address of Elasticsearch (not of Kibana or a proxy)?"
 
 
 def error_from_answer(status: int, headers: Mapping[str, str], body: object, *, now: datetime | None = None) -> JinaEISError:
-    """The typed error that an Elasticsearch answer other than 2xx stands for.
+    """Return the typed error for an Elasticsearch response other than 2xx.
 
     Args:
         status: HTTP status.
-        headers: Answer headers; `retry-after` is read, as seconds or as an HTTP date.
-        body: The parsed JSON body, or the text of one that is not JSON.
-        now: The time that a date in `retry-after` is compared with; default: now.
+        headers: Response headers; `retry-after` is read, in seconds or as an HTTP date.
+        body: The parsed JSON body, or its text if it is not JSON.
+        now: The time to compare a date in `retry-after` with; default: the current time.
     """
-    error_type, reasons = _chain(body)
+    error_type, reasons = _error_type_and_reasons(body)
     reason = reasons[-1] if reasons else _shortened(body)
     service_status = next((int(found[1]) for text in reasons if (found := _SERVICE_STATUS.search(text))), None)
     remedy: str | None = None
@@ -244,7 +244,7 @@ def error_from_answer(status: int, headers: Mapping[str, str], body: object, *, 
             kind = ServiceUnavailableError
         else:
             kind = _BY_STATUS.get(service_status, RequestRejectedError)
-    elif "nference endpoint not found" in reason:  # of a search, too, which has an error type of its own
+    elif "nference endpoint not found" in reason:  # a search reports it with another error type
         kind = EndpointNotFoundError
     elif error_type == "index_not_found_exception":
         kind = IndexNotFoundError
@@ -255,10 +255,10 @@ def error_from_answer(status: int, headers: Mapping[str, str], body: object, *, 
         if not error_type and kind is RequestRejectedError:
             remedy = _NOT_ELASTICSEARCH
     if kind is AuthorizationError and "indices" in reason:
-        remedy = "Give the key that privilege on the index."
-    told = f"HTTP {status}{f' {error_type}' if error_type else ''}: {reason}"
+        remedy = "Give the key this privilege on the index."
+    message = f"HTTP {status}{f' {error_type}' if error_type else ''}: {reason}"
     return kind(
-        " ".join(part for part in (sentence(told), kind.remedy if remedy is None else remedy) if part),
+        " ".join(part for part in (sentence(message), kind.remedy if remedy is None else remedy) if part),
         status=status,
         error_type=error_type,
         reason=reason,
@@ -267,23 +267,23 @@ def error_from_answer(status: int, headers: Mapping[str, str], body: object, *, 
 
 
 def sentence(text: str) -> str:
-    """The text with a full stop, unless it ends in punctuation."""
+    """Return the text with a full stop, unless it ends in punctuation."""
     text = text.strip()
     return text if text.endswith((".", "!", "?", ":")) else f"{text}."
 
 
-def _listed(inputs: Sequence[int]) -> str:
+def _format_positions(inputs: Sequence[int]) -> str:
     first, last, count = inputs[0], inputs[-1], len(inputs)
     if count == 1:
         return f"Input {first}"
     if last - first == count - 1:
         return f"Inputs {first} to {last}"
-    shown = ", ".join(map(str, inputs[:3]))
-    return f"Inputs {shown}{f' and {count - 3} more up to {last}' if count > 3 else ''}"
+    first_three = ", ".join(map(str, inputs[:3]))
+    return f"Inputs {first_three}{f' and {count - 3} more up to {last}' if count > 3 else ''}"
 
 
-def _chain(body: object) -> tuple[str | None, list[str]]:
-    """`error.type`, and the reasons from the outermost to the innermost cause."""
+def _error_type_and_reasons(body: object) -> tuple[str | None, list[str]]:
+    """Return `error.type`, and the reasons from the outermost to the innermost cause."""
     error: Any = body.get("error") if isinstance(body, Mapping) else None
     if isinstance(error, str):
         return None, [error]
@@ -294,12 +294,12 @@ def _chain(body: object) -> tuple[str | None, list[str]]:
     while isinstance(error, Mapping):
         if isinstance(error.get("reason"), str) and error["reason"]:
             reasons.append(error["reason"])
-        error = error.get("caused_by") or _hidden(error)
+        error = error.get("caused_by") or _search_failure(error)
     return (error_type if isinstance(error_type, str) else None), reasons
 
 
-def _hidden(error: Mapping[str, Any]) -> Any:
-    """What failed inside a search: Elasticsearch tells of its parts apart from the causes."""
+def _search_failure(error: Mapping[str, Any]) -> Any:
+    """Return the failure of a part of a search, which Elasticsearch reports outside the chain of causes."""
     for name in ("suppressed", "failed_shards"):
         parts = error.get(name)
         if isinstance(parts, list) and parts and isinstance(parts[0], Mapping):
@@ -314,7 +314,7 @@ def _shortened(body: object, length: int = 200) -> str:
 
 
 def _retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3): a number of seconds or an HTTP date."""
+    """Return the seconds of a Retry-After header (RFC 9110, 10.2.3): a number of seconds or an HTTP date."""
     if value is None:
         return None
     try:

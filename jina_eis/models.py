@@ -1,13 +1,13 @@
-"""What each Jina model on the Elastic Inference Service is: a table of facts, and nothing else.
+"""Table of the Jina models on the Elastic Inference Service.
 
-Every number names its source:
+The source of each number stands beside it:
 
 [csv]    Elastic docs, "Elastic Inference Service" model tables: modalities, dimensions, context, first stack version.
 [jina]   jina.ai, the page of the model: context, Matryoshka sizes, window.
 [card]   huggingface.co/jinaai, the card of the model.
 [elastic] Elastic docs, "Jina models": task types, vector spaces, items in a request.
 [limits] Elastic docs, "EIS rate limits", requests a minute of an organisation; it has no row for omni and clip.
-[paper]  arXiv 2509.25085 (jina-reranker-v3): 64 documents in a call, each cut at 2,048 tokens.
+[paper]  arXiv 2509.25085 (jina-reranker-v3): 64 documents in a call, each truncated at 2,048 tokens.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ class EmbeddingModel:
     """An embedding model as EIS serves it.
 
     Attributes:
-        name: The service's `model_id`; the preconfigured endpoint is this name behind a dot.
-        task: The only `_inference` task that its endpoints answer.
+        name: The service's `model_id`. The preconfigured endpoint has this name after a dot.
+        task: The only `_inference` task of its endpoints.
         dimensions: Length of a full vector.
-        matryoshka: The lengths the model was trained for; a vector may be cut to these and renormalised.
+        matryoshka: Lengths that the model was trained for; a vector may be truncated to these and renormalised.
         context: Tokens of one input that the model reads.
-        modalities: What it embeds.
-        space: Models that share a space can search each other's vectors.
+        modalities: Modalities that it embeds.
+        space: Vector space. Models of one space can search each other's vectors.
         since: First Elastic Stack version with the preconfigured endpoint.
-        per_minute: Requests that the service allows an organisation in a minute, by role; None where none are published.
-        batch_limit: Most inputs that the service documents for one request; None where it documents none.
-        disputed: Lengths that one source lists and the others do not: taken, with a warning.
+        per_minute: Requests that an organisation may send in a minute, by role; None if no limit is published.
+        batch_limit: Maximum inputs in a request, as documented for the service; None if not documented.
+        disputed: Lengths that one source lists and others do not. They are accepted with a warning.
     """
 
     name: str
@@ -80,13 +80,13 @@ class RerankModel:
     """A reranker as EIS serves it.
 
     Attributes:
-        name: The service's `model_id`; the preconfigured endpoint is this name behind a dot.
+        name: The service's `model_id`. The preconfigured endpoint has this name after a dot.
         context: Tokens that the model reads: of the whole list if it is listwise, else of one query and document.
-        listwise: Whether scores depend on the other documents of the call, and so compare within one call only.
-        window: Most documents in a call; None for a pointwise model, which takes any number.
-        document_tokens: Where a document is cut; None where only `context` bounds it.
+        listwise: Whether scores depend on the other documents of the call. Such scores compare within one call only.
+        window: Maximum documents in a call; None for a pointwise model, which accepts any number.
+        document_tokens: Tokens at which a document is truncated; None if only `context` limits it.
         since: First Elastic Stack version with the preconfigured endpoint.
-        per_minute: Requests that the service allows an organisation in a minute, by role; a reranker has but one.
+        per_minute: Requests that an organisation may send in a minute, by role; a reranker has one role.
         aliases: Other names of the same model.
     """
 
@@ -108,7 +108,7 @@ class RerankModel:
 
 Model = EmbeddingModel | RerankModel
 
-# Elastic documented at most 16 items in a request for the omni models, as it does for its own ELSER [elastic].
+# Elastic documented a maximum of 16 items in a request for the omni models, as for its own ELSER [elastic].
 OMNI_BATCH_LIMIT = 16
 
 V5_TEXT_PER_MINUTE = {"ingest": 30_000, "search": 60_000}  # [limits]
@@ -121,7 +121,7 @@ MODELS: tuple[Model, ...] = (
         task="text_embedding",
         dimensions=1024,  # [csv]
         matryoshka=(32, 64, 128, 256, 512, 1024),  # [jina]
-        disputed=(768,),  # in [card] alone
+        disputed=(768,),  # only in [card]
         context=32_768,  # [csv]
         modalities=TEXT,
         space="jina-embeddings-v5-small",  # [elastic]
@@ -133,7 +133,7 @@ MODELS: tuple[Model, ...] = (
         task="text_embedding",
         dimensions=768,  # [csv]
         matryoshka=(32, 64, 128, 256, 512, 768),  # [jina]
-        context=8_192,  # [csv]; the paper says 32,768
+        context=8_192,  # [csv]; 32,768 in the paper
         modalities=TEXT,
         space="jina-embeddings-v5-nano",  # [elastic]
         since="9.3",  # [csv]
@@ -144,7 +144,7 @@ MODELS: tuple[Model, ...] = (
         task="embedding",
         dimensions=1024,  # [csv]
         matryoshka=(32, 64, 128, 256, 512, 1024),  # [jina]
-        disputed=(768,),  # in [card] alone
+        disputed=(768,),  # only in [card]
         context=32_768,  # [csv]
         modalities=EVERYTHING,
         space="jina-embeddings-v5-small",  # [elastic]: its text vectors are those of v5-text-small
@@ -186,7 +186,7 @@ MODELS: tuple[Model, ...] = (
     ),
     RerankModel(
         name="jina-reranker-v2",
-        aliases=("jina-reranker-v2-base-multilingual",),  # [csv] has this name, the service's own list the short one
+        aliases=("jina-reranker-v2-base-multilingual",),  # the name in [csv]; the service's own list has the short one
         context=1_024,  # [card], query and document together
         listwise=False,
         window=None,
@@ -207,7 +207,7 @@ MODELS: tuple[Model, ...] = (
         name="jina-reranker-v3.5",
         context=131_072,  # [csv]
         listwise=True,
-        window=64,  # none published for v3.5; its predecessor's
+        window=64,  # none published for v3.5; that of v3
         document_tokens=2_048,  # [card]
         since="9.5",  # [csv]
         per_minute=RERANKER_PER_MINUTE,
@@ -220,13 +220,13 @@ _BY_NAME: dict[str, Model] = {
 
 
 def find_model(model_id: str) -> Model | None:
-    """The model of a service's `model_id`, or None for one that is not in the table."""
+    """Return the model with this `model_id` or alias, or None if the table has none."""
     return _BY_NAME.get(model_id)
 
 
 def preconfigured(inference_id: str) -> Model | None:
-    """The model of a preconfigured endpoint (`.jina-…`), or None.
+    """Return the model of a preconfigured endpoint (`.jina-…`), or None.
 
-    An id without the leading dot is a user's own endpoint, whatever it is called.
+    An id without the leading dot is a user's own endpoint, whatever its name.
     """
     return _BY_NAME.get(inference_id[1:]) if inference_id.startswith(".") else None

@@ -1,4 +1,4 @@
-"""Pickles of 0.1 name this module."""
+"""The module path in pickles of version 0.1."""
 
 from .wire import EndpointInfo
 

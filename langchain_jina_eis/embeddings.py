@@ -12,7 +12,7 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import Field
 
 from jina_eis.adapters import ContentSettings, with_progress
-from jina_eis.contents import Content, Embeddable, Link, Part, address, image_list, text_list, text_source
+from jina_eis.contents import Content, Embeddable, Link, Part, image_list, medium_from_location, text_list, text_source
 from jina_eis.errors import InputError, JinaEISError
 from jina_eis.steps import BATCH_SIZE, RESCUES, Embedded, OnError
 from jina_eis.transport import RateLimiter

@@ -9,7 +9,7 @@ from typing import Any
 
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, MetadataMode, Node
 
-from jina_eis.contents import Link, Medium, Part, address, link
+from jina_eis.contents import Link, Medium, Part, medium_from_location, medium_from_url
 from jina_eis.errors import InputError
 
 __all__ = ["image_content", "node_content", "node_or_resource_content"]
@@ -78,7 +78,7 @@ def _image_node_content(node: ImageNode) -> Medium | Link | None:
         return _medium_from_base64(node.image, "image/*" if node.image_path else node.image_mimetype or "image/*")
     if node.image_path:
         return Medium.from_path(node.image_path, "image/*")
-    return link(str(node.image_url), "image/*") if node.image_url else None
+    return medium_from_url(str(node.image_url), "image/*") if node.image_url else None
 
 
 def _resource_content(resource: MediaResource, kind: str = "") -> Medium | Link | None:
@@ -86,7 +86,7 @@ def _resource_content(resource: MediaResource, kind: str = "") -> Medium | Link 
         return _medium_from_base64(resource.data.decode("ascii"), kind if resource.path else resource.mimetype or kind)
     if resource.path:
         return Medium.from_path(resource.path, kind)
-    return link(str(resource.url), kind) if resource.url else None
+    return medium_from_url(str(resource.url), kind) if resource.url else None
 
 
 def _medium_from_base64(base64: str, declared: str) -> Medium:

@@ -13,7 +13,7 @@ from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, Query
 from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
 
 from jina_eis.adapters import RetrieverSettings, ServiceSettings, metadata_of, scores_of
-from jina_eis.contents import Content, Get, Link, Medium, Part, address, content, in_thread, text_list
+from jina_eis.contents import Content, Get, Link, Medium, Part, content, in_thread, medium_from_location, text_list
 from jina_eis.errors import InputError
 from jina_eis.steps import Query, Record, SearchResult
 
@@ -175,7 +175,7 @@ class JinaEISRetriever(BaseRetriever):
             image = content(
                 bundle.image_path,
                 may_fetch=self._settings.allow_url_fetch,
-                adapt=lambda value: address(value, "image/*"),
+                adapt=lambda value: medium_from_location(value, "image/*"),
                 get=get,
             )
             return Query(text, image)

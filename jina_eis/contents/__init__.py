@@ -1,6 +1,6 @@
-"""What a caller may pass in: text, image, audio, video, PDF, several fused, objects of other libraries, URLs.
+"""Inputs of a caller: text, image, audio, video, PDF, several fused into one, objects of other libraries, URLs.
 
-An input is checked when it is made and never again. This room knows `models` and `errors`; it knows no wire format and no
+An input is checked once, when it is created. This package knows `models` and `errors`, but no wire format and no
 framework.
 """
 
@@ -19,7 +19,7 @@ from .inputs import (
     text_list,
     text_source,
 )
-from .links import Link, address, link
+from .links import Link, medium_from_location, medium_from_url
 from .media import Medium
 from .objects import Image
 
@@ -31,14 +31,14 @@ __all__ = [
     "Link",
     "Medium",
     "Part",
-    "address",
     "check_texts",
     "content",
     "content_list",
     "image_list",
     "in_thread",
     "label",
-    "link",
+    "medium_from_location",
+    "medium_from_url",
     "query_text",
     "text_list",
     "text_source",

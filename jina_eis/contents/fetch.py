@@ -1,7 +1,7 @@
-"""Fetching what a URL names, for callers who allowed it: from public addresses only, and no more than a limit.
+"""Fetching of URLs, where the caller allows it: only from public addresses, up to a size limit.
 
-A host is resolved once, all of its addresses are checked, and the connection goes to one that was checked; every redirect
-is treated like a new URL. No proxy of the environment is used, and no credentials or cookies are sent.
+A host is resolved once, all of its addresses are checked, and the connection goes to a checked address. Every redirect is
+checked like a new URL. Proxies of the environment are not used, and no credentials or cookies are sent.
 """
 
 from __future__ import annotations
@@ -23,40 +23,40 @@ if TYPE_CHECKING:
 
 __all__ = ["LARGEST", "Fetcher", "check_url", "is_public"]
 
-LARGEST = 20 * 2**20  # bytes; the most that a `semantic` field can be set to take (indices.inference.max_binary_input_size)
-SECONDS = 30.0  # for a URL and all that it redirects to
+LARGEST = 20 * 2**20  # bytes; the maximum setting of a `semantic` field (indices.inference.max_binary_input_size)
+SECONDS = 30.0  # for a URL, redirects included
 REDIRECTS = 5
 
 Address = IPv4Address | IPv6Address
 _REDIRECTS = (301, 302, 303, 307, 308)
 
-# Special addresses of IANA's registries that some releases of Python call global, and one that serves Azure's own machines.
+# Special addresses in IANA's registries that some releases of Python call global, and the internal address of Azure.
 _SPECIAL_IPV4 = [
-    IPv4Network(each)
-    for each in ("100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "240.0.0.0/4", "168.63.129.16/32")
+    IPv4Network(network)
+    for network in ("100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "240.0.0.0/4", "168.63.129.16/32")
 ]
 _GLOBAL_IPV6 = IPv6Network("2000::/3")
-_SPECIAL_IPV6 = [IPv6Network(each) for each in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
-_STANDS_FOR_IPV4 = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))  # by their last 32 bits: mapped, and NAT64
+_SPECIAL_IPV6 = [IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
+_EMBEDS_IPV4 = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))  # in the last 32 bits: mapped, and NAT64
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address belongs to the public internet, and so does the IPv4 address that it may stand for."""
+    """Whether an address, and any IPv4 address embedded in it, belongs to the public internet."""
     if isinstance(address, IPv4Address):
-        return address.is_global and not address.is_multicast and not any(address in each for each in _SPECIAL_IPV4)
-    if any(address in each for each in _STANDS_FOR_IPV4):
+        return address.is_global and not address.is_multicast and not any(address in network for network in _SPECIAL_IPV4)
+    if any(address in network for network in _EMBEDS_IPV4):
         return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
-    return address in _GLOBAL_IPV6 and address.is_global and not any(address in each for each in _SPECIAL_IPV6)
+    return address in _GLOBAL_IPV6 and address.is_global and not any(address in network for network in _SPECIAL_IPV6)
 
 
 def check_url(url: str) -> None:
-    """Raise InputError for anything but http and https URLs without credentials."""
+    """Raise InputError unless the URL is http or https and has no credentials."""
     _Target.of(url)
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Where a URL leads, in the letters that HTTP knows."""
+    """The parts of a URL, encoded for an HTTP request."""
 
     scheme: str
     host: str
@@ -73,27 +73,27 @@ class _Target:
         except ValueError:
             scheme = host = netloc = ""
             port = None
-        strange = any(ord(letter) <= 32 or ord(letter) == 127 for letter in url)
-        if not netloc or scheme not in ("http", "https") or port == 0 or strange:
-            shown = _shown(url) if scheme and not strange else "this"
-            raise InputError(f"{shown} is not an http or https URL. Files are passed as a pathlib.Path.")
+        unprintable = any(ord(letter) <= 32 or ord(letter) == 127 for letter in url)
+        if not netloc or scheme not in ("http", "https") or port == 0 or unprintable:
+            subject = _without_query(url) if scheme and not unprintable else "the string"
+            raise InputError(f"{subject} is not an http or https URL. Pass files as a pathlib.Path.")
         if parts.username or parts.password:
             raise InputError(f"the URL for {host} holds a user or password. Fetch it yourself, and pass the bytes.")
         quoted = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (
             f"?{quote(parts.query, safe='/?%:@!$&()*+,;=~')}" if parts.query else ""
         )
-        shown_host = f"[{netloc}]" if ":" in netloc else netloc
-        header = shown_host if port is None else f"{shown_host}:{port}"
+        bracketed = f"[{netloc}]" if ":" in netloc else netloc
+        header = bracketed if port is None else f"{bracketed}:{port}"
         return cls(scheme, netloc, port or (443 if scheme == "https" else 80), header, quoted)
 
 
 class Fetcher:
-    """Fetches, until it ends: then, or when a URL has had its time, whatever is under way breaks off.
+    """Fetches URLs. When it exits, or the time of a URL is over, the open connections are shut down.
 
     Args:
-        permits: Which addresses may be connected to.
-        largest: Bytes of the largest body that is read.
-        seconds: Time for a URL, redirects included.
+        permits: Returns whether a connection to an address is allowed.
+        largest: Maximum size of a body in bytes.
+        seconds: Time limit for a URL, redirects included.
     """
 
     def __init__(
@@ -102,79 +102,81 @@ class Fetcher:
         self._permits = permits
         self._largest = largest
         self._seconds = seconds
-        self._ended = threading.Event()
+        self._closed = threading.Event()
         self._sockets: set[socket.socket] = set()
 
     def __enter__(self) -> Fetcher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        for each in list(self._sockets):
-            _break(each)
+        self._closed.set()
+        for connected in list(self._sockets):
+            _shut_down(connected)
 
     def fetch(self, url: str) -> bytes:
-        """The body that a URL names.
+        """Return the body of a URL.
 
         Raises:
-            InputError: a URL that is none, an address that is not permitted, an answer other than 200, a body too large.
+            InputError: an invalid URL, an address that is not permitted, a status other than 200, or a body that is too large.
         """
         deadline = time.monotonic() + self._seconds
-        at = url
+        current = url
         for _ in range(REDIRECTS + 1):
-            target = _Target.of(at)
-            addresses = self._resolved(at, target, deadline)
-            with self._answer(at, target, addresses, deadline) as response:
+            target = _Target.of(current)
+            addresses = self._resolve(current, target, deadline)
+            with self._open(current, target, addresses, deadline) as response:
                 if response.status not in _REDIRECTS:
-                    return self._body(response, at, deadline)
+                    return self._read_body(response, current, deadline)
                 location = response.headers.get("location", "")
             try:
-                at = urljoin(at, location)
+                current = urljoin(current, location)
             except ValueError:
-                raise InputError(f"{_shown(at)} redirects to what is no URL.") from None
-        raise InputError(f"{_shown(url)} redirects more than {REDIRECTS} times.")
+                raise InputError(f"{_without_query(current)} redirects to an invalid URL.") from None
+        raise InputError(f"{_without_query(url)} redirects more than {REDIRECTS} times.")
 
-    def _resolved(self, url: str, target: _Target, deadline: float) -> list[Address]:
-        """The addresses of a host, all of them checked. Resolving cannot be broken off, but need not be waited for."""
-        found: list[Any] = []
+    def _resolve(self, url: str, target: _Target, deadline: float) -> list[Address]:
+        """Return the checked addresses of a host. A thread resolves it, because resolving cannot be interrupted."""
+        results: list[Any] = []
 
         def resolve() -> None:
             try:
-                found.append(socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM))
-            except OSError as failed:
-                found.append(failed)
+                results.append(socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM))
+            except OSError as error:
+                results.append(error)
 
         thread = threading.Thread(target=resolve, name="jina-eis-resolve", daemon=True)
         thread.start()
         while thread.is_alive():
-            thread.join(min(0.1, self._left(url, deadline)))
-        (answer,) = found
-        if isinstance(answer, OSError):
-            raise InputError(f"{_shown(url)}: the host {target.host!r} is not known ({answer.strerror or answer}).")
-        addresses = list(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in answer))
+            thread.join(min(0.1, self._seconds_left(url, deadline)))
+        (result,) = results
+        if isinstance(result, OSError):
+            reason = result.strerror or result
+            raise InputError(f"{_without_query(url)}: the host {target.host!r} cannot be resolved ({reason}).")
+        addresses = list(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in result))
         for address in addresses:
             if not self._permits(address):
                 raise InputError(
-                    f"{_shown(url)} leads to {address}, which is not a public address. Fetch it yourself, and pass the bytes."
+                    f"{_without_query(url)} resolves to {address}, which is not a public address. "
+                    "Fetch it yourself, and pass the bytes."
                 )
         return addresses
 
     @contextmanager
-    def _answer(self, url: str, target: _Target, addresses: list[Address], deadline: float) -> Iterator[BaseHTTPResponse]:
-        """The answer of the first address that gives one. Whatever it does, its connection ends with its time."""
+    def _open(self, url: str, target: _Target, addresses: list[Address], deadline: float) -> Iterator[BaseHTTPResponse]:
+        """The response of the first address that sends one. At the deadline the connection is shut down."""
         from urllib3.exceptions import HTTPError
 
         headers = {"host": target.netloc, "accept-encoding": "identity", "user-agent": "jina-eis"}
         for address in addresses:
-            with self._pool(target, address, self._left(url, deadline)) as pool, self._watched(pool, url, deadline):
+            with self._pool(target, address, self._seconds_left(url, deadline)) as pool, self._time_limit(pool, url, deadline):
                 try:
                     response = pool.urlopen(
                         "GET", target.path, headers=headers, redirect=False, preload_content=False, decode_content=False
                     )
-                except (HTTPError, OSError) as failed:
-                    self._left(url, deadline)
+                except (HTTPError, OSError) as error:
+                    self._seconds_left(url, deadline)
                     if address == addresses[-1]:
-                        raise InputError(f"{_shown(url)} cannot be fetched: {sentence(str(failed))}") from failed
+                        raise InputError(f"{_without_query(url)} cannot be fetched: {sentence(str(error))}") from error
                     continue
                 try:
                     yield response
@@ -183,7 +185,7 @@ class Fetcher:
                 return
 
     def _pool(self, target: _Target, address: Address, seconds: float) -> HTTPConnectionPool:
-        """Connections to a checked address."""
+        """Return a connection pool for a checked address."""
         import certifi
         from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 
@@ -202,43 +204,43 @@ class Fetcher:
         )
 
     @contextmanager
-    def _watched(self, pool: HTTPConnectionPool, url: str, deadline: float) -> Iterator[None]:
-        """Break the pool's connections off when their time is over: a socket's own limit starts anew with every byte."""
-        held: list[socket.socket] = []
-        over = threading.Event()
-        sockets, ended = self._sockets, self._ended
+    def _time_limit(self, pool: HTTPConnectionPool, url: str, deadline: float) -> Iterator[None]:
+        """Shut the pool's connections down at the deadline: a socket timeout restarts with every byte."""
+        opened: list[socket.socket] = []
+        expired = threading.Event()
+        sockets, closed = self._sockets, self._closed
 
-        class Watched(pool.ConnectionCls):  # type: ignore[name-defined, misc]
+        class Tracked(pool.ConnectionCls):  # type: ignore[name-defined, misc]
             def connect(self) -> None:
                 super().connect()
-                held.append(self.sock)
+                opened.append(self.sock)
                 sockets.add(self.sock)
-                if ended.is_set() or over.is_set():
-                    _break(self.sock)
+                if closed.is_set() or expired.is_set():
+                    _shut_down(self.sock)
 
-        def end() -> None:
-            over.set()
-            for each in held:
-                _break(each)
+        def expire() -> None:
+            expired.set()
+            for connected in opened:
+                _shut_down(connected)
 
-        pool.ConnectionCls = Watched
-        timer = threading.Timer(self._left(url, deadline), end)
+        pool.ConnectionCls = Tracked
+        timer = threading.Timer(self._seconds_left(url, deadline), expire)
         timer.daemon = True
         timer.start()
         try:
             yield
         finally:
             timer.cancel()
-            sockets.difference_update(held)
+            sockets.difference_update(opened)
 
-    def _body(self, response: BaseHTTPResponse, url: str, deadline: float) -> bytes:
+    def _read_body(self, response: BaseHTTPResponse, url: str, deadline: float) -> bytes:
         from urllib3.exceptions import HTTPError
 
         if response.status != 200:
-            raise InputError(f"{_shown(url)} cannot be fetched: it answers HTTP {response.status}.")
+            raise InputError(f"{_without_query(url)} cannot be fetched: HTTP {response.status}.")
         if (encoding := response.headers.get("content-encoding", "identity")).lower() != "identity":
-            raise InputError(f"{_shown(url)} is sent with the encoding {encoding}, which was not asked for.")
-        too_large = f"{_shown(url)} has more than {self._largest / 2**20:g} MiB, which is the most that is fetched."
+            raise InputError(f"{_without_query(url)} has the content encoding {encoding}, which was not requested.")
+        too_large = f"{_without_query(url)} is larger than {self._largest / 2**20:g} MiB, the maximum that is fetched."
         length = response.headers.get("content-length", "")
         if length.isdecimal() and int(length) > self._largest:
             raise InputError(too_large)
@@ -249,28 +251,28 @@ class Fetcher:
                 size += len(chunk)
                 if size > self._largest:
                     raise InputError(too_large)
-                self._left(url, deadline)
-        except (HTTPError, OSError) as failed:
-            self._left(url, deadline)
-            raise InputError(f"{_shown(url)} broke off: {sentence(str(failed))}") from failed
-        self._left(url, deadline)  # a connection that was broken off may look like the end
+                self._seconds_left(url, deadline)
+        except (HTTPError, OSError) as error:
+            self._seconds_left(url, deadline)
+            raise InputError(f"{_without_query(url)} was not received completely: {sentence(str(error))}") from error
+        self._seconds_left(url, deadline)  # a connection that was shut down looks like the end of the body
         return b"".join(chunks)
 
-    def _left(self, url: str, deadline: float) -> float:
-        """Seconds that are left for a URL."""
-        if self._ended.is_set():
-            raise InputError(f"{_shown(url)} is not fetched any more.")
+    def _seconds_left(self, url: str, deadline: float) -> float:
+        """Return the seconds until the deadline. Raises InputError if it has passed, or the fetcher is closed."""
+        if self._closed.is_set():
+            raise InputError(f"{_without_query(url)} was not fetched: fetching has ended.")
         if (seconds := deadline - time.monotonic()) <= 0:
-            raise InputError(f"{_shown(url)} takes too long to fetch. Fetch it yourself, and pass the bytes.")
+            raise InputError(f"{_without_query(url)} takes too long to fetch. Fetch it yourself, and pass the bytes.")
         return seconds
 
 
-def _break(connected: socket.socket) -> None:
+def _shut_down(connected: socket.socket) -> None:
     with suppress(OSError):
         connected.shutdown(socket.SHUT_RDWR)
 
 
-def _shown(url: str, length: int = 100) -> str:
-    """The URL without its query, which may hold a secret."""
+def _without_query(url: str, length: int = 100) -> str:
+    """Return the URL without its query, which may hold a secret."""
     bare = url.partition("?")[0]
     return bare if len(bare) <= length else f"{bare[:length]}…"

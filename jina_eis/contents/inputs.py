@@ -1,6 +1,6 @@
-"""What can be embedded and ranked: checked when it comes in, and never again.
+"""Inputs that can be embedded and ranked, checked once when they come in.
 
-A `str` is text and never names a file or an address. Everything else is told by its type, and media by their bytes.
+A `str` is text and never names a file or an address. Any other input is identified by its type, and media by their bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,17 @@ from ..errors import InputError
 from .fetch import Fetcher
 from .links import Link
 from .media import LARGEST, Medium, looks_like_data_uri
-from .objects import Image, Resource, a, block_content, drawn, filled, is_file, is_image, read
+from .objects import (
+    Image,
+    Resource,
+    content_of_block,
+    describe_type,
+    is_file,
+    is_image,
+    medium_from_file,
+    medium_from_image,
+    non_empty,
+)
 
 __all__ = [
     "Adapt",
@@ -39,75 +49,77 @@ __all__ = [
 
 FETCHED_AT_ONCE = 8
 
-# A text that looks like a mistake. Whether there is such a file is nobody's business.
+# A text that is probably a mistake. Whether the file exists is not checked.
 _FILE_NAME = re.compile(
     r"\S{0,1000}\.(png|jpe?g|gif|webp|bmp|tiff?|heic|avif|wav|mp3|flac|ogg|m4a|mp4|avi|mov|mkv|webm|pdf)", re.IGNORECASE
 )
 Part = str | Medium
 Content = Part | tuple[Part, ...]
-"""One input: a text, a medium, or several of them that become one vector."""
+"""One input: a text, a medium, or several of them that are fused into one vector."""
 
 OnePart = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Mapping[str, Any] | Image | Resource | Medium
 Embeddable = OnePart | Sequence[OnePart]
-"""What can be embedded, besides the nodes of LlamaIndex. A list is one input, whose parts become one vector."""
+"""Types that can be embedded, in addition to LlamaIndex nodes. A list is one input: its parts are fused into one vector."""
 Adapt = Callable[[Any], "Part | Link | None"]
-"""Turns an object of a framework into what it stands for; None for any other object."""
+"""Converts an object of a framework into a part or link; returns None for any other object."""
 Get = Callable[[str], bytes]
 R = TypeVar("R")
 
 
 def label(content: Content) -> str:
-    """A short name for an input, for events and traces: a text is its own."""
+    """Return a short name of an input for events and traces; a text is its own name."""
     if isinstance(content, tuple):
         return " + ".join(map(label, content))
     return content if isinstance(content, str) else content.label
 
 
 def text_list(texts: Any) -> list[str]:
-    """The texts to be embedded, as a list. Raises InputError, with the position, for anything that is not a string."""
+    """Return the texts to embed as a list. Raises InputError, with the position, for anything that is not a string."""
     listed = list(text_source(texts))
     check_texts(listed, embedded=True)
     return listed
 
 
 def text_source(texts: Any) -> Iterable[Any]:
-    """The same iterable. Raises InputError for a single text, which would be taken apart into letters."""
+    """Return the same iterable. Raises InputError for a single text, which would be iterated letter by letter."""
     if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
-        raise InputError(f"Texts come as a list of strings, and this is {a(texts)}. For a single text write [text].")
+        raise InputError(f"The texts are {describe_type(texts)}. Pass a list of strings; for a single text, pass [text].")
     return texts
 
 
 def query_text(query: Any, *, embedded: bool = False) -> str:
-    """The query. Raises InputError for anything that is not a string; if it was to be embedded, with a way that takes it."""
+    """Return the query. Raises InputError for anything that is not a string; if `embedded`, the error names embed_content."""
     if not isinstance(query, str):
-        way = ' Media go to embed_content(query, input_type="search").' if embedded else ""
-        raise InputError(f"A query is a string, and this is {a(query)}.{way}")
+        hint = ' For media use embed_content(query, input_type="search").' if embedded else ""
+        raise InputError(f"The query is {describe_type(query)}, not a string.{hint}")
     return query
 
 
 def check_texts(texts: Sequence[Any], first: int = 0, *, embedded: bool = False) -> None:
-    """Raise InputError at what is not a string. The first text is number `first` of the user's list."""
+    """Raise InputError for an element that is not a string. The first text has the position `first` in the caller's list."""
     for position, text in enumerate(texts, first):
         if not isinstance(text, str):
-            way = " Media go to embed_contents, in LlamaIndex of JinaEISMultiModalEmbedding."
-            raise InputError(f"Input {position} is {a(text)}, not a string.{way if embedded and text is not None else ''}")
+            hint = " For media use embed_contents (in LlamaIndex, of JinaEISMultiModalEmbedding)."
+            raise InputError(
+                f"Input {position} is {describe_type(text)}, not a string.{hint if embedded and text is not None else ''}"
+            )
 
 
 def content_list(items: Any, *, may_fetch: bool = False, adapt: Adapt | None = None, get: Get | None = None) -> list[Content]:
-    """What is to be embedded, checked. Nothing is fetched before everything else was found good.
+    """Return the checked inputs to embed. URLs are fetched after everything else has been checked.
 
     Args:
-        items: Any number of inputs. A list among them is one input, whose parts become one vector.
+        items: Any number of inputs. A list among them is one input: its parts are fused into one vector.
         may_fetch: Whether URLs may be fetched.
-        adapt: Knows the objects of a framework.
-        get: Fetches a URL; None for how it is done here.
+        adapt: Converts the objects of a framework.
+        get: Fetches a URL; None for the default, a `Fetcher`.
 
     Raises:
         InputError: with the position of the input, for anything that cannot be embedded.
     """
-    one = isinstance(items, (str, bytes, bytearray, memoryview, Mapping)) or is_file(items) or hasattr(items, "model_dump")
-    if one or not isinstance(items, Iterable):
-        raise InputError(f"Inputs come as a list, and this is {a(items)}. For a single input write [input].")
+    single = isinstance(items, (str, bytes, bytearray, memoryview, Mapping)) or is_file(items) or hasattr(items, "model_dump")
+    if single or not isinstance(items, Iterable):
+        raise InputError(f"The inputs are {describe_type(items)}. Pass a list; for a single input, pass [input].")
     named = [(f"Input {position}", item) for position, item in enumerate(items)]
     return _contents(named, may_fetch, adapt, get)
 
@@ -118,65 +130,65 @@ def content(item: Any, *, may_fetch: bool = False, adapt: Adapt | None = None, g
 
 
 def image_list(images: Any, *, may_fetch: bool = False, adapt: Adapt | None = None, get: Get | None = None) -> list[Content]:
-    """As `content_list`, for images alone."""
+    """As `content_list`, for images only."""
     contents = content_list(images, may_fetch=may_fetch, adapt=adapt, get=get)
-    for position, each in enumerate(contents):
-        if not (isinstance(each, Medium) and each.modality == "image"):
-            raise InputError(f"Input {position} ({label(each)}) is no image. Use embed_content.")
+    for position, image in enumerate(contents):
+        if not (isinstance(image, Medium) and image.modality == "image"):
+            raise InputError(f"Input {position} ({label(image)}) is not an image. Use embed_content.")
     return contents
 
 
 async def in_thread(read: Callable[..., R]) -> R:
-    """What `content_list` and its like give, called in a thread. Fetching ends when the task is cancelled."""
+    """Call `content_list` or a similar function in a thread. Fetching ends when the task is cancelled."""
     with Fetcher() as fetcher:
         return await asyncio.to_thread(read, get=fetcher.fetch)
 
 
 def _contents(named: list[tuple[str, Any]], may_fetch: bool, adapt: Adapt | None, get: Get | None) -> list[Content]:
-    found = [(name, [*_parts(name, item, adapt)]) for name, item in named]
-    links = [(place, part) for _, parts in found for place, part in parts if isinstance(part, Link)]
+    by_input = [(name, [*_named_parts(name, item, adapt)]) for name, item in named]
+    links = [(part_name, part) for _, parts in by_input for part_name, part in parts if isinstance(part, Link)]
     if links and not may_fetch:
-        place, _ = links[0]
+        part_name, _ = links[0]
         raise InputError(
-            f"{place} is a URL, and nothing is fetched unasked. Make the object with allow_url_fetch=True, or pass the bytes."
+            f"{part_name} is a URL, and URL fetching is off. Create the object with allow_url_fetch=True, or pass the bytes."
         )
-    fetched = iter(_fetched(links, get))
-    return [_fused(name, [next(fetched) if isinstance(part, Link) else part for _, part in parts]) for name, parts in found]
+    fetched = iter(_fetch_all(links, get))
+    return [_fused(name, [next(fetched) if isinstance(part, Link) else part for _, part in parts]) for name, parts in by_input]
 
 
-def _fetched(links: list[tuple[str, Link]], get: Get | None) -> list[Medium]:
+def _fetch_all(links: list[tuple[str, Link]], get: Get | None) -> list[Medium]:
     if not links:
         return []
     if get is None:
         with Fetcher() as fetcher:
-            return _fetched(links, fetcher.fetch)
+            return _fetch_all(links, fetcher.fetch)
 
-    def medium(placed: tuple[str, Link]) -> Medium:
-        place, wanted = placed
-        with _located(place):
-            return Medium.from_bytes(get(wanted.url), wanted.declared)
+    def fetch(named_link: tuple[str, Link]) -> Medium:
+        part_name, link = named_link
+        with _errors_naming(part_name):
+            return Medium.from_bytes(get(link.url), link.declared)
 
     threads = ThreadPoolExecutor(min(len(links), FETCHED_AT_ONCE), thread_name_prefix="jina-eis-fetch")
     try:
-        return list(threads.map(medium, links))
+        return list(threads.map(fetch, links))
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _parts(name: str, item: Any, adapt: Adapt | None) -> Iterator[tuple[str, Part | Link]]:
-    """The parts of an input, each with what to call it in errors."""
+def _named_parts(name: str, item: Any, adapt: Adapt | None) -> Iterator[tuple[str, Part | Link]]:
+    """Yield the parts of an input, each with its name for errors."""
     if not isinstance(item, (list, tuple)):
-        with _located(name):
+        with _errors_naming(name):
             part = _part(item, adapt)
         yield name, part
         return
     if not item:
-        raise InputError(f"{name} is an empty list. A list is one input: its parts become one vector.")
-    for number, each in enumerate(item):
-        place = f"{name}, part {number}"
-        with _located(place):
-            part = _part(each, adapt)
-        yield place, part
+        raise InputError(f"{name} is an empty list. A list is one input: its parts are fused into one vector.")
+    for number, value in enumerate(item):
+        part_name = f"{name}, part {number}"
+        with _errors_naming(part_name):
+            part = _part(value, adapt)
+        yield part_name, part
 
 
 def _fused(name: str, parts: list[Part]) -> Content:
@@ -184,19 +196,19 @@ def _fused(name: str, parts: list[Part]) -> Content:
         return parts[0]
     media = [part for part in parts if isinstance(part, Medium)]
     if any(medium.modality == "pdf" for medium in media):
-        raise InputError(f"{name} fuses a PDF with something else. A PDF has a vector for every page: embed it alone.")
+        raise InputError(f"{name} fuses a PDF with other parts. A PDF has a vector for each page: embed it alone.")
     if sum(medium.size for medium in media) > LARGEST:
-        raise InputError(f"{name} is larger than a request to Elasticsearch. Leave a part out.")
+        raise InputError(f"{name} is larger than a request to Elasticsearch may be. Remove a part.")
     return tuple(parts)
 
 
 def _part(value: Any, adapt: Adapt | None) -> Part | Link:
-    """The text or medium that a value stands for."""
+    """Convert a value into the text, medium or link that it holds."""
     adapted = adapt(value) if adapt else None
     if adapted is not None:
         return adapted
     if isinstance(value, str):
-        return Medium.from_data_uri(value) if looks_like_data_uri(value) else _text_unless_mistaken(value)
+        return Medium.from_data_uri(value) if looks_like_data_uri(value) else _text_with_warning(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return Medium.from_bytes(value)
     if isinstance(value, Medium):
@@ -204,34 +216,35 @@ def _part(value: Any, adapt: Adapt | None) -> Part | Link:
     if isinstance(value, PathLike):
         return Medium.from_path(value)
     if isinstance(value, Mapping):
-        return block_content(value)
+        return content_of_block(value)
     if is_file(value):
-        return read(value)
+        return medium_from_file(value)
     if is_image(value):
-        return drawn(value)
+        return medium_from_image(value)
     if isinstance(value, (list, tuple)):
-        raise InputError("a list in a list. The parts of one input stand side by side in a single list.")
+        raise InputError("it is a list within a list. Put all parts of an input into one list.")
     raise InputError(
-        f"it is {a(value)}, which cannot be embedded. Pass a str (text), pathlib.Path, bytes, a file opened in binary mode, "
-        "a data URI, a content block, an image of PIL (PIL.Image.fromarray of an array), or a list of these, which becomes one "
-        "vector."
+        f"it is {describe_type(value)}, which cannot be embedded. Pass a str (text), pathlib.Path, bytes, a file in binary "
+        "mode, a data URI, a content block, a PIL image (PIL.Image.fromarray of an array), or a list of these, which is fused "
+        "into one vector."
     )
 
 
-def _text_unless_mistaken(text: str) -> str:
+def _text_with_warning(text: str) -> str:
+    """Return the text, with a warning if it looks like the name of a file."""
     if _FILE_NAME.fullmatch(text):
         warnings.warn(
-            f"{text!r} is embedded as the text that it is. For the file pass pathlib.Path(...), for a URL a content block "
+            f"{text!r} is embedded as text. For a file pass pathlib.Path(...), for a URL a content block "
             '{"type": "image", "url": ...}.',
             stacklevel=2,
         )
-    return filled(text)
+    return non_empty(text)
 
 
 @contextmanager
-def _located(place: str) -> Iterator[None]:
-    """Errors say which input they mean."""
+def _errors_naming(name: str) -> Iterator[None]:
+    """Put the name of an input before the message of an error."""
     try:
         yield
     except InputError as error:
-        raise InputError(f"{place}: {error}") from error.__cause__
+        raise InputError(f"{name}: {error}") from error.__cause__

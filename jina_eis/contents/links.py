@@ -1,4 +1,4 @@
-"""Strings that say where a medium is. Which strings do, their place says: nothing is told by how a string looks."""
+"""Strings that locate a medium. The argument decides whether a string is a location, never its content."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ..errors import InputError
 from .fetch import check_url
 from .media import Medium
 
-__all__ = ["Link", "address", "link"]
+__all__ = ["Link", "medium_from_location", "medium_from_url"]
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A medium that has to be fetched. Valid if it exists: an http or https URL.
+    """A medium to fetch, from an http or https URL. Valid if it exists.
 
     Args:
-        url: Where it is.
-        declared: The MIME type it is said to have, or `image/*` and the like; "" for none.
+        url: The URL.
+        declared: The declared MIME type, or a pattern such as `image/*`; "" for none.
     """
 
     url: str
@@ -28,25 +28,25 @@ class Link:
         check_url(self.url)
 
 
-def link(url: str, declared: str = "") -> Medium | Link:
-    """The medium of a URL, which is a data URI, http or https, and never names a file."""
+def medium_from_url(url: str, declared: str = "") -> Medium | Link:
+    """Return the medium of a data URI, or a link for an http or https URL. A URL never names a file."""
     return Medium.from_data_uri(url, declared) if url[:5].lower() == "data:" else Link(url, declared)
 
 
-def address(text: str, declared: str = "") -> Medium | Link:
-    """The medium that a string stands for where a string stands for one: a data URI, a URL, or the path of a file."""
+def medium_from_location(text: str, declared: str = "") -> Medium | Link:
+    """Return the medium or link of a data URI, a URL, or the path of a file."""
     scheme = text.partition(":")[0].lower()
     if scheme == "data":
         return Medium.from_data_uri(text, declared)
     if scheme in ("http", "https"):
         return Link(text, declared)
     if scheme == "file":
-        from urllib.request import url2pathname  # which brings in a whole HTTP client
+        from urllib.request import url2pathname  # it imports an HTTP client
 
         parts = urlsplit(text)
         if parts.netloc not in ("", "localhost"):
-            raise InputError(f"a file of another host, {parts.netloc}.")
+            raise InputError(f"the file URL names another host, {parts.netloc}.")
         text = url2pathname(parts.path)
     if not text:
-        raise InputError("an empty path.")
+        raise InputError("the path is empty.")
     return Medium.from_path(text, declared)

@@ -1,4 +1,4 @@
-"""Objects of others that hold a text or medium, told by what they can do: files, images of PIL, content blocks."""
+"""Objects of other libraries that hold a text or medium, identified by their methods: files, PIL images, content blocks."""
 
 from __future__ import annotations
 
@@ -9,21 +9,31 @@ from io import BytesIO
 from typing import Any, Protocol
 
 from ..errors import InputError
-from .links import Link, link
+from .links import Link, medium_from_url
 from .media import LARGEST, Medium
 
-__all__ = ["Image", "Resource", "a", "block_content", "drawn", "filled", "is_file", "is_image", "read"]
+__all__ = [
+    "Image",
+    "Resource",
+    "content_of_block",
+    "describe_type",
+    "is_file",
+    "is_image",
+    "medium_from_file",
+    "medium_from_image",
+    "non_empty",
+]
 
 _MEDIA_BLOCKS = ("image", "audio", "video", "file")
 _TEXT_BLOCKS = ("text", "text-plain")
-_DEEP = ("I", "F")
-_ORIENTATION = 0x0112  # of EXIF; below, what PIL calls the transpositions that undo it
-_TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
-_PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")  # of PIL's images, those that its PNG writer takes
+_MODES_OF_UNKNOWN_RANGE = ("I", "F")
+_ORIENTATION = 0x0112  # the EXIF tag; below, the PIL transposition that undoes each of its values
+_TRANSPOSITIONS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+_PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")  # the PIL image modes that its PNG writer takes
 
 
 class Image(Protocol):
-    """An image of PIL."""
+    """A PIL image."""
 
     mode: str
 
@@ -43,113 +53,114 @@ class Resource(Protocol):
         """Its MIME type, if it is known."""
 
 
-def read(file: Any) -> Medium:
-    """What a file holds from where it stands; it is left standing there."""
+def medium_from_file(file: Any) -> Medium:
+    """Return the content of a file from its current position, which is restored."""
     try:
         start = file.tell() if getattr(file, "seekable", lambda: False)() else None
         data = file.read(LARGEST + 1)
         if start is not None:
             file.seek(start)
-    except Exception as failed:  # whatever a foreign object raises
-        raise InputError(f"a file that cannot be read: {failed}.") from failed
+    except Exception as error:  # a foreign object may raise anything
+        raise InputError(f"the file cannot be read: {error}.") from error
     if iscoroutine(data):
         data.close()
-        raise InputError("a file that is read with await. Pass what `await file.read()` gives.")
+        raise InputError("the file must be read with await. Pass the result of `await file.read()`.")
     if not isinstance(data, (bytes, bytearray)):
-        raise InputError("a file that gives no bytes. Open it in binary mode, open(path, 'rb').")
+        raise InputError("the file does not return bytes. Open it in binary mode, open(path, 'rb').")
     if start and not data:
-        raise InputError("a file that stands at its end. Go back with seek(0).")
+        raise InputError("the file is at its end. Rewind it with seek(0).")
     name = getattr(file, "name", "")
     return Medium.from_bytes(data, name=name if isinstance(name, str) else "")
 
 
-def drawn(image: Any) -> Medium:
-    """An image of PIL as PNG, turned as its camera was held, as other readers of its file turn it."""
-    if image.mode in _DEEP:
-        raise InputError(f"an image of PIL of mode {image.mode}, whose range nobody knows. Scale it to 8 bits, mode L or RGB.")
+def medium_from_image(image: Any) -> Medium:
+    """Return a PIL image as PNG. Its EXIF orientation is applied, as other readers of the file do."""
+    if image.mode in _MODES_OF_UNKNOWN_RANGE:
+        raise InputError(f"the PIL image has mode {image.mode}, whose range is unknown. Scale it to 8 bits, mode L or RGB.")
     file = BytesIO()
     try:
-        turned = image.getexif().get(_ORIENTATION) if hasattr(image, "getexif") else None
-        upright = image.transpose(_TURNS[turned]) if turned in _TURNS else image
-        kept = upright.mode in _PNG_MODES
-        (upright if kept else upright.convert("RGBA" if upright.mode in ("PA", "RGBa", "La") else "RGB")).save(file, format="PNG")
-    except Exception as failed:  # whatever a foreign object raises
-        why = str(failed) or "is its file closed?"
-        raise InputError(f"an image of PIL that cannot be saved: {why}") from failed
+        orientation = image.getexif().get(_ORIENTATION) if hasattr(image, "getexif") else None
+        upright = image.transpose(_TRANSPOSITIONS[orientation]) if orientation in _TRANSPOSITIONS else image
+        if upright.mode not in _PNG_MODES:
+            upright = upright.convert("RGBA" if upright.mode in ("PA", "RGBa", "La") else "RGB")
+        upright.save(file, format="PNG")
+    except Exception as error:  # a foreign object may raise anything
+        reason = str(error) or "is its file closed?"
+        raise InputError(f"the PIL image cannot be saved: {reason}") from error
     return Medium.from_bytes(file.getvalue())
 
 
-def block_content(block: Mapping[str, Any]) -> str | Medium | Link:
-    """A content block of LangChain, of its present or former form, or an `image_url` part as OpenAI has it."""
+def content_of_block(block: Mapping[str, Any]) -> str | Medium | Link:
+    """Return the content of a LangChain content block, in its current or former form, or of an OpenAI `image_url` part."""
     kind = block.get("type")
     if kind == "image_url":
-        held_url = block.get("image_url")
-        url = held_url.get("url") if isinstance(held_url, Mapping) else held_url
+        image_url = block.get("image_url")
+        url = image_url.get("url") if isinstance(image_url, Mapping) else image_url
         if not isinstance(url, str):
-            raise InputError(f"a content block whose url is {a(url)}, not a string.")
-        return link(url, "image/*")
+            raise InputError(f"the url of the content block is {describe_type(url)}, not a string.")
+        return medium_from_url(url, "image/*")
     if kind not in (*_MEDIA_BLOCKS, *_TEXT_BLOCKS):
         raise InputError(
-            f"a content block of type {kind!r}. It takes {', '.join((*_TEXT_BLOCKS, *_MEDIA_BLOCKS))} and image_url."
+            f"the content block has type {kind!r}. Supported are {', '.join((*_TEXT_BLOCKS, *_MEDIA_BLOCKS))} and image_url."
         )
     sources = ("text", "base64", "data", "url", "file_id", *(("id",) if block.get("source_type") == "id" else ()))
-    held = [name for name in sources if block.get(name) is not None]
-    if len(held) != 1:
-        raise InputError(f"a content block holds one of text, base64 and url, and this one holds {', '.join(held) or 'none'}.")
-    (source,) = held
+    present = [name for name in sources if block.get(name) is not None]
+    if len(present) != 1:
+        raise InputError(f"a content block must hold one of text, base64 and url; this one holds {', '.join(present) or 'none'}.")
+    (source,) = present
     value = block[source]
     if source in ("file_id", "id"):
-        raise InputError(f"a content block with {source}: the file is kept by another service. Pass its bytes as base64.")
+        raise InputError(f"the content block has a {source}: the file is stored by another service. Pass its bytes as base64.")
     if not isinstance(value, str):
-        raise InputError(f"a content block whose {source} is {a(value)}, not a string.")
+        raise InputError(f"the {source} of the content block is {describe_type(value)}, not a string.")
     if source == "text":
-        return filled(value)
-    mime = _declared(block, kind)
+        return non_empty(value)
+    mime = _declared_mime(block, kind)
     if source == "url" and kind not in _TEXT_BLOCKS:
-        return link(value, mime)
+        return medium_from_url(value, mime)
     if source == "url":
-        raise InputError("a text by URL. Fetch it yourself, and pass the text.")
+        raise InputError("the content block has the URL of a text. Fetch it yourself, and pass the text.")
     if kind in _TEXT_BLOCKS or mime.startswith("text/"):
-        return filled(_decoded(value))
+        return non_empty(_decode_text(value))
     return Medium.from_base64(value, mime)
 
 
-def _declared(block: Mapping[str, Any], kind: str) -> str:
-    """The MIME type of a content block, as far as it says more than its kind."""
+def _declared_mime(block: Mapping[str, Any], kind: str) -> str:
+    """Return the MIME type of a content block, or a pattern for its kind if it declares no other."""
     mime = str(block.get("mime_type") or "").lower()
     if kind not in ("image", "audio", "video"):
         return mime
     if not mime or mime.startswith("application/"):
         return f"{kind}/*"
     if not mime.startswith(f"{kind}/"):
-        raise InputError(f"a content block of type {kind} that declares {mime}. Correct one of them.")
+        raise InputError(f"the content block has type {kind} and declares {mime}. Correct one of them.")
     return mime
 
 
-def _decoded(base64: str) -> str:
+def _decode_text(base64: str) -> str:
     try:
         return b64decode("".join(base64.split()), validate=True).decode()
     except ValueError:
-        raise InputError("a text whose base64 is broken or holds no UTF-8.") from None
+        raise InputError("the base64 of the text is invalid, or is not UTF-8.") from None
 
 
-def filled(text: str) -> str:
-    """The same text. Raises InputError for an empty one."""
+def non_empty(text: str) -> str:
+    """Return the same text. Raises InputError if it is empty."""
     if not text:
-        raise InputError("an empty text. Leave it out.")
+        raise InputError("the text is empty. Leave it out.")
     return text
 
 
 def is_file(value: object) -> bool:
-    """Whether a value can be read from."""
+    """Whether a value has a method `read`."""
     return callable(getattr(value, "read", None))
 
 
 def is_image(value: object) -> bool:
-    """Whether a value is an image as PIL has it."""
+    """Whether a value looks like a PIL image."""
     return callable(getattr(value, "save", None)) and hasattr(value, "size") and hasattr(value, "mode")
 
 
-def a(value: object) -> str:
-    """What a value is, for errors."""
+def describe_type(value: object) -> str:
+    """Return "None" or "of type …", for errors."""
     return "None" if value is None else f"of type {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""What Elasticsearch answers, and the error that it becomes: the contract's disguises, one row each."""
+"""Elasticsearch error responses and the typed error of each."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def envelope(error_type: str, reason: str, **more: Any) -> dict[str, Any]:
         (504, {"error": "gateway timeout"}, errors.ServiceUnavailableError, True),
     ],
 )  # fmt: skip
-def test_an_answer_becomes_one_error(status: int, body: object, expected: type[JinaEISError], transient: bool) -> None:
+def test_each_error_response_has_one_typed_error(
+    status: int, body: object, expected: type[JinaEISError], transient: bool
+) -> None:
     error = error_from_answer(status, {}, body)
     assert type(error) is expected
     assert error.transient is transient
@@ -48,7 +50,7 @@ def test_an_answer_becomes_one_error(status: int, body: object, expected: type[J
     assert "\n" not in str(error)
 
 
-def test_the_innermost_reason_is_told() -> None:
+def test_an_error_has_the_innermost_reason() -> None:
     inner = {"type": "illegal_argument_exception", "reason": "base64 inputs must be data URIs"}
     body = envelope(
         "x_content_parse_exception", "[1:10] failed to parse field [input]", caused_by={"reason": "wrapped", "caused_by": inner}

@@ -1,4 +1,4 @@
-"""What an import costs, and what it gives."""
+"""The modules that an import loads, and the public names."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import llama_index_jina_eis
 
 
 def loaded_after(code: str) -> set[str]:
-    ran = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], capture_output=True, text=True, check=True
     )
-    return {name.partition(".")[0] for name in ran.stdout.split()}
+    return {name.partition(".")[0] for name in process.stdout.split()}
 
 
 @pytest.mark.parametrize("package", ["jina_eis", "llama_index_jina_eis"])
-def test_the_core_imports_no_framework_no_numpy_and_no_client(package: str) -> None:
+def test_importing_the_core_loads_no_framework_numpy_or_client(package: str) -> None:
     unwanted = {"langchain_core", "llama_index", "numpy", "elasticsearch", "aiohttp", "starlette"}
     assert not unwanted & loaded_after(f"import {package}")
 
 
-def test_the_adapter_brings_in_the_client_only_when_it_sends() -> None:
+def test_constructing_an_adapter_does_not_load_the_client() -> None:
     unwanted = {"elasticsearch", "elastic_transport", "aiohttp", "numpy", "tqdm", "llama_index", "starlette"}
     code = "from langchain_jina_eis import *; [cls(es_url='http://localhost:9200') for cls in (JinaEISEmbeddings, JinaEISRerank)]"
     assert not unwanted & loaded_after(code)

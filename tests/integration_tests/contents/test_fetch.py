@@ -237,10 +237,10 @@ def test_closing_the_fetcher_aborts_a_request_in_flight(site: str) -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("gzip", "the encoding gzip, which was not asked for"),
-        ("to/?http://[::1/", "redirects to what is no URL"),
-        ("missing?key=secret", r"/missing cannot be fetched: it answers HTTP 404"),
-        ("cut", "broke off"),
+        ("gzip", "the content encoding gzip, which was not requested"),
+        ("to/?http://[::1/", "redirects to an invalid URL"),
+        ("missing?key=secret", r"/missing cannot be fetched: HTTP 404"),
+        ("cut", "was not received completely"),
     ],
 )
 def test_an_invalid_response_is_an_error(site: str, path: str, message: str) -> None:

@@ -222,7 +222,7 @@ def test_a_blob_is_embedded_by_its_content(make: Any, call: Caller, tmp_path: Pa
     for blob, message in (
         (Blob.from_data(png(), mime_type="image/jpeg"), "declared as image/jpeg, but its bytes are image/png"),
         (Blob.from_path(tmp_path / "missing.txt"), "cannot be read as text: No such file"),
-        (Blob.from_path(tmp_path / "missing.png"), "no file"),
+        (Blob.from_path(tmp_path / "missing.png"), "does not exist"),
         (Blob.from_data(b"\xff", mime_type="text/plain"), "cannot be read as text"),
         (Blob.from_data(b""), "is empty"),
         (Blob.from_data(""), "an empty text"),
@@ -253,7 +253,7 @@ def test_embed_image_takes_the_arguments_of_vector_stores(make: Any, tmp_path: P
     (tmp_path / "page.pdf").write_bytes(pdf())
     with pytest.raises(InputError, match="an image is expected here, but its bytes are application/pdf"):
         embeddings.embed_image([str(tmp_path / "page.pdf")])
-    with pytest.raises(InputError, match=r"is no image. Use embed_content"):
+    with pytest.raises(InputError, match=r"is not an image. Use embed_content"):
         embeddings.embed_image([tmp_path / "page.pdf"])
     assert embeddings.embed_image([png()]) == [image]
 

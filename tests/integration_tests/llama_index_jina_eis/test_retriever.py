@@ -89,7 +89,7 @@ def test_a_query_bundle_with_an_embedding_or_an_image(make: Any, call: Caller, e
         (QueryBundle(""), "The query is empty"),
         (QueryBundle("x", custom_embedding_strs=["a", "b"]), "has 2 texts to embed"),
         (QueryBundle("", image_path="missing.png"), "no file missing.png"),
-        (QueryBundle("", image_path="https://example.com/x.png"), "nothing is fetched unasked"),
+        (QueryBundle("", image_path="https://example.com/x.png"), "URL fetching is off"),
     ):
         with pytest.raises(InputError, match=message):
             call(retriever, "retrieve", bundle)

@@ -1,4 +1,4 @@
-"""What a medium is, told by its bytes; and what is none."""
+"""Media are identified by their bytes; other bytes are refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OGG = b"OggS\0\2" + b"\0" * 20 + b"\1\x1e\1vorbis" + b"\0" * 100
 WEBM = b"\x1aE\xdf\xa3\x9fB\x86\x81\1B\xf7\x81\1B\xf2\x81\4B\xf3\x81\x08B\x82\x84webmB\x87\x81\4" + b"\0" * 100
 
 
-def drawn(kind: str) -> bytes:
+def encoded_image(kind: str) -> bytes:
     file = BytesIO()
     Image.new("RGB", (40, 30)).save(file, kind)
     return file.getvalue()
@@ -32,11 +32,11 @@ def drawn(kind: str) -> bytes:
     ("data", "modality", "mime"),
     [
         (png(), "image", "image/png"),
-        (drawn("JPEG"), "image", "image/jpeg"),
-        (drawn("GIF"), "image", "image/gif"),
-        (drawn("WEBP"), "image", "image/webp"),
-        (drawn("BMP"), "image", "image/bmp"),
-        (drawn("TIFF"), "image", "image/tiff"),
+        (encoded_image("JPEG"), "image", "image/jpeg"),
+        (encoded_image("GIF"), "image", "image/gif"),
+        (encoded_image("WEBP"), "image", "image/webp"),
+        (encoded_image("BMP"), "image", "image/bmp"),
+        (encoded_image("TIFF"), "image", "image/tiff"),
         (wav(), "audio", "audio/wav"),
         (b"ID3\4" + b"\0" * 100, "audio", "audio/mpeg"),
         (b"fLaC\0\0\0\x22" + b"\0" * 100, "audio", "audio/flac"),
@@ -51,7 +51,7 @@ def drawn(kind: str) -> bytes:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_it_is_is_told_by_its_bytes(data: bytes, modality: str, mime: str, tmp_path: Path) -> None:
+def test_a_medium_is_identified_by_its_bytes(data: bytes, modality: str, mime: str, tmp_path: Path) -> None:
     misnamed = tmp_path / "report.docx"
     misnamed.write_bytes(data)
     encoded = base64.b64encode(data).decode()
@@ -64,13 +64,13 @@ def test_what_it_is_is_told_by_its_bytes(data: bytes, modality: str, mime: str, 
 @pytest.mark.parametrize(
     ("data", "declared", "mime"),
     [
-        (drawn("JPEG"), "image/jpg", "image/jpeg"),
-        (drawn("JPEG"), "IMAGE/JPEG; charset=binary", "image/jpeg"),
-        (drawn("JPEG"), "image/*", "image/jpeg"),
-        (drawn("JPEG"), "application/octet-stream", "image/jpeg"),
+        (encoded_image("JPEG"), "image/jpg", "image/jpeg"),
+        (encoded_image("JPEG"), "IMAGE/JPEG; charset=binary", "image/jpeg"),
+        (encoded_image("JPEG"), "image/*", "image/jpeg"),
+        (encoded_image("JPEG"), "application/octet-stream", "image/jpeg"),
         (wav(), "audio/x-wav", "audio/wav"),
         (b"RIFF\x24\0\0\0AVI LIST" + b"\0" * 100, "video/vnd.avi", "video/x-msvideo"),
-        # a container does not tell whether it holds pictures
+        # the bytes of a container do not show whether it holds pictures
         (mp4(), "audio/mp4", "audio/mp4"),
         (mp4(), "audio/x-m4a", "audio/mp4"),
         (mp4(), "video/quicktime", "video/quicktime"),
@@ -107,41 +107,41 @@ def test_a_declared_type_that_contradicts_the_bytes(declared: str) -> None:
         b"GIFs are images",
     ],
 )
-def test_bytes_that_are_no_medium(data: bytes) -> None:
-    with pytest.raises(InputError, match=r"no image, audio, video or PDF|a damaged image, or none"):
+def test_bytes_that_are_not_a_medium(data: bytes) -> None:
+    with pytest.raises(InputError, match=r"not an image, audio, video or PDF|is damaged or not an image"):
         Medium.from_bytes(data)
 
 
-def test_what_to_do_with_bytes_that_are_no_medium() -> None:
-    for data, way in (
-        (b"Hello, world", "Text is passed as a str."),
+def test_advice_about_bytes_that_are_not_a_medium() -> None:
+    for data, advice in (
+        (b"Hello, world", "Pass text as a str."),
         (b"<svg xmlns=''></svg>", "Convert SVG to PNG."),
         (b"\0\1\2", r"x02'\."),
     ):
-        with pytest.raises(InputError, match=f"{way}$"):
+        with pytest.raises(InputError, match=f"{advice}$"):
             Medium.from_bytes(data)
 
 
-def test_what_is_known_to_be_something_else_is_named() -> None:
+def test_the_error_names_a_known_type_that_is_not_a_medium() -> None:
     with pytest.raises(InputError, match="application/zip"):
         Medium.from_bytes(b"PK\3\4" + b"\0" * 100)
 
 
 @pytest.mark.parametrize(("width", "height"), [(27, 28), (28, 27), (1, 1), (27, 5000)])
 def test_an_image_that_is_too_small(width: int, height: int) -> None:
-    with pytest.raises(InputError, match=f"{width}x{height} pixels, and the models take 28x28"):
+    with pytest.raises(InputError, match=f"{width}x{height} pixels; the models take at least 28x28"):
         Medium.from_bytes(png(width, height))
     assert Medium.from_bytes(png(28, 28))
 
 
-def test_an_image_whose_header_is_cut_off_or_makes_no_sense() -> None:
-    for data in (png()[:18], drawn("JPEG")[:30], png()[:16] + struct.pack(">II", 2**31 - 1, 28) + png()[24:]):
-        with pytest.raises(InputError, match="damaged image"):
+def test_an_image_whose_header_is_truncated_or_invalid() -> None:
+    for data in (png()[:18], encoded_image("JPEG")[:30], png()[:16] + struct.pack(">II", 2**31 - 1, 28) + png()[24:]):
+        with pytest.raises(InputError, match="is damaged or not an image"):
             Medium.from_bytes(data)
 
 
 @pytest.mark.parametrize("make", [lambda: Medium.from_bytes(b""), lambda: Medium.from_data_uri("data:image/png;base64,")])
-def test_nothing_is_no_medium(make: object) -> None:
+def test_an_empty_medium_is_refused(make: object) -> None:
     with pytest.raises(InputError, match="is empty"):
         make()  # type: ignore[operator]
 
@@ -151,13 +151,13 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path.write_bytes(png())
     os.truncate(path, LARGEST)
     assert Medium.from_path(path).size == LARGEST
-    os.truncate(path, LARGEST + 1)  # a sparse file: it takes no room
-    with pytest.raises(InputError, match=r"77.6 MB, and a request to Elasticsearch holds 77.6 MB"):
+    os.truncate(path, LARGEST + 1)  # a sparse file: it uses no space on the disk
+    with pytest.raises(InputError, match=r"77.6 MB; a request to Elasticsearch holds 77.6 MB"):
         Medium.from_path(path)
 
 
-def test_paths_that_name_no_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no file .*cat.png. A relative path starts at"):
+def test_paths_that_do_not_name_a_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the file .*cat.png does not exist. A relative path starts at"):
         Medium.from_path("cat.png")
     with pytest.raises(InputError, match=r"expanduser\(\)"):
         Medium.from_path("~/cat.png")
@@ -173,15 +173,15 @@ def test_paths_that_name_no_file(tmp_path: Path) -> None:
         Medium.from_path(tmp_path / "empty.png")
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="this user may read everything")
-def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="this user may read every file")
+def test_a_file_without_read_permission(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(png())
     (tmp_path / "secret.png").chmod(0)
     with pytest.raises(InputError, match="Permission denied"):
         Medium.from_path(tmp_path / "secret.png")
 
 
-def test_a_file_that_goes_before_it_is_sent(tmp_path: Path) -> None:
+def test_a_file_that_is_deleted_before_it_is_sent(tmp_path: Path) -> None:
     (tmp_path / "cat.png").write_bytes(png())
     medium = Medium.from_path(tmp_path / "cat.png")
     (tmp_path / "cat.png").unlink()
@@ -190,19 +190,19 @@ def test_a_file_that_goes_before_it_is_sent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "told"),
+    ("uri", "message"),
     [
         ("data:image/png,rawdata", "begins with 'data:image/png,rawdata'"),
         ("data:image/png;base64", "instead of data:<MIME type>;base64,"),
         ("data:;base64,AAAA", "instead of data:<MIME type>;base64,"),
         ("data:image/png;base64,@@@@", "not base64"),
-        ("data:image/png;base64,iVBORw0KG", "not base64, or some of it is missing"),
+        ("data:image/png;base64,iVBORw0KG", "not base64, or a part of it is missing"),
     ],
 )
-def test_a_broken_data_uri(uri: str, told: str) -> None:
-    with pytest.raises(InputError, match="a broken data URI") as caught:
+def test_an_invalid_data_uri(uri: str, message: str) -> None:
+    with pytest.raises(InputError, match=r"the data URI .*is invalid") as caught:
         Medium.from_data_uri(uri)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_data_uri_with_parameters_capitals_and_line_breaks() -> None:
@@ -213,7 +213,7 @@ def test_a_data_uri_with_parameters_capitals_and_line_breaks() -> None:
 
 
 @given(st.integers(28, 60), st.integers(28, 60), st.integers(0, 255), st.integers(0, 2000))
-def test_a_data_uri_is_what_it_was_made_of(width: int, height: int, shade: int, noise: int) -> None:
+def test_a_data_uri_survives_a_round_trip(width: int, height: int, shade: int, noise: int) -> None:
     data = png(width, height, shade, noise)
     uri = Medium.from_bytes(data).data_uri()
     assert looks_like_data_uri(uri)
@@ -229,7 +229,11 @@ def test_any_string_is_a_medium_or_an_input_error(text: str) -> None:
 
 
 @given(
-    st.binary(), st.sampled_from([b"", png(), drawn("JPEG"), drawn("GIF"), drawn("BMP"), drawn("TIFF"), pdf(), wav()]), st.data()
+    st.binary(),
+    st.sampled_from(
+        [b"", png(), encoded_image("JPEG"), encoded_image("GIF"), encoded_image("BMP"), encoded_image("TIFF"), pdf(), wav()]
+    ),
+    st.data(),
 )
 def test_any_bytes_are_a_medium_or_an_input_error(tail: bytes, begin: bytes, data: st.DataObject) -> None:
     broken = begin[: data.draw(st.integers(0, len(begin)))] + tail

@@ -112,7 +112,7 @@ def test_a_healthy_deployment() -> None:
         ("/_security/user/_has_privileges", ServiceTimeoutError("Too long."), "privileges", "failed", "Too long."),
         ("/_inference/_all", {"endpoints": []}, "endpoints", "failed", "Cloud Connect"),
         ("/_inference/_all", AuthorizationError("HTTP 403: no."), "endpoints", "failed", "HTTP 403"),
-        (f"/_inference/text_embedding/{SMALL}", {"text_embedding": []}, "text_embedding", "failed", "None of it was used"),
+        (f"/_inference/text_embedding/{SMALL}", {"text_embedding": []}, "text_embedding", "failed", "The response was discarded"),
         (f"/_inference/text_embedding/{SMALL}", ConnectionFailedError("It broke."), "text_embedding", "failed", "It broke."),
         (f"/_inference/rerank/{RERANKER}", {"rerank": []}, "rerank", "failed", "document 0 is missing"),
     ],

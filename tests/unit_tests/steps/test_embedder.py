@@ -124,7 +124,7 @@ def test_whole_numbers_become_floats() -> None:
 
 @pytest.mark.parametrize("texts", ["one", b"one", 3, None])
 def test_texts_come_as_a_list(texts: Any) -> None:
-    with pytest.raises(InputError, match="come as a list"):
+    with pytest.raises(InputError, match="Pass a list of strings"):
         text_list(texts)
 
 
