@@ -22,7 +22,19 @@ from ..errors import (
     ServiceError,
 )
 from ..models import TASKS, find_model
-from ..wire import About, Call, EndpointInfo, Steps, about, ask, embed, licence, list_endpoints, privileges, rerank
+from ..wire import (
+    Call,
+    ClusterInfo,
+    EndpointInfo,
+    Steps,
+    ask,
+    embed,
+    get_cluster_info,
+    get_licence,
+    get_privileges,
+    list_endpoints,
+    rerank,
+)
 from .endpoints import is_jina
 
 __all__ = ["Check", "Report", "Status", "examine", "refused_settings"]
@@ -113,12 +125,12 @@ def examine(address: str, timeout: float, clock: Callable[[], float], now: Calla
         now: The time of day, with its time zone.
     """
     checks = [Check("settings", "ok", address)]
-    answer = yield from _try(about())
+    answer = yield from _try(get_cluster_info())
     if isinstance(answer, JinaEISError) and not isinstance(answer, AuthorizationError):
         return _report([*checks, _failed("connection", answer)])
     checks += [_connection(answer), _clock(answer, now())]
-    checks.append(_licence((yield from _try(licence()))))
-    checks.append(_privileges((yield from _try(privileges(("monitor_inference", "manage_inference"))))))
+    checks.append(_licence((yield from _try(get_licence()))))
+    checks.append(_privileges((yield from _try(get_privileges(("monitor_inference", "manage_inference"))))))
     every = yield from _try(list_endpoints())
     if isinstance(every, JinaEISError):
         return _report([*checks, _failed("endpoints", every)])
@@ -154,7 +166,7 @@ def _failed(name: str, error: JinaEISError) -> Check:
     return Check(name, "failed", text.removesuffix(remedy).rstrip(), remedy)
 
 
-def _connection(answer: About | JinaEISError) -> Check:
+def _connection(answer: ClusterInfo | JinaEISError) -> Check:
     if isinstance(answer, JinaEISError):  # who may use EIS need not be allowed to see the version
         return Check("connection", "warning", f"Elasticsearch answers, but does not say which it is. {answer}")
     found = f'Elasticsearch {answer.version} ({answer.flavour}), cluster "{answer.cluster}".'
@@ -167,7 +179,7 @@ def _connection(answer: About | JinaEISError) -> Check:
     return Check("connection", "ok", found)
 
 
-def _clock(answer: About | JinaEISError, now: datetime) -> Check:
+def _clock(answer: ClusterInfo | JinaEISError, now: datetime) -> Check:
     if isinstance(answer, JinaEISError) or answer.date is None:
         return Check("clock", "skipped", "The answer does not tell the time of the server.")
     seconds = (now - answer.date).total_seconds()

@@ -135,7 +135,7 @@ class Embedder:
             input_type,
             timeout=self.timeout,
             dimensions=endpoint.dimensions,
-            cut=None if self.dimensions == endpoint.dimensions else self.dimensions,
+            truncate_to=None if self.dimensions == endpoint.dimensions else self.dimensions,
             inputs=inputs,
             completed=completed,
         )

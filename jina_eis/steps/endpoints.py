@@ -56,7 +56,7 @@ def known_endpoint(inference_id: str) -> EndpointInfo | None:
 
 def look_up_endpoint(inference_id: str) -> Steps[EndpointInfo]:
     """What the deployment says of an endpoint now, whatever is known of it."""
-    (endpoint,) = yield from ask([replace(get_endpoint(_named(inference_id)), keep=False)])
+    (endpoint,) = yield from ask([replace(get_endpoint(_named(inference_id)), cache=False)])
     return endpoint
 
 
@@ -191,7 +191,7 @@ class EndpointSpec:
         """
         try:
             # Without its id the call is a question: the driver does not look for what could be meant when nothing is there.
-            (found,) = yield from ask([replace(get_endpoint(self.inference_id), keep=False, endpoint="")])
+            (found,) = yield from ask([replace(get_endpoint(self.inference_id), cache=False, endpoint="")])
         except EndpointNotFoundError:
             try:
                 return (yield from self._create(timeout))

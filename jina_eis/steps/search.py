@@ -22,10 +22,10 @@ from ..wire import (
     Steps,
     Vector,
     ask,
-    builder,
     elasticsearch_score,
     get_index,
     model_score,
+    query_vector_builder,
     search,
 )
 from .compatibility import check_modalities, check_spaces
@@ -292,7 +292,7 @@ class Searcher:
         if dimensions and field.dims and dimensions != field.dims:
             raise ConfigurationError(f"dimensions={dimensions}: the vectors in {field.name!r} have {field.dims}.")
         if dimensions is None or dimensions == described.dimensions:
-            return {"query_vector_builder": builder(endpoint, described.task, _parts(query))}
+            return {"query_vector_builder": query_vector_builder(endpoint, described.task, _parts(query))}
         embedder = Embedder(endpoint, dimensions, timeout=self.timeout)
         (batch,) = yield from ask(embedder.content_calls(described, [query], "search"))
         (vector,) = batch
@@ -347,7 +347,7 @@ def describe_index(index: str, *, fresh: bool = False) -> Steps[Index]:
         IndexNotFoundError: there is no such index.
     """
     try:
-        return (yield from ask([get_index(index, keep=not fresh)]))[0]
+        return (yield from ask([get_index(index, cache=not fresh)]))[0]
     except IndexNotFoundError as error:
         error.message = f"There is no index {index!r}. Documents that are added create it, or check index_name."
         raise

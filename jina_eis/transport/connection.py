@@ -296,7 +296,7 @@ def _abandon_all(loops: dict[asyncio.AbstractEventLoop, _LoopClient]) -> None:
 def _request(call: Call[Any]) -> dict[str, Any]:
     headers = {"accept": "application/json"}
     if call.body is not None:
-        headers["content-type"] = "application/x-ndjson" if call.lines else "application/json"
+        headers["content-type"] = "application/x-ndjson" if call.ndjson else "application/json"
     return {"params": call.params, "headers": headers, "body": call.body}
 
 

@@ -87,7 +87,7 @@ class Driver:
         self._pacer = pacer
         self._in_flight = max_concurrency
         self._explain = explain
-        self._kept: dict[str, Any] = {}
+        self._cache: dict[str, Any] = {}
 
     def run(self, steps: Steps[T], limiter: RateLimiter | None = None) -> T:
         """Run steps to their result. The error of a round is raised in the steps, which may know a way on."""
@@ -229,8 +229,8 @@ class Driver:
         await self._connection.aclose()
 
     def _perform(self, call: Call[A], limiter: RateLimiter | None, flight: _Flight) -> A:
-        if call.keep and call.path in self._kept:
-            return self._kept[call.path]  # type: ignore[no-any-return]
+        if call.cache and call.path in self._cache:
+            return self._cache[call.path]  # type: ignore[no-any-return]
         with closing(self._pacer.attempts(call.bucket, retries=call.retries)) as attempts:
             order = next(attempts)
             while True:
@@ -245,7 +245,7 @@ class Driver:
                             if flight.abandoned.is_set():
                                 raise _Abandoned
                             limiter.acquire()
-                    call = call.loaded()
+                    call = call.with_body()
                     try:
                         with flight:
                             body = self._connection.send(call, flight.abandoned)
@@ -253,7 +253,7 @@ class Driver:
                     except JinaEISError as error:
                         if flight.abandoned.is_set():
                             raise _Abandoned from None
-                        self._kept.pop(call.outdates, None)
+                        self._cache.pop(call.invalidates, None)
                         order = attempts.throw(error)
                         continue
                     next(attempts, None)  # the pace hears of it
@@ -261,8 +261,8 @@ class Driver:
                 order = next(attempts)
 
     async def _aperform(self, call: Call[A], limiter: RateLimiter | None) -> A:
-        if call.keep and call.path in self._kept:
-            return self._kept[call.path]  # type: ignore[no-any-return]
+        if call.cache and call.path in self._cache:
+            return self._cache[call.path]  # type: ignore[no-any-return]
         with closing(self._pacer.attempts(call.bucket, asyncio.get_running_loop(), call.retries)) as attempts:
             order = next(attempts)
             while True:
@@ -274,12 +274,12 @@ class Driver:
                 else:
                     if limiter:
                         await limiter.aacquire()
-                    if call.load:
-                        call = await asyncio.to_thread(call.loaded)
+                    if call.load_body:
+                        call = await asyncio.to_thread(call.with_body)
                     try:
                         answer = self._read(call, await self._connection.asend(call))
                     except JinaEISError as error:
-                        self._kept.pop(call.outdates, None)
+                        self._cache.pop(call.invalidates, None)
                         order = attempts.throw(error)
                         continue
                     next(attempts, None)  # the pace hears of it
@@ -289,9 +289,9 @@ class Driver:
     def _read(self, call: Call[A], body: Any) -> A:
         answer = call.read(body)
         if call.method in ("PUT", "DELETE"):
-            self._kept.pop(call.outdates, None)
-        if call.keep:
-            self._kept[call.path] = answer
+            self._cache.pop(call.invalidates, None)
+        if call.cache:
+            self._cache[call.path] = answer
         return answer
 
     def _oldest(self, window: _Window[A, Future[A]], limiter: RateLimiter | None, rescue: Rescue[A] | None) -> A:

@@ -1,19 +1,19 @@
-"""What is sent and what comes back: a builder for every request, with the reader that checks its answer.
+"""Requests and responses: a function that builds each request, with the reader that checks its response.
 
-The only room that knows paths, bodies, JSON keys and formats. A reader returns what was asked for or raises a typed error.
-Nothing here sends, waits or remembers.
+Only this package knows paths, bodies, JSON keys and formats. A reader returns the expected result or raises a typed error.
+Nothing here sends, waits or keeps state.
 """
 
 from .call import Call, Steps, ask
 from .endpoints import (
-    About,
+    ClusterInfo,
     EndpointInfo,
-    about,
     delete_endpoint,
+    get_cluster_info,
     get_endpoint,
-    licence,
+    get_licence,
+    get_privileges,
     list_endpoints,
-    privileges,
     put_endpoint,
 )
 from .indices import (
@@ -23,13 +23,13 @@ from .indices import (
     Index,
     Outcome,
     Write,
-    builder,
     bulk,
     create_index,
     delete_index,
     elasticsearch_score,
     get_index,
     model_score,
+    query_vector_builder,
     refresh_index,
     search,
 )
@@ -37,8 +37,8 @@ from .inference import InputType, Vector, embed, rerank, well_formed
 
 __all__ = [
     "VECTORS",
-    "About",
     "Call",
+    "ClusterInfo",
     "EndpointInfo",
     "Field",
     "Hit",
@@ -48,22 +48,22 @@ __all__ = [
     "Steps",
     "Vector",
     "Write",
-    "about",
     "ask",
-    "builder",
     "bulk",
     "create_index",
     "delete_endpoint",
     "delete_index",
     "elasticsearch_score",
     "embed",
+    "get_cluster_info",
     "get_endpoint",
     "get_index",
-    "licence",
+    "get_licence",
+    "get_privileges",
     "list_endpoints",
     "model_score",
-    "privileges",
     "put_endpoint",
+    "query_vector_builder",
     "refresh_index",
     "rerank",
     "search",

@@ -1,4 +1,4 @@
-"""One request and how its answer is read, and the rounds of requests that steps are made of."""
+"""A request with the reader of its response, and the rounds of requests that steps consist of."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[A]):
-    """One request, and how its answer is checked and read.
+    """A request, and the function that checks and reads its response.
 
     Attributes:
         method: HTTP method.
-        path: Path below the address of Elasticsearch, quoted.
-        read: Turns the parsed JSON body into the answer; raises a typed error if it is not what was asked for.
+        path: Quoted path below the address of Elasticsearch.
+        read: Converts the parsed JSON body into the result; raises a typed error if the body is not as expected.
         params: Query parameters.
-        body: What is sent as JSON; None for nothing.
-        rescue: Steps to take when it has failed for good, as in `driver.Rescue`; None for what the stream says.
-        outdates: Path of an answer that the driver must not keep any longer: when this call has failed, or has changed
+        body: JSON body; None for none.
+        rescue: Steps to take after a permanent failure, as in `driver.Rescue`; None for those of the stream.
+        invalidates: Path of a result that the driver must drop from its cache when this call has failed, or has changed
             something (PUT, DELETE).
-        lines: The body is a list that is sent as one JSON document a line.
-        load: Makes the body in place of `body`. It may read files: a driver calls it once, off the event loop, when the call
-            is about to be sent.
-        endpoint: The inference endpoint that is called, for errors; "" if none is.
-        bucket: Calls of one bucket share the service's rate limit: EIS counts per endpoint and input type.
-        inputs: Positions of its inputs in the list that the user gave, for errors.
-        completed: How many of the user's inputs are answered, and given out, when this call's turn comes; for errors.
-        with_headers: What is read is a pair: the body, and the headers of the answer.
-        keep: The answer is a fact of the deployment: the driver asks once and remembers.
-        retries: How often it may be sent again; None for as often as any.
-        halves: Makes two calls that together ask for the same, to find out which part of a call is at fault; None for one
-            that cannot be divided.
+        ndjson: The body is a list that is sent as one JSON document per line.
+        load_body: Returns the body, in place of `body`. It may read files, so a driver calls it once, off the event loop, just
+            before the call is sent.
+        endpoint: The inference endpoint that is called, for errors; "" for none.
+        bucket: Calls of one bucket share a rate limit of the service: EIS counts per endpoint and input type.
+        inputs: Positions of its inputs in the caller's list, for errors.
+        completed: Number of the caller's inputs whose results were returned before this one, for errors.
+        with_headers: `read` receives a pair: the body and the response headers.
+        cache: The result describes the deployment. The driver sends the call once and keeps the result.
+        retries: Maximum number of retries; None for the driver's own.
+        halves: Returns two calls with half of the inputs each, to find the inputs that cause a failure; None for a call that
+            cannot be divided.
     """
 
     method: str
@@ -49,24 +49,24 @@ class Call(Generic[A]):
     inputs: Sequence[int] | None = None
     completed: int | None = None
     with_headers: bool = False
-    keep: bool = False
+    cache: bool = False
     retries: int | None = None
     halves: Callable[[], list[Call[A]]] | None = None
-    load: Callable[[], Any] | None = None
-    lines: bool = False
-    outdates: str = ""
+    load_body: Callable[[], Any] | None = None
+    ndjson: bool = False
+    invalidates: str = ""
     rescue: Callable[..., Generator[Iterable[Call[Any]], list[Any], A]] | None = None
 
-    def loaded(self) -> Call[A]:
-        """The same call, with its body."""
-        return replace(self, body=self.load(), load=None) if self.load else self
+    def with_body(self) -> Call[A]:
+        """Return the same call with its body loaded."""
+        return replace(self, body=self.load_body(), load_body=None) if self.load_body else self
 
 
-# Steps yield calls, receive their answers in order, and return a result. The answers of one round share a type, those of
-# two rounds need not, which a generator cannot say: `ask` says it, round by round.
+# Steps yield calls, receive their results in order, and return a result. The results of one round share a type, those of
+# two rounds may not. A generator type cannot express that, so `ask` types each round.
 Steps = Generator[Iterable[Call[Any]], list[Any], T]
 
 
 def ask(calls: Iterable[Call[A]]) -> Generator[Iterable[Call[Any]], list[Any], list[A]]:
-    """One round of steps: `answers = yield from ask(calls)`."""
+    """Send one round of calls: `answers = yield from ask(calls)`."""
     return (yield calls)

@@ -1,8 +1,4 @@
-"""What is sent about inference endpoints and the deployment itself, and what comes back.
-
-The second half of `wire.py`, under the same rule: nothing else knows JSON, paths or parameters, and a reader returns what
-was asked for or raises a typed error.
-"""
+"""Requests about inference endpoints and the deployment, and the readers of their responses."""
 
 from __future__ import annotations
 
@@ -18,15 +14,15 @@ from .call import Call
 from .inference import duration, list_of
 
 __all__ = [
-    "About",
+    "ClusterInfo",
     "EndpointInfo",
     "Licence",
-    "about",
     "delete_endpoint",
+    "get_cluster_info",
     "get_endpoint",
-    "licence",
+    "get_licence",
+    "get_privileges",
     "list_endpoints",
-    "privileges",
     "put_endpoint",
 ]
 
@@ -36,19 +32,19 @@ K = TypeVar("K")
 
 @dataclass(frozen=True, slots=True)
 class EndpointInfo:
-    """What Elasticsearch says of an inference endpoint.
+    """An inference endpoint, as Elasticsearch describes it.
 
     Attributes:
         inference_id: Its id.
-        task: The task it answers; one that this library does not call is possible.
+        task: Its task, which may be one that this library does not call.
         service: `elastic` for EIS.
         model_id: The service's name of the model, if it has one.
-        dimensions: Length of its vectors, where Elasticsearch knows it.
-        similarity: How its vectors are compared, where Elasticsearch knows it.
-        chunking_settings: How a `semantic_text` field cuts texts for it; None for a reranker.
-        status: "preview", "beta" or "ga", as Elastic calls a preconfigured endpoint; None for any other.
-        regions: Where a preconfigured endpoint runs, such as "aws us-east-1".
-        denied: Whether the deployment's region policy forbids it.
+        dimensions: Length of its vectors, if Elasticsearch knows it.
+        similarity: Similarity measure of its vectors, if Elasticsearch knows it.
+        chunking_settings: How a `semantic_text` field splits texts for it; None for a reranker.
+        status: "preview", "beta" or "ga", Elastic's term for a preconfigured endpoint; None for any other.
+        regions: Regions of a preconfigured endpoint, such as "aws us-east-1".
+        denied: Whether the deployment's region policy denies it.
     """
 
     inference_id: str
@@ -64,14 +60,14 @@ class EndpointInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What a deployment says of itself.
+class ClusterInfo:
+    """The name, version and clock of a deployment.
 
     Attributes:
-        cluster: Its name.
-        version: Of Elasticsearch, such as "9.5.0".
+        cluster: Name of the cluster.
+        version: Version of Elasticsearch, such as "9.5.0".
         flavour: "default" or "serverless".
-        date: Its clock, to the second, where the answer told it.
+        date: Its clock, to the second, if the response has a date.
     """
 
     cluster: str
@@ -82,7 +78,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """The licence of a deployment: type, "active" or not, and its end, if it has one."""
+    """The licence of a deployment: its type, "active" or another status, and its expiry date, if it has one."""
 
     type: str
     status: str
@@ -90,8 +86,8 @@ class Licence:
 
 
 def get_endpoint(inference_id: str) -> Call[EndpointInfo]:
-    """Describe one endpoint. Asked once for the life of a driver."""
-    return Call("GET", _path(inference_id), _read_only_endpoint, endpoint=inference_id, keep=True)
+    """Describe one endpoint. Sent once in the life of a driver."""
+    return Call("GET", _path(inference_id), _read_only_endpoint, endpoint=inference_id, cache=True)
 
 
 def list_endpoints() -> Call[list[EndpointInfo]]:
@@ -107,7 +103,7 @@ def put_endpoint(
     *,
     timeout: float,
 ) -> Call[EndpointInfo]:
-    """Create an endpoint of EIS. Elasticsearch tries it by a call to the service before it answers."""
+    """Create an endpoint of EIS. Elasticsearch tests it with a call to the service before it responds."""
     body = {"service": "elastic", "service_settings": dict(service_settings)}
     return Call(
         "PUT",
@@ -116,34 +112,34 @@ def put_endpoint(
         params={"timeout": duration(timeout)},
         body=body if chunking_settings is None else body | {"chunking_settings": dict(chunking_settings)},
         endpoint=inference_id,
-        outdates=_path(inference_id),
+        invalidates=_path(inference_id),
     )
 
 
 def delete_endpoint(inference_id: str, *, force: bool) -> Call[None]:
-    """Delete an endpoint; by force also one that is preconfigured or in use."""
+    """Delete an endpoint; with `force` also one that is preconfigured or in use."""
     return Call(
         "DELETE",
         _path(inference_id),
         lambda body: None,
         params={"force": "true"} if force else {},
         endpoint=inference_id,
-        outdates=_path(inference_id),
+        invalidates=_path(inference_id),
     )
 
 
-def about() -> Call[About]:
-    """Which Elasticsearch answers."""
-    return Call("GET", "/", _read_about, with_headers=True)
+def get_cluster_info() -> Call[ClusterInfo]:
+    """Describe the cluster."""
+    return Call("GET", "/", _read_cluster_info, with_headers=True)
 
 
-def licence() -> Call[Licence]:
-    """The licence; a serverless project has none, and refuses."""
+def get_licence() -> Call[Licence]:
+    """Describe the licence. A serverless project has none and rejects the request."""
     return Call("GET", "/_license", _read_licence)
 
 
-def privileges(names: Sequence[str]) -> Call[dict[str, bool]]:
-    """Which of these cluster privileges the caller has."""
+def get_privileges(names: Sequence[str]) -> Call[dict[str, bool]]:
+    """Return whether the caller has each of these cluster privileges."""
     return Call("POST", "/_security/user/_has_privileges", lambda body: _read_privileges(body, names), body={"cluster": [*names]})
 
 
@@ -158,7 +154,7 @@ def _read_endpoints(body: Any) -> list[EndpointInfo]:
 def _read_only_endpoint(body: Any) -> EndpointInfo:
     infos = _read_endpoints(body)
     if len(infos) != 1:
-        raise InvalidAnswerError(f"Elasticsearch was asked for one inference endpoint and described {len(infos)}.")
+        raise InvalidAnswerError(f"Elasticsearch described {len(infos)} inference endpoints instead of one.")
     return infos[0]
 
 
@@ -171,12 +167,12 @@ def _read_endpoint(item: Any) -> EndpointInfo:
             inference_id=str(item["inference_id"]),
             task=str(item["task_type"]),
             service=str(item["service"]),
-            model_id=_only(str, settings.get("model_id")),
-            dimensions=_only(int, settings.get("dimensions")),
-            similarity=_only(str, settings.get("similarity")),
-            chunking_settings=_only(dict, item.get("chunking_settings")),
-            status=_only(str, _object(metadata.get("heuristics")).get("status")),
-            regions=tuple(_region(_object(each)) for each in regions) if isinstance(regions, list) else (),
+            model_id=_if_type(str, settings.get("model_id")),
+            dimensions=_if_type(int, settings.get("dimensions")),
+            similarity=_if_type(str, settings.get("similarity")),
+            chunking_settings=_if_type(dict, item.get("chunking_settings")),
+            status=_if_type(str, _object(metadata.get("heuristics")).get("status")),
+            regions=tuple(_region(_object(region)) for region in regions) if isinstance(regions, list) else (),
             denied=metadata.get("denied_by_region_policy") is True,
         )
     except KeyError:
@@ -187,14 +183,14 @@ def _region(region: Mapping[str, Any]) -> str:
     return f"{region.get('csp', '')} {region.get('region', '')}".strip()
 
 
-def _read_about(answer: Any) -> About:
+def _read_cluster_info(answer: Any) -> ClusterInfo:
     body, headers = answer
     version = _object(_object(body).get("version"))
     try:
         date = parsedate_to_datetime(headers.get("date") or "")
     except (ValueError, TypeError, OverflowError):  # Python 3.10 raises TypeError for some malformed dates
         date = None
-    return About(
+    return ClusterInfo(
         cluster=str(_object(body).get("cluster_name", "")),
         version=str(version.get("number", "")),
         flavour=str(version.get("build_flavor", "default")),
@@ -203,22 +199,22 @@ def _read_about(answer: Any) -> About:
 
 
 def _read_licence(body: Any) -> Licence:
-    found = _object(_object(body).get("license"))
-    if not found:
-        raise InvalidAnswerError("The answer tells no licence.")
-    expires = found.get("expiry_date")
-    return Licence(str(found.get("type", "")), str(found.get("status", "")), None if expires is None else str(expires)[:10])
+    licence = _object(_object(body).get("license"))
+    if not licence:
+        raise InvalidAnswerError("The response has no licence.")
+    expires = licence.get("expiry_date")
+    return Licence(str(licence.get("type", "")), str(licence.get("status", "")), None if expires is None else str(expires)[:10])
 
 
 def _read_privileges(body: Any, names: Sequence[str]) -> dict[str, bool]:
-    found = _object(_object(body).get("cluster"))
-    if missing := [name for name in names if not isinstance(found.get(name), bool)]:
-        raise InvalidAnswerError(f"The answer does not tell of the privilege {missing[0]}.")
-    return {name: found[name] for name in names}
+    cluster = _object(_object(body).get("cluster"))
+    if missing := [name for name in names if not isinstance(cluster.get(name), bool)]:
+        raise InvalidAnswerError(f"The response does not have the privilege {missing[0]}.")
+    return {name: cluster[name] for name in names}
 
 
-def _only(kind: type[K], value: Any) -> K | None:
-    """The value if it is of that kind; what is told in another way is as good as untold."""
+def _if_type(kind: type[K], value: Any) -> K | None:
+    """Return the value if it is of this type, else None."""
     return value if type(value) is kind else None
 
 

@@ -93,7 +93,7 @@ def test_a_healthy_deployment() -> None:
         ("/_license", AuthorizationError("HTTP 403."), "licence", "skipped", "privilege"),
         ("/_license", {"license": {"type": "trial", "status": "expired"}}, "licence", "failed", "renew it"),
         ("/_license", {"license": {"type": "basic", "status": "active"}}, "licence", "warning", "start a trial"),
-        ("/_license", {"nonsense": 1}, "licence", "failed", "tells no licence"),
+        ("/_license", {"nonsense": 1}, "licence", "failed", "has no licence"),
         (
             "/_security/user/_has_privileges",
             {"cluster": {"monitor_inference": False, "manage_inference": False}},

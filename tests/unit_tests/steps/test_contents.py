@@ -28,7 +28,7 @@ def embedded(embedder: Embedder, contents: list[Content]) -> Steps[list[Embedded
 
 
 def sent(call: Call[Any]) -> list[Any]:
-    inputs: list[Any] = call.loaded().body["input"]
+    inputs: list[Any] = call.with_body().body["input"]
     return inputs
 
 
@@ -95,7 +95,7 @@ def test_the_forms_of_the_official_schema() -> None:
     _, ((call,),) = feed(embedded(Embedder(OMNI), contents), lambda call: {"embeddings": [{"embedding": [1.0] * 1024}] * 4})
     assert call.path == "/_inference/embedding/.jina-embeddings-v5-omni-small"
     uris = [Medium.from_bytes(data).data_uri() for data in (png(), wav(), mp4())]
-    assert call.loaded().body == {
+    assert call.with_body().body == {
         "input": [
             {"content": {"type": "image", "format": "base64", "value": uris[0]}},
             {"content": {"type": "text", "value": "a"}},

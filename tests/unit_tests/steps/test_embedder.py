@@ -56,7 +56,7 @@ def test_an_endpoint_of_the_user_is_asked_for_once_and_then_called_by_its_task()
     vectors, (get, post) = feed(
         embedder.embed(["3"], "search"), lambda call: OWN if call.method == "GET" else vectors_of(call, 256)
     )
-    assert (get.path, get.keep) == ("/_inference/own", True)
+    assert (get.path, get.cache) == ("/_inference/own", True)
     assert post.path == "/_inference/embedding/own"
     assert len(vectors[0]) == 128
 
@@ -97,8 +97,8 @@ def good(count: int = 2) -> list[Any]:
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        ({"text_embedding": good(1)}, "2 inputs were sent and 1 vectors came back"),
-        ({"text_embedding": good(3)}, "2 inputs were sent and 3 vectors came back"),
+        ({"text_embedding": good(1)}, "2 inputs were sent, and the response has 1 vectors"),
+        ({"text_embedding": good(3)}, "2 inputs were sent, and the response has 3 vectors"),
         ({"text_embedding": [*good(1), {"embedding": []}]}, "Vector 1 .* empty"),
         ({"text_embedding": [*good(1), {"embedding": [0.5] * 1023}]}, "Vector 1 .* 1023 dimensions instead of 1024"),
         ({"text_embedding": [*good(1), {"embedding": [float("nan")] * 1024}]}, "Vector 1 .* finite"),

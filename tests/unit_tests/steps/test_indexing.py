@@ -56,7 +56,7 @@ class Cluster:
 
     def one(self, call: Call[Any]) -> Any:
         try:
-            return call.read(self.answer(call.loaded()))
+            return call.read(self.answer(call.with_body()))
         except JinaEISError as error:
             if call.rescue is None:
                 raise

@@ -241,11 +241,11 @@ def test_bad_input_is_refused_before_any_step() -> None:
 @pytest.mark.parametrize(
     ("items", "problem"),
     [
-        ([(0, 0.1), (1, 0.1), (2, 0.1)], "Document 2 of a request was ranked, but it held only 2"),
-        ([(0, 0.1), (-1, 0.1)], "Document -1 of a request"),
-        ([(0, 0.1), (0, 0.2)], "Document 0 was ranked twice"),
-        ([(0, 0.1)], "2 documents were sent and 1 were ranked; document 1 is missing"),
-        ([(0, 0.1), (1, math.nan)], "Document 1 has a relevance score that is not a finite number"),
+        ([(0, 0.1), (1, 0.1), (2, 0.1)], "ranks document 2 of a request, which has only 2 documents"),
+        ([(0, 0.1), (-1, 0.1)], "ranks document -1 of a request"),
+        ([(0, 0.1), (0, 0.2)], "ranks document 0 twice"),
+        ([(0, 0.1)], "ranks 1 of 2 documents; document 1 is missing"),
+        ([(0, 0.1), (1, math.nan)], "relevance score of document 1 is not a finite number"),
         ([(0, 0.1), (1, None)], "no index or no relevance score"),
         ([], "document 0 is missing"),
     ],
