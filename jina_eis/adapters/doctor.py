@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..steps import Check, Report, Status, examine, refused_settings
+from ..steps import Check, Report, Status, check_deployment, settings_report
 from ..wire import Steps
 from .settings import ServiceSettings
 
@@ -32,7 +32,7 @@ def doctor(**connection: Any) -> Report:
     try:
         deployment = Deployment(**{"timeout": TIMEOUT, "max_retries": 0, **connection})
     except ConfigurationError as error:
-        return refused_settings(error)
+        return settings_report(error)
     with deployment:
         return deployment._run(deployment._examine())
 
@@ -42,7 +42,7 @@ async def adoctor(**connection: Any) -> Report:
     try:
         deployment = Deployment(**{"timeout": TIMEOUT, "max_retries": 0, **connection})
     except ConfigurationError as error:
-        return refused_settings(error)
+        return settings_report(error)
     async with deployment:
         return await deployment._arun(deployment._examine())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..steps import EndpointSpec, find_endpoints, look_up_endpoint, remove_endpoint
+from ..steps import EndpointSpec, fetch_endpoint, find_endpoints, remove_endpoint
 from ..wire import EndpointInfo
 from .settings import ServiceSettings
 
@@ -50,11 +50,11 @@ class Endpoints(ServiceSettings):
         Raises:
             EndpointNotFoundError: no endpoint has this id; the error lists the endpoints of Jina models.
         """
-        return self._run(look_up_endpoint(inference_id))
+        return self._run(fetch_endpoint(inference_id))
 
     async def adescribe(self, inference_id: str) -> EndpointInfo:
         """As `describe`, without blocking the event loop."""
-        return await self._arun(look_up_endpoint(inference_id))
+        return await self._arun(fetch_endpoint(inference_id))
 
     def ensure(
         self,

@@ -23,7 +23,7 @@ from ..steps import (
     Reranker,
     Strategy,
     compare,
-    streams_at_most,
+    max_in_flight,
 )
 from ..wire import Call, EndpointInfo, InputType, Steps, Vector
 from .settings import ServiceSettings

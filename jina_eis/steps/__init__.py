@@ -1,13 +1,13 @@
-"""The capabilities, as generators of calls: embed, rerank, search, index, manage endpoints, check a deployment.
+"""Capabilities as generators of calls: embed, rerank, search, index, manage endpoints, check a deployment.
 
-A step yields calls, receives their answers in order and returns its result. There is no socket, thread, event loop, clock or
-environment variable here, and nothing of `transport`.
+Steps yield calls, receive their results in order and return a result. There is no socket, thread, event loop, clock or
+environment variable here. This package does not know `transport`.
 """
 
-from .checkup import Check, Report, Status, examine, refused_settings
+from .checkup import Check, Report, Status, check_deployment, settings_report
 from .compatibility import check_images, compare, share_space
-from .embedder import BATCH_SIZE, Embedded, Embedder, streams_at_most
-from .endpoints import EndpointSpec, explain, find_endpoints, known_endpoint, look_up_endpoint, remove_endpoint
+from .embedder import BATCH_SIZE, Embedded, Embedder, max_in_flight
+from .endpoints import EndpointSpec, explain, fetch_endpoint, find_endpoints, known_endpoint, remove_endpoint
 from .indexing import FieldType, Indexer, Record
 from .reranker import PRELIMINARY, WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
 from .rescue import RESCUES, OnError
@@ -39,16 +39,16 @@ __all__ = [
     "Searcher",
     "Status",
     "Strategy",
+    "check_deployment",
     "check_filters",
     "check_images",
     "compare",
-    "examine",
     "explain",
+    "fetch_endpoint",
     "find_endpoints",
     "known_endpoint",
-    "look_up_endpoint",
-    "refused_settings",
+    "max_in_flight",
     "remove_endpoint",
+    "settings_report",
     "share_space",
-    "streams_at_most",
 ]

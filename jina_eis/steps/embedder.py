@@ -1,7 +1,7 @@
-"""Embedding, as steps: any number of texts in, as many vectors out, in their order.
+"""Embedding, as steps: returns one vector for each input, in order.
 
-Text in, vectors out: texts are checked and cut into batches, every batch is one call, and every vector is cut to the
-wanted dimensions. Nothing here sends or waits.
+Inputs are checked and divided into batches. Each batch is one call, and each vector is truncated to the requested
+dimensions. Nothing here sends or waits.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from ..wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
 from .compatibility import check_modalities, check_spaces
 from .endpoints import check_dimensions, describe_endpoint, known_endpoint
 
-__all__ = ["BATCH_SIZE", "Embedded", "Embedder", "streams_at_most"]
+__all__ = ["BATCH_SIZE", "Embedded", "Embedder", "max_in_flight"]
 
 BATCH_SIZE = 16  # Elastic documents 16 items in a request for the omni models and for ELSER, and nothing for the others
-BATCH_BYTES = 4 * 2**20  # of media, in base64; no limit of the service is published, and 3 MB in a request have been seen to pass
+BATCH_BYTES = 4 * 2**20  # of media, in base64; the service publishes no limit, and requests of 3 MB have been accepted
 
-IN_FLIGHT_BYTES = 64 * 2**20  # of media, in base64, in all requests of a call together; each is in memory about three times
+IN_FLIGHT_BYTES = 64 * 2**20  # of media, in base64, in all requests of a call together; memory holds each about three times
 
 Embedded = Vector | list[Vector]
-"""One vector; for a PDF, a list with the vector of every page."""
+"""One vector; for a PDF, a list with one vector for each page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Embedder:
-    """How texts and media are embedded. Valid if it exists, as far as the endpoint is known without asking.
+    """Embeds texts and media with one endpoint. Valid if it exists, as far as the table of models knows the endpoint.
 
     Args:
         inference_id: An endpoint of task `text_embedding` or `embedding`.
         dimensions: Length of the vectors; None for the endpoint's own.
-        batch_size: Texts in a request.
+        batch_size: Maximum inputs in a request.
         timeout: Seconds that the service may take for a request.
-        comparable_with: An endpoint whose vectors lie beside these; None for no such claim.
+        comparable_with: An endpoint whose vectors must be comparable with these; None for no such requirement.
 
     Raises:
-        ConfigurationError: a reranker, a size that the model was not trained for, a batch that it does not take, or another
-            vector space than that of `comparable_with`.
+        ConfigurationError: a reranker, dimensions that the model was not trained for, a batch that is too large for it, or a
+            vector space other than that of `comparable_with`.
     """
 
     inference_id: str
@@ -59,7 +59,7 @@ class Embedder:
                 check_spaces(endpoint, other, self.dimensions)
 
     def plan(self) -> Steps[EndpointInfo]:
-        """The endpoint, described and found fit; what `calls` needs."""
+        """Return the description of the checked endpoint, which `calls` needs."""
         endpoint = yield from describe_endpoint(self.inference_id)
         self._check(endpoint)
         if self.comparable_with:
@@ -70,26 +70,26 @@ class Embedder:
     def calls(
         self, endpoint: EndpointInfo, texts: Iterable[str], input_type: InputType, positions: Sequence[int] | None = None
     ) -> Iterator[Call[list[Vector]]]:
-        """One call for every batch, made as it is taken.
+        """Yield one call for each batch, when it is requested.
 
         Args:
-            endpoint: What `plan` returned.
-            texts: Any number of them.
+            endpoint: The result of `plan`.
+            texts: Any number of texts.
             input_type: Their role.
-            positions: Where they are in the user's list, for errors; default: from the start.
+            positions: Their positions in the caller's list, for errors; default: from 0.
 
         Raises:
-            InputError: at what is not a string, after the call for the texts before it.
+            InputError: for an element that is not a string, after the call for the texts before it.
         """
         lengths: set[int] = set()
         remaining = iter(texts)
         first = 0
         while batch := list(islice(remaining, self.batch_size)):
-            sound = list(takewhile(lambda text: isinstance(text, str), batch))
-            if sound:
-                inputs = range(first, first + len(sound)) if positions is None else positions[first : first + len(sound)]
-                yield self._call(endpoint, sound, input_type, inputs, first, lengths)
-            check_texts(batch[len(sound) :], first + len(sound), embedded=True)
+            valid = list(takewhile(lambda text: isinstance(text, str), batch))
+            if valid:
+                inputs = range(first, first + len(valid)) if positions is None else positions[first : first + len(valid)]
+                yield self._call(endpoint, valid, input_type, inputs, first, lengths)
+            check_texts(batch[len(valid) :], first + len(valid), embedded=True)
             first += len(batch)
 
     def content_calls(
@@ -99,25 +99,25 @@ class Embedder:
         input_type: InputType,
         positions: Sequence[int] | None = None,
     ) -> Iterator[Call[list[Embedded]]]:
-        """One call for every batch, and for every PDF, made as it is taken.
+        """Yield one call for each batch and for each PDF, when it is requested.
 
         Args:
-            endpoint: What `plan` returned.
+            endpoint: The result of `plan`.
             contents: Any number of inputs.
             input_type: Their role.
-            positions: Where they are in the user's list, for errors; default: from the start.
+            positions: Their positions in the caller's list, for errors; default: from 0.
 
         Raises:
-            InputError: before the first call, at what the model does not embed.
+            InputError: before the first call, for an input that the model does not embed.
         """
-        places = range(len(contents)) if positions is None else positions
-        check_modalities(endpoint, contents, places)
+        all_positions = range(len(contents)) if positions is None else positions
+        check_modalities(endpoint, contents, all_positions)
         lengths: set[int] = set()
         for batch in _batches(contents, self.batch_size):
-            inputs = places[batch.start : batch.stop]
-            completed = batch.start if positions is None else 0  # of others between them nothing is known here
+            inputs = all_positions[batch.start : batch.stop]
+            completed = batch.start if positions is None else 0  # the inputs between these positions are not known here
             call = self._call(endpoint, contents[batch.start : batch.stop], input_type, inputs, completed, lengths)
-            yield _paged(call) if _is_pdf(contents[batch.start]) else cast("Call[list[Embedded]]", call)
+            yield _read_pages(call) if _is_pdf(contents[batch.start]) else cast("Call[list[Embedded]]", call)
 
     def _call(
         self,
@@ -139,10 +139,10 @@ class Embedder:
             inputs=inputs,
             completed=completed,
         )
-        return _alike(call, lengths)
+        return _require_one_length(call, lengths)
 
     def embed(self, texts: list[str], input_type: InputType) -> Steps[list[Vector]]:
-        """All vectors, in the order of the texts. No text, no call."""
+        """Return the vectors in the order of the texts. Without texts it makes no call."""
         check_texts(texts, embedded=True)
         if not texts:
             return []
@@ -164,38 +164,38 @@ class Embedder:
                 f"batch_size={self.batch_size}: {model.name} takes at most {model.batch_limit} inputs in a request."
             )
         if self.dimensions is not None and self.dimensions != endpoint.dimensions:
-            _check_cut(self.dimensions, endpoint, model if isinstance(model, EmbeddingModel) else None)
+            _check_truncation(self.dimensions, endpoint, model if isinstance(model, EmbeddingModel) else None)
 
 
-def _check_cut(dimensions: int, endpoint: EndpointInfo, model: EmbeddingModel | None) -> None:
+def _check_truncation(dimensions: int, endpoint: EndpointInfo, model: EmbeddingModel | None) -> None:
     name = model.name if model else endpoint.inference_id
     if endpoint.dimensions is not None and dimensions > endpoint.dimensions:
         raise ConfigurationError(
-            f"dimensions={dimensions}: {endpoint.inference_id} gives {endpoint.dimensions}. Choose a smaller size."
+            f"dimensions={dimensions}: {endpoint.inference_id} returns {endpoint.dimensions}. Choose a smaller size."
         )
     if model is None:
         raise ConfigurationError(
-            f"dimensions={dimensions}: it is not known which sizes the model of {name} was trained for. Leave dimensions out."
+            f"dimensions={dimensions}: the sizes that the model of {name} was trained for are not known. Leave dimensions out."
         )
     check_dimensions(dimensions, model)
 
 
-def streams_at_most(contents: Sequence[Content]) -> int | None:
-    """How many requests with these inputs may be in flight, so that not too much of them is in memory; None for any number."""
-    heaviest = max(map(_weight, contents), default=0)
-    return None if heaviest < BATCH_BYTES // BATCH_SIZE else max(1, IN_FLIGHT_BYTES // max(heaviest, BATCH_BYTES))
+def max_in_flight(contents: Sequence[Content]) -> int | None:
+    """Return how many requests with these inputs may be in flight, to limit the memory; None for any number."""
+    largest = max(map(_size_in_request, contents), default=0)
+    return None if largest < BATCH_BYTES // BATCH_SIZE else max(1, IN_FLIGHT_BYTES // max(largest, BATCH_BYTES))
 
 
-def _batches(contents: Sequence[Content], most: int) -> Iterator[range]:
-    """Which inputs travel together: at most so many, and so many bytes; a PDF alone, for nothing tells its pages from others."""
+def _batches(contents: Sequence[Content], max_inputs: int) -> Iterator[range]:
+    """Yield the ranges of the batches. A PDF is alone: the response does not show where its pages end."""
     first = size = 0
     for position, content in enumerate(contents):
-        more = _weight(content)
+        added = _size_in_request(content)
         alone = _is_pdf(content) or (position > first and _is_pdf(contents[first]))
-        if position > first and (alone or position - first == most or size + more > BATCH_BYTES):
+        if position > first and (alone or position - first == max_inputs or size + added > BATCH_BYTES):
             yield range(first, position)
             first, size = position, 0
-        size += more
+        size += added
     if contents:
         yield range(first, len(contents))
 
@@ -204,31 +204,31 @@ def _is_pdf(content: Content) -> bool:
     return isinstance(content, Medium) and content.modality == "pdf"
 
 
-def _weight(content: Content) -> int:
-    """Characters that an input takes in a request."""
+def _size_in_request(content: Content) -> int:
+    """Return the length of an input in a request, in characters."""
     if isinstance(content, tuple):
-        return sum(map(_weight, content))
+        return sum(map(_size_in_request, content))
     return content.encoded_size if isinstance(content, Medium) else len(content)
 
 
-def _paged(call: Call[list[Vector]]) -> Call[list[Embedded]]:
-    """The same call, whose vectors are the pages of its one input."""
+def _read_pages(call: Call[list[Vector]]) -> Call[list[Embedded]]:
+    """Return the same call, with a reader that returns all vectors as the pages of one input."""
     return cast("Call[list[Embedded]]", replace(cast("Call[Any]", call), read=lambda body: [call.read(body)]))
 
 
-def _alike(call: Call[list[Vector]], lengths: set[int]) -> Call[list[Vector]]:
-    """The same call, whose vectors must be as long as those of all others."""
+def _require_one_length(call: Call[list[Vector]], lengths: set[int]) -> Call[list[Vector]]:
+    """Return the same call, with a reader that requires vectors of one length in all responses."""
     halves = call.halves
     return replace(
         call,
-        read=partial(_read_alike, call.read, lengths),
-        halves=halves and (lambda: [_alike(half, lengths) for half in halves()]),
+        read=partial(_read_vectors_of_one_length, call.read, lengths),
+        halves=halves and (lambda: [_require_one_length(half, lengths) for half in halves()]),
     )
 
 
-def _read_alike(read: Callable[[Any], list[Vector]], lengths: set[int], body: Any) -> list[Vector]:
+def _read_vectors_of_one_length(read: Callable[[Any], list[Vector]], lengths: set[int], body: Any) -> list[Vector]:
     vectors = read(body)
     lengths.update(map(len, vectors))
     if len(lengths) > 1:
-        raise InvalidAnswerError(f"The answers hold vectors of different lengths: {', '.join(map(str, sorted(lengths)))}.")
+        raise InvalidAnswerError(f"The responses have vectors of different lengths: {', '.join(map(str, sorted(lengths)))}.")
     return vectors

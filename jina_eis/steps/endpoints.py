@@ -1,7 +1,7 @@
-"""Inference endpoints, as steps: what one is, which ones a deployment has, and how one of your own is made.
+"""Inference endpoints, as steps: describe, list, create and delete them.
 
-Preconfigured endpoints are known from the table of models and cost no request; a user's own endpoint is asked for once.
-What changes a deployment, or shows it to a person, asks the deployment about every endpoint.
+Preconfigured endpoints are known from the table of models and need no request; a user's own endpoint is requested once.
+Steps that change a deployment, or show it to a person, request every endpoint from the deployment.
 """
 
 from __future__ import annotations
@@ -23,21 +23,20 @@ __all__ = [
     "check_dimensions",
     "describe_endpoint",
     "explain",
+    "fetch_endpoint",
     "find_endpoints",
-    "is_jina",
     "known_endpoint",
-    "look_up_endpoint",
     "remove_endpoint",
 ]
 
-_USER_ID = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?")  # what Elasticsearch takes; those with a dot are its own
+_USER_ID = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?")  # as Elasticsearch requires; ids with a dot are its own
 
 
 def describe_endpoint(inference_id: str) -> Steps[EndpointInfo]:
-    """What an endpoint is: from the table if it is preconfigured, from the deployment otherwise.
+    """Describe an endpoint: from the table if it is preconfigured, from the deployment otherwise.
 
     Raises:
-        EndpointNotFoundError: the deployment has no endpoint of that id; the error names those of Jina that it has.
+        EndpointNotFoundError: the deployment has no endpoint with this id; the driver adds the Jina endpoints that it has.
     """
     if known := known_endpoint(inference_id):
         return known
@@ -46,7 +45,7 @@ def describe_endpoint(inference_id: str) -> Steps[EndpointInfo]:
 
 
 def known_endpoint(inference_id: str) -> EndpointInfo | None:
-    """What a preconfigured endpoint is; None for any other id."""
+    """Return the description of a preconfigured endpoint; None for any other id."""
     model = preconfigured(inference_id)
     if model is None:
         return None
@@ -54,20 +53,20 @@ def known_endpoint(inference_id: str) -> EndpointInfo | None:
     return EndpointInfo(inference_id, model.task, "elastic", model.name, dimensions)
 
 
-def look_up_endpoint(inference_id: str) -> Steps[EndpointInfo]:
-    """What the deployment says of an endpoint now, whatever is known of it."""
-    (endpoint,) = yield from ask([replace(get_endpoint(_named(inference_id)), cache=False)])
+def fetch_endpoint(inference_id: str) -> Steps[EndpointInfo]:
+    """Request the current description of an endpoint from the deployment, even if it is known."""
+    (endpoint,) = yield from ask([replace(get_endpoint(_checked_id(inference_id)), cache=False)])
     return endpoint
 
 
 def find_endpoints(*, every: bool) -> Steps[list[EndpointInfo]]:
-    """The endpoints of the deployment, by id: those with models of Jina, or every one."""
+    """Return the endpoints of the deployment, sorted by id: those with Jina models, or all."""
     (endpoints,) = yield from ask([list_endpoints()])
-    return sorted((each for each in endpoints if every or is_jina(each)), key=lambda each: each.inference_id)
+    return sorted((endpoint for endpoint in endpoints if every or is_jina(endpoint)), key=lambda endpoint: endpoint.inference_id)
 
 
 def is_jina(endpoint: EndpointInfo) -> bool:
-    """Whether an endpoint has a model of Jina."""
+    """Whether an endpoint has a Jina model."""
     return "jina" in (endpoint.model_id or endpoint.inference_id)
 
 
@@ -75,39 +74,38 @@ def remove_endpoint(inference_id: str, *, force: bool) -> Steps[None]:
     """Delete an endpoint.
 
     Raises:
-        ConfigurationError: it is preconfigured; by force it is deleted all the same.
-        EndpointNotFoundError: there is none of that id.
-        RequestRejectedError: it is in use; by force it is deleted all the same.
+        ConfigurationError: it is preconfigured, and `force` is not set.
+        EndpointNotFoundError: no endpoint has this id.
+        RequestRejectedError: it is in use, and `force` is not set.
     """
-    if preconfigured(_named(inference_id)) and not force:
+    if preconfigured(_checked_id(inference_id)) and not force:
         raise ConfigurationError(
-            f"{inference_id} is preconfigured, and whatever names no endpoint may use it. To delete it all the same, say "
-            "force=True (--force)."
+            f"{inference_id} is preconfigured: fields that name no endpoint may use it. Pass force=True (--force) to delete it."
         )
     try:
         yield from ask([delete_endpoint(inference_id, force=force)])
     except EndpointNotFoundError as error:
-        if not error.retries:  # or an earlier answer was lost, of the request that has deleted it
+        if not error.retries:  # after a retry, an earlier request may have deleted it and its response was lost
             raise
 
 
 def explain(error: EndpointNotFoundError) -> Steps[EndpointNotFoundError]:
-    """The same error, naming the Jina endpoints that the deployment has."""
+    """Return the same error with the Jina endpoints of the deployment."""
     try:
         endpoints = yield from find_endpoints(every=False)
     except JinaEISError:
-        return error  # whoever may not list them is told what was missing all the same
-    wanted = error.endpoint or ""
-    jina = [endpoint.inference_id for endpoint in endpoints if endpoint.inference_id != wanted]  # it may have just been made
-    told = [f"There is no inference endpoint {wanted!r}."]
-    if close := get_close_matches(wanted, jina, n=1):
-        told.append(f"Did you mean {close[0]!r}?")
-    told.append(
-        f"This deployment has for Jina: {', '.join(jina)}."
+        return error  # a caller without the privilege to list endpoints receives the original error
+    missing = error.endpoint or ""
+    jina = [endpoint.inference_id for endpoint in endpoints if endpoint.inference_id != missing]  # it may have just been created
+    sentences = [f"There is no inference endpoint {missing!r}."]
+    if close := get_close_matches(missing, jina, n=1):
+        sentences.append(f"Did you mean {close[0]!r}?")
+    sentences.append(
+        f"The Jina endpoints of this deployment are {', '.join(jina)}."
         if jina
-        else "This deployment has none for Jina: is EIS available to it?"
+        else "This deployment has no Jina endpoints: is EIS available to it?"
     )
-    explained = EndpointNotFoundError(" ".join(told), status=error.status, error_type=error.error_type, reason=error.reason)
+    explained = EndpointNotFoundError(" ".join(sentences), status=error.status, error_type=error.error_type, reason=error.reason)
     explained.endpoint, explained.inputs, explained.completed = error.endpoint, error.inputs, error.completed
     explained.retries = error.retries
     return explained
@@ -115,19 +113,19 @@ def explain(error: EndpointNotFoundError) -> Steps[EndpointNotFoundError]:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSpec:
-    """An endpoint of EIS as it should be. Valid if it exists, as far as its model is known.
+    """The required settings of an EIS endpoint. Valid if it exists, as far as its model is known.
 
     Args:
         inference_id: Its id.
-        model: The service's name of the model, such as "jina-embeddings-v5-text-small"; that of its preconfigured endpoint,
-            with a dot before it, is taken too.
-        task: What it answers; None for the task of a model in the table.
+        model: The service's name of the model, such as "jina-embeddings-v5-text-small". The name of its preconfigured
+            endpoint, with a leading dot, is also accepted.
+        task: Its task; None for the task of a model in the table.
         dimensions: Length of its vectors; None for the model's own.
-        similarity: How its vectors are compared; None for Elasticsearch's choice.
-        chunking_settings: How `semantic_text` cuts texts for it; None for Elasticsearch's choice.
+        similarity: Similarity measure of its vectors; None for Elasticsearch's default.
+        chunking_settings: How `semantic_text` splits texts for it; None for Elasticsearch's default.
 
     Raises:
-        ConfigurationError: for what Elasticsearch or the model would refuse.
+        ConfigurationError: for settings that Elasticsearch or the model would refuse.
     """
 
     inference_id: str
@@ -140,34 +138,34 @@ class EndpointSpec:
     def __post_init__(self) -> None:
         for name, value in (("inference_id", self.inference_id), ("model", self.model), ("task", self.task or "")):
             if not isinstance(value, str) or not _is_utf8(value):
-                raise ConfigurationError(f"{name}={value!a}: pass a string that UTF-8 can carry.")
+                raise ConfigurationError(f"{name}={value!a}: pass a string that can be encoded as UTF-8.")
         if self.dimensions is not None and (type(self.dimensions) is not int or self.dimensions < 1):
             raise ConfigurationError(f"dimensions={self.dimensions!r}: pass a whole number from 1.")
         if self.chunking_settings is not None and not _is_json(self.chunking_settings):
             raise ConfigurationError(
-                'chunking_settings is a mapping that JSON takes, such as {"strategy": "sentence", "max_chunk_size": 120}.'
+                'chunking_settings: pass a mapping for JSON, such as {"strategy": "sentence", "max_chunk_size": 120}.'
             )
         known, task = self._known, self._task
         if not _USER_ID.fullmatch(self.inference_id):
             raise ConfigurationError(
-                f"inference_id={self.inference_id!r}: an endpoint of your own is named with a-z, 0-9, hyphens and underscores, "
+                f"inference_id={self.inference_id!r}: the id of your own endpoint has a-z, 0-9, hyphens and underscores, "
                 "and begins and ends with a letter or digit."
             )
         if task is None:
-            close = get_close_matches(self._model_id, [each.name for each in MODELS], n=1)
+            close = get_close_matches(self._model_id, [model.name for model in MODELS], n=1)
             hint = f"Did you mean {close[0]!r}? " if close else ""
             raise ConfigurationError(
-                f"model={self.model!r} is not known here. {hint}For a model that is new, pass task: {_listed(TASKS)}."
+                f"model={self.model!r} is not a known model. {hint}For a new model, pass task: {_join_with_or(TASKS)}."
             )
         if task not in TASKS or (known and known.task != task):
-            right = repr(known.task) if known else _listed(TASKS)
-            raise ConfigurationError(f"task={task!r}: for {self._model_id} it is {right}.")
+            allowed = repr(known.task) if known else _join_with_or(TASKS)
+            raise ConfigurationError(f"task={task!r}: for {self._model_id} pass {allowed}.")
         if task == "rerank":
             for name in ("dimensions", "similarity", "chunking_settings"):
                 if getattr(self, name) is not None:
-                    raise ConfigurationError(f"{self._model_id} is a reranker, and has no {name}. Leave it out.")
+                    raise ConfigurationError(f"{name}: {self._model_id} is a reranker and does not have it. Leave it out.")
         if self.similarity not in (None, *SIMILARITIES):
-            raise ConfigurationError(f"similarity={self.similarity!r}: it is {_listed(SIMILARITIES)}.")
+            raise ConfigurationError(f"similarity={self.similarity!r}: pass {_join_with_or(SIMILARITIES)}.")
         if self.dimensions is not None and isinstance(known, EmbeddingModel):
             check_dimensions(self.dimensions, known)
 
@@ -184,54 +182,54 @@ class EndpointSpec:
         return self.task or (self._known.task if self._known else None)
 
     def ensure(self, timeout: float) -> Steps[EndpointInfo]:
-        """The endpoint, which is made unless it is there. Whoever makes it at the same time makes the same, or this fails.
+        """Return the endpoint; create it if it does not exist. Concurrent calls with equal settings all succeed.
 
         Raises:
-            EndpointExistsError: an endpoint of that id has other settings. It is left as it is.
+            EndpointExistsError: an endpoint with this id has other settings. It is not changed.
         """
         try:
-            # Without its id the call is a question: the driver does not look for what could be meant when nothing is there.
-            (found,) = yield from ask([replace(get_endpoint(self.inference_id), cache=False, endpoint="")])
+            # Without `endpoint`, the driver does not explain the error: a missing endpoint is expected here.
+            (existing,) = yield from ask([replace(get_endpoint(self.inference_id), cache=False, endpoint="")])
         except EndpointNotFoundError:
             try:
                 return (yield from self._create(timeout))
             except RequestRejectedError as error:
                 if error.error_type != "resource_already_exists_exception":
                     raise
-            found = yield from look_up_endpoint(self.inference_id)
-        if differences := list(self._differences(found)):
-            told = f"The endpoint {self.inference_id!r} is there with other settings: {', '.join(differences)}."
-            raise EndpointExistsError(f"{told} {EndpointExistsError.remedy}")
-        return found
+            existing = yield from fetch_endpoint(self.inference_id)
+        if differences := list(self._differences(existing)):
+            message = f"The endpoint {self.inference_id!r} exists with other settings: {', '.join(differences)}."
+            raise EndpointExistsError(f"{message} {EndpointExistsError.remedy}")
+        return existing
 
     def _create(self, timeout: float) -> Steps[EndpointInfo]:
         settings = {"model_id": self._model_id, "dimensions": self.dimensions, "similarity": self.similarity}
-        said = {name: value for name, value in settings.items() if value is not None}
-        call = put_endpoint(self.inference_id, str(self._task), said, self.chunking_settings, timeout=timeout)
-        (made,) = yield from ask([call])
-        return made
+        service_settings = {name: value for name, value in settings.items() if value is not None}
+        call = put_endpoint(self.inference_id, str(self._task), service_settings, self.chunking_settings, timeout=timeout)
+        (created,) = yield from ask([call])
+        return created
 
-    def _differences(self, found: EndpointInfo) -> Iterator[str]:
+    def _differences(self, existing: EndpointInfo) -> Iterator[str]:
         known = self._known
-        same = found.model_id == self._model_id or (known is not None and find_model(found.model_id or "") is known)
-        length = self.dimensions or (known.dimensions if isinstance(known, EmbeddingModel) else found.dimensions)
-        chunking = found.chunking_settings or {}
+        same = existing.model_id == self._model_id or (known is not None and find_model(existing.model_id or "") is known)
+        length = self.dimensions or (known.dimensions if isinstance(known, EmbeddingModel) else existing.dimensions)
+        chunking = existing.chunking_settings or {}
         settings: list[tuple[str, Any, Any]] = [
-            ("service", found.service, "elastic"),
-            ("task", found.task, self._task),
-            ("model", self._model_id if same else found.model_id, self._model_id),
-            ("dimensions", found.dimensions, length),
-            ("similarity", found.similarity, self.similarity or found.similarity),
+            ("service", existing.service, "elastic"),
+            ("task", existing.task, self._task),
+            ("model", self._model_id if same else existing.model_id, self._model_id),
+            ("dimensions", existing.dimensions, length),
+            ("similarity", existing.similarity, self.similarity or existing.similarity),
             *((name, chunking.get(name), value) for name, value in (self.chunking_settings or {}).items()),
         ]
-        return (f"{name} {has!r} instead of {wants!r}" for name, has, wants in settings if has != wants)
+        return (f"{name} {actual!r} instead of {required!r}" for name, actual, required in settings if actual != required)
 
 
 def check_dimensions(dimensions: int, model: EmbeddingModel) -> None:
-    """Refuse a length that a model was not trained for; warn of one that only some of its publisher's pages list.
+    """Refuse a length that a model was not trained for. Warn of one that only some of the publisher's pages list.
 
     Raises:
-        ConfigurationError: it names the lengths that there are.
+        ConfigurationError: for any other length; it names the valid ones.
     """
     if dimensions in model.disputed:
         warnings.warn(
@@ -244,12 +242,12 @@ def check_dimensions(dimensions: int, model: EmbeddingModel) -> None:
         )
 
 
-def _named(inference_id: Any) -> str:
-    """The id, if it can be the id of one endpoint."""
+def _checked_id(inference_id: Any) -> str:
+    """Return the id. Raises ConfigurationError if it cannot be the id of one endpoint."""
     if not isinstance(inference_id, str) or inference_id in ("", "_all"):
-        raise ConfigurationError(f"inference_id={inference_id!r}: name one endpoint, as a string.")
+        raise ConfigurationError(f"inference_id={inference_id!r}: pass the id of one endpoint, as a string.")
     if not _is_utf8(inference_id):
-        raise ConfigurationError(f"inference_id={inference_id!a} cannot be the id of an endpoint.")
+        raise ConfigurationError(f"inference_id={inference_id!a} cannot be encoded as UTF-8. Pass the id of an endpoint.")
     return inference_id
 
 
@@ -269,6 +267,6 @@ def _is_json(value: Any) -> bool:
     return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def _join_with_or(names: tuple[str, ...]) -> str:
     *others, last = map(repr, names)
     return f"{', '.join(others)} or {last}"

@@ -1,7 +1,7 @@
-"""Ingest, as steps: an index made when it is missing, and any number of documents written into it in bounded memory.
+"""Ingest, as steps: create a missing index, and write any number of documents into it in bounded memory.
 
-Elasticsearch embeds what goes into semantic_text and semantic fields; vectors for a dense_vector field are made here, while
-the documents before them are written. Documents go in blocks. What fails is reported by its id, and nothing else is lost.
+Elasticsearch embeds semantic_text and semantic fields. Vectors for a dense_vector field are made here, block by block, while
+the block before is written. A failure is reported by the id of its document, and all other documents are written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..wire import VECTORS, Call, EndpointInfo, Index, Outcome, Steps, Write, as
 from .compatibility import check_modalities
 from .embedder import BATCH_SIZE, Embedder
 from .endpoints import describe_endpoint
-from .rescue import apart
+from .rescue import isolate_failing_inputs
 from .search import describe_index
 
 __all__ = ["DEFAULT_ENDPOINT", "FieldType", "Indexer", "Record"]
@@ -27,25 +27,25 @@ FieldType = Literal["semantic_text", "semantic", "dense_vector"]
 
 DEFAULT_ENDPOINT = ".jina-embeddings-v5-text-small"
 DEFAULT_FIELD = "embedding"
-BULK_DOCUMENTS = 128  # in a request; Elasticsearch embeds them before it answers
+BULK_DOCUMENTS = 128  # in a request; Elasticsearch embeds them before it responds
 BULK_BYTES = 5 * 2**20  # of texts and media in a request; Elastic advises a few megabytes
-BLOCK = 64 * BATCH_SIZE  # documents in memory, and once more those whose vectors are made while these are written
-SEMANTIC_BYTES = 10**6  # of a medium; Elasticsearch's default for `semantic` fields, and all that serverless takes
-SHOWN = 5  # failed documents in the text of an error
-RESENDS = 10  # of documents that Elasticsearch had no room for, among others that it took
-_NO_ROOM = "Elasticsearch has too much to do. Try it again later."
+BLOCK = 64 * BATCH_SIZE  # documents in memory, in addition to the block that is written while this one is embedded
+SEMANTIC_BYTES = 10**6  # of a medium; Elasticsearch's default for `semantic` fields, and the maximum of serverless
+LISTED_FAILURES = 5  # failed documents that the text of an error lists
+RESENDS = 10  # of documents that Elasticsearch rejected from a request, for lack of capacity, while it took others
+_REJECTED = "Elasticsearch is overloaded. Retry later."
 _PAGES = "A PDF has a vector for each page, and a document has one. Add its pages one by one."
-_TWICE = "another document before it has the same id, and only that was written"
+_DUPLICATE = "an earlier document has the same id, and only that one was written"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A document to be indexed.
+    """A document to index.
 
     Attributes:
-        id: Its id; a document of the same id is replaced.
-        content: What is embedded, or why it cannot be.
-        source: Its fields, without the one that is embedded.
+        id: Its id; an existing document with this id is replaced.
+        content: The content to embed, or the error that prevents it.
+        source: Its fields, without the embedded one.
     """
 
     id: str
@@ -55,53 +55,52 @@ class Record:
 
 @dataclass(slots=True)
 class _Report:
-    """What became of the documents so far."""
+    """The outcomes of the documents so far."""
 
     ids: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     written: int = 0
 
-    def note(self, answers: Iterable[Sequence[Outcome]]) -> list[Write]:
-        """Note what became of writes; those that Elasticsearch had no room for are given back."""
-        again = []
+    def add(self, answers: Iterable[Sequence[Outcome]]) -> list[Write]:
+        """Record outcomes. Returns the writes that Elasticsearch rejected for lack of capacity."""
+        rejected = []
         for outcome in (outcome for answer in answers for outcome in answer):
             if outcome.rejected:
-                again.append(outcome.write)
+                rejected.append(outcome.write)
             elif outcome.reason is not None:
                 self.failed[outcome.write.id] = outcome.reason
             else:
                 self.written += 1
-        return again
+        return rejected
 
-    def error(self, why: JinaEISError | None = None) -> DocumentsFailedError:
-        """The error that says what was written and what was not, and why it came to an end if it did."""
-        shown = [f"{each!r}: {reason}" for each, reason in list(self.failed.items())[:SHOWN]]
-        if len(self.failed) > SHOWN:
-            shown.append(f"and {len(self.failed) - SHOWN} more")
-        told = [f"{len(self.failed)} of {len(self.seen)} documents failed: {'; '.join(shown)}." if shown else ""]
-        told.append("The others were written." if self.written and not why else "")
-        told.append(f"{self.written} documents were written, and then: {why}" if why else "")
+    def error(self, cause: JinaEISError | None = None) -> DocumentsFailedError:
+        """Return the error that lists the failed documents, and the cause that ended the ingest, if any."""
+        failures = [f"{document!r}: {reason}" for document, reason in list(self.failed.items())[:LISTED_FAILURES]]
+        if len(self.failed) > LISTED_FAILURES:
+            failures.append(f"and {len(self.failed) - LISTED_FAILURES} more")
+        sentences = [f"{len(self.failed)} of {len(self.seen)} documents failed: {'; '.join(failures)}." if failures else ""]
+        sentences.append("The others were written." if self.written and not cause else "")
+        sentences.append(f"{self.written} documents were written before this error: {cause}" if cause else "")
         return DocumentsFailedError(
-            " ".join(filter(None, told)), self.failed, [each for each in self.ids if each not in self.failed]
+            " ".join(filter(None, sentences)), self.failed, [document for document in self.ids if document not in self.failed]
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Indexer:
-    """How documents get into an index. What is None is taken from the index if it is there.
+    """Writes documents into an index. Settings that are None are taken from an existing index.
 
     Args:
-        index: The index; it is made when it is missing.
-        content_field: The field with the text.
-        field: The field that is searched by meaning; None for the only one there is, `embedding` in a new index.
-        field_type: Its type; None for the one that it has, semantic_text in a new index.
-        inference_id: The endpoint that embeds; None for the one that the index names, `.jina-embeddings-v5-text-small` for a
-            new one.
-        dimensions: Length of the vectors in a dense_vector field; None for the index's or the endpoint's own.
-        index_options: How vectors are indexed in a new index, as in a mapping; None for Elasticsearch's default.
-        chunking_settings: How semantic_text cuts a text into passages in a new index; None for the endpoint's own.
-        timeout: Seconds that an embedding may take, where it is made here.
+        index: Name of the index; it is created if it is missing.
+        content_field: The text field.
+        field: The field for semantic search; None for the only one in the index, `embedding` in a new index.
+        field_type: Its type; None for its type in the index, semantic_text in a new index.
+        inference_id: The endpoint that embeds; None for that of the index, `.jina-embeddings-v5-text-small` in a new index.
+        dimensions: Length of the vectors in a dense_vector field; None for that of the index or the endpoint.
+        index_options: Vector index options of a new index, as in a mapping; None for Elasticsearch's default.
+        chunking_settings: How semantic_text splits a text into passages in a new index; None for the endpoint's own.
+        timeout: Seconds that an embedding request of this library may take.
     """
 
     index: str
@@ -118,17 +117,17 @@ class Indexer:
         if self.dimensions and self.field_type in ("semantic_text", "semantic"):
             raise ConfigurationError(
                 f"dimensions={self.dimensions}: the vectors of a {self.field_type} field are as long as its endpoint's. "
-                "Make an endpoint with these dimensions, or use a dense_vector field."
+                "Create an endpoint with these dimensions, or use a dense_vector field."
             )
 
     def add(self, records: Iterable[Record], refresh: bool) -> Steps[list[str]]:
-        """Write documents; their ids, in their order.
+        """Write documents. Returns their ids, in order.
 
         Raises:
-            DocumentsFailedError: some documents failed and all others were written; or something went wrong for good after
-                some were written, which is its cause.
+            DocumentsFailedError: some documents failed and all others were written; or a permanent error, which is its cause,
+                occurred after some were written.
         """
-        ready = yield from self._ready()
+        ready = yield from self._prepare()
         report = _Report()
         try:
             yield from ready._add(records, report)
@@ -143,22 +142,22 @@ class Indexer:
         return report.ids
 
     def delete(self, ids: Iterable[str], refresh: bool) -> Steps[None]:
-        """Delete documents by their ids; those that do not exist are passed over."""
+        """Delete documents by id. Missing documents are ignored."""
         yield from describe_index(self.index, fresh=True)
         report = _Report()
         remaining = iter(ids)
-        while block := [Write(each, None) for each in islice(remaining, BLOCK)]:
-            report.seen.update(each.id for each in block)
+        while block := [Write(document, None) for document in islice(remaining, BLOCK)]:
+            report.seen.update(write.id for write in block)
             yield from self._write(block, report)
         if refresh and report.written:
             yield from _refresh(self.index, report)
         if report.failed:
             raise report.error()
 
-    def _ready(self) -> Steps[Indexer]:
-        """The same, with nothing left to be found out, once the index is there and fit."""
+    def _prepare(self) -> Steps[Indexer]:
+        """Return the same indexer with all settings, after the index was found or created."""
         try:
-            return self._fit((yield from describe_index(self.index, fresh=True)))
+            return self._with_settings_of((yield from describe_index(self.index, fresh=True)))
         except IndexNotFoundError:
             pass
         new = replace(
@@ -172,45 +171,45 @@ class Indexer:
         except RequestRejectedError as error:
             if error.error_type != "resource_already_exists_exception":
                 raise
-            return self._fit((yield from describe_index(self.index, fresh=True)))  # somebody else was faster
+            return self._with_settings_of((yield from describe_index(self.index, fresh=True)))  # created concurrently
         return new
 
-    def _fit(self, index: Index) -> Indexer:
-        """The same, with what an index says that was there before."""
+    def _with_settings_of(self, index: Index) -> Indexer:
+        """Return the same indexer with the settings of an existing index. Raises ConfigurationError if they conflict."""
         name = self.field
         if name is None:
-            able = index.of_types(*((self.field_type,) if self.field_type else VECTORS))
-            if len(able) != 1:
-                found = ", ".join(f"{each.name} ({each.type})" for each in able) or "none"
+            candidates = index.of_types(*((self.field_type,) if self.field_type else VECTORS))
+            if len(candidates) != 1:
+                names = ", ".join(f"{candidate.name} ({candidate.type})" for candidate in candidates) or "none"
                 raise ConfigurationError(
-                    f"Which field of the index {index.name!r} is to be filled? Choose one with field. It has: {found}."
+                    f"The index {index.name!r} has not exactly one field to fill, but: {names}. Choose one with field."
                 )
-            name = able[0].name
-        there = index.fields.get(name)
-        if there is None or there.type not in VECTORS or self.field_type not in (None, there.type):
-            what = f"is of type {there.type}" if there else "does not exist"
+            name = candidates[0].name
+        existing = index.fields.get(name)
+        if existing is None or existing.type not in VECTORS or self.field_type not in (None, existing.type):
+            state = f"is of type {existing.type}" if existing else "does not exist"
             raise ConfigurationError(
-                f"field={name!r} {what} in the index {index.name!r}, and it should be {self.field_type or ' or '.join(VECTORS)}. "
+                f"field={name!r} {state} in the index {index.name!r}; it must be {self.field_type or ' or '.join(VECTORS)}. "
                 "Choose another field or field_type, or another index_name."
             )
-        made_with = there.inference_id or index.inference_id
-        endpoint = self.inference_id or made_with or DEFAULT_ENDPOINT
-        if made_with and made_with != endpoint:
+        index_endpoint = existing.inference_id or index.inference_id
+        endpoint = self.inference_id or index_endpoint or DEFAULT_ENDPOINT
+        if index_endpoint and index_endpoint != endpoint:
             raise ConfigurationError(
-                f"The index {index.name!r} is embedded with {made_with}, and not with {endpoint}. "
-                f"Pass inference_id={made_with!r}, or another index_name."
+                f"The index {index.name!r} is embedded with {index_endpoint}, not with {endpoint}. "
+                f"Pass inference_id={index_endpoint!r}, or another index_name."
             )
-        if there.dims and self.dimensions and there.dims != self.dimensions:
+        if existing.dims and self.dimensions and existing.dims != self.dimensions:
             raise ConfigurationError(
-                f"dimensions={self.dimensions}: the vectors in {name!r} of the index {index.name!r} have {there.dims}. "
-                f"Pass dimensions={there.dims}, or another index_name."
+                f"dimensions={self.dimensions}: the vectors in {name!r} of the index {index.name!r} have {existing.dims}. "
+                f"Pass dimensions={existing.dims}, or another index_name."
             )
         return replace(
             self,
             field=name,
-            field_type=cast(FieldType, there.type),
+            field_type=cast(FieldType, existing.type),
             inference_id=endpoint,
-            dimensions=self.dimensions or there.dims,
+            dimensions=self.dimensions or existing.dims,
         )
 
     def _create(self) -> Steps[None]:
@@ -220,45 +219,46 @@ class Indexer:
             raise ConfigurationError(f"Elasticsearch does not know the length of {self.inference_id}'s vectors. Pass dimensions.")
         options = {"index_options": dict(self.index_options)} if self.index_options else {}
         if self.field_type == "dense_vector":
-            embedded = {"type": "dense_vector", "dims": dims, "index": True, "similarity": "cosine", **options}
+            field_mapping = {"type": "dense_vector", "dims": dims, "index": True, "similarity": "cosine", **options}
         else:
             chunking = {"chunking_settings": dict(self.chunking_settings)} if self.chunking_settings else {}
-            embedded = {"type": self.field_type, "inference_id": self.inference_id, **options, **chunking}
-        properties = {self.content_field: {"type": "text"}, str(self.field): embedded}
-        noted = self.inference_id if self.field_type == "dense_vector" else None
-        yield from ask([create_index(self.index, properties, noted)])
+            field_mapping = {"type": self.field_type, "inference_id": self.inference_id, **options, **chunking}
+        properties = {self.content_field: {"type": "text"}, str(self.field): field_mapping}
+        recorded_endpoint = self.inference_id if self.field_type == "dense_vector" else None
+        yield from ask([create_index(self.index, properties, recorded_endpoint)])
 
     def _endpoint(self) -> Steps[EndpointInfo]:
         endpoint = yield from describe_endpoint(str(self.inference_id))
-        wanted = ("embedding",) if self.field_type == "semantic" else ("text_embedding", "embedding")
-        if endpoint.task not in wanted:
+        tasks = ("embedding",) if self.field_type == "semantic" else ("text_embedding", "embedding")
+        if endpoint.task not in tasks:
             raise ConfigurationError(
-                f"{self.inference_id} is an endpoint for {endpoint.task}, and a {self.field_type} field needs one for "
-                f"{' or '.join(wanted)}, such as {'.jina-embeddings-v5-omni-small' if len(wanted) == 1 else DEFAULT_ENDPOINT}."
+                f"{self.inference_id} is an endpoint for {endpoint.task}. A {self.field_type} field needs one for "
+                f"{' or '.join(tasks)}, such as {'.jina-embeddings-v5-omni-small' if len(tasks) == 1 else DEFAULT_ENDPOINT}."
             )
-        Embedder(endpoint.inference_id, self.dimensions)  # which knows the lengths that a model was trained for
+        Embedder(endpoint.inference_id, self.dimensions)  # checks the dimensions
         return endpoint
 
     def _add(self, records: Iterable[Record], report: _Report) -> Steps[None]:
         endpoint = yield from self._endpoint()
         embedder = Embedder(endpoint.inference_id, self.dimensions, timeout=self.timeout)
-        remaining = _noted(records, report)
+        remaining = _first_of_each_id(records, report)
         ready: list[Write] = []
         while (block := list(islice(remaining, BLOCK))) or ready:
-            fit = [record for record in block if self._fits(endpoint, record, report)]
-            embeds: list[Call[Any]] = []
+            accepted = [record for record in block if self._accepts(endpoint, record, report)]
+            embed_calls: list[Call[Any]] = []
             if self.field_type == "dense_vector":
-                calls = embedder.content_calls(endpoint, [cast("Content", each.content) for each in fit], "ingest")
-                embeds = [replace(cast("Call[Any]", call), rescue=apart) for call in calls]
+                contents = [cast("Content", record.content) for record in accepted]
+                calls = embedder.content_calls(endpoint, contents, "ingest")
+                embed_calls = [replace(cast("Call[Any]", call), rescue=isolate_failing_inputs) for call in calls]
             else:
-                ready = [Write(each.id, {**each.source, str(self.field): each.content}) for each in fit]
+                ready = [Write(record.id, {**record.source, str(self.field): record.content}) for record in accepted]
             failed_before, written_before = len(report.failed), report.written
-            answers: list[list[Any]] = yield from ask([*embeds, *self._bulks(ready)])
-            again = report.note(answers[len(embeds) :])
-            yield from self._write(again, report, resends=RESENDS)
+            answers: list[list[Any]] = yield from ask([*embed_calls, *self._bulk_calls(ready)])
+            rejected = report.add(answers[len(embed_calls) :])
+            yield from self._write(rejected, report, resends=RESENDS)
             sent, ready = ready, []
-            vectors = [vector for batch in answers[: len(embeds)] for vector in batch]
-            for record, vector in zip(fit if embeds else (), vectors, strict=True):
+            vectors = [vector for batch in answers[: len(embed_calls)] for vector in batch]
+            for record, vector in zip(accepted if embed_calls else (), vectors, strict=True):
                 if isinstance(vector, JinaEISError):
                     report.failed[record.id] = vector.message
                 elif isinstance(vector[0], list):
@@ -266,24 +266,24 @@ class Indexer:
                 else:
                     ready.append(Write(record.id, {**record.source, str(self.field): vector}))
             if sent and report.written == written_before and len(report.failed) - failed_before >= len(sent) > BULK_DOCUMENTS:
-                raise JinaEISError("Nothing of a whole block of documents could be written.")
+                raise JinaEISError("No document of a whole block could be written.")
 
-    def _fits(self, endpoint: EndpointInfo, record: Record, report: _Report) -> bool:
-        """Whether the field can take a record; if not, why is noted."""
+    def _accepts(self, endpoint: EndpointInfo, record: Record, report: _Report) -> bool:
+        """Whether the field can hold a record. If not, the reason is recorded."""
         content = record.content
         try:
             if isinstance(content, InputError):
                 raise content
             if self.field_type == "semantic_text" and not isinstance(content, str):
                 raise InputError(
-                    f"{label(content)} is no text, and semantic_text takes nothing else. "
-                    'Make the index with field_type="semantic" (Elastic Stack 9.5) or "dense_vector".'
+                    f"{label(content)} is not a text, and a semantic_text field holds only texts. "
+                    'Create the index with field_type="semantic" (Elastic Stack 9.5) or "dense_vector".'
                 )
             if self.field_type == "semantic" and isinstance(content, tuple):
-                raise InputError('A semantic field embeds the parts of a document apart. Use "dense_vector" for fused inputs.')
+                raise InputError('A semantic field embeds each part separately. Use "dense_vector" for fused inputs.')
             if self.field_type == "semantic" and isinstance(content, Medium) and content.size > SEMANTIC_BYTES:
                 raise InputError(
-                    f"{label(content)} has {content.size:,} bytes, and a semantic field takes {SEMANTIC_BYTES:,} by default "
+                    f"{label(content)} has {content.size:,} bytes. A semantic field takes {SEMANTIC_BYTES:,} by default "
                     "(indices.inference.max_binary_input_size; serverless takes no more). Make it smaller, or use dense_vector."
                 )
             check_modalities(endpoint, [content], [len(report.ids) - 1])
@@ -293,31 +293,31 @@ class Indexer:
         return True
 
     def _write(self, writes: list[Write], report: _Report, resends: int = RESENDS + 1) -> Steps[None]:
-        """Send writes, and those again that Elasticsearch has no room for."""
+        """Send writes, and resend those that Elasticsearch rejects for lack of capacity."""
         for _ in range(resends):
             if not writes:
                 return
-            writes = report.note((yield from ask(self._bulks(writes))))
-        report.failed.update((write.id, _NO_ROOM) for write in writes)
+            writes = report.add((yield from ask(self._bulk_calls(writes))))
+        report.failed.update((write.id, _REJECTED) for write in writes)
 
-    def _bulks(self, writes: Iterable[Write]) -> Iterator[Call[list[Outcome]]]:
+    def _bulk_calls(self, writes: Iterable[Write]) -> Iterator[Call[list[Outcome]]]:
         batch: list[Write] = []
         size = 0
         for write in writes:
             if batch and (len(batch) == BULK_DOCUMENTS or size + write.size > BULK_BYTES):
-                yield replace(bulk(self.index, batch), rescue=partial(_apart, batch))
+                yield replace(bulk(self.index, batch), rescue=partial(_isolate_failing_writes, batch))
                 batch, size = [], 0
             batch.append(write)
             size += write.size
         if batch:
-            yield replace(bulk(self.index, batch), rescue=partial(_apart, batch))
+            yield replace(bulk(self.index, batch), rescue=partial(_isolate_failing_writes, batch))
 
 
-def _noted(records: Iterable[Record], report: _Report) -> Iterator[Record]:
-    """The same records, as they come; of two with one id, the first."""
+def _first_of_each_id(records: Iterable[Record], report: _Report) -> Iterator[Record]:
+    """Yield the first record of each id, and add it to the report."""
     for record in records:
         if record.id in report.seen:
-            report.failed[record.id] = _TWICE
+            report.failed[record.id] = _DUPLICATE
         else:
             report.seen.add(record.id)
             report.ids.append(record.id)
@@ -331,14 +331,14 @@ def _refresh(index: str, report: _Report) -> Steps[None]:
         if report.failed:
             raise report.error(error) from error
         error.message = (
-            f"All documents are written, but searches may not see them yet (refresh=False asks for no more): {error.message}"
+            f"All documents are written, but searches may not see them yet (pass refresh=False to skip this): {error.message}"
         )
         raise
 
 
-def _apart(writes: Sequence[Write], call: Call[Any], error: JinaEISError, others: bool) -> Steps[list[Outcome]]:
-    """What becomes of the writes of a failed request, when they are sent apart."""
-    outcomes = yield from apart(call, error, others)
+def _isolate_failing_writes(writes: Sequence[Write], call: Call[Any], error: JinaEISError, others: bool) -> Steps[list[Outcome]]:
+    """Return the outcomes of the writes of a failed request, after sending them in smaller requests."""
+    outcomes = yield from isolate_failing_inputs(call, error, others)
     return [
         Outcome(write, outcome.status or 0, outcome.message) if isinstance(outcome, JinaEISError) else outcome
         for write, outcome in zip(writes, outcomes, strict=True)

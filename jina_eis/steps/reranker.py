@@ -1,7 +1,8 @@
-"""Reranking, as steps: any number of documents in, their order and scores out, whatever one call can see.
+"""Reranking, as steps: ranks any number of documents with calls of limited size.
 
-A listwise model scores a list as a whole, so its scores compare within one call only, and paging through a long list would
-mix scores that mean different things. Here every order that matters comes from one call. Nothing here sends or waits.
+A listwise model scores a list as a whole, so its scores compare within one call only. Sorting the scores of several calls
+together would mix scores that do not compare. Here the final order of the best documents comes from one call.
+Nothing here sends or waits.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ __all__ = ["PRELIMINARY", "WINDOW_SIZE", "Ranked", "Ranking", "Reranker", "Strat
 
 Strategy = Literal["auto", "pages", "two_stage", "sliding"]
 
-PRELIMINARY = "relevance_score_preliminary"  # the key that marks a preliminary score where a framework keeps metadata
+PRELIMINARY = "relevance_score_preliminary"  # the metadata key that marks a preliminary score in a framework's documents
 WINDOW_SIZE = 64  # documents that jina-reranker-v3 sees together (arXiv 2509.25085)
-# Least documents that a block sends on. In benchmarks/rerank_quality.py, 8 lose less than 0.01 of the ten best documents of a
-# query; 12 or 16 cost more calls, and gained at most 0.7 points of nDCG@10, at about 500 candidates.
+# Minimum number of documents that a block passes on. In benchmarks/rerank_quality.py, 8 lose less than 0.01 of the ten best
+# documents of a query; 12 or 16 cost more calls, and gained at most 0.7 points of nDCG@10, at about 500 candidates.
 HEADS = 8
 
-# Estimates, because the tokenizer is the model's secret: they decide about splitting and warning, never about content.
+# Estimates, because the tokenizer is not available. They decide about splitting and warnings, never about content.
 CHARACTERS_PER_TOKEN = 4.0
 CJK_CHARACTERS_PER_TOKEN = 1.5
-QUERY_TOKENS = 512  # where the published code of jina-reranker-v3 cuts the query, which its prompt holds twice
+QUERY_TOKENS = 512  # at which the published code of jina-reranker-v3 truncates the query; its prompt holds the query twice
 FRAME_TOKENS = 256  # instructions of the prompt
 DOCUMENT_FRAME_TOKENS = 16  # markup around a document
 
@@ -42,13 +43,13 @@ _CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U000200
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A document's place in a ranking.
+    """The place of a document in a ranking.
 
     Attributes:
-        index: Its position in the list that was given.
+        index: Its position in the input.
         score: The model's own relevance score; that of a listwise model lies between -1 and 1.
-        preliminary: The document was not in the last call. Its place is right as far as the model could tell, but its score
-            compares with no other one of the ranking.
+        preliminary: The document was not in the last call. Its place is the best estimate of the model, but its score does not
+            compare with others of the ranking.
     """
 
     index: int
@@ -58,11 +59,11 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """What came of reranking.
+    """The result of reranking.
 
     Attributes:
-        documents: Best first, each at most once. Equal scores keep the order in which the documents were given.
-        notice: What the user should know about the documents, if anything.
+        documents: Best first, each at most once. Equal scores keep the order of the input.
+        notice: A warning about the documents, if any.
     """
 
     documents: list[Ranked]
@@ -71,23 +72,23 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Reranker:
-    """How documents are ranked. Valid if it exists, as far as the endpoint is known without asking.
+    """Ranks documents with one endpoint. Valid if it exists, as far as the table of models knows the endpoint.
 
     Args:
         inference_id: An endpoint of task `rerank`.
-        window_size: Most documents in a call. Fewer are sent where long ones would overflow the model's shared context.
-        strategy: What to do with more documents than that, N of them in windows of w:
+        window_size: Maximum documents in a call. Fewer are sent if long ones would exceed the model's shared context.
+        strategy: How N documents are ranked in windows of w, if N exceeds w:
 
-            - `pages`: ceil(N/w) calls side by side.
-            - `two_stage`: those and one more, side by side but for the last; a further round if there are more than w/8 blocks.
-              The first min(8, w/2) places are those that one unlimited call would give, if its scores compared; those after
-              them too unless many of the best are dealt to one block.
-            - `sliding`: 1 + ceil((N-w)/(w/2)) calls, one after the other. The same is true of the first w/2 places.
+            - `pages`: ceil(N/w) concurrent calls.
+            - `two_stage`: the same and one more, which comes last; a further round if there are more than w/8 blocks.
+              The first min(8, w/2) places are those of one unlimited call, if its scores compared. So are the places after
+              them, unless many of the best documents are dealt to one block.
+            - `sliding`: 1 + ceil((N-w)/(w/2)) consecutive calls. The first w/2 places are those of one unlimited call.
             - `auto`: pages for a pointwise model, else two stages.
         timeout: Seconds that the service may take for a request.
 
     Raises:
-        ConfigurationError: an endpoint that does not rerank, a window that the model does not take, or `pages` for a
+        ConfigurationError: an endpoint that does not rerank, a window that is too large for the model, or `pages` for a
             listwise model.
     """
 
@@ -103,22 +104,22 @@ class Reranker:
     def rank(
         self, query: str, documents: Sequence[str], *, top_n: int | None = None, score_threshold: float | None = None
     ) -> Steps[Ranking]:
-        """The best documents. No document, no call. What is asked is checked before any step is taken.
+        """Return the best documents. Without documents it makes no call. The arguments are checked before the first step.
 
         Args:
-            query: What they should be relevant for.
+            query: The query that documents should be relevant to.
             documents: Any number of texts.
-            top_n: Most documents to return; None for all.
-            score_threshold: End the ranking before the first document with a lower score. What follows it is less relevant,
-                even where a preliminary score is higher.
+            top_n: Maximum documents to return; None for all.
+            score_threshold: The ranking ends before the first document with a lower score. The documents after it are less
+                relevant, even if a preliminary score is higher.
 
         Raises:
-            InputError: an empty query, a top_n that is no number from 1, or a document that is not a string.
+            InputError: an empty query, a top_n that is not a number from 1, or a document that is not a string.
         """
         if not isinstance(query, str) or not query.strip():
-            raise InputError("The query is empty: say what the documents should be relevant for.")
+            raise InputError("The query is empty. Pass the text that documents should be relevant to.")
         if top_n is not None and (not isinstance(top_n, int) or top_n < 1):
-            raise InputError(f"top_n={top_n!r}: ask for at least one document, or None for all.")
+            raise InputError(f"top_n={top_n!r}: pass a number from 1, or None for all documents.")
         check_texts(documents)
         return self._rank(query, documents, top_n, score_threshold)
 
@@ -128,33 +129,33 @@ class Reranker:
         model = self._model((yield from describe_endpoint(self.inference_id)))
         lengths = [_tokens(document) for document in documents]
         task = _Task(self, query, documents, self._window(model, _tokens(query), lengths))
-        ranked = yield from self._way(task, model)
+        ranked = yield from self._rank_by_strategy(task, model)
         if score_threshold is not None:
-            ranked = list(takewhile(lambda one: one.score >= score_threshold, ranked))
+            ranked = list(takewhile(lambda document: document.score >= score_threshold, ranked))
         return Ranking(ranked[:top_n], _notice(model, documents, lengths))
 
     def _model(self, endpoint: EndpointInfo) -> RerankModel | None:
-        """The endpoint's model, if it is in the table."""
+        """Return the endpoint's model, if it is in the table. Raises ConfigurationError for settings that do not fit it."""
         if endpoint.task != "rerank":
             raise ConfigurationError(
-                f"{endpoint.inference_id} is an endpoint for {endpoint.task} and ranks nothing. Use a reranker's endpoint."
+                f"{endpoint.inference_id} is an endpoint for {endpoint.task} and does not rerank. Use an endpoint for rerank."
             )
         model = find_model(endpoint.model_id or "")
         if not isinstance(model, RerankModel):
             return None
         if model.window and self.window_size > model.window:
             raise ConfigurationError(
-                f"window_size={self.window_size}: {model.name} takes at most {model.window} documents in a call. "
-                "More documents are ranked all the same, in several calls."
+                f"window_size={self.window_size}: {model.name} takes at most {model.window} documents in a call. Choose fewer; "
+                "any number of documents is ranked, in several calls."
             )
         if model.listwise and self.strategy == "pages":
             raise ConfigurationError(
                 f'strategy="pages": {model.name} is listwise, its scores compare within one call only, and sorting pages by '
-                'them ranks worse than not at all. Use "auto".'
+                'them ranks worse than no reranking. Use "auto".'
             )
         return model
 
-    def _way(self, task: _Task, model: RerankModel | None) -> Steps[list[Ranked]]:
+    def _rank_by_strategy(self, task: _Task, model: RerankModel | None) -> Steps[list[Ranked]]:
         # A model that is not in the table may be listwise; two stages are right for either kind.
         pointwise = model is not None and not model.listwise
         if self.strategy == "pages" or (self.strategy == "auto" and pointwise):
@@ -162,18 +163,18 @@ class Reranker:
         return task.sliding() if self.strategy == "sliding" else task.two_stage()
 
     def _window(self, model: RerankModel | None, query: int, lengths: Sequence[int]) -> int:
-        """Documents of a call: the window, or as many of the longest as the model's shared context holds."""
+        """Return the documents of a call: the window, or as many of the longest as fit into the model's shared context."""
         if model is None or not model.listwise:
             return self.window_size
-        room = model.context - FRAME_TOKENS - 2 * min(query, QUERY_TOKENS)
+        available = model.context - FRAME_TOKENS - 2 * min(query, QUERY_TOKENS)
         read = sorted((min(length, model.document_tokens or model.context) for length in lengths), reverse=True)
         totals = accumulate(length + DOCUMENT_FRAME_TOKENS for length in read[: self.window_size])
-        return max(2, sum(total <= room for total in totals))
+        return max(2, sum(total <= available for total in totals))
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One query, its documents, and the ways to rank them with calls of at most `window` documents."""
+    """One query with its documents, and the strategies to rank them with calls of at most `window` documents."""
 
     reranker: Reranker
     query: str
@@ -181,42 +182,42 @@ class _Task:
     window: int
 
     def pages(self) -> Steps[list[Ranked]]:
-        """Each document once, sorted by score: right where a score depends on nothing but its document."""
+        """Score each document once, and sort by score. Correct if scores do not depend on the other documents."""
         everything = range(len(self.documents))
         pages = yield from self._round([everything[first : first + self.window] for first in everything[:: self.window]])
-        return _sorted(one for page in pages for one in page)
+        return _sorted(document for page in pages for document in page)
 
     def two_stage(self) -> Steps[list[Ranked]]:
-        """Blocks side by side, then the heads of all blocks together; and so on until they fit one call."""
-        left: Sequence[int] = range(len(self.documents))
-        behind: list[Ranked] = []
-        while len(left) > self.window:
-            count = -(-len(left) // self.window)
-            blocks = yield from self._round(_dealt(left, count))
-            places = ([one for one in place if one] for place in zip_longest(*blocks))
-            order = [one for place in places for one in sorted(place, key=lambda one: one.index)]
-            # As many heads as one call holds, but from many blocks no fewer than a good block may have.
+        """Rank blocks concurrently, then the heads of all blocks together. Repeat until they fit into one call."""
+        remaining: Sequence[int] = range(len(self.documents))
+        tail: list[Ranked] = []
+        while len(remaining) > self.window:
+            count = -(-len(remaining) // self.window)
+            blocks = yield from self._round(_deal(remaining, count))
+            places = ([document for document in place if document] for place in zip_longest(*blocks))
+            order = [document for place in places for document in sorted(place, key=lambda document: document.index)]
+            # As many heads as one call holds; from many blocks, at least as many of each as may be among the best.
             heads = max(self.window, count * min(HEADS, self.window // 2))
-            left = sorted(one.index for one in order[:heads])
-            behind = [_preliminary(one) for one in order[heads:]] + behind
-        (best,) = yield from self._round([left])
-        return best + behind
+            remaining = sorted(document.index for document in order[:heads])
+            tail = [_preliminary(document) for document in order[heads:]] + tail
+        (best,) = yield from self._round([remaining])
+        return best + tail
 
     def sliding(self) -> Steps[list[Ranked]]:
-        """A window moves from the end to the front by half its size, and carries the better half of what it sees along."""
+        """Move a window from the end to the front by half its size. Its better half moves along with it."""
         order: list[int] = list(range(len(self.documents)))
         latest: dict[int, Ranked] = {}
         start, step = max(0, len(order) - self.window), self.window // 2
         while True:
             (window,) = yield from self._round([order[start : start + self.window]])
-            order[start : start + self.window] = [one.index for one in window]
-            latest.update((one.index, one) for one in window)
+            order[start : start + self.window] = [document.index for document in window]
+            latest.update((document.index, document) for document in window)
             if start == 0:
                 return window + [_preliminary(latest[index]) for index in order[len(window) :]]
             start = max(0, start - step)
 
     def _round(self, blocks: Sequence[Sequence[int]]) -> Steps[list[list[Ranked]]]:
-        """One call for each block; each block sorted."""
+        """Make one call for each block. Returns each block sorted."""
         answers = yield from ask(
             rerank(
                 self.reranker.inference_id,
@@ -230,26 +231,26 @@ class _Task:
         return [_sorted(map(Ranked, block, scores)) for block, scores in zip(blocks, answers, strict=True)]
 
 
-def _dealt(indices: Sequence[int], count: int) -> list[list[int]]:
-    """The documents dealt like cards, so that every block has its share of the best of the first stage.
+def _deal(indices: Sequence[int], count: int) -> list[list[int]]:
+    """Deal the documents like cards, so that each block has its share of the best documents of the first stage.
 
-    Who gets which card of a round is left to chance, always the same one: a list that alternates between sources, as
-    merged retrievers give it, must not end as one block for each source.
+    In each round of dealing, the blocks are shuffled, with a fixed seed. Otherwise a list that alternates between sources, as
+    from merged retrievers, would give each source a block of its own.
     """
-    chance = random.Random(len(indices))
+    generator = random.Random(len(indices))
     blocks: list[list[int]] = [[] for _ in range(count)]
     for first in range(0, len(indices), count):
-        for block, index in zip(chance.sample(blocks, count), indices[first : first + count], strict=False):
+        for block, index in zip(generator.sample(blocks, count), indices[first : first + count], strict=False):
             block.append(index)
     return blocks
 
 
 def _sorted(ranked: Iterable[Ranked]) -> list[Ranked]:
-    return sorted(ranked, key=lambda one: (-one.score, one.index))
+    return sorted(ranked, key=lambda document: (-document.score, document.index))
 
 
-def _preliminary(one: Ranked) -> Ranked:
-    return Ranked(one.index, one.score, preliminary=True)
+def _preliminary(document: Ranked) -> Ranked:
+    return Ranked(document.index, document.score, preliminary=True)
 
 
 def _tokens(text: str) -> int:
@@ -260,12 +261,13 @@ def _tokens(text: str) -> int:
 def _notice(model: RerankModel | None, documents: Sequence[str], lengths: Sequence[int]) -> str | None:
     if model is None or not (limit := model.document_tokens):
         return None
-    over = [index for index, length in enumerate(lengths) if length > limit]
-    if not over:
+    too_long = [index for index, length in enumerate(lengths) if length > limit]
+    if not too_long:
         return None
-    more = f" and {len(over) - 1} more" if over[1:] else ""
-    safe = int(0.75 * limit * len(documents[over[0]]) / lengths[over[0]]) // 100 * 100  # characters, a quarter below the estimate
+    first = too_long[0]
+    more = f" and {len(too_long) - 1} more" if too_long[1:] else ""
+    safe = int(0.75 * limit * len(documents[first]) / lengths[first]) // 100 * 100  # characters, a quarter below the estimate
     return (
-        f"Document {over[0]}{more} of {len(documents)} may be longer than the {limit:,} tokens that {model.name} reads of a "
-        f"document; the rest would not be seen. Split documents like it into passages of at most about {safe:,} characters."
+        f"Document {first}{more} of {len(documents)} may be longer than the {limit:,} tokens that {model.name} reads of a "
+        f"document; the rest would be ignored. Split such documents into passages of at most about {safe:,} characters."
     )

@@ -1,4 +1,4 @@
-"""What to do with a batch that has failed for good, as steps: find the input at fault, or do without it."""
+"""Handling of a batch that has failed permanently, as steps: find the input that causes it, or skip it."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ..errors import (
 )
 from ..wire import Call, Steps, ask
 
-__all__ = ["RESCUES", "OnError", "apart", "narrow", "skip"]
+__all__ = ["RESCUES", "OnError", "find_failing_input", "isolate_failing_inputs", "skip_failing_inputs"]
 
 A = TypeVar("A")
 
-# Errors that no other choice of inputs would have averted.
-_WHATEVER_IS_SENT = (AuthenticationError, AuthorizationError, ConfigurationError, EndpointNotFoundError, TLSError)
+# Errors that do not depend on the inputs.
+_INDEPENDENT_OF_INPUTS = (AuthenticationError, AuthorizationError, ConfigurationError, EndpointNotFoundError, TLSError)
 
 
-def narrow(call: Call[list[A]], error: JinaEISError, others: bool) -> Steps[list[A]]:
-    """Find the text that makes a batch fail while others pass: raises the text's own error, with its position.
+def find_failing_input(call: Call[list[A]], error: JinaEISError, others: bool) -> Steps[list[A]]:
+    """Divide a failed batch until the text that fails is found, and raise the error of that text, with its position.
 
     Raises:
-        JinaEISError: the batch's error, if it is not the fault of one text: nothing tells that other texts would pass, or
-            both halves fail.
+        JinaEISError: the error of the batch, if no single text causes it: there is no sign that other texts succeed, or both
+            halves fail.
     """
     suspicious = isinstance(error, (RequestRejectedError, RequestTooLargeError)) or (others and error.transient)
     if not suspicious or isinstance(error, RateLimitError) or not call.halves:
@@ -41,15 +41,15 @@ def narrow(call: Call[list[A]], error: JinaEISError, others: bool) -> Steps[list
         raise error
     vectors: list[A] = []
     for half, outcome in halves:
-        vectors += (yield from narrow(half, outcome, True)) if isinstance(outcome, JinaEISError) else outcome
+        vectors += (yield from find_failing_input(half, outcome, True)) if isinstance(outcome, JinaEISError) else outcome
     return vectors
 
 
-def skip(call: Call[list[A]], error: JinaEISError, _: bool) -> Steps[list[A | JinaEISError]]:
-    """The vectors of a batch that fails, and errors in place of those that cannot be had.
+def skip_failing_inputs(call: Call[list[A]], error: JinaEISError, _: bool) -> Steps[list[A | JinaEISError]]:
+    """Return the vectors of a failed batch, with an error in place of each vector that could not be computed.
 
     Raises:
-        JinaEISError: the error, if it has nothing to do with the texts, or if nothing but errors is left of many texts.
+        JinaEISError: the error of the batch, if it does not depend on the texts, or if all of several texts fail.
     """
     outcomes = yield from _skip(call, error)
     if call.halves and all(isinstance(outcome, JinaEISError) for outcome in outcomes):
@@ -57,11 +57,11 @@ def skip(call: Call[list[A]], error: JinaEISError, _: bool) -> Steps[list[A | Ji
     return outcomes
 
 
-def apart(call: Call[list[A]], error: JinaEISError, others: bool) -> Steps[list[A | JinaEISError]]:
-    """As `skip`, for calls of which the one knows nothing of the other: errors may be all that is left of a batch.
+def isolate_failing_inputs(call: Call[list[A]], error: JinaEISError, others: bool) -> Steps[list[A | JinaEISError]]:
+    """As `skip_failing_inputs`, for independent calls: all inputs of a batch may fail.
 
     Raises:
-        JinaEISError: the error, if it has nothing to do with the inputs, or if nothing tells that others would pass.
+        JinaEISError: the error of the batch, if it does not depend on the inputs, or there is no sign that others succeed.
     """
     if error.transient and not others:
         raise error
@@ -69,11 +69,11 @@ def apart(call: Call[list[A]], error: JinaEISError, others: bool) -> Steps[list[
 
 
 OnError = Literal["raise", "skip"]
-RESCUES: dict[OnError, Callable[..., Steps[Any]]] = {"raise": narrow, "skip": skip}
+RESCUES: dict[OnError, Callable[..., Steps[Any]]] = {"raise": find_failing_input, "skip": skip_failing_inputs}
 
 
 def _skip(call: Call[list[A]], error: JinaEISError) -> Steps[list[A | JinaEISError]]:
-    if isinstance(error, _WHATEVER_IS_SENT):
+    if isinstance(error, _INDEPENDENT_OF_INPUTS):
         raise error
     if not call.halves:
         return [error]
@@ -84,11 +84,11 @@ def _skip(call: Call[list[A]], error: JinaEISError) -> Steps[list[A | JinaEISErr
 
 
 def _halves(call: Call[list[A]]) -> Steps[list[tuple[Call[list[A]], list[A] | JinaEISError]]]:
-    """What becomes of the halves of a call, one after the other: nothing is hurried that may be broken."""
+    """Return the outcomes of the halves of a call. They are sent one after the other, to spare a service that may be failing."""
     outcomes: list[tuple[Call[list[A]], list[A] | JinaEISError]] = []
     for half in call.halves() if call.halves else ():
         try:
             outcomes.append((half, (yield from ask([half]))[0]))
-        except JinaEISError as error:
+        except JinaEISError as error:  # noqa: PERF203 - only two
             outcomes.append((half, error))
     return outcomes

@@ -1,7 +1,7 @@
 """Retrieval, as steps: one request that searches, fuses and reranks inside Elasticsearch.
 
-The index says what kind of field is searched; from that and the query follows who embeds the query. It is asked about the
-index once. Nothing here sends or waits.
+The type of the searched field and the query decide whether Elasticsearch or this library embeds the query. The index is
+described once. Nothing here sends or waits.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ SEARCH_TYPES: dict[SearchType, tuple[str, ...]] = {
     "knn": ("dense_vector",),
     "hybrid": ("semantic_text", "dense_vector", "semantic"),
 }
-RANK_WINDOW = 64  # documents that are fused and reranked; what the listwise models see at a time [models.py]
-SINGLE_PRECISION = 1e-6  # within this, Elasticsearch's scores are equal
+RANK_WINDOW = 64  # documents that are fused and reranked; the window of the listwise models [models.py]
+SINGLE_PRECISION = 1e-6  # relative difference below which Elasticsearch's scores are equal
 RANK_CONSTANT = 60  # of reciprocal rank fusion; Elasticsearch's default
-CANDIDATES = 100  # the least that each shard looks at for a vector search
+CANDIDATES = 100  # minimum vectors that each shard considers in a vector search
 PASSAGES = 3
-CONTENT_FIELDS = ("text", "content")  # as the Elasticsearch stores of LangChain and LlamaIndex call it
+CONTENT_FIELDS = ("text", "content")  # names in the Elasticsearch stores of LangChain and LlamaIndex
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for.
+    """A query, as text, content or vector.
 
     Attributes:
-        text: Its words, for BM25 and rerankers; None if there are none.
-        content: What is searched by meaning; None if there is a vector.
+        text: Its text, for BM25 and rerankers; None if there is none.
+        content: The content that is embedded; None if there is a vector.
         vector: Its vector, if the caller has made it.
     """
 
@@ -66,13 +66,13 @@ class Query:
 
     @classmethod
     def of(cls, content: Content) -> Query:
-        """The query that a text or medium is."""
+        """Return the query for a text or medium."""
         return cls(content if isinstance(content, str) else None, content)
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """A hit, with its text, and the reranker's own score if there was one."""
+    """A hit, with its text, and the reranker's own score if it was reranked."""
 
     hit: Hit
     text: str
@@ -81,28 +81,28 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class Searcher:
-    """How an index is searched. Valid if it exists, as far as that can be known without asking the deployment.
+    """Searches an index. Valid if it exists, as far as that can be checked without a request.
 
     Args:
         index: The index.
-        search_type: "semantic" for a field that Elasticsearch embeds by itself, "knn" for vectors, "hybrid" for one of them
-            and words (BM25).
-        field: The field that is searched by meaning; None for the only one there is.
-        content_field: The field with the text; None for `text` or `content`, or a semantic_text field that is searched.
-        inference_id: The endpoint for queries; None for the one that the index names.
-        dimensions: Length of the vectors, where they were cut; the query is then embedded here and cut too.
-        filters: Queries that every hit must match; they reach every branch.
-        min_score: The least score of a hit, on the reranker's own scale if there is one.
-        source_fields: Fields to return beside the text; None for all that are no vectors.
-        always: Fields to return whatever `source_fields` says.
-        passages: How many of the best passages of a hit to return; 0 for none.
-        fusion: How hybrid search joins its two lists.
-        weights: What words and meaning weigh in that.
-        rank_constant: Of reciprocal rank fusion.
-        num_candidates: How many vectors each shard looks at.
+        search_type: "semantic" for a field that Elasticsearch embeds, "knn" for vectors, "hybrid" for one of them and keyword
+            search (BM25).
+        field: The field for semantic search; None for the only one in the index.
+        content_field: The text field; None for `text` or `content`, or the searched semantic_text field.
+        inference_id: The endpoint for queries; None for that of the index.
+        dimensions: Length of the vectors if they were truncated; the query is then embedded and truncated by this library.
+        filters: Queries that every hit must match; they apply to every retriever.
+        min_score: Minimum score of a hit, on the reranker's own scale if it is reranked.
+        source_fields: Fields to return in addition to the text; None for all except vectors.
+        always: Fields to return in any case.
+        passages: Number of the best passages of a hit to return; 0 for none.
+        fusion: How hybrid search fuses its two lists.
+        weights: Weights of keyword and semantic search in the fusion.
+        rank_constant: Constant of reciprocal rank fusion.
+        num_candidates: Number of vectors that each shard considers.
         rerank_inference_id: An endpoint that reranks inside Elasticsearch, in the same request.
-        rank_window_size: How many documents are fused and reranked.
-        timeout: Seconds that an embedding may take, where it is made here.
+        rank_window_size: Number of documents that are fused and reranked.
+        timeout: Seconds that an embedding request of this library may take.
 
     Raises:
         ConfigurationError: settings that contradict each other.
@@ -131,14 +131,14 @@ class Searcher:
         if self.rerank_inference_id and (known := known_endpoint(self.rerank_inference_id)):
             self._check_reranker(known)
         if self.fusion == "linear" and self.rank_constant != RANK_CONSTANT:
-            raise ConfigurationError('rank_constant belongs to fusion="rrf". Leave it out, or choose that.')
+            raise ConfigurationError('rank_constant applies only to fusion="rrf". Leave it out, or choose that fusion.')
 
     def find(self, query: Query, k: int) -> Steps[list[SearchResult]]:
-        """The best documents for a query, at most `k`."""
+        """Return the best documents for a query, at most `k`."""
         window = self._window(k)
         index = yield from describe_index(self.index)
         field = self._field(index)
-        self = replace(self, content_field=self._content(index, field))
+        self = replace(self, content_field=self._text_field(index, field))
         yield from self._check(index, field)
         retriever = yield from self._retriever(index, field, query, window)
         body = self._body(index, field, retriever, k)
@@ -151,8 +151,8 @@ class Searcher:
             for hit in hits
         ]
 
-    def _content(self, index: Index, field: Field) -> str:
-        """The field with the text."""
+    def _text_field(self, index: Index, field: Field) -> str:
+        """Return the name of the text field."""
         if self.content_field:
             return self.content_field
         known = next((name for name in CONTENT_FIELDS if name in index.fields), None)
@@ -162,55 +162,62 @@ class Searcher:
         window = self.rank_window_size or max(RANK_WINDOW, 0 if self.rerank_inference_id else k)
         if k > window:
             raise ConfigurationError(
-                f"k={k}: at most rank_window_size={window} documents are ranked. Raise it"
+                f"k={k}: at most rank_window_size={window} documents are ranked. Raise rank_window_size"
                 + (", or rerank with JinaEISRerank, which takes any number." if self.rerank_inference_id else ".")
             )
         return window
 
     def _field(self, index: Index) -> Field:
-        """The field that is searched by meaning."""
+        """Return the field for semantic search."""
         types = SEARCH_TYPES[self.search_type]
-        able = index.of_types(*types)
+        candidates = index.of_types(*types)
         if self.field is None:
-            if len(able) == 1:
-                return able[0]
-            found = f"has {_listed(able)}: choose one with field" if able else f"has no field for that, {_of_vectors(index)}"
+            if len(candidates) == 1:
+                return candidates[0]
+            state = (
+                f"has {_format_fields(candidates)}: choose one with field"
+                if candidates
+                else f"has no such field, {_other_vector_fields(index)}"
+            )
             raise ConfigurationError(
-                f'search_type="{self.search_type}" searches a field of type {_or(types)}. The index {index.name!r} {found}.'
+                f'search_type="{self.search_type}" searches a field of type {_join_with_or(types)}. '
+                f"The index {index.name!r} {state}."
             )
         field = index.fields.get(self.field)
         if field is None:
-            raise ConfigurationError(f"The index {index.name!r} has no field {self.field!r}, {_of_vectors(index)}.")
+            raise ConfigurationError(f"The index {index.name!r} has no field {self.field!r}, {_other_vector_fields(index)}.")
         if field.type not in types:
-            other = next((name for name, fits in SEARCH_TYPES.items() if field.type in fits), None)
-            way = f'Choose search_type="{other}".' if other else f"The index has {_listed(able) or 'none'}."
+            suitable = next((name for name, field_types in SEARCH_TYPES.items() if field.type in field_types), None)
+            remedy = f'Choose search_type="{suitable}".' if suitable else f"The index has {_format_fields(candidates) or 'none'}."
             raise ConfigurationError(
-                f'field={self.field!r} is of type {field.type}, and search_type="{self.search_type}" searches {_or(types)}. {way}'
+                f'field={self.field!r} is of type {field.type}, but search_type="{self.search_type}" searches '
+                f"{_join_with_or(types)}. {remedy}"
             )
         return field
 
     def _check(self, index: Index, field: Field) -> Steps[None]:
-        """That the text is where it is looked for, and that query and documents meet in one vector space."""
+        """Check the text field, and that the query and the documents are in one vector space."""
         if self.search_type == "hybrid" or self.rerank_inference_id:
             text = index.fields.get(str(self.content_field))
-            wanted = (
+            types = (
                 ("text", "match_only_text")
                 if self.search_type == "hybrid"
                 else ("text", "semantic_text", "match_only_text", "keyword")
             )
-            if text is None or text.type not in wanted:
-                what = f"is of type {text.type}" if text else "does not exist"
-                texts = ", ".join(each.name for each in index.of_types(*wanted)) or "none"
+            if text is None or text.type not in types:
+                state = f"is of type {text.type}" if text else "does not exist"
+                names = ", ".join(candidate.name for candidate in index.of_types(*types)) or "none"
                 raise ConfigurationError(
-                    f"content_field={self.content_field!r} {what}, and a text field is needed for "
-                    f"{'words' if self.search_type == 'hybrid' else 'reranking'}. The index {index.name!r} has: {texts}."
+                    f"content_field={self.content_field!r} {state}, and "
+                    f"{'keyword search' if self.search_type == 'hybrid' else 'reranking'} needs a text field. "
+                    f"The index {index.name!r} has: {names}."
                 )
         if self.rerank_inference_id:
             self._check_reranker((yield from describe_endpoint(self.rerank_inference_id)))
         documents = field.inference_id or index.inference_id
         if self.inference_id and documents and documents != self.inference_id:
-            asked = yield from describe_endpoint(self.inference_id)
-            check_spaces(asked, (yield from describe_endpoint(documents)), self.dimensions or field.dims)
+            for_queries = yield from describe_endpoint(self.inference_id)
+            check_spaces(for_queries, (yield from describe_endpoint(documents)), self.dimensions or field.dims)
 
     def _check_reranker(self, endpoint: EndpointInfo) -> None:
         if endpoint.task != "rerank":
@@ -220,23 +227,24 @@ class Searcher:
         model = find_model(endpoint.model_id or "")
         if isinstance(model, RerankModel) and model.window and (self.rank_window_size or 0) > model.window:
             raise ConfigurationError(
-                f"rank_window_size={self.rank_window_size}: {model.name} sees {model.window} documents at a time, and they all "
-                f"go into one call. Choose {model.window} or less, or rerank with JinaEISRerank, which takes any number."
+                f"rank_window_size={self.rank_window_size}: {model.name} takes {model.window} documents in a call, and reranking "
+                f"is one call. Choose {model.window} or less, or rerank with JinaEISRerank, which takes any number."
             )
 
     def _retriever(self, index: Index, field: Field, query: Query, window: int) -> Steps[dict[str, Any]]:
-        """What is asked of Elasticsearch, from the inside out: the vector search, words beside it, the reranker around."""
-        seen = max(window, RANK_WINDOW) if self.rerank_inference_id else window  # what is reranked is chosen from as many as ever
-        retriever = yield from self._by_meaning(index, field, query, seen)
+        """Return the retriever: the semantic one, fused with keyword search if hybrid, within the reranker if there is one."""
+        depth = max(window, RANK_WINDOW) if self.rerank_inference_id else window  # a small window must not reduce the candidates
+        retriever = yield from self._semantic_retriever(index, field, query, depth)
         if self.search_type == "hybrid":
-            retriever = self._fused(self._by_words(_text(query, "hybrid search looks for its words")), retriever, seen)
+            text = _text(query, "hybrid search needs its words")
+            retriever = self._fused(self._keyword_retriever(text), retriever, depth)
         if self.rerank_inference_id:
             return {
                 "text_similarity_reranker": {
                     "retriever": retriever,
                     "field": self.content_field,
                     "inference_id": self.rerank_inference_id,
-                    "inference_text": _text(query, "the reranker reads it"),
+                    "inference_text": _text(query, "the reranker needs it"),
                     "rank_window_size": window,
                     **(
                         {}
@@ -249,30 +257,30 @@ class Searcher:
             next(iter(retriever.values()))["min_score"] = self.min_score
         return retriever
 
-    def _by_meaning(self, index: Index, field: Field, query: Query, window: int) -> Steps[dict[str, Any]]:
+    def _semantic_retriever(self, index: Index, field: Field, query: Query, window: int) -> Steps[dict[str, Any]]:
         if query.vector is not None:
             if field.dims and len(query.vector) != field.dims:
                 raise ConfigurationError(
-                    f"The query's vector has {len(query.vector)} dimensions, and those in {field.name!r} have {field.dims}."
+                    f"The query vector has {len(query.vector)} dimensions, and the vectors in {field.name!r} have {field.dims}."
                 )
             return self._knn(field, window, {"query_vector": query.vector})
         content = query.content
         endpoint = self._endpoint(index, field)
-        own = self.inference_id is None or self.inference_id in (field.search_inference_id, field.inference_id)
+        uses_field_endpoint = self.inference_id is None or self.inference_id in (field.search_inference_id, field.inference_id)
         if content is None:
-            raise InputError("The query holds neither text, nor an image, nor a vector.")
-        if isinstance(content, str) and field.type != "dense_vector" and own:
-            return self._standard({"match": {field.name: {"query": content}}})  # Elasticsearch embeds it by the field's endpoint
+            raise InputError("The query has no text, image or vector.")
+        if isinstance(content, str) and field.type != "dense_vector" and uses_field_endpoint:
+            return self._standard({"match": {field.name: {"query": content}}})  # embedded with the endpoint of the field
         if endpoint is None:
             raise ConfigurationError(
-                f"The index {index.name!r} does not say what the vectors in {field.name!r} were made with. Pass inference_id."
+                f"The index {index.name!r} does not name the endpoint of the vectors in {field.name!r}. Pass inference_id."
             )
-        return self._knn(field, window, (yield from self._vector(endpoint, field, content)))
+        return self._knn(field, window, (yield from self._query_vector(endpoint, field, content)))
 
     def _knn(self, field: Field, window: int, vector: dict[str, Any]) -> dict[str, Any]:
         if self.num_candidates and self.num_candidates < window:
             raise ConfigurationError(
-                f"num_candidates={self.num_candidates}: {window} documents are ranked, and each shard has to look at as many. "
+                f"num_candidates={self.num_candidates}: {window} documents are ranked, and each shard must consider as many. "
                 "Raise it, or lower rank_window_size."
             )
         knn: dict[str, Any] = {
@@ -282,39 +290,43 @@ class Searcher:
             **vector,
             **self._filter(),
         }
-        return {"knn": knn} if field.type == "dense_vector" else self._standard({"knn": knn})  # the retriever takes no other type
+        # the knn retriever takes only dense_vector fields
+        return {"knn": knn} if field.type == "dense_vector" else self._standard({"knn": knn})
 
-    def _vector(self, endpoint: str, field: Field, query: Content) -> Steps[dict[str, Any]]:
-        """The query's vector, or what lets Elasticsearch make it."""
-        described = yield from describe_endpoint(endpoint)
-        check_modalities(described, [query], [0])
-        dimensions = self.dimensions or (field.dims if field.dims != described.dimensions else None)
+    def _query_vector(self, endpoint: str, field: Field, query: Content) -> Steps[dict[str, Any]]:
+        """Return the query vector, or the builder with which Elasticsearch makes it."""
+        info = yield from describe_endpoint(endpoint)
+        check_modalities(info, [query], [0])
+        dimensions = self.dimensions or (field.dims if field.dims != info.dimensions else None)
         if dimensions and field.dims and dimensions != field.dims:
             raise ConfigurationError(f"dimensions={dimensions}: the vectors in {field.name!r} have {field.dims}.")
-        if dimensions is None or dimensions == described.dimensions:
-            return {"query_vector_builder": query_vector_builder(endpoint, described.task, _parts(query))}
+        if dimensions is None or dimensions == info.dimensions:
+            return {"query_vector_builder": query_vector_builder(endpoint, info.task, _parts(query))}
         embedder = Embedder(endpoint, dimensions, timeout=self.timeout)
-        (batch,) = yield from ask(embedder.content_calls(described, [query], "search"))
+        (batch,) = yield from ask(embedder.content_calls(info, [query], "search"))
         (vector,) = batch
         if not _is_vector(vector):
-            raise InputError("A query has one vector, and a PDF has one for each page. Search by one of its pages, as an image.")
+            raise InputError(
+                "A query has one vector, and a PDF has one for each page. Search with one of its pages, as an image."
+            )
         return {"query_vector": vector}
 
-    def _by_words(self, text: str) -> dict[str, Any]:
+    def _keyword_retriever(self, text: str) -> dict[str, Any]:
         return self._standard({"match": {self.content_field: {"query": text}}})
 
-    def _fused(self, words: dict[str, Any], meaning: dict[str, Any], window: int) -> dict[str, Any]:
-        both = (words, meaning)
+    def _fused(self, keyword: dict[str, Any], semantic: dict[str, Any], window: int) -> dict[str, Any]:
+        retrievers = (keyword, semantic)
         if self.fusion == "linear":
             weights = self.weights or (0.5, 0.5)
             parts = [
-                {"retriever": each, "weight": weight, "normalizer": "minmax"} for each, weight in zip(both, weights, strict=True)
+                {"retriever": retriever, "weight": weight, "normalizer": "minmax"}
+                for retriever, weight in zip(retrievers, weights, strict=True)
             ]
             return {"linear": {"retrievers": parts, "rank_window_size": window}}
         parts = (
-            [{"retriever": each, "weight": weight} for each, weight in zip(both, self.weights, strict=True)]
+            [{"retriever": retriever, "weight": weight} for retriever, weight in zip(retrievers, self.weights, strict=True)]
             if self.weights
-            else [*both]
+            else [*retrievers]
         )
         return {"rrf": {"retrievers": parts, "rank_constant": self.rank_constant, "rank_window_size": window}}
 
@@ -322,10 +334,10 @@ class Searcher:
         return {"standard": {"query": query, **self._filter()}}
 
     def _filter(self) -> dict[str, Any]:
-        return {"filter": [dict(each) for each in self.filters]} if self.filters else {}
+        return {"filter": [dict(query) for query in self.filters]} if self.filters else {}
 
     def _endpoint(self, index: Index, field: Field) -> str | None:
-        """The endpoint that embeds queries."""
+        """Return the endpoint that embeds queries."""
         return self.inference_id or field.search_inference_id or field.inference_id or index.inference_id
 
     def _body(self, index: Index, field: Field, retriever: dict[str, Any], k: int) -> dict[str, Any]:
@@ -333,7 +345,7 @@ class Searcher:
         if self.source_fields is not None:
             body["_source"] = {"includes": [self.content_field, *self.source_fields, *self.always]}
         else:
-            vectors = [each.name for each in index.of_types(*VECTORS) if each.name != self.content_field]
+            vectors = [vector.name for vector in index.of_types(*VECTORS) if vector.name != self.content_field]
             body["_source"] = {"excludes": vectors} if vectors else True
         if self.passages and field.type != "dense_vector":
             body["highlight"] = {"fields": {field.name: {"number_of_fragments": self.passages, "order": "score"}}}
@@ -341,36 +353,36 @@ class Searcher:
 
 
 def describe_index(index: str, *, fresh: bool = False) -> Steps[Index]:
-    """What an index holds; `fresh` for what it holds now, even if it is known what it held.
+    """Describe an index; with `fresh`, by a new request even if it is cached.
 
     Raises:
-        IndexNotFoundError: there is no such index.
+        IndexNotFoundError: the index does not exist.
     """
     try:
         return (yield from ask([get_index(index, cache=not fresh)]))[0]
     except IndexNotFoundError as error:
-        error.message = f"There is no index {index!r}. Documents that are added create it, or check index_name."
+        error.message = f"There is no index {index!r}. Check index_name; adding documents creates it."
         raise
 
 
-def check_filters(given: Any) -> tuple[Mapping[str, Any], ...]:
-    """The queries of a filter: one, or a list of them. Raises ConfigurationError for what is no query."""
-    queries = [] if given is None else given if isinstance(given, (list, tuple)) else [given]
+def check_filters(filters: Any) -> tuple[Mapping[str, Any], ...]:
+    """Return the queries of a filter, which is one query or a list. Raises ConfigurationError for anything else."""
+    queries = [] if filters is None else filters if isinstance(filters, (list, tuple)) else [filters]
     for query in queries:
         if not (
             isinstance(query, Mapping) and len(query) == 1 and all(isinstance(inner, (Mapping, list)) for inner in query.values())
         ):
             raise ConfigurationError(
-                f"filter={query!r} is no query of Elasticsearch. Write it like "
-                '{"term": {"metadata.lang": "en"}}, or as a list of such queries, all of which must match.'
+                f"filter={query!r} is not an Elasticsearch query. Pass a query such as "
+                '{"term": {"metadata.lang": "en"}}, or a list of queries, all of which must match.'
             )
     return tuple(queries)
 
 
-def _text(query: Query, why: str) -> str:
-    """The query's words."""
+def _text(query: Query, reason: str) -> str:
+    """Return the text of a query. Raises InputError if it has none."""
     if not query.text:
-        raise InputError(f"The query is no text, and {why}. Search by meaning alone, without a reranker.")
+        raise InputError(f"The query has no text, and {reason}. Use semantic search without a reranker.")
     return query.text
 
 
@@ -378,19 +390,19 @@ def _parts(query: Content) -> Sequence[Part]:
     return query if isinstance(query, tuple) else (query,)
 
 
-def _is_vector(found: Any) -> bool:
-    return bool(found) and isinstance(found[0], float)
+def _is_vector(value: Any) -> bool:
+    return bool(value) and isinstance(value[0], float)
 
 
-def _of_vectors(index: Index) -> str:
-    found = index.of_types(*VECTORS)
-    return f"but {_listed(found)}" if found else f"nor any other of {_or(VECTORS)}"
+def _other_vector_fields(index: Index) -> str:
+    fields = index.of_types(*VECTORS)
+    return f"but {_format_fields(fields)}" if fields else f"nor any other of {_join_with_or(VECTORS)}"
 
 
-def _listed(fields: Sequence[Field]) -> str:
-    return ", ".join(f"{each.name} ({each.type})" for each in fields)
+def _format_fields(fields: Sequence[Field]) -> str:
+    return ", ".join(f"{field.name} ({field.type})" for field in fields)
 
 
-def _or(types: Sequence[str]) -> str:
+def _join_with_or(types: Sequence[str]) -> str:
     *others, last = types
     return f"{', '.join(others)} or {last}" if others else last

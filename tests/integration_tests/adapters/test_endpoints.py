@@ -63,7 +63,9 @@ def test_an_endpoint_is_created_listed_described_used_and_deleted(do: Callable[.
         assert len(embeddings.embed_query("How do glaciers move?")) == 256
     assert do("delete", "facts-256") is None
     assert "facts-256" not in {endpoint.inference_id for endpoint in do("list")}
-    with pytest.raises(EndpointNotFoundError, match=r"no inference endpoint 'facts-256'.*has for Jina: \.jina-clip-v2"):
+    with pytest.raises(
+        EndpointNotFoundError, match=r"no inference endpoint 'facts-256'.*endpoints of this deployment are \.jina-clip-v2"
+    ):
         do("describe", "facts-256")
 
 
@@ -131,8 +133,8 @@ def test_an_endpoint_with_other_settings_is_an_error_and_is_not_changed(
         ("mine", {"model": SMALL, "task": "embedding"}, "it is 'text_embedding'"),
         ("mine", {"model": SMALL, "dimensions": 300}, "was trained for 32, 64, 128"),
         ("mine", {"model": SMALL, "similarity": "euclid"}, "'cosine', 'dot_product' or 'l2_norm'"),
-        ("mine", {"model": "jina-reranker-v3", "dimensions": 64}, "is a reranker, and has no dimensions"),
-        ("mine", {"model": "jina-reranker-v3", "chunking_settings": CHUNKS}, "is a reranker, and has no chunking_settings"),
+        ("mine", {"model": "jina-reranker-v3", "dimensions": 64}, "dimensions: jina-reranker-v3 is a reranker"),
+        ("mine", {"model": "jina-reranker-v3", "chunking_settings": CHUNKS}, "chunking_settings: jina-reranker-v3 is a reranker"),
     ],
 )
 def test_invalid_settings_send_no_request(
@@ -208,7 +210,7 @@ def test_concurrent_calls_return_the_same_endpoint(endpoints: Endpoints, eis: Lo
 def test_the_errors_of_a_cluster_without_eis() -> None:
     with LocalEIS(model="hash", eis=False) as eis, Endpoints(es_url=eis.url) as endpoints:
         assert endpoints.list() == []
-        with pytest.raises(EndpointNotFoundError, match="none for Jina: is EIS available"):
+        with pytest.raises(EndpointNotFoundError, match="no Jina endpoints: is EIS available"):
             endpoints.describe(f".{SMALL}")
         with pytest.raises(Exception, match="refuses the deployment"):
             endpoints.ensure("mine", model=SMALL)

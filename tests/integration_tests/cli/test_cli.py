@@ -331,7 +331,7 @@ class TestEndpoints:
         (printed,) = json.loads(capsys.readouterr().out)
         assert (printed["similarity"], printed["chunking_settings"]) == ("l2_norm", {"strategy": "none"})
         assert main([*ensure[:5], "--dimensions", "128"]) == 1
-        assert "is there with other settings: dimensions 64 instead of 128" in _failure(capsys)
+        assert "exists with other settings: dimensions 64 instead of 128" in _failure(capsys)
         assert main(["endpoints", "delete", "mine"]) == 0
         assert main(["endpoints", "show", "mine"]) == 1
         assert "no inference endpoint 'mine'" in _failure(capsys)

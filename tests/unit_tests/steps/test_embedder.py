@@ -1,4 +1,4 @@
-"""Embedding as steps, fed by hand: no server, no client, no waiting."""
+"""Embedding steps, run by hand: no server, no client, no waiting."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ OWN = {"endpoints": [{"inference_id": "own", "task_type": "embedding", "service"
 
 
 def feed(steps: Steps[Any], answer: Any) -> tuple[Any, list[Call[Any]]]:
-    """The result, and every call."""
+    """Return the result and all calls."""
     result, rounds = by_hand.feed(steps, answer)
     return result, [call for calls in rounds for call in calls]
 
 
 def vectors_of(call: Call[Any], dimensions: int = 1024) -> dict[str, Any]:
-    """Every text "7" becomes a vector that starts with 7."""
+    """Vectors that start with the number in their text."""
     key = "text_embedding" if "text_embedding" in call.path else "embeddings"
     return {key: [{"embedding": [float(text), *[1.0] * (dimensions - 1)]} for text in call.body["input"]]}
 
 
 @given(st.integers(0, 200), st.integers(1, 16))
-def test_every_text_gets_its_vector_in_order(number: int, batch_size: int) -> None:
+def test_every_text_receives_its_vector_in_order(number: int, batch_size: int) -> None:
     texts = [str(n) for n in range(number)]
     vectors, sent = feed(Embedder(SMALL, batch_size=batch_size).embed(texts, "ingest"), vectors_of)
     assert [vector[0] for vector in vectors] == list(range(number))
@@ -51,7 +51,7 @@ def test_the_endpoint_decides_the_task_and_the_caller_the_role(endpoint: str, ta
     assert call.body == {"input": ["1"], "input_type": role}
 
 
-def test_an_endpoint_of_the_user_is_asked_for_once_and_then_called_by_its_task() -> None:
+def test_a_users_own_endpoint_is_described_once_and_called_by_its_task() -> None:
     embedder = Embedder("own", dimensions=128)
     vectors, (get, post) = feed(
         embedder.embed(["3"], "search"), lambda call: OWN if call.method == "GET" else vectors_of(call, 256)
@@ -61,7 +61,7 @@ def test_an_endpoint_of_the_user_is_asked_for_once_and_then_called_by_its_task()
     assert len(vectors[0]) == 128
 
 
-def test_a_cut_vector_has_unit_length_and_the_old_direction() -> None:
+def test_a_truncated_vector_has_unit_length_and_the_same_direction() -> None:
     (vector,), _ = feed(Embedder(SMALL, dimensions=32).embed(["5"], "ingest"), vectors_of)
     assert len(vector) == 32
     assert math.hypot(*vector) == pytest.approx(1.0)
@@ -69,7 +69,7 @@ def test_a_cut_vector_has_unit_length_and_the_old_direction() -> None:
 
 
 @pytest.mark.parametrize("model", [model for model in MODELS if isinstance(model, EmbeddingModel)], ids=lambda model: model.name)
-def test_a_model_takes_the_sizes_it_was_trained_for_and_no_other(model: EmbeddingModel) -> None:
+def test_a_model_accepts_only_the_sizes_it_was_trained_for(model: EmbeddingModel) -> None:
     for size in (*model.matryoshka, model.dimensions):
         Embedder(model.endpoint, dimensions=size)
     for size in model.disputed:
@@ -80,13 +80,13 @@ def test_a_model_takes_the_sizes_it_was_trained_for_and_no_other(model: Embeddin
             Embedder(model.endpoint, dimensions=size)
 
 
-def test_a_reranker_is_refused_before_anything_is_sent() -> None:
+def test_a_reranker_is_refused_before_a_request() -> None:
     with pytest.raises(ConfigurationError, match="is a reranker"):
         Embedder(".jina-reranker-v3")
 
 
-def test_a_size_larger_than_that_of_the_users_endpoint_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="own gives 256"):
+def test_dimensions_above_those_of_the_users_endpoint_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="own returns 256"):
         feed(Embedder("own", dimensions=512).embed(["1"], "ingest"), lambda _: OWN)
 
 
@@ -95,7 +95,7 @@ def good(count: int = 2) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         ({"text_embedding": good(1)}, "2 inputs were sent, and the response has 1 vectors"),
         ({"text_embedding": good(3)}, "2 inputs were sent, and the response has 3 vectors"),
@@ -112,8 +112,8 @@ def good(count: int = 2) -> list[Any]:
         (None, "no list"),
     ],
 )
-def test_an_answer_that_is_not_what_was_asked_for_is_an_error(answer: Any, told: str) -> None:
-    with pytest.raises(InvalidAnswerError, match=told):
+def test_an_invalid_response_is_an_error(answer: Any, message: str) -> None:
+    with pytest.raises(InvalidAnswerError, match=message):
         feed(Embedder(SMALL).embed(["a", "b"], "ingest"), lambda _: answer)
 
 
@@ -123,12 +123,12 @@ def test_whole_numbers_become_floats() -> None:
 
 
 @pytest.mark.parametrize("texts", ["one", b"one", 3, None])
-def test_texts_come_as_a_list(texts: Any) -> None:
+def test_a_value_that_is_not_a_list_of_texts_is_refused(texts: Any) -> None:
     with pytest.raises(InputError, match="Pass a list of strings"):
         text_list(texts)
 
 
-def test_what_is_no_string_is_named_by_its_position() -> None:
+def test_the_error_for_a_non_string_names_its_position() -> None:
     with pytest.raises(InputError, match="Input 2 is None, not a string"):
         text_list(["a", "b", None])
 
@@ -146,17 +146,17 @@ def test_surrogates_are_joined_or_replaced() -> None:
     assert well_formed("a\ud83d\ude00b\ud800c") == "a\U0001f600b\ufffdc"
 
 
-def test_vectors_of_two_answers_must_have_one_length() -> None:
-    described = {"endpoints": [{"inference_id": "own", "task_type": "text_embedding", "service": "custom"}]}
+def test_vectors_of_two_responses_must_have_one_length() -> None:
+    endpoint = {"endpoints": [{"inference_id": "own", "task_type": "text_embedding", "service": "custom"}]}
 
     def answer(call: Call[Any]) -> Any:
-        return described if call.method == "GET" else vectors_of(call, 4 if call.inputs == range(1) else 3)
+        return endpoint if call.method == "GET" else vectors_of(call, 4 if call.inputs == range(1) else 3)
 
     with pytest.raises(InvalidAnswerError, match="different lengths: 3, 4"):
         feed(Embedder("own", batch_size=1).embed(["1", "2"], "ingest"), answer)
 
 
-def test_the_texts_before_a_bad_one_are_sent() -> None:
+def test_the_texts_before_an_invalid_one_are_sent() -> None:
     embedder = Embedder(SMALL, batch_size=4)
     endpoint, _ = feed(embedder.plan(), lambda _: None)
     calls = embedder.calls(endpoint, ["0", "1", "2", "3", "4", None, "6"], "ingest")  # type: ignore[list-item]

@@ -1,4 +1,4 @@
-"""Ingest, fed by hand: the index that is made, the requests that are sent, and what becomes of documents that fail."""
+"""Ingest steps, run by hand: the new index, the requests, and the documents that fail."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OMNI = ".jina-embeddings-v5-omni-small"
 
 
 class Cluster:
-    """Answers by hand, and keeps what was written. Calls that fail are rescued as a driver does it."""
+    """Responds by hand, and stores the written documents. Failed calls are rescued as a driver does."""
 
     def __init__(self, properties: dict[str, Any] | None = None, meta: dict[str, Any] | None = None) -> None:
         self.mappings = (
@@ -50,11 +50,11 @@ class Cluster:
             except StopIteration as end:
                 return end.value
             try:
-                answers, error = [self.one(call) for call in calls], None
-            except JinaEISError as failed:
-                error = failed
+                answers, error = [self.result(call) for call in calls], None
+            except JinaEISError as raised:
+                error = raised
 
-    def one(self, call: Call[Any]) -> Any:
+    def result(self, call: Call[Any]) -> Any:
         try:
             return call.read(self.answer(call.with_body()))
         except JinaEISError as error:
@@ -135,7 +135,7 @@ def records(number: int, text: str = "text") -> Iterator[Record]:
         ),
     ],
 )  # fmt: skip
-def test_the_index_that_is_made(settings: dict[str, Any], mappings: Any) -> None:
+def test_the_mapping_of_a_new_index(settings: dict[str, Any], mappings: Any) -> None:
     cluster = Cluster()
     cluster.run(indexer(**settings).add(records(0), True))
     assert cluster.mappings == mappings
@@ -143,7 +143,7 @@ def test_the_index_that_is_made(settings: dict[str, Any], mappings: Any) -> None
 
 
 @pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
-def test_every_document_is_written_once_and_in_bounded_requests(field_type: Any) -> None:
+def test_each_document_is_written_once_in_requests_of_limited_size(field_type: Any) -> None:
     cluster = Cluster()
     ids = cluster.run(indexer(field_type=field_type).add(records(1500), True))
     assert ids == [str(n) for n in range(1500)] == list(cluster.documents)
@@ -154,13 +154,13 @@ def test_every_document_is_written_once_and_in_bounded_requests(field_type: Any)
     assert cluster.refreshed == 1
 
 
-def test_large_documents_travel_a_few_at_a_time() -> None:
+def test_a_request_holds_few_large_documents() -> None:
     cluster = Cluster()
     cluster.run(indexer().add(records(9, "x" * (BULK_BYTES // 5)), True))  # each holds its text twice
     assert cluster.bulks == [2, 2, 2, 2, 1]
 
 
-def test_documents_are_taken_as_they_are_needed() -> None:
+def test_documents_are_taken_only_when_needed() -> None:
     taken = 0
 
     def source() -> Iterator[Record]:
@@ -172,16 +172,16 @@ def test_documents_are_taken_as_they_are_needed() -> None:
     steps = indexer().add(source(), True)
     cluster = Cluster({"text": {"type": "text"}, "embedding": {"type": "semantic_text", "inference_id": TEXT}})
     (mapping,) = list(next(steps))
-    steps.send([cluster.one(mapping)])
+    steps.send([cluster.result(mapping)])
     assert taken == BLOCK
     steps.close()
 
 
 @pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
 @given(failing=st.sets(st.integers(0, 299), max_size=20), rejected=st.sets(st.integers(0, 299), max_size=40))
-def test_those_that_fail_are_named_and_no_other_is_lost(field_type: Any, failing: set[int], rejected: set[int]) -> None:
+def test_failed_documents_are_named_and_all_others_written(field_type: Any, failing: set[int], rejected: set[int]) -> None:
     cluster = Cluster()
-    waiting = {str(n): 2 for n in rejected}  # refused twice for want of room, then taken
+    waiting = {str(n): 2 for n in rejected}  # rejected twice for lack of capacity, then accepted
 
     def status(id_: str) -> int:
         if int(id_) in failing:
@@ -201,7 +201,7 @@ def test_those_that_fail_are_named_and_no_other_is_lost(field_type: Any, failing
     assert set(cluster.documents) == {str(n) for n in range(300) if n not in failing}
 
 
-def test_a_text_that_cannot_be_embedded_fails_alone() -> None:
+def test_only_the_text_that_cannot_be_embedded_fails() -> None:
     cluster = Cluster()
     mixed = [*records(40), Record("bad", "poison", {"text": "poison"})]
     with pytest.raises(DocumentsFailedError) as caught:
@@ -211,27 +211,27 @@ def test_a_text_that_cannot_be_embedded_fails_alone() -> None:
     assert len(cluster.documents) == 40
 
 
-def test_what_no_field_can_take_fails_alone() -> None:
+def test_only_the_document_that_the_field_cannot_hold_fails() -> None:
     large = content(png(noise=SEMANTIC_BYTES))
-    for settings, item, told in (
-        ({}, content(png()), 'semantic_text takes nothing else. Make the index with field_type="semantic"'),
+    for settings, item, message in (
+        ({}, content(png()), 'semantic_text field holds only texts. Create the index with field_type="semantic"'),
         (
             {"field_type": "semantic", "inference_id": OMNI},
             large,
-            "a semantic field takes 1,000,000 by default (indices.inference.max_binary_input_size",
+            "A semantic field takes 1,000,000 by default (indices.inference.max_binary_input_size",
         ),
-        ({"field_type": "semantic", "inference_id": OMNI}, content(["a", png()]), "embeds the parts of a document apart"),
-        ({"field_type": "dense_vector"}, content(png()), "embeds text only. .jina-embeddings-v5-omni-small does"),
+        ({"field_type": "semantic", "inference_id": OMNI}, content(["a", png()]), "embeds each part separately"),
+        ({"field_type": "dense_vector"}, content(png()), "embeds only text. .jina-embeddings-v5-omni-small does"),
     ):
         cluster = Cluster()
         with pytest.raises(DocumentsFailedError) as caught:
             cluster.run(indexer(**settings).add([Record("good", "text", {"text": "text"}), Record("bad", item, {})], True))
         assert list(caught.value.failed) == ["bad"]
-        assert told in caught.value.failed["bad"]
+        assert message in caught.value.failed["bad"]
         assert list(cluster.documents) == ["good"]
 
 
-def test_what_json_has_no_word_for_fails_alone() -> None:
+def test_only_the_document_that_json_cannot_represent_fails() -> None:
     cluster = Cluster()
     with pytest.raises(DocumentsFailedError, match="cannot be written as JSON: Type is not JSON serializable: object"):
         cluster.run(
@@ -244,15 +244,15 @@ def test_what_json_has_no_word_for_fails_alone() -> None:
 
 def test_of_two_documents_with_one_id_the_first_is_written() -> None:
     cluster = Cluster()
-    twice = Record("1", "another", {"text": "another"})
-    with pytest.raises(DocumentsFailedError, match="'1': another document before it has the same id"):
-        cluster.run(indexer().add([*records(3), twice], True))
-    assert [each["text"] for each in cluster.documents.values()] == ["text 0", "text 1", "text 2"]
+    duplicate = Record("1", "another", {"text": "another"})
+    with pytest.raises(DocumentsFailedError, match="'1': an earlier document has the same id"):
+        cluster.run(indexer().add([*records(3), duplicate], True))
+    assert [document["text"] for document in cluster.documents.values()] == ["text 0", "text 1", "text 2"]
 
 
 @pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
 @pytest.mark.parametrize("bad", [range(128, 256), range(1024, 1040), range(1290, 1300), range(128)])
-def test_bad_documents_that_fill_a_whole_request_cost_no_other(field_type: Any, bad: range) -> None:
+def test_failing_documents_that_fill_a_request_do_not_affect_others(field_type: Any, bad: range) -> None:
     cluster = Cluster()
     mixed = [
         Record(str(n), "poison" if field_type == "dense_vector" and n in bad else "text", {"x": object()} if n in bad else {})
@@ -264,7 +264,7 @@ def test_bad_documents_that_fill_a_whole_request_cost_no_other(field_type: Any, 
     assert cluster.refreshed == 1
 
 
-def test_what_ends_an_ingest_comes_with_what_was_written() -> None:
+def test_an_error_that_ends_an_ingest_reports_the_written_documents() -> None:
     cluster = Cluster()
 
     def source() -> Iterator[Record]:
@@ -280,7 +280,9 @@ def test_what_ends_an_ingest_comes_with_what_was_written() -> None:
         return 201
 
     cluster.status = status
-    with pytest.raises(DocumentsFailedError, match=r"1024 documents were written, and then: HTTP 401 .*expired") as caught:
+    with pytest.raises(
+        DocumentsFailedError, match=r"1024 documents were written before this error: HTTP 401 .*expired"
+    ) as caught:
         cluster.run(indexer().add(source(), True))
     assert isinstance(caught.value.__cause__, JinaEISError)
     cluster.status = lambda _: 201
@@ -291,38 +293,38 @@ def test_what_ends_an_ingest_comes_with_what_was_written() -> None:
     assert len(denied.run(indexer().add(records(3), False))) == 3
 
 
-def test_memory_is_that_of_a_block() -> None:
+def test_an_ingest_needs_the_memory_of_a_block() -> None:
     def peak(number: int) -> int:
         cluster = Cluster()
         cluster.documents = Nothing()
         tracemalloc.start()
         cluster.run(indexer().add(records(number, "x" * 2000), False))
-        found = tracemalloc.get_traced_memory()[1]
+        peak_size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        return found
+        return peak_size
 
     assert peak(16_000) < 2 * peak(4000)
 
 
 class Nothing(dict[str, Any]):
-    """Forgets what it is told."""
+    """Stores nothing."""
 
     def __setitem__(self, *_: Any) -> None: ...
 
 
-def test_what_the_index_says_need_not_be_said_again() -> None:
+def test_settings_are_taken_from_an_existing_index() -> None:
     cluster = Cluster({"body": {"type": "semantic_text", "inference_id": OMNI}})
     cluster.run(indexer(field=None, field_type=None, inference_id=None).add(records(2), True))
     assert cluster.documents["1"]["body"] == "text 1"
-    cut = Cluster({"v": {"type": "dense_vector", "dims": 32}}, {"inference_id": TEXT})
-    cut.run(indexer(field=None, field_type="dense_vector", inference_id=None).add(records(2), True))
-    assert len(cut.documents["1"]["v"]) == 32
+    truncated = Cluster({"v": {"type": "dense_vector", "dims": 32}}, {"inference_id": TEXT})
+    truncated.run(indexer(field=None, field_type="dense_vector", inference_id=None).add(records(2), True))
+    assert len(truncated.documents["1"]["v"]) == 32
     two = Cluster({"a": {"type": "semantic_text", "inference_id": TEXT}, "b": {"type": "dense_vector", "dims": 32}})
-    with pytest.raises(ConfigurationError, match=r"Choose one with field. It has: a \(semantic_text\), b \(dense_vector\)"):
+    with pytest.raises(ConfigurationError, match=r"but: a \(semantic_text\), b \(dense_vector\). Choose one with field"):
         two.run(indexer(field=None, field_type=None).add(records(1), True))
 
 
-def test_an_index_that_is_gone_is_made_again() -> None:
+def test_a_deleted_index_is_created_again() -> None:
     cluster = Cluster()
     steps = indexer(inference_id=None, field=None, field_type=None)
     cluster.run(steps.add(records(1), True))
@@ -334,28 +336,28 @@ def test_an_index_that_is_gone_is_made_again() -> None:
         Cluster().run(steps.delete(["1"], True))
 
 
-def test_deleting_passes_over_what_is_gone() -> None:
+def test_deleting_ignores_missing_documents() -> None:
     cluster = Cluster()
     cluster.run(indexer().add(records(3), True))
-    cluster.run(indexer().delete(["1", "nobody"], True))
+    cluster.run(indexer().delete(["1", "missing"], True))
     assert list(cluster.documents) == ["0", "2"]
     assert cluster.run(indexer().delete([], True)) is None
 
 
 @pytest.mark.parametrize(
-    ("properties", "meta", "settings", "told"),
+    ("properties", "meta", "settings", "message"),
     [
-        ({"text": {"type": "text"}}, None, {}, "field='embedding' does not exist in the index 'docs', and it should be semantic_text"),
+        ({"text": {"type": "text"}}, None, {}, "field='embedding' does not exist in the index 'docs'; it must be semantic_text"),
         ({"embedding": {"type": "dense_vector", "dims": 3}}, None, {}, "field='embedding' is of type dense_vector"),
-        ({"embedding": {"type": "semantic_text", "inference_id": OMNI}}, None, {}, f"embedded with {OMNI}, and not with {TEXT}. Pass inference_id='{OMNI}'"),
+        ({"embedding": {"type": "semantic_text", "inference_id": OMNI}}, None, {}, f"embedded with {OMNI}, not with {TEXT}. Pass inference_id='{OMNI}'"),
         ({"embedding": {"type": "dense_vector", "dims": 1024}}, {"inference_id": OMNI}, {"field_type": "dense_vector"}, f"embedded with {OMNI}"),
         ({"embedding": {"type": "dense_vector", "dims": 256}}, None, {"field_type": "dense_vector", "dimensions": 512}, "have 256. Pass dimensions=256"),
-        (None, None, {"field_type": "semantic"}, "is an endpoint for text_embedding, and a semantic field needs one for embedding"),
+        (None, None, {"field_type": "semantic"}, "is an endpoint for text_embedding. A semantic field needs one for embedding"),
         (None, None, {"inference_id": ".jina-reranker-v3"}, "is an endpoint for rerank"),
         (None, None, {"field_type": "dense_vector", "dimensions": 300}, "trained for 32, 64"),
     ],
 )  # fmt: skip
-def test_an_index_that_cannot_take_the_documents(properties: Any, meta: Any, settings: dict[str, Any], told: str) -> None:
+def test_an_index_that_cannot_hold_the_documents(properties: Any, meta: Any, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Cluster(properties, meta).run(indexer(**settings).add(records(1), True))
-    assert told in str(caught.value)
+    assert message in str(caught.value)

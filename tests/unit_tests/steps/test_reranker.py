@@ -1,4 +1,4 @@
-"""Reranking as steps, fed by hand: which calls are made, and what becomes of their answers."""
+"""Reranking steps, run by hand: the calls, and the ranking from their responses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Answer = Callable[[Call[Any]], Any]
 
 
 def scored(score: Callable[[str], float]) -> Answer:
-    """A model for which a score depends on nothing but its document. Best first, as the service answers."""
+    """A model whose scores depend only on the document. Best first, as the service responds."""
 
     def answer(call: Call[Any]) -> Any:
         if call.method == "GET":
@@ -34,7 +34,7 @@ def scored(score: Callable[[str], float]) -> Answer:
 
 
 def shifted(score: Callable[[str], float]) -> Answer:
-    """A listwise model: every call has an offset of its own, so that scores of two calls say nothing together."""
+    """A listwise model: each call has its own offset, so that scores of two calls do not compare."""
     offsets = random.Random(0)
 
     def answer(call: Call[Any]) -> Any:
@@ -44,14 +44,14 @@ def shifted(score: Callable[[str], float]) -> Answer:
     return answer
 
 
-def ranking(answer: Answer, documents: list[str], **how: Any) -> tuple[Ranking, list[list[Call[Any]]]]:
-    asked = {name: how.pop(name) for name in ("top_n", "score_threshold") if name in how}
-    result, rounds = feed(Reranker(how.pop("inference_id", V3), **how).rank("q", documents, **asked), answer)
+def ranking(answer: Answer, documents: list[str], **options: Any) -> tuple[Ranking, list[list[Call[Any]]]]:
+    limits = {name: options.pop(name) for name in ("top_n", "score_threshold") if name in options}
+    result, rounds = feed(Reranker(options.pop("inference_id", V3), **options).rank("q", documents, **limits), answer)
     return result, [calls for calls in rounds if calls[0].method == "POST"]
 
 
 def bound(number: int, window: int) -> int:
-    """Most calls of two stages: one for each block, and those for at least 8 heads of each, or all that one call holds."""
+    """Maximum calls of two stages: one for each block, and those for 8 heads of each or for all that one call holds."""
     if number <= window:
         return 1
     blocks = math.ceil(number / window)
@@ -71,7 +71,7 @@ STRATEGIES: list[tuple[str, Strategy]] = [
 @pytest.mark.parametrize("answer_as", [scored, shifted])
 @pytest.mark.parametrize(("inference_id", "strategy"), STRATEGIES)
 @given(data=st.data(), number=st.integers(1, 700), window=st.integers(2, 64))
-def test_every_document_comes_back_once_and_the_best_come_first(
+def test_every_document_is_ranked_once_and_the_best_come_first(
     answer_as: Any, inference_id: str, strategy: Strategy, data: st.DataObject, number: int, window: int
 ) -> None:
     top_n = data.draw(st.none() | st.integers(1, number))
@@ -80,25 +80,25 @@ def test_every_document_comes_back_once_and_the_best_come_first(
     paged = strategy == "pages" or inference_id == V2
     answer = scored(float) if paged else answer_as(float)
     result, rounds = ranking(answer, documents, inference_id=inference_id, strategy=strategy, window_size=window, top_n=top_n)
-    indices = [one.index for one in result.documents]
+    indices = [document.index for document in result.documents]
     assert len(indices) == len(set(indices)) == (top_n or number)
     assert set(indices) <= set(range(number))
 
     best = sorted(range(number), key=lambda index: -float(documents[index]))
-    sure = number if paged or number <= window else -(-window // 2) if strategy == "sliding" else min(8, window // 2)
-    assert indices[:sure] == best[:sure][: len(indices)]
+    exact = number if paged or number <= window else -(-window // 2) if strategy == "sliding" else min(8, window // 2)
+    assert indices[:exact] == best[:exact][: len(indices)]
 
     calls = [call for calls in rounds for call in calls]
     assert all(1 <= len(call.body["input"]) <= window for call in calls)
-    most = math.ceil(number / window) if paged else bound(number, window)
+    max_calls = math.ceil(number / window) if paged else bound(number, window)
     if strategy == "sliding":
-        most = 1 + math.ceil(max(0, number - window) / (window // 2))
-    assert len(calls) <= most
+        max_calls = 1 + math.ceil(max(0, number - window) / (window // 2))
+    assert len(calls) <= max_calls
 
     (last,) = [rounds[-1]] if paged else rounds[-1:]
     compared = {index for call in (calls if paged else last) for index in call.inputs or ()}
-    assert [one.preliminary for one in result.documents] == [index not in compared for index in indices]
-    final = [one.score for one in result.documents if not one.preliminary]
+    assert [document.preliminary for document in result.documents] == [index not in compared for index in indices]
+    final = [document.score for document in result.documents if not document.preliminary]
     assert final == sorted(final, reverse=True)
 
 
@@ -111,7 +111,7 @@ def test_every_document_comes_back_once_and_the_best_come_first(
         (V2, "auto", [1, 2, 4, 8, 16]),
     ],
 )
-def test_what_a_strategy_costs(inference_id: str, strategy: Strategy, calls: list[int]) -> None:
+def test_the_number_of_calls_of_a_strategy(inference_id: str, strategy: Strategy, calls: list[int]) -> None:
     needed = []
     for number in (64, 100, 200, 500, 1000):
         _, rounds = ranking(scored(float), [str(n) for n in range(number)], inference_id=inference_id, strategy=strategy)
@@ -124,10 +124,10 @@ def test_what_a_strategy_costs(inference_id: str, strategy: Strategy, calls: lis
 @given(st.integers(0, 300), st.integers(2, 64))
 def test_equal_scores_keep_the_order_of_the_input(inference_id: str, strategy: Strategy, number: int, window: int) -> None:
     result, _ = ranking(scored(lambda _: 0.5), ["x"] * number, inference_id=inference_id, strategy=strategy, window_size=window)
-    assert [one.index for one in result.documents] == list(range(number))
+    assert [document.index for document in result.documents] == list(range(number))
 
 
-def test_losers_follow_by_their_place_in_their_block_and_not_by_score() -> None:
+def test_documents_outside_the_last_call_are_ordered_by_their_place_in_a_block() -> None:
     documents = [str(n) for n in range(8)]
     offsets: dict[int, float] = {}
 
@@ -139,37 +139,37 @@ def test_losers_follow_by_their_place_in_their_block_and_not_by_score() -> None:
     result, rounds = ranking(answer, documents, window_size=4)
     blocks = [list(call.inputs or ()) for call in rounds[0]]
     assert sorted(blocks[0] + blocks[1]) == list(range(8))
-    assert [len({index // 2 for index in block}) for block in blocks] == [4, 4]  # one of every pair
-    heads = sorted(blocks[0][-2:] + blocks[1][-2:])  # higher is better
+    assert [len({index // 2 for index in block}) for block in blocks] == [4, 4]  # one of each pair
+    heads = sorted(blocks[0][-2:] + blocks[1][-2:])  # a higher index is better
     assert [list(call.inputs or ()) for call in rounds[1]] == [heads]
-    places = [(one.index, one.score, one.preliminary) for one in result.documents]
+    places = [(document.index, document.score, document.preliminary) for document in result.documents]
     assert places[:4] == [(index, index, False) for index in reversed(heads)]
     seconds, lasts = sorted([blocks[0][1], blocks[1][1]]), sorted([blocks[0][0], blocks[1][0]])
     assert places[4:] == [(index, index + offsets[index], True) for index in seconds + lasts]
 
 
-def test_whoever_merges_sources_in_turn_loses_nothing() -> None:
+def test_a_list_that_alternates_between_sources_loses_no_good_document() -> None:
     for number, sources in ((200, 4), (500, 4), (500, 8), (1000, 16)):
-        good = [n for n in range(number) if n % sources == 0]  # one source has all that is good
+        good = [n for n in range(number) if n % sources == 0]  # all good documents are of one source
         result, _ = ranking(shifted(float), [str(n) if n in good else str(-n) for n in range(number)])
-        assert [one.index for one in result.documents[:20]] == good[::-1][:20]
+        assert [document.index for document in result.documents[:20]] == good[::-1][:20]
 
 
-def test_the_threshold_is_compared_with_the_model_s_own_scores() -> None:
+def test_the_threshold_is_compared_with_the_models_own_scores() -> None:
     result, _ = ranking(scored(float), ["-0.2", "0.4", "-0.1", "0.1"], score_threshold=-0.1, top_n=2)
-    assert [(one.index, one.score) for one in result.documents] == [(1, 0.4), (3, 0.1)]
+    assert [(document.index, document.score) for document in result.documents] == [(1, 0.4), (3, 0.1)]
     result, _ = ranking(scored(float), ["-0.2", "0.4", "-0.1", "0.1"], score_threshold=-0.1)
-    assert [one.index for one in result.documents] == [1, 3, 2]
+    assert [document.index for document in result.documents] == [1, 3, 2]
 
 
-def test_no_loser_stays_where_a_document_before_it_fell_below_the_threshold() -> None:
+def test_the_ranking_ends_at_the_threshold_even_before_higher_preliminary_scores() -> None:
     documents = [str(n / 1000) for n in range(100)]
 
     def answer(call: Call[Any]) -> Any:
         return scored(lambda text: float(text) + (0.2 if len(call.body["input"]) == 50 else 0))(call)
 
     result, _ = ranking(answer, documents, score_threshold=0.09)
-    assert [one.index for one in result.documents] == list(range(99, 89, -1))
+    assert [document.index for document in result.documents] == list(range(99, 89, -1))
     result, _ = ranking(answer, documents, score_threshold=0.5)
     assert result.documents == []
 
@@ -178,15 +178,15 @@ def test_no_loser_stays_where_a_document_before_it_fell_below_the_threshold() ->
     ("letter", "length", "tokens", "calls"),
     [("a", 40_000, 2048, 3), ("字", 9_000, 2048, 3), ("字", 3_000, 2000, 1), ("a", 3_000, 750, 1)],
 )
-def test_calls_are_smaller_where_the_shared_context_would_overflow(letter: str, length: int, tokens: int, calls: int) -> None:
+def test_calls_are_smaller_if_the_shared_context_would_overflow(letter: str, length: int, tokens: int, calls: int) -> None:
     result, rounds = ranking(scored(lambda text: float(text[-1])), [letter * (length - 1) + str(n % 10) for n in range(64)])
-    sizes = [len(call.body["input"]) for sent in rounds for call in sent]
+    sizes = [len(call.body["input"]) for round_ in rounds for call in round_]
     assert len(result.documents) == 64
     assert len(sizes) == calls
     assert max(sizes) * (tokens + 16) <= 131_072
 
 
-def test_documents_that_the_model_cuts_are_told() -> None:
+def test_the_notice_names_documents_that_the_model_truncates() -> None:
     documents = ["short", "x" * 9_000, "字" * 4_000, "short"]
     notice = ranking(scored(len), documents)[0].notice
     assert notice
@@ -194,15 +194,15 @@ def test_documents_that_the_model_cuts_are_told() -> None:
     assert "of at most about 6,100 characters" in notice
     assert "of at most about 2,300 characters" in (ranking(scored(len), ["字" * 9_000])[0].notice or "")
     assert ranking(scored(len), ["short", "x" * 8_000])[0].notice is None
-    assert ranking(scored(len), documents, inference_id=V2)[0].notice is None  # the service chunks for it
+    assert ranking(scored(len), documents, inference_id=V2)[0].notice is None  # the service splits documents for this model
 
 
-def test_an_endpoint_of_the_user_is_asked_what_it_is() -> None:
+def test_a_users_own_endpoint_is_described_before_it_is_called() -> None:
     result, rounds = feed(Reranker("own").rank("q", ["1", "2"]), scored(float))
     assert [call.method for calls in rounds for call in calls] == ["GET", "POST"]
-    assert [one.index for one in result.documents] == [1, 0]
+    assert [document.index for document in result.documents] == [1, 0]
     embedding = {"endpoints": [{**OWN["endpoints"][0], "task_type": "text_embedding"}]}
-    with pytest.raises(ConfigurationError, match="own is an endpoint for text_embedding and ranks nothing"):
+    with pytest.raises(ConfigurationError, match="own is an endpoint for text_embedding and does not rerank"):
         feed(Reranker("own").rank("q", ["1"]), lambda _: embedding)
     listwise = {"endpoints": [{**OWN["endpoints"][0], "service_settings": {"model_id": "jina-reranker-v3"}}]}
     with pytest.raises(ConfigurationError, match="listwise"):
@@ -215,8 +215,8 @@ def test_pages_of_a_listwise_model_are_refused(inference_id: str) -> None:
         Reranker(inference_id, strategy="pages")
 
 
-def test_what_cannot_rank_or_not_so_many_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="ranks nothing"):
+def test_an_endpoint_that_does_not_rerank_and_a_window_that_is_too_large_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="does not rerank"):
         Reranker(".jina-embeddings-v5-text-small")
     with pytest.raises(ConfigurationError, match="window_size=65: jina-reranker-v3 takes at most 64 documents"):
         Reranker(V3, window_size=65)
@@ -224,14 +224,14 @@ def test_what_cannot_rank_or_not_so_many_is_refused() -> None:
 
 
 @pytest.mark.parametrize("query", ["", " \n", None, 3])
-def test_a_query_is_needed_before_any_step(query: Any) -> None:
+def test_an_empty_query_is_refused_before_the_first_step(query: Any) -> None:
     with pytest.raises(InputError, match="query is empty"):
         Reranker(V3).rank(query, [])
 
 
-def test_bad_input_is_refused_before_any_step() -> None:
+def test_invalid_input_is_refused_before_the_first_step() -> None:
     for top_n in (0, 1.5, "2"):
-        with pytest.raises(InputError, match=f"top_n={top_n!r}: ask for at least one"):
+        with pytest.raises(InputError, match=f"top_n={top_n!r}: pass a number from 1"):
             Reranker(V3).rank("q", ["a"], top_n=top_n)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="Input 1 is None, not a string"):
         Reranker(V3).rank("q", ["a", None])  # type: ignore[list-item]
@@ -250,13 +250,13 @@ def test_bad_input_is_refused_before_any_step() -> None:
         ([], "document 0 is missing"),
     ],
 )
-def test_an_answer_that_is_not_a_ranking_is_an_error(items: list[tuple[int, Any]], problem: str) -> None:
+def test_a_response_that_is_not_a_ranking_is_an_error(items: list[tuple[int, Any]], problem: str) -> None:
     answer = {"rerank": [{"index": index, "relevance_score": score} for index, score in items]}
     with pytest.raises(InvalidAnswerError, match=problem):
         feed(Reranker(V3).rank("q", ["a", "b"]), lambda _: answer)
 
 
-def test_a_wrong_answer_to_a_block_names_the_user_s_document() -> None:
+def test_the_error_for_an_invalid_response_has_the_position_in_the_users_list() -> None:
     def answer(call: Call[Any]) -> Any:
         body = scored(float)(call)
         return {"rerank": [item for item in body["rerank"] if call.body["input"][item["index"]] != "77"]}
