@@ -207,7 +207,7 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
 
 
 def _image_content(uri: Any) -> Part | Link | None:
-    return address(uri, "image/*") if isinstance(uri, str) else from_blob(uri)
+    return medium_from_location(uri, "image/*") if isinstance(uri, str) else from_blob(uri)
 
 
 def _check_on_error(on_error: Any) -> OnError:

@@ -26,7 +26,7 @@ def node_or_resource_content(value: Any) -> Part | Link | None:
 
 def image_content(value: Any) -> Part | Link | None:
     """As `node_or_resource_content`, but a string is the path, URL or data URI of an image."""
-    return address(value, "image/*") if isinstance(value, str) else node_or_resource_content(value)
+    return medium_from_location(value, "image/*") if isinstance(value, str) else node_or_resource_content(value)
 
 
 def node_content(node: Any) -> Part | Link | None:

@@ -51,7 +51,7 @@ class Deployment(ServiceSettings):
     """The deployment to check."""
 
     def _examine(self) -> Steps[Report]:
-        return examine(self._describe(), self.timeout, time.perf_counter, lambda: datetime.now(timezone.utc))
+        return check_deployment(self._describe(), self.timeout, time.perf_counter, lambda: datetime.now(UTC))
 
     def _describe(self) -> str:
         """The address of the deployment and the kind of credentials, in a sentence."""

@@ -235,7 +235,7 @@ class ContentSettings(EmbeddingSettings):
     ) -> Generator[Embedded, None, None]:
         """Yield the results of texts and media, in input order. A caller that may stop early must close the generator."""
         embedder = self._embedder(role)
-        limit = min(filter(None, (ahead, streams_at_most(contents))), default=None)
+        limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
         return self._stream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role, positions), limit)
 
     def _acontent_vectors(
@@ -243,7 +243,7 @@ class ContentSettings(EmbeddingSettings):
     ) -> AsyncGenerator[Embedded, None]:
         """As `_content_vectors`, without blocking the event loop."""
         embedder = self._embedder(role)
-        limit = min(filter(None, (ahead, streams_at_most(contents))), default=None)
+        limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
         return self._astream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role, positions), limit)
 
     def _role(self, input_type: InputType | None) -> InputType:

@@ -89,6 +89,6 @@ def _halves(call: Call[list[A]]) -> Steps[list[tuple[Call[list[A]], list[A] | Ji
     for half in call.halves() if call.halves else ():
         try:
             outcomes.append((half, (yield from ask([half]))[0]))
-        except JinaEISError as error:  # noqa: PERF203 - only two
+        except JinaEISError as error:
             outcomes.append((half, error))
     return outcomes

@@ -663,6 +663,7 @@ def test_semantic_score_is_that_of_the_best_chunk(es: Elasticsearch, http: httpx
     create_index(
         es, {"1": {"s": ["ice flows", "bread rises"]}}, s={"type": "semantic_text", "chunking_settings": {"strategy": "none"}}
     )
+
     def embed(role: str, *texts: str) -> list[Any]:
         body = {"input": texts, "input_type": role}
         answer = http.post(f"/_inference/text_embedding/{TEXT_SMALL}", json=body).json()

@@ -53,9 +53,7 @@ def report(answers: dict[str, Any]) -> Report:
 
     ticks = iter(range(100))
     result, _ = feed(
-        check_deployment(
-            "http://localhost:9200, with no credentials.", 30.0, lambda: next(ticks) / 8, lambda: datetime.now(timezone.utc)
-        ),
+        check_deployment("http://localhost:9200, with no credentials.", 30.0, lambda: next(ticks) / 8, lambda: datetime.now(UTC)),
         answer,
     )
     return result
@@ -127,7 +125,7 @@ def test_problems_of_a_deployment(path: str, answer: Any, name: str, status: str
 
 @pytest.mark.parametrize(("seconds", "message"), [(3600, r"(3600|3599) s behind"), (-60, r"6\d s ahead of")])
 def test_a_clock_that_is_wrong(seconds: int, message: str) -> None:
-    result = check(healthy(datetime.now(timezone.utc) + timedelta(seconds=seconds)), "clock")
+    result = check(healthy(datetime.now(UTC) + timedelta(seconds=seconds)), "clock")
     assert result.status == "warning"
     assert "Retry-After" in result.remedy
     assert re.search(message, result.found)
