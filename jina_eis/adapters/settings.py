@@ -208,8 +208,8 @@ class ServiceSettings(BaseModel):
         pacer = Pacer(
             self.max_concurrency,
             self.max_retries,
-            patience=self.deadline or DEADLINE * self.timeout,
-            longest=self.timeout + CLIENT_MARGIN,
+            deadline=self.deadline or DEADLINE * self.timeout,
+            attempt_timeout=self.timeout + CLIENT_MARGIN,
         )
         return Driver(connection, pacer, self.max_concurrency, explain)
 

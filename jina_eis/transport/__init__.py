@@ -1,6 +1,6 @@
-"""Sends calls, at a pace: addresses, clients, pacing, and the two drivers (threads and tasks).
+"""Sending calls: addresses, clients, pacing, and the two drivers (threads and tasks).
 
-This room knows `wire.Call` and no capability. What explains an error is passed to the driver by the adapter.
+This package knows `wire.Call` and no capability. The adapter passes the steps that explain an error to the driver.
 """
 
 from .address import Address

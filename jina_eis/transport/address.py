@@ -1,4 +1,4 @@
-"""Where Elasticsearch is and who asks: what cannot be is refused here, before a client or the network is touched."""
+"""Address and credentials of Elasticsearch. Invalid ones are refused before a client is created or the network is used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CLOUD_ID = "Copy it from the deployment's page in Elastic Cloud."
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a deployment is and who asks. Valid if it exists.
+    """Address and credentials of a deployment. Valid if it exists.
 
     Args:
         url: Address of Elasticsearch, with its scheme.
@@ -27,7 +27,7 @@ class Address:
         password: Password.
 
     Raises:
-        ConfigurationError: for two addresses or none, two ways to log in, or an address that cannot be one.
+        ConfigurationError: for two addresses or none, two kinds of credentials, or an invalid address.
     """
 
     url: str | None = None
@@ -44,23 +44,25 @@ class Address:
         if bool(self.user) != bool(self.password):
             raise ConfigurationError("es_user and es_password go together: pass both, or es_api_key.")
         if self.api_key and not (self.api_key.isascii() and self.api_key.isprintable() and " " not in self.api_key):
-            raise ConfigurationError("es_api_key holds a space, a line break or another character that no key has. Strip it.")
+            raise ConfigurationError(
+                "es_api_key holds a space, a line break or another character that is not allowed. Remove it."
+            )
         if self.url:
             _check_url(self.url)
         if self.cloud_id:
             _check_cloud_id(self.cloud_id)
 
-    def refused(self, why: Exception) -> str:
-        """What to tell when a client does not take it."""
-        return f"es_url cannot be used: {why}. {_URL}" if self.url else f"es_cloud_id cannot be used: {why}. {_CLOUD_ID}"
+    def error_message(self, error: Exception) -> str:
+        """Return the message for an address that a client does not accept."""
+        return f"es_url cannot be used: {error}. {_URL}" if self.url else f"es_cloud_id cannot be used: {error}. {_CLOUD_ID}"
 
     def client_arguments(self) -> dict[str, Any]:
-        """The constructor arguments of both client classes that say the same."""
-        # For a cloud id the client would compress what it sends: vectors and base64 are not worth it.
-        where = {"hosts": self.url} if self.url else {"cloud_id": self.cloud_id, "http_compress": False}
+        """Return the constructor arguments of both client classes for this address."""
+        # For a cloud id, a client compresses requests by default; vectors and base64 do not compress well.
+        address = {"hosts": self.url} if self.url else {"cloud_id": self.cloud_id, "http_compress": False}
         if self.api_key:
-            return {**where, "api_key": self.api_key}
-        return {**where, "basic_auth": (self.user, self.password)} if self.user else where
+            return {**address, "api_key": self.api_key}
+        return {**address, "basic_auth": (self.user, self.password)} if self.user else address
 
 
 def _check_url(url: str) -> None:
@@ -84,7 +86,7 @@ def _check_url(url: str) -> None:
 
 
 def _check_cloud_id(cloud_id: str) -> None:
-    """Behind an optional name and a colon: base64 of host$elasticsearch$kibana."""
+    """Check an optional name and a colon, followed by base64 of host$elasticsearch$kibana."""
     try:
         host, elasticsearch, *_ = a2b_base64(cloud_id.strip().rpartition(":")[2]).decode("ascii").split("$")
         valid = bool(host and elasticsearch)

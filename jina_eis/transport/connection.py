@@ -1,8 +1,8 @@
-"""Where Elasticsearch is: an address or the user's own clients in, requests out.
+"""Connection to Elasticsearch: sends requests with clients from an address, or with the user's own clients.
 
-One sync client, and one async client per event loop, because an async client dies with the loop of its first request.
-The client's own retries are off: they fire at once and ignore Retry-After. This module sends one request once; it knows
-no task, no batch and no retry. The Elasticsearch client is imported when the first request needs it.
+It has one sync client, and one async client per event loop, because an async client is bound to the loop of its first
+request. The client's own retries are off: they have no delay and ignore Retry-After. This module sends each request once; it
+knows no task, batch or retry. The Elasticsearch client is imported with the first request.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ if TYPE_CHECKING:
 
 __all__ = ["CLIENT_MARGIN", "Connection"]
 
-CLIENT_MARGIN = 5.0  # seconds that the client waits longer than the server, so that the server's own error arrives
+CLIENT_MARGIN = 5.0  # seconds that the client waits longer than the server, to receive the server's own timeout error
 
 _ONE_LOOP = (
-    "This `async_client` belongs to another event loop, and an async client can serve only one. "
-    "Pass es_url or es_cloud_id instead, and every loop gets a client of its own."
+    "This `async_client` belongs to another event loop; an async client serves only one. "
+    "Pass es_url or es_cloud_id instead, and each loop gets its own client."
 )
 
 AnyClient = TypeVar("AnyClient", "Elasticsearch", "AsyncElasticsearch")
 
 
 class Connection:
-    """Sends requests by one sync client and one async client per event loop, each made when it is first needed.
+    """Sends requests with one sync client and one async client per event loop, each created when it is first needed.
 
     Args:
-        address: Where the deployment is; None if clients are given.
+        address: Address of the deployment; None if clients are passed.
         client: The user's own sync client. It is never closed here.
         async_client: The user's own async client. It is never closed here and works in one loop only.
         timeout: Seconds that the service may take; the client waits `CLIENT_MARGIN` longer.
-        connections: Connections to keep open in each client that is made here.
-        product: What is put before the client's own user agent, `name/version`.
+        connections: Connections to keep open in each client that is created here.
+        product: Prefix of the client's user agent, `name/version`.
     """
 
     def __init__(
@@ -70,39 +70,39 @@ class Connection:
         product: str,
     ) -> None:
         self._address = address
-        self._given = client
-        self._given_async = async_client
+        self._user_client = client
+        self._user_async_client = async_client
         self._timeout = timeout
         self._connections = connections
         self._product = product
         self._client: Elasticsearch | None = None
         self._loops: dict[asyncio.AbstractEventLoop, _LoopClient] = {}
         self._lock = threading.Lock()
-        self._ending = threading.Lock()  # held to end what a thread waits for, and to make it wait for nothing any more
-        self._busy: dict[int, HTTPConnection] = {}  # what each thread waits for
-        self._waiting = threading.local()  # for each thread: the event that says that nobody waits for its answer any more
+        self._interrupting = threading.Lock()  # while requests are interrupted, a connection must not change its thread
+        self._busy: dict[int, HTTPConnection] = {}  # the connection that each thread waits for
+        self._thread_state = threading.local()  # for each thread: the event that is set when no caller waits any longer
         if not async_client:
-            weakref.finalize(self, _abandon_all, self._loops)
+            weakref.finalize(self, _close_all, self._loops)
 
     def send(self, call: Call[Any], abandoned: threading.Event | None = None) -> Any:
-        """The parsed body of the answer. Raises a typed error for anything but success.
+        """Send a call and return the parsed body of the response. Raises a typed error unless it succeeds.
 
         Args:
-            call: What to send.
-            abandoned: Set before `interrupt` is called. A request that has not been sent by then is not sent.
+            call: The call.
+            abandoned: An event that is set before `interrupt` is called. A request that has not started by then is not sent.
         """
         client = self._sync_client()
-        self._waiting.abandoned = abandoned
+        self._thread_state.abandoned = abandoned
         try:
             with self._typed_errors(client):
-                return _answer(call, client.perform_request(call.method, call.path, **_request(call)))
+                return _result(call, client.perform_request(call.method, call.path, **_request(call)))
         finally:
-            self._waiting.abandoned = None
+            self._thread_state.abandoned = None
             self._busy.pop(threading.get_ident(), None)
 
     def interrupt(self, threads: Iterable[int]) -> None:
-        """End the requests that these threads wait for, unless the client is the user's. Takes thread identifiers."""
-        with self._ending:
+        """Abort the requests of these threads, given by identifier, unless the client is the user's."""
+        with self._interrupting:
             for thread in threads:
                 connection = self._busy.get(thread)
                 if connection and connection.sock:
@@ -110,61 +110,61 @@ class Connection:
                         connection.sock.shutdown(socket.SHUT_RDWR)
 
     async def asend(self, call: Call[Any]) -> Any:
-        """As `send`, without blocking the loop. With nothing but a sync client at hand, it is used in a thread."""
-        if self._given and not self._given_async:
+        """As `send`, without blocking the loop. If only a sync client was passed, it is used in a thread."""
+        if self._user_client and not self._user_async_client:
             return await asyncio.to_thread(self.send, call)
         client = await self._async_client()
         try:
             with self._typed_errors(client):
-                return _answer(call, await client.perform_request(call.method, call.path, **_request(call)))
-        except RuntimeError as failed:
-            if not self._given_async:
+                return _result(call, await client.perform_request(call.method, call.path, **_request(call)))
+        except RuntimeError as error:
+            if not self._user_async_client:
                 raise
-            raise ConfigurationError(_ONE_LOOP) from failed  # it had served another loop before it was given
+            raise ConfigurationError(_ONE_LOOP) from error  # the client had served another loop before
 
     def close(self) -> None:
         """Close the sync client, unless it is the user's. The next request opens a new one."""
         with self._lock:
             client, self._client = self._client, None
-        if client and not self._given:
+        if client and not self._user_client:
             client.close()
 
     async def aclose(self) -> None:
         """Close the sync client and the async client of the running loop, unless they are the user's."""
         self.close()
         with self._lock:
-            held = self._loops.pop(asyncio.get_running_loop(), None)
-        if held and not self._given_async:
-            await held.lifetime.aclose()
+            loop_client = self._loops.pop(asyncio.get_running_loop(), None)
+        if loop_client and not self._user_async_client:
+            await loop_client.lifetime.aclose()
 
     def _sync_client(self) -> Elasticsearch:
         if client := self._client:
             return client
-        if not self._given and not self._address:
-            raise ConfigurationError("Sync calls need `client`, or es_url or es_cloud_id, beside or in place of `async_client`.")
+        if not self._user_client and not self._address:
+            raise ConfigurationError("Sync calls need `client`, es_url or es_cloud_id; `async_client` serves only async calls.")
         from elasticsearch import Elasticsearch
 
         with self._lock:
             if self._client is None:
-                client = self._given or self._made(Elasticsearch)
-                if not self._given:
+                client = self._user_client or self._create_client(Elasticsearch)
+                if not self._user_client:
                     self._track(_first_node(client).pool)
-                self._client = self._tuned(client)
+                self._client = self._with_options(client)
             return self._client
 
     def _track(self, pool: HTTPConnectionPool) -> None:
-        """Let the pool's connections say which thread they serve: nothing else can end a request that is under way."""
-        busy, waiting = self._busy, self._waiting
+        """Record which thread each connection of the pool serves, so that `interrupt` can abort its request."""
+        busy, thread_state = self._busy, self._thread_state
 
         def check() -> None:
-            abandoned = getattr(waiting, "abandoned", None)
+            abandoned = getattr(thread_state, "abandoned", None)
             if abandoned and abandoned.is_set():
-                raise ConnectionAbortedError("nobody waits for the answer")
+                raise ConnectionAbortedError("no caller waits for the response")
 
         class Tracked(pool.ConnectionCls):  # type: ignore[name-defined, misc]
             def connect(self) -> None:
                 super().connect()
-                check()  # while there was no socket, none could be shut down
+                check()  # before it had a socket, `interrupt` could not shut it down
 
             def request(self, *arguments: Any, **options: Any) -> None:
                 busy[threading.get_ident()] = self
@@ -175,7 +175,7 @@ class Connection:
         put = pool._put_conn
 
         def put_back(connection: Any) -> None:
-            with self._ending:  # from here on it may serve another thread
+            with self._interrupting:  # afterwards the connection may serve another thread
                 busy.pop(threading.get_ident(), None)
             put(connection)
 
@@ -183,48 +183,48 @@ class Connection:
 
     async def _async_client(self) -> AsyncElasticsearch:
         loop = asyncio.get_running_loop()
-        held = self._loops.get(loop)
-        if held:
-            return held.client
-        if not self._given_async and __package__ + ".nodes" not in sys.modules:
-            await asyncio.to_thread(import_module, ".nodes", __package__)  # which takes a second, with the client
+        loop_client = self._loops.get(loop)
+        if loop_client:
+            return loop_client.client
+        if not self._user_async_client and __package__ + ".nodes" not in sys.modules:
+            await asyncio.to_thread(import_module, ".nodes", __package__)  # it takes a second, with the client
             return await self._async_client()
-        # From here to the entry in the table nothing is awaited, so no other task of this loop comes between.
-        if self._given_async:
+        # Nothing is awaited until the client is in the table, so no other task of this loop creates one.
+        if self._user_async_client:
             if self._loops:
                 raise ConfigurationError(_ONE_LOOP)
-            client = self._given_async
+            client = self._user_async_client
         else:
             from .nodes import AsyncElasticsearch, AsyncNode
 
-            client = self._made(AsyncElasticsearch, node_class=AsyncNode)
-        held = _LoopClient(self._tuned(client), closes=client is not self._given_async)
+            client = self._create_client(AsyncElasticsearch, node_class=AsyncNode)
+        loop_client = _LoopClient(self._with_options(client), closes=client is not self._user_async_client)
         with self._lock:
-            dead = [] if self._given_async else [self._loops.pop(known) for known in list(self._loops) if known.is_closed()]
-            self._loops[loop] = held
+            dead = [] if self._user_async_client else [self._loops.pop(known) for known in list(self._loops) if known.is_closed()]
+            self._loops[loop] = loop_client
         for ended in dead:
-            ended.abandon()
-        await held.lifetime.__anext__()
-        return held.client
+            ended.close_without_loop()
+        await loop_client.lifetime.__anext__()
+        return loop_client.client
 
-    def _made(self, kind: Callable[..., AnyClient], **more: Any) -> AnyClient:
+    def _create_client(self, kind: Callable[..., AnyClient], **more: Any) -> AnyClient:
         from elasticsearch.serializer import OrjsonSerializer
 
         assert self._address
-        where = self._address.client_arguments()
+        address = self._address.client_arguments()
         try:
-            return kind(**where, serializer=OrjsonSerializer(), connections_per_node=self._connections, **more)
-        except ValueError as failed:  # it knows more of what an address must not be
-            raise ConfigurationError(self._address.refused(failed)) from failed
+            return kind(**address, serializer=OrjsonSerializer(), connections_per_node=self._connections, **more)
+        except ValueError as error:  # the client checks more
+            raise ConfigurationError(self._address.error_message(error)) from error
 
-    def _tuned(self, client: AnyClient) -> AnyClient:
-        """The same client and connections, with our time limit and name, without retries of its own."""
-        theirs = _first_node(client).config.headers.get("user-agent", "")
-        theirs = client._headers.get("user-agent", theirs)  # options() of the user's own lie there, and nowhere public
+    def _with_options(self, client: AnyClient) -> AnyClient:
+        """Return a client over the same connections, with our timeout and user agent, without retries of its own."""
+        user_agent = _first_node(client).config.headers.get("user-agent", "")
+        user_agent = client._headers.get("user-agent", user_agent)  # the user's own options() are not public
         return client.options(
             max_retries=0,
             request_timeout=self._timeout + CLIENT_MARGIN,
-            headers={"user-agent": f"{self._product} {theirs}".strip()},
+            headers={"user-agent": f"{self._product} {user_agent}".strip()},
         )
 
     @contextmanager
@@ -233,30 +233,30 @@ class Connection:
 
         try:
             yield
-        except elasticsearch.UnsupportedProductError as failed:
-            raise InvalidAnswerError(f"{_where(client)} answers, but it is not Elasticsearch. Check es_url (ES_URL).") from failed
-        except elasticsearch.ApiError as failed:
-            raise error_from_answer(failed.status_code, failed.meta.headers, failed.body) from failed
-        except elasticsearch.SerializationError as failed:
-            told = f"{_where(client)} sent an answer that is not JSON. Is a proxy answering in its place?"
-            raise InvalidAnswerError(told) from failed
-        except elasticsearch.ConnectionTimeout as failed:
-            told = f"{_where(client)} did not answer within {self._timeout + CLIENT_MARGIN:g} s."
-            raise ServiceTimeoutError(f"{told} {ServiceTimeoutError.remedy}") from failed
-        except elasticsearch.TransportError as failed:
-            kind = TLSError if isinstance(failed, elasticsearch.SSLError) else ConnectionFailedError
-            raise kind(f"{_where(client)} cannot be reached: {sentence(_cause(failed))} {kind.remedy}") from failed
+        except elasticsearch.UnsupportedProductError as error:
+            raise InvalidAnswerError(f"{_location(client)} responds, but is not Elasticsearch. Check es_url (ES_URL).") from error
+        except elasticsearch.ApiError as error:
+            raise error_from_answer(error.status_code, error.meta.headers, error.body) from error
+        except elasticsearch.SerializationError as error:
+            message = f"{_location(client)} sent a response that is not JSON. Is a proxy responding in its place?"
+            raise InvalidAnswerError(message) from error
+        except elasticsearch.ConnectionTimeout as error:
+            message = f"{_location(client)} did not respond within {self._timeout + CLIENT_MARGIN:g} s."
+            raise ServiceTimeoutError(f"{message} {ServiceTimeoutError.remedy}") from error
+        except elasticsearch.TransportError as error:
+            kind = TLSError if isinstance(error, elasticsearch.SSLError) else ConnectionFailedError
+            raise kind(f"{_location(client)} cannot be reached: {sentence(_cause(error))} {kind.remedy}") from error
 
 
 class _LoopClient:
-    """An async client and its end: the loop closes it when it shuts down, as it does with every async generator."""
+    """An async client that its loop closes at shutdown, because `lifetime` is an async generator."""
 
     def __init__(self, client: AsyncElasticsearch, *, closes: bool) -> None:
         self.client = client
         self.thread = threading.current_thread()
-        self.lifetime = self._live(closes)
+        self.lifetime = self._close_at_end(closes)
 
-    async def _live(self, closes: bool) -> AsyncGenerator[None, None]:
+    async def _close_at_end(self, closes: bool) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
@@ -264,33 +264,33 @@ class _LoopClient:
                 await self.client.close()
 
     def close_soon(self) -> None:
-        """Close by a task of the loop, which is the one that calls this."""
-        self._closing = asyncio.get_running_loop().create_task(self.client.close())  # a loop holds its tasks weakly
+        """Close the client in a task of the running loop."""
+        self._closing = asyncio.get_running_loop().create_task(self.client.close())  # a loop has only weak references to tasks
 
-    def abandon(self) -> None:
-        """Close without the loop, which was closed without shutting its generators down."""
+    def close_without_loop(self) -> None:
+        """Close the client if the loop was closed without shutting down its generators."""
         for transport in _transports(self.client):
             with suppress(RuntimeError):
-                transport.close()  # marks it as closed; the loop that would do the rest is gone
+                transport.close()  # only marks it as closed, because the loop is closed
             inner = getattr(getattr(transport, "_ssl_protocol", None), "_transport", transport)
             with suppress(RuntimeError, AttributeError):
-                inner._call_connection_lost(None)  # the rest; it has no public name
-        ending = self.client.close()
+                inner._call_connection_lost(None)  # closes the socket; no public method does
+        closing = self.client.close()
         with suppress(StopIteration, RuntimeError):
-            ending.send(None)  # all of it but the farewell that would need the loop
-        ending.close()
+            closing.send(None)  # all but the last step, which would need the loop
+        closing.close()
 
 
-def _abandon_all(loops: dict[asyncio.AbstractEventLoop, _LoopClient]) -> None:
-    """Close what no loop will close any more, when the connection goes or the program ends."""
-    for loop, held in loops.items():
+def _close_all(loops: dict[asyncio.AbstractEventLoop, _LoopClient]) -> None:
+    """Close the async clients when the connection is deleted or the program ends."""
+    for loop, loop_client in loops.items():
         if loop.is_closed():
-            held.abandon()
-        elif held.thread is not threading.current_thread() and held.thread.is_alive():
-            with suppress(RuntimeError):  # it is closed in this moment
-                loop.call_soon_threadsafe(held.close_soon)  # its thread may run it again at any time
+            loop_client.close_without_loop()
+        elif loop_client.thread is not threading.current_thread() and loop_client.thread.is_alive():
+            with suppress(RuntimeError):  # the loop may have just been closed
+                loop.call_soon_threadsafe(loop_client.close_soon)  # its thread may run it again at any time
         elif not loop.is_running() and asyncio._get_running_loop() is None:
-            loop.run_until_complete(held.lifetime.aclose())
+            loop.run_until_complete(loop_client.lifetime.aclose())
 
 
 def _request(call: Call[Any]) -> dict[str, Any]:
@@ -300,7 +300,7 @@ def _request(call: Call[Any]) -> dict[str, Any]:
     return {"params": call.params, "headers": headers, "body": call.body}
 
 
-def _answer(call: Call[Any], response: ApiResponse[Any]) -> Any:
+def _result(call: Call[Any], response: ApiResponse[Any]) -> Any:
     return (response.body, response.meta.headers) if call.with_headers else response.body
 
 
@@ -309,23 +309,23 @@ def _first_node(client: Elasticsearch | AsyncElasticsearch) -> Any:
 
 
 def _transports(client: AsyncElasticsearch) -> list[Any]:
-    """The open connections that are idle; all of them, once the loop is closed."""
+    """Return the idle open connections; if the loop is closed, all open connections."""
     sessions = [getattr(node, "session", None) for node in client.transport.node_pool.all()]
     pools = [getattr(session.connector, "_conns", {}) for session in sessions if session]
     idle = [connection for pool in pools for connections in pool.values() for connection, *_ in connections]
     return [connection.transport for connection in idle if connection.transport]
 
 
-def _where(client: Elasticsearch | AsyncElasticsearch) -> str:
+def _location(client: Elasticsearch | AsyncElasticsearch) -> str:
     return f"Elasticsearch at {_first_node(client).base_url}"
 
 
-def _cause(failed: Exception) -> str:
-    """What the operating system said, if it said anything: the client wraps it two or three times."""
-    cause: BaseException | None = failed
-    told = ""
+def _cause(error: Exception) -> str:
+    """Return the message of the operating system if there is one. The client wraps it two or three times."""
+    cause: BaseException | None = error
+    message = ""
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
-            told = cause.strerror
+            message = cause.strerror
         cause = cause.__cause__ or cause.__context__ or next(iter(getattr(cause, "errors", ())), None)
-    return told or str(getattr(failed, "message", failed))
+    return message or str(getattr(error, "message", error))

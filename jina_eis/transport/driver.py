@@ -1,8 +1,8 @@
-"""The two drivers: the same steps, run with threads or with tasks. Sync and async differ in this module alone.
+"""The two drivers: they run the same steps with threads or with tasks. Sync and async differ only in this module.
 
-The primitive of both is one stream: calls are taken lazily, at most `max_concurrency` of them are in flight, as many more
-wait or are answered ahead of the consumer, and answers come out in order. Steps are run by streaming one round of calls
-after the other.
+Both are based on a stream. It takes calls lazily, keeps at most `max_concurrency` of them in flight, as many more waiting or
+answered ahead of the consumer, and yields the results in order. Steps are run by streaming one round of calls after the
+other.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ A = TypeVar("A")
 T = TypeVar("T")
 F = TypeVar("F", bound="Future[Any] | asyncio.Future[Any]")
 Rescue = Callable[[Call[A], JinaEISError, bool], Steps[A]]
-"""Steps to take when a call has failed for good, by the call, its error, and whether other calls beside it were answered.
-Their result stands in for its answer."""
+"""Steps to take after the permanent failure of a call. Takes the call, its error, and whether other calls of the stream
+succeeded. Their result replaces that of the call."""
 
 
 Explain = Callable[[EndpointNotFoundError], Steps[EndpointNotFoundError]]
@@ -38,7 +38,7 @@ Explain = Callable[[EndpointNotFoundError], Steps[EndpointNotFoundError]]
 
 
 class RateLimiter(Protocol):
-    """What is asked before every request; LangChain's rate limiters fit."""
+    """Called before every request. LangChain's rate limiters have this interface."""
 
     def acquire(self) -> object:
         """Block until a request may be sent."""
@@ -48,15 +48,15 @@ class RateLimiter(Protocol):
 
 
 class _Abandoned(BaseException):
-    """Nobody waits for the answer any more. It never leaves this module."""
+    """No caller waits for the response any longer. It is never raised outside of this module."""
 
 
-class _Flight:
-    """The requests of one stream that are under way, each within a thread. None starts once the stream is abandoned."""
+class _RequestThreads:
+    """The threads with requests in flight for one stream. No request starts after the stream is abandoned."""
 
     def __init__(self) -> None:
         self.abandoned = threading.Event()
-        self.turn = threading.Lock()  # to ask the limiter: whoever blocks in there cannot be woken, so only one does
+        self.limiter_lock = threading.Lock()  # a blocked limiter cannot be interrupted, so only one thread may block in it
         self.threads: set[int] = set()
 
     def __enter__(self) -> None:
@@ -75,22 +75,22 @@ class Driver:
     One driver serves any number of threads and event loops at once.
 
     Args:
-        connection: Sends one request once.
-        pacer: Decides when.
-        max_concurrency: Most calls of a stream in flight. Twice as many are taken ahead of its consumer, so that nobody who
-            could send waits for it.
-        explain: What explains the error of a missing endpoint; None to raise it as it is.
+        connection: Sends the requests.
+        pacer: Decides when to send.
+        max_concurrency: Maximum calls of a stream in flight. Twice as many are taken ahead of the consumer, so that a slow
+            consumer does not delay requests.
+        explain: Steps that explain the error of a missing endpoint; None to raise it unchanged.
     """
 
     def __init__(self, connection: Connection, pacer: Pacer, max_concurrency: int, explain: Explain | None = None) -> None:
         self._connection = connection
         self._pacer = pacer
-        self._in_flight = max_concurrency
+        self._max_in_flight = max_concurrency
         self._explain = explain
         self._cache: dict[str, Any] = {}
 
     def run(self, steps: Steps[T], limiter: RateLimiter | None = None) -> T:
-        """Run steps to their result. The error of a round is raised in the steps, which may know a way on."""
+        """Run steps and return their result. The error of a round is raised in the steps, which may handle it."""
         resume: Callable[[], Iterable[Call[Any]]] = partial(next, steps)
         with closing(steps):
             while True:
@@ -124,41 +124,41 @@ class Driver:
         in_flight: int | None = None,
         rescue: Rescue[A] | None = None,
     ) -> Generator[A, None, None]:
-        """The answers, in the order of the calls, as they come.
+        """Yield the results in the order of the calls, as soon as they are available.
 
         Args:
-            calls: Taken as they are needed.
-            limiter: Asked before every request.
-            in_flight: Most calls in flight, if that is less than the driver's own.
-            rescue: What to do when a call has failed for good; None for raising its error.
+            calls: Taken lazily.
+            limiter: Called before every request.
+            in_flight: Maximum calls in flight, if less than the driver's own.
+            rescue: Steps to take after the permanent failure of a call; None to raise its error.
 
         Raises:
-            JinaEISError: the first error in the order of the calls; every answer before it has been given out.
+            JinaEISError: the first error in the order of the calls, after the results before it were yielded.
         """
         source = _Source(calls)
         head = list(islice(source, 2))
-        flight = _Flight()
-        if len(head) < 2:  # one query deserves no thread
+        requests = _RequestThreads()
+        if len(head) < 2:  # a single call needs no thread
             for call in head:
-                yield self._answer(call, partial(self._perform, call, limiter, flight), limiter, rescue)
-            source.end()
+                yield self._result(call, partial(self._perform, call, limiter, requests), limiter, rescue)
+            source.raise_error()
             return
-        in_flight = min(in_flight or self._in_flight, self._in_flight)
+        in_flight = min(in_flight or self._max_in_flight, self._max_in_flight)
         window: _Window[A, Future[A]] = _Window()
         threads = ThreadPoolExecutor(in_flight, thread_name_prefix="jina-eis")
         try:
             for call in chain(head, source):
                 if len(window) == 2 * in_flight:
-                    yield self._oldest(window, limiter, rescue)
-                context = contextvars.copy_context()  # traces of the caller reach the requests
-                window.append((call, threads.submit(context.run, self._perform, call, limiter, flight)))
+                    yield self._next_result(window, limiter, rescue)
+                context = contextvars.copy_context()  # so that traces of the caller include the requests
+                window.append((call, threads.submit(context.run, self._perform, call, limiter, requests)))
             while window:
-                yield self._oldest(window, limiter, rescue)
-            source.end()
+                yield self._next_result(window, limiter, rescue)
+            source.raise_error()
         finally:
-            flight.abandoned.set()
+            requests.abandoned.set()
             threads.shutdown(wait=False, cancel_futures=True)
-            self._connection.interrupt(list(flight.threads))
+            self._connection.interrupt(list(requests.threads))
 
     async def astream(
         self,
@@ -172,53 +172,55 @@ class Driver:
         head = list(islice(source, 2))
         if len(head) < 2:
             for call in head:
-                yield await self._aanswer(call, self._aperform(call, limiter), limiter, rescue)
-            source.end()
+                yield await self._aresult(call, self._aperform(call, limiter), limiter, rescue)
+            source.raise_error()
             return
-        in_flight = min(in_flight or self._in_flight, self._in_flight)
+        in_flight = min(in_flight or self._max_in_flight, self._max_in_flight)
         window: _Window[A, asyncio.Future[A]] = _Window()
         waiting: deque[tuple[Call[A], asyncio.Future[A]]] = deque()
         workers: set[asyncio.Task[None]] = set()
 
         async def work() -> None:
-            # One call after the other without a turn of the loop between them, in which answers of others would be read first.
+            # It takes the next call without yielding to the loop, which would read the responses of other calls first.
             while waiting:
                 call, answer = waiting.popleft()
                 try:
-                    read = await self._aperform(call, limiter)
+                    result = await self._aperform(call, limiter)
                 except Exception as error:  # noqa: BLE001 - not handled here, but raised where the answer is awaited
                     if not answer.cancelled():
                         answer.set_exception(error)
                 else:
-                    if not answer.cancelled():  # by whoever awaited it, a moment ago
-                        answer.set_result(read)
+                    if not answer.cancelled():  # the consumer may have cancelled it
+                        answer.set_result(result)
                 finally:
-                    answer.cancel()  # if there is neither, nobody shall wait for it
-            workers.discard(cast("asyncio.Task[None]", asyncio.current_task()))  # now: a call that is added needs a new one
+                    answer.cancel()  # without a result or error, it must not be awaited forever
+            workers.discard(
+                cast("asyncio.Task[None]", asyncio.current_task())
+            )  # before the loop runs: the next call needs a worker
 
         try:
             for call in chain(head, source):
                 if len(window) == 2 * in_flight:
-                    yield await self._aanswer(*window[0], limiter, rescue, window.others_pass)
+                    yield await self._aresult(*window[0], limiter, rescue, window.any_succeeded)
                     window.popleft()
                 window.append((call, asyncio.get_running_loop().create_future()))
                 waiting.append(window[-1])
                 if len(workers) < in_flight:
                     worker = asyncio.create_task(work())
-                    if not worker.done():  # an eager one may be
+                    if not worker.done():  # with an eager task factory it may be
                         workers.add(worker)
             while window:
-                yield await self._aanswer(*window[0], limiter, rescue, window.others_pass)
+                yield await self._aresult(*window[0], limiter, rescue, window.any_succeeded)
                 window.popleft()
-            source.end()
+            source.raise_error()
         finally:
-            waiting.clear()  # a cancellation may be swallowed on its way, and a worker must find no other call then
+            waiting.clear()  # a worker whose cancellation is swallowed must not find another call
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
             for _, answer in window:
                 if answer.done() and not answer.cancelled():
-                    answer.exception()  # asyncio complains of errors that nobody looked at
+                    answer.exception()  # otherwise asyncio logs that the exception was never retrieved
 
     def close(self) -> None:
         """Close the sync client; the next call opens a new one."""
@@ -228,91 +230,91 @@ class Driver:
         """Close the sync client and the async client of the running loop; the next call opens new ones."""
         await self._connection.aclose()
 
-    def _perform(self, call: Call[A], limiter: RateLimiter | None, flight: _Flight) -> A:
+    def _perform(self, call: Call[A], limiter: RateLimiter | None, requests: _RequestThreads) -> A:
         if call.cache and call.path in self._cache:
             return self._cache[call.path]  # type: ignore[no-any-return]
         with closing(self._pacer.attempts(call.bucket, retries=call.retries)) as attempts:
-            order = next(attempts)
+            action = next(attempts)
             while True:
-                if isinstance(order, Future):
-                    order.result()
-                elif isinstance(order, Sleep):
-                    if flight.abandoned.wait(order.seconds):
+                if isinstance(action, Future):
+                    action.result()
+                elif isinstance(action, Sleep):
+                    if requests.abandoned.wait(action.seconds):
                         raise _Abandoned
                 else:
                     if limiter:
-                        with flight.turn:
-                            if flight.abandoned.is_set():
+                        with requests.limiter_lock:
+                            if requests.abandoned.is_set():
                                 raise _Abandoned
                             limiter.acquire()
                     call = call.with_body()
                     try:
-                        with flight:
-                            body = self._connection.send(call, flight.abandoned)
-                        answer = self._read(call, body)
+                        with requests:
+                            body = self._connection.send(call, requests.abandoned)
+                        result = self._read(call, body)
                     except JinaEISError as error:
-                        if flight.abandoned.is_set():
+                        if requests.abandoned.is_set():
                             raise _Abandoned from None
                         self._cache.pop(call.invalidates, None)
-                        order = attempts.throw(error)
+                        action = attempts.throw(error)
                         continue
-                    next(attempts, None)  # the pace hears of it
-                    return answer
-                order = next(attempts)
+                    next(attempts, None)  # records the success
+                    return result
+                action = next(attempts)
 
     async def _aperform(self, call: Call[A], limiter: RateLimiter | None) -> A:
         if call.cache and call.path in self._cache:
             return self._cache[call.path]  # type: ignore[no-any-return]
         with closing(self._pacer.attempts(call.bucket, asyncio.get_running_loop(), call.retries)) as attempts:
-            order = next(attempts)
+            action = next(attempts)
             while True:
-                if isinstance(order, Future):
-                    if not order.done():  # most are, and to wait all the same takes another turn of the loop
-                        await asyncio.wrap_future(order)
-                elif isinstance(order, Sleep):
-                    await asyncio.sleep(order.seconds)
+                if isinstance(action, Future):
+                    if not action.done():  # awaiting one that is done would yield to the loop
+                        await asyncio.wrap_future(action)
+                elif isinstance(action, Sleep):
+                    await asyncio.sleep(action.seconds)
                 else:
                     if limiter:
                         await limiter.aacquire()
                     if call.load_body:
                         call = await asyncio.to_thread(call.with_body)
                     try:
-                        answer = self._read(call, await self._connection.asend(call))
+                        result = self._read(call, await self._connection.asend(call))
                     except JinaEISError as error:
                         self._cache.pop(call.invalidates, None)
-                        order = attempts.throw(error)
+                        action = attempts.throw(error)
                         continue
-                    next(attempts, None)  # the pace hears of it
-                    return answer
-                order = next(attempts)
+                    next(attempts, None)  # records the success
+                    return result
+                action = next(attempts)
 
     def _read(self, call: Call[A], body: Any) -> A:
-        answer = call.read(body)
+        result = call.read(body)
         if call.method in ("PUT", "DELETE"):
             self._cache.pop(call.invalidates, None)
         if call.cache:
-            self._cache[call.path] = answer
-        return answer
+            self._cache[call.path] = result
+        return result
 
-    def _oldest(self, window: _Window[A, Future[A]], limiter: RateLimiter | None, rescue: Rescue[A] | None) -> A:
+    def _next_result(self, window: _Window[A, Future[A]], limiter: RateLimiter | None, rescue: Rescue[A] | None) -> A:
         call, future = window[0]
-        answer = self._answer(call, future.result, limiter, rescue, window.others_pass)
+        result = self._result(call, future.result, limiter, rescue, window.any_succeeded)
         window.popleft()
-        return answer
+        return result
 
-    def _answer(
+    def _result(
         self,
         call: Call[A],
-        answer: Callable[[], A],
+        get_result: Callable[[], A],
         limiter: RateLimiter | None,
         rescue: Rescue[A] | None,
         others: Callable[[], bool] = lambda: False,
     ) -> A:
-        """The answer, or what stands in for it. Errors say what was called, and what the deployment has in its place."""
+        """Return the result, or that of the rescue. An error receives the details of the call and the explanation."""
         try:
-            return answer()
-        except JinaEISError as failed:
-            error = _placed(failed, call)
+            return get_result()
+        except JinaEISError as raised:
+            error = _with_details(raised, call)
             if self._explain and isinstance(error, EndpointNotFoundError) and call.endpoint:
                 raise self.run(self._explain(error), limiter) from error.__cause__
             rescue = rescue or call.rescue
@@ -320,18 +322,18 @@ class Driver:
                 raise
         return self.run(rescue(call, error, others()), limiter)
 
-    async def _aanswer(
+    async def _aresult(
         self,
         call: Call[A],
-        answer: Awaitable[A],
+        result: Awaitable[A],
         limiter: RateLimiter | None,
         rescue: Rescue[A] | None,
         others: Callable[[], bool] = lambda: False,
     ) -> A:
         try:
-            return await answer
-        except JinaEISError as failed:
-            error = _placed(failed, call)
+            return await result
+        except JinaEISError as raised:
+            error = _with_details(raised, call)
             if self._explain and isinstance(error, EndpointNotFoundError) and call.endpoint:
                 raise await self.arun(self._explain(error), limiter) from error.__cause__
             rescue = rescue or call.rescue
@@ -341,26 +343,26 @@ class Driver:
 
 
 class _Window(deque[tuple[Call[A], F]]):
-    """Calls on their way, in their order."""
+    """Calls in flight, in order, with their futures."""
 
-    given = False  # whether an answer was given out
+    succeeded = False  # whether a call that was removed succeeded
 
     def popleft(self) -> tuple[Call[A], F]:
         call, future = super().popleft()
-        self.given = self.given or _passed(future)
+        self.succeeded = self.succeeded or _succeeded(future)
         return call, future
 
-    def others_pass(self) -> bool:
-        """Whether any call was answered so far."""
-        return self.given or any(_passed(future) for _, future in self)
+    def any_succeeded(self) -> bool:
+        """Whether any call of the stream has succeeded so far."""
+        return self.succeeded or any(_succeeded(future) for _, future in self)
 
 
-def _passed(future: Future[Any] | asyncio.Future[Any]) -> bool:
+def _succeeded(future: Future[Any] | asyncio.Future[Any]) -> bool:
     return future.done() and not future.cancelled() and not future.exception()
 
 
 class _Source(Iterator[Call[A]]):
-    """Calls as they are made. Their own error, an input that is none, waits until the calls before it are answered."""
+    """Iterates over calls. An error of the iterable, such as an invalid input, is raised after the calls before it."""
 
     def __init__(self, calls: Iterable[Call[A]]) -> None:
         self._calls = iter(calls)
@@ -373,14 +375,14 @@ class _Source(Iterator[Call[A]]):
             self._error = error
             raise StopIteration from None
 
-    def end(self) -> None:
-        """Raise what ended the calls too early."""
+    def raise_error(self) -> None:
+        """Raise the error that ended the calls, if any."""
         if self._error:
             raise self._error
 
 
-def _placed(error: JinaEISError, call: Call[Any]) -> JinaEISError:
+def _with_details(error: JinaEISError, call: Call[Any]) -> JinaEISError:
     error.endpoint = call.endpoint or None
-    error.inputs = error.inputs or call.inputs  # it may know better
+    error.inputs = error.inputs or call.inputs  # the error may name the input more precisely
     error.completed = call.completed
     return error

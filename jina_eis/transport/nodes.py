@@ -1,6 +1,6 @@
-"""Nodes, as Elasticsearch's client calls what speaks HTTP: those of the async clients that are made here.
+"""The node class of the async clients that this library creates. A node sends the HTTP requests of a client.
 
-Imported when the first async client is made, in a thread: it imports aiohttp and that client.
+Imported in a thread when the first async client is created, because it imports aiohttp and the client.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["AsyncElasticsearch", "AsyncNode"]
 
 
 class AsyncNode(AiohttpHttpNode):
-    """The client's own, but that a body of more than 1 MB is no reason for a ResourceWarning of aiohttp's."""
+    """The client's node without aiohttp's ResourceWarning for a body of more than 1 MB."""
 
     async def perform_request(  # type: ignore[override]
         self,
@@ -34,10 +34,10 @@ class AsyncNode(AiohttpHttpNode):
 
 
 class _LargeBody(BytesPayload):
-    """Bytes, whatever their number."""
+    """A body of any size."""
 
     def __init__(self, body: bytes) -> None:
-        Payload.__init__(self, body, content_type="application/json")  # BytesPayload's own warns
+        Payload.__init__(self, body, content_type="application/json")  # that of BytesPayload warns
         self._size = len(body)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # for the client's log

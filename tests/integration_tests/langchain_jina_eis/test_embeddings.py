@@ -602,7 +602,7 @@ def test_an_abandoned_request_is_not_sent(eis: LocalEIS) -> None:
     )
     assert connection.send(call, abandoned)
     abandoned.set()
-    with pytest.raises(JinaEISError, match="nobody waits for the answer"):
+    with pytest.raises(JinaEISError, match="no caller waits for the response"):
         connection.send(call, abandoned)
     connection.close()  # the next request has to connect first
     with pytest.raises(JinaEISError, match="nobody waits for the answer"):

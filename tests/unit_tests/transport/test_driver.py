@@ -1,4 +1,4 @@
-"""The drivers on a connection fed by hand: what is left behind when nobody waits any more."""
+"""The drivers over connections made by hand: streams that are closed early, lost responses, and limiters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from jina_eis.wire.call import Call
 
 
 class Connection:
-    """Answers the first call, and asks every other to come back in a minute."""
+    """Answers the first call, and asks every other to wait a minute."""
 
     def __init__(self) -> None:
         self.limited = threading.Event()
@@ -73,7 +73,7 @@ async def test_a_stream_closed_early_leaves_no_task() -> None:
 
 @pytest.mark.parametrize("listing", [AuthorizationError("may not list"), EndpointNotFoundError("no such path")])
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_whoever_may_not_list_endpoints_is_told_what_was_missing_all_the_same(asynchronous: bool, listing: JinaEISError) -> None:
+def test_without_the_privilege_to_list_endpoints_the_original_error_is_raised(asynchronous: bool, listing: JinaEISError) -> None:
     class Missing(Connection):
         def send(self, call: Call[Any], abandoned: Any = None) -> Any:
             raise listing if call.path == "/_inference/_all" else EndpointNotFoundError("mine is missing")
@@ -85,7 +85,7 @@ def test_whoever_may_not_list_endpoints_is_told_what_was_missing_all_the_same(as
 
 
 class Prompt(Connection):
-    """Answers at once, without a turn of the loop."""
+    """Answers at once, without yielding to the loop."""
 
     def send(self, call: Call[Any], abandoned: Any = None) -> Any:
         return call.path
@@ -97,27 +97,27 @@ class Prompt(Connection):
 @pytest.mark.parametrize(
     "eager", [False, pytest.param(True, marks=pytest.mark.skipif(sys.version_info < (3, 12), reason="3.12"))]
 )
-@pytest.mark.parametrize("most", [1, 2, 3, 4])
-async def test_answers_that_come_at_once_leave_no_call_behind(most: int, eager: bool) -> None:
+@pytest.mark.parametrize("max_concurrency", [1, 2, 3, 4])
+async def test_calls_that_are_answered_at_once_are_all_sent(max_concurrency: int, eager: bool) -> None:
     if eager:
-        asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009 - 3.10 has none
-    listed = [Call("GET", f"/{number}", lambda body: body) for number in range(50)]
-    driver = Driver(Prompt(), Pacer(most, 0), most)  # type: ignore[arg-type]
+        asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009 - not in Python 3.10
+    fifty = [Call("GET", f"/{number}", lambda body: body) for number in range(50)]
+    driver = Driver(Prompt(), Pacer(max_concurrency, 0), max_concurrency)  # type: ignore[arg-type]
 
     async def collect() -> list[str]:
-        return [answer async for answer in driver.astream(listed)]
+        return [answer async for answer in driver.astream(fifty)]
 
-    assert await asyncio.wait_for(collect(), 5) == list(driver.stream(listed)) == [call.path for call in listed]
+    assert await asyncio.wait_for(collect(), 5) == list(driver.stream(fifty)) == [call.path for call in fifty]
 
 
 class Slow:
-    """A limiter that blocks for a while, and cannot be woken."""
+    """A limiter that blocks for a while and cannot be interrupted."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.acquired = 0
 
     def acquire(self) -> None:
-        self.asked += 1
+        self.acquired += 1
         time.sleep(0.2)
 
     async def aacquire(self) -> None:
@@ -133,7 +133,7 @@ def test_a_stream_closed_early_leaves_at_most_one_thread_with_the_limiter() -> N
     while any(thread.name.startswith("jina-eis_") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert limiter.asked <= 3, "the first call's, and one that was in there; whoever comes after the end asks for nothing"
+    assert limiter.acquired <= 3, "the first call, and at most one thread that was in the limiter; the others stop before it"
 
 
 async def test_a_swallowed_cancellation_sends_nothing_more() -> None:
@@ -143,7 +143,7 @@ async def test_a_swallowed_cancellation_sends_nothing_more() -> None:
         async def asend(self, call: Call[Any]) -> Any:
             self.sent += 1
             if call.path != "/0":
-                # As asyncio.wait_for did before Python 3.12, when what it waited for was done.
+                # asyncio.wait_for does this before Python 3.12, if what it awaits is done.
                 with suppress(asyncio.CancelledError):
                     await asyncio.sleep(5)
             return call.path
@@ -157,7 +157,7 @@ async def test_a_swallowed_cancellation_sends_nothing_more() -> None:
     assert connection.sent == sent
 
 
-def test_a_delete_whose_answer_was_lost_has_deleted() -> None:
+def test_a_delete_whose_response_was_lost_succeeds() -> None:
     class Lost(Prompt):
         sent = 0
 
