@@ -47,10 +47,17 @@ def no_waits() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _stand_in_vectors(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> None:
+    """The stand-in model embeds a text once in a run, whichever worker, kernel or program asks."""
+    base = tmp_path_factory.getbasetemp()
+    os.environ["JINA_EIS_STAND_IN_CACHE"] = str((base if worker_id == "master" else base.parent) / "stand-in-vectors")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # spinning threads of the stand-in model would compete for the cores
+
+
 @pytest.fixture(scope="session")
 def _server() -> Iterator[LocalEIS]:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # spinning threads of the stand-in model would compete for the cores
-    with LocalEIS(record=True) as eis:
+    with LocalEIS(model="hash", record=True) as eis:  # tests of semantic search start one with a language model
         yield eis
 
 
