@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 __all__ = [
@@ -130,17 +131,28 @@ class IndexNotFoundError(JinaEISError):
 
 
 class DocumentsFailedError(JinaEISError):
-    """Some documents could not be indexed. All others were indexed.
+    """Some documents could not be indexed. To index the rest, add the documents in `failed` and `untried` again.
+
+    Documents that were not yet read, where an ingest ended early, are in none of the three. A task that is cancelled and
+    Ctrl-C raise `CancelledError` and `KeyboardInterrupt` themselves, with this error as their `__context__`.
 
     Attributes:
-        failed: The reason of each failure, by document id.
-        indexed: Ids of the indexed documents, in the order of the input.
+        failed: The reason of each failure, by document id; also of documents that were sent and for which no response arrived.
+        indexed: Ids of the documents that Elasticsearch acknowledged, in the order of the input.
+        untried: Ids of the documents that were read and never sent, in the order of the input.
     """
 
-    def __init__(self, message: str, failed: Mapping[str, str], indexed: Sequence[str]) -> None:
+    def __init__(
+        self,
+        message: str,
+        failed: Mapping[str, str] = MappingProxyType({}),
+        indexed: Sequence[str] = (),
+        untried: Sequence[str] = (),
+    ) -> None:
         super().__init__(message)
         self.failed = failed
         self.indexed = indexed
+        self.untried = untried
 
 
 class RequestRejectedError(JinaEISError):

@@ -11,9 +11,11 @@ from pydantic import Field, NonNegativeFloat, model_validator
 from ..contents import Content, Get, Link, Part, content, content_list
 from ..errors import ConfigurationError, InputError
 from ..steps import PASSAGES, RANK_CONSTANT, FieldType, Fusion, Indexer, Query, Searcher, SearchResult, SearchType, check_filters
-from ..wire import Steps, ask, delete_index, well_formed
+from ..wire import Steps, ask, delete_index, find_lone_surrogate, well_formed
 from .settings import ServiceSettings
 
+OVERSAMPLE = 10.0  # finds 99 % or more of the true ten by default; see docs/retrieval.md
+INGEST_PATIENCE = 300.0  # seconds; a node of a rolling restart is away for about one minute
 MAX_DOCUMENTS = 10_000  # per search, Elasticsearch's default of index.max_result_window
 
 __all__ = ["RetrieverSettings", "metadata_of", "new_id", "scores_of"]
@@ -53,6 +55,10 @@ class RetrieverSettings(ServiceSettings):
     """The rank constant of reciprocal rank fusion."""
     num_candidates: int | None = Field(default=None, ge=1, le=10_000)
     """Number of candidate vectors per shard."""
+    oversample: float | None = Field(default=OVERSAMPLE, ge=1, le=10)
+    """How many times the ranked documents are taken from a quantised dense_vector index, to be compared again with their full
+    vectors: more find more of the true nearest documents. From 1 to 10, Elasticsearch's own limits in a mapping. None: the
+    default of the index, 3 for bbq and none for int8."""
     rerank_inference_id: str | None = Field(default=None, min_length=1)
     """A rerank endpoint: Elasticsearch reranks the results in the same request."""
     rank_window_size: int | None = Field(default=None, ge=1)
@@ -72,6 +78,9 @@ class RetrieverSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _check_search(self) -> Self:
+        for name in ("index_options", "chunking_settings"):
+            if path := find_lone_surrogate(getattr(self, name), name):
+                raise ConfigurationError(f"{path} holds a lone surrogate, which UTF-8 cannot encode. Remove it.")
         self._searcher(self.filter)
         self._indexer()
         return self
@@ -80,6 +89,8 @@ class RetrieverSettings(ServiceSettings):
         """Delete the index and all documents in it.
 
         Raises:
+            ConfigurationError: `index_name` is not the plain name of one index (with a comma, *, or a leading -, _ or <). Nothing
+                was sent.
             IndexNotFoundError: the index does not exist.
         """
         self._run(self._deletion())
@@ -107,6 +118,7 @@ class RetrieverSettings(ServiceSettings):
             fusion=self.fusion,
             weights=self.weights,
             rank_constant=self.rank_constant,
+            oversample=self.oversample,
             num_candidates=self.num_candidates,
             rerank_inference_id=self.rerank_inference_id,
             rank_window_size=self.rank_window_size,
@@ -124,6 +136,7 @@ class RetrieverSettings(ServiceSettings):
             index_options=self.index_options,
             chunking_settings=self.chunking_settings,
             timeout=self.timeout,
+            patience=None if self.model_fields_set & {"max_retries", "deadline"} else INGEST_PATIENCE,
         )
 
     def _find(self, query: Query, k: int | None, filter: Any) -> Steps[list[SearchResult]]:  # noqa: A002

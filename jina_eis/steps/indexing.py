@@ -7,17 +7,17 @@ the block before is written. A failure is reported by the id of its document, an
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Literal, cast
 
 from ..contents import Content, Medium, label
-from ..errors import ConfigurationError, DocumentsFailedError, IndexNotFoundError, InputError, JinaEISError, RequestRejectedError
+from ..errors import ConfigurationError, IndexNotFoundError, InputError, JinaEISError, RequestRejectedError
 from ..wire import VECTORS, Call, EndpointInfo, Index, Outcome, Steps, Write, ask, bulk, create_index, refresh_index
 from .compatibility import check_modalities
 from .embedder import BATCH_SIZE, Embedder
 from .endpoints import describe_endpoint
+from .ingest_report import IngestReport
 from .rescue import isolate_failing_inputs
 from .search import describe_index
 
@@ -31,11 +31,9 @@ BULK_DOCUMENTS = 128  # in a request; Elasticsearch embeds them before it respon
 BULK_BYTES = 5 * 2**20  # of texts and media in a request; Elastic advises a few megabytes
 BLOCK = 64 * BATCH_SIZE  # documents in memory, in addition to the block that is written while this one is embedded
 SEMANTIC_BYTES = 10**6  # of a medium; Elasticsearch's default for `semantic` fields, and the maximum of serverless
-LISTED_FAILURES = 5  # failed documents that the text of an error lists
 RESENDS = 10  # of documents that Elasticsearch rejected from a request, for lack of capacity, while it took others
 _REJECTED = "Elasticsearch is overloaded. Retry later."
 _PAGES = "A PDF has a vector for each page, and a document has one. Add its pages one by one."
-_DUPLICATE = "an earlier document has the same id, and only that one was written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,40 +51,6 @@ class Record:
     source: Mapping[str, Any]
 
 
-@dataclass(slots=True)
-class _Report:
-    """The outcomes of the documents so far."""
-
-    ids: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
-    written: int = 0
-
-    def add(self, answers: Iterable[Sequence[Outcome]]) -> list[Write]:
-        """Record outcomes. Returns the writes that Elasticsearch rejected for lack of capacity."""
-        rejected = []
-        for outcome in (outcome for answer in answers for outcome in answer):
-            if outcome.rejected:
-                rejected.append(outcome.write)
-            elif outcome.reason is not None:
-                self.failed[outcome.write.id] = outcome.reason
-            else:
-                self.written += 1
-        return rejected
-
-    def error(self, cause: JinaEISError | None = None) -> DocumentsFailedError:
-        """Return the error that lists the failed documents, and the cause that ended the ingest, if any."""
-        failures = [f"{document!r}: {reason}" for document, reason in list(self.failed.items())[:LISTED_FAILURES]]
-        if len(self.failed) > LISTED_FAILURES:
-            failures.append(f"and {len(self.failed) - LISTED_FAILURES} more")
-        sentences = [f"{len(self.failed)} of {len(self.seen)} documents failed: {'; '.join(failures)}." if failures else ""]
-        sentences.append("The others were written." if self.written and not cause else "")
-        sentences.append(f"{self.written} documents were written before this error: {cause}" if cause else "")
-        return DocumentsFailedError(
-            " ".join(filter(None, sentences)), self.failed, [document for document in self.ids if document not in self.failed]
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Indexer:
     """Writes documents into an index. Settings that are None are taken from an existing index.
@@ -101,6 +65,8 @@ class Indexer:
         index_options: Vector index options of a new index, as in a mapping; None for Elasticsearch's default.
         chunking_settings: How semantic_text splits a text into passages in a new index; None for the endpoint's own.
         timeout: Seconds that an embedding request of this library may take.
+        patience: Seconds in which a request of an ingest is retried after transient errors, in place of the driver's limits:
+            as long as a node takes to restart. None for the driver's limits.
     """
 
     index: str
@@ -112,6 +78,7 @@ class Indexer:
     index_options: Mapping[str, Any] | None = None
     chunking_settings: Mapping[str, Any] | None = None
     timeout: float = 60.0
+    patience: float | None = None
 
     def __post_init__(self) -> None:
         if self.dimensions and self.field_type in ("semantic_text", "semantic"):
@@ -128,15 +95,23 @@ class Indexer:
                 occurred after some were written.
         """
         ready = yield from self._prepare()
-        report = _Report()
+        report = IngestReport()
         try:
             yield from ready._add(records, report)
         except JinaEISError as error:
-            if not report.written and not report.failed:
+            if not report.indexed and not report.failed:
                 raise
             raise report.error(error) from error
-        if refresh and report.written:
-            yield from _refresh(self.index, report)
+        except Exception as error:
+            if not report.ids:
+                raise
+            raise report.error(error) from error
+        except BaseException as ended:  # a cancelled task, Ctrl-C
+            if report.ids:
+                ended.__context__ = report.error(ended)
+            raise
+        if refresh and report.indexed:
+            yield from self._refresh(report)
         if report.failed:
             raise report.error()
         return report.ids
@@ -144,13 +119,12 @@ class Indexer:
     def delete(self, ids: Iterable[str], refresh: bool) -> Steps[None]:
         """Delete documents by id. Missing documents are ignored."""
         yield from describe_index(self.index, fresh=True)
-        report = _Report()
-        remaining = iter(ids)
-        while block := [Write(document, None) for document in islice(remaining, BLOCK)]:
-            report.seen.update(write.id for write in block)
+        report = IngestReport()
+        remaining = iter(dict.fromkeys(ids))
+        while block := [Write(document, None) for document in islice(remaining, BLOCK) if report.read(document)]:
             yield from self._write(block, report)
-        if refresh and report.written:
-            yield from _refresh(self.index, report)
+        if refresh and report.indexed:
+            yield from self._refresh(report)
         if report.failed:
             raise report.error()
 
@@ -193,7 +167,11 @@ class Indexer:
                 "Choose another field or field_type, or another index_name."
             )
         index_endpoint = existing.inference_id or index.inference_id
-        endpoint = self.inference_id or index_endpoint or DEFAULT_ENDPOINT
+        endpoint = self.inference_id or index_endpoint
+        if endpoint is None:
+            raise ConfigurationError(
+                f"The index {index.name!r} does not name the endpoint of the vectors in {name!r}. Pass inference_id."
+            )
         if index_endpoint and index_endpoint != endpoint:
             raise ConfigurationError(
                 f"The index {index.name!r} is embedded with {index_endpoint}, not with {endpoint}. "
@@ -238,10 +216,10 @@ class Indexer:
         Embedder(endpoint.inference_id, self.dimensions)  # checks the dimensions
         return endpoint
 
-    def _add(self, records: Iterable[Record], report: _Report) -> Steps[None]:
+    def _add(self, records: Iterable[Record], report: IngestReport) -> Steps[None]:
         endpoint = yield from self._endpoint()
         embedder = Embedder(endpoint.inference_id, self.dimensions, timeout=self.timeout)
-        remaining = _first_of_each_id(records, report)
+        remaining = (record for record in records if report.read(record.id))
         ready: list[Write] = []
         while (block := list(islice(remaining, BLOCK))) or ready:
             accepted = [record for record in block if self._accepts(endpoint, record, report)]
@@ -249,13 +227,14 @@ class Indexer:
             if self.field_type == "dense_vector":
                 contents = [cast("Content", record.content) for record in accepted]
                 calls = embedder.content_calls(endpoint, contents, "ingest")
-                embed_calls = [replace(cast("Call[Any]", call), rescue=isolate_failing_inputs) for call in calls]
+                embed_calls = [
+                    replace(cast("Call[Any]", call), rescue=isolate_failing_inputs, patience=self.patience) for call in calls
+                ]
             else:
                 ready = [Write(record.id, {**record.source, str(self.field): record.content}) for record in accepted]
-            failed_before, written_before = len(report.failed), report.written
-            answers: list[list[Any]] = yield from ask([*embed_calls, *self._bulk_calls(ready)])
-            rejected = report.add(answers[len(embed_calls) :])
-            yield from self._write(rejected, report, resends=RESENDS)
+            failed_before, indexed_before = len(report.failed), len(report.indexed)
+            answers: list[list[Any]] = yield from ask([*embed_calls, *self._bulk_calls(ready, report)])
+            yield from self._write(_rejected(answers[len(embed_calls) :]), report, resends=RESENDS)
             sent, ready = ready, []
             vectors = [vector for batch in answers[: len(embed_calls)] for vector in batch]
             for record, vector in zip(accepted if embed_calls else (), vectors, strict=True):
@@ -265,10 +244,14 @@ class Indexer:
                     report.failed[record.id] = _PAGES
                 else:
                     ready.append(Write(record.id, {**record.source, str(self.field): vector}))
-            if sent and report.written == written_before and len(report.failed) - failed_before >= len(sent) > BULK_DOCUMENTS:
+            if (
+                sent
+                and len(report.indexed) == indexed_before
+                and len(report.failed) - failed_before >= len(sent) > BULK_DOCUMENTS
+            ):
                 raise JinaEISError("No document of a whole block could be written.")
 
-    def _accepts(self, endpoint: EndpointInfo, record: Record, report: _Report) -> bool:
+    def _accepts(self, endpoint: EndpointInfo, record: Record, report: IngestReport) -> bool:
         """Whether the field can hold a record. If not, the reason is recorded."""
         content = record.content
         try:
@@ -292,54 +275,73 @@ class Indexer:
             return False
         return True
 
-    def _write(self, writes: list[Write], report: _Report, resends: int = RESENDS + 1) -> Steps[None]:
+    def _write(self, writes: list[Write], report: IngestReport, resends: int = RESENDS + 1) -> Steps[None]:
         """Send writes, and resend those that Elasticsearch rejects for lack of capacity."""
         for _ in range(resends):
             if not writes:
                 return
-            writes = report.add((yield from ask(self._bulk_calls(writes))))
+            writes = _rejected((yield from ask(self._bulk_calls(writes, report))))
         report.failed.update((write.id, _REJECTED) for write in writes)
 
-    def _bulk_calls(self, writes: Iterable[Write]) -> Iterator[Call[list[Outcome]]]:
+    def _bulk_calls(self, writes: Iterable[Write], report: IngestReport) -> Iterator[Call[Sequence[Outcome]]]:
         batch: list[Write] = []
         size = 0
         for write in writes:
             if batch and (len(batch) == BULK_DOCUMENTS or size + write.size > BULK_BYTES):
-                yield replace(bulk(self.index, batch), rescue=partial(_isolate_failing_writes, batch))
+                yield self._bulk_call(batch, report)
                 batch, size = [], 0
             batch.append(write)
             size += write.size
         if batch:
-            yield replace(bulk(self.index, batch), rescue=partial(_isolate_failing_writes, batch))
+            yield self._bulk_call(batch, report)
 
+    def _bulk_call(self, writes: Sequence[Write], report: IngestReport) -> Call[Sequence[Outcome]]:
+        """A bulk request that updates the report when it is sent and when it is answered."""
+        call = bulk(self.index, writes)
+        half = len(writes) // 2
 
-def _first_of_each_id(records: Iterable[Record], report: _Report) -> Iterator[Record]:
-    """Yield the first record of each id, and add it to the report."""
-    for record in records:
-        if record.id in report.seen:
-            report.failed[record.id] = _DUPLICATE
-        else:
-            report.seen.add(record.id)
-            report.ids.append(record.id)
-            yield record
+        def load_body() -> Any:
+            report.sent(writes)
+            return call.with_body().body
 
+        def halves() -> list[Call[Sequence[Outcome]]]:
+            return [replace(self._bulk_call(part, report), rescue=None) for part in (writes[:half], writes[half:])]
 
-def _refresh(index: str, report: _Report) -> Steps[None]:
-    try:
-        yield from ask([refresh_index(index)])
-    except JinaEISError as error:
-        if report.failed:
-            raise report.error(error) from error
-        error.message = (
-            f"All documents are written, but searches may not see them yet (pass refresh=False to skip this): {error.message}"
+        def isolate(failed: Call[Any], error: JinaEISError, others: bool) -> Steps[Sequence[Outcome]]:
+            try:
+                outcomes = yield from isolate_failing_inputs(failed, error, others)
+            except JinaEISError as final:
+                if not final.transient:
+                    report.refused(writes, final)
+                raise
+            return report.answered(
+                [
+                    Outcome(write, outcome.status or 0, outcome.message) if isinstance(outcome, JinaEISError) else outcome
+                    for write, outcome in zip(writes, outcomes, strict=True)
+                ]
+            )
+
+        return replace(
+            cast("Call[Sequence[Outcome]]", call),
+            read=lambda body: report.answered(call.read(body)),
+            load_body=load_body,
+            halves=halves if half else None,
+            rescue=isolate,
+            patience=self.patience,
         )
-        raise
+
+    def _refresh(self, report: IngestReport) -> Steps[None]:
+        try:
+            yield from ask([replace(refresh_index(self.index), patience=self.patience)])
+        except JinaEISError as error:
+            if report.failed:
+                raise report.error(error) from error
+            error.message = (
+                f"All documents are written, but searches may not see them yet (pass refresh=False to skip this): {error.message}"
+            )
+            raise
 
 
-def _isolate_failing_writes(writes: Sequence[Write], call: Call[Any], error: JinaEISError, others: bool) -> Steps[list[Outcome]]:
-    """Return the outcomes of the writes of a failed request, after sending them in smaller requests."""
-    outcomes = yield from isolate_failing_inputs(call, error, others)
-    return [
-        Outcome(write, outcome.status or 0, outcome.message) if isinstance(outcome, JinaEISError) else outcome
-        for write, outcome in zip(writes, outcomes, strict=True)
-    ]
+def _rejected(answers: Iterable[Sequence[Outcome]]) -> list[Write]:
+    """The writes that Elasticsearch rejected for lack of capacity."""
+    return [outcome.write for answer in answers for outcome in answer if outcome.rejected]

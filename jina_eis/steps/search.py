@@ -6,8 +6,10 @@ described once. Nothing here sends or waits.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 from ..contents import Content, Part
@@ -23,6 +25,7 @@ from ..wire import (
     Vector,
     ask,
     elasticsearch_score,
+    find_lone_surrogate,
     get_index,
     model_score,
     query_vector_builder,
@@ -45,6 +48,9 @@ SEARCH_TYPES: dict[SearchType, tuple[str, ...]] = {
 RANK_WINDOW = 64  # documents that are fused and reranked; the window of the listwise models [models.py]
 SINGLE_PRECISION = 1e-6  # relative difference below which Elasticsearch's scores are equal
 RANK_CONSTANT = 60  # of reciprocal rank fusion; Elasticsearch's default
+UNQUANTISED = ("hnsw", "flat")  # the types of a vector index that holds full vectors
+MAX_RESCORED = 10_000  # vectors per shard, as num_candidates; more are rescored only where the server does so by itself
+SERVER_OVERSAMPLE = 3.0  # Elasticsearch's default for bbq indices
 CANDIDATES = 100  # minimum vectors that each shard considers in a vector search
 PASSAGES = 3
 CONTENT_FIELDS = ("text", "content")  # names in the Elasticsearch stores of LangChain and LlamaIndex
@@ -99,6 +105,8 @@ class Searcher:
         fusion: How hybrid search fuses its two lists.
         weights: Weights of keyword and semantic search in the fusion.
         rank_constant: Constant of reciprocal rank fusion.
+        oversample: How many times `k` vectors of a quantised index are compared with the full vectors; None for the default of
+            the index.
         num_candidates: Number of vectors that each shard considers.
         rerank_inference_id: An endpoint that reranks inside Elasticsearch, in the same request.
         rank_window_size: Number of documents that are fused and reranked.
@@ -122,6 +130,7 @@ class Searcher:
     fusion: Fusion = "rrf"
     weights: tuple[float, float] | None = None
     rank_constant: int = RANK_CONSTANT
+    oversample: float | None = None
     num_candidates: int | None = None
     rerank_inference_id: str | None = None
     rank_window_size: int | None = None
@@ -253,8 +262,6 @@ class Searcher:
                     ),
                 }
             }
-        if self.min_score is not None:
-            next(iter(retriever.values()))["min_score"] = self.min_score
         return retriever
 
     def _semantic_retriever(self, index: Index, field: Field, query: Query, window: int) -> Steps[dict[str, Any]]:
@@ -287,11 +294,21 @@ class Searcher:
             "field": field.name,
             "k": window,
             "num_candidates": self.num_candidates or max(CANDIDATES, window),
+            **self._rescoring(field, window),
             **vector,
             **self._filter(),
         }
         # the knn retriever takes only dense_vector fields
         return {"knn": knn} if field.type == "dense_vector" else self._standard({"knn": knn})
+
+    def _rescoring(self, field: Field, k: int) -> dict[str, Any]:
+        """Compare more candidates with the full vectors, where the index holds short codes of them."""
+        if self.oversample is None or field.type != "dense_vector" or field.index_type in UNQUANTISED:
+            return {}
+        if field.element_type not in ("float", "bfloat16"):
+            log_unrescorable(self.index, field.name, field.element_type)
+            return {}
+        return {"rescore_vector": {"oversample": min(self.oversample, max(SERVER_OVERSAMPLE, MAX_RESCORED / k))}}
 
     def _query_vector(self, endpoint: str, field: Field, query: Content) -> Steps[dict[str, Any]]:
         """Return the query vector, or the builder with which Elasticsearch makes it."""
@@ -342,13 +359,18 @@ class Searcher:
 
     def _body(self, index: Index, field: Field, retriever: dict[str, Any], k: int) -> dict[str, Any]:
         body: dict[str, Any] = {"retriever": retriever, "size": k}
+        if self.min_score is not None and not self.rerank_inference_id:
+            body["min_score"] = self.min_score  # a knn retriever accepts its own and ignores it [Elasticsearch 9.5.3]
         if self.source_fields is not None:
             body["_source"] = {"includes": [self.content_field, *self.source_fields, *self.always]}
         else:
             vectors = [vector.name for vector in index.of_types(*VECTORS) if vector.name != self.content_field]
             body["_source"] = {"excludes": vectors} if vectors else True
         if self.passages and field.type != "dense_vector":
-            body["highlight"] = {"fields": {field.name: {"number_of_fragments": self.passages, "order": "score"}}}
+            body["highlight"] = {
+                "fields": {field.name: {"number_of_fragments": self.passages, "order": "score"}},
+                "max_analyzed_offset": -1,  # of a longer text, the start: without it the search fails [Elasticsearch 9.5.3]
+            }
         return body
 
 
@@ -365,6 +387,15 @@ def describe_index(index: str, *, fresh: bool = False) -> Steps[Index]:
         raise
 
 
+@cache
+def log_unrescorable(index: str, field: str, element_type: str) -> None:
+    """Log once that a field holds no full vectors."""
+    logging.getLogger("jina_eis.search").info(
+        "The field %r of the index %r holds %s vectors, which are compared as they are: oversample has no effect.",
+        *(field, index, element_type),
+    )
+
+
 def check_filters(filters: Any) -> tuple[Mapping[str, Any], ...]:
     """Return the queries of a filter, which is one query or a list. Raises ConfigurationError for anything else."""
     queries = [] if filters is None else filters if isinstance(filters, (list, tuple)) else [filters]
@@ -376,6 +407,8 @@ def check_filters(filters: Any) -> tuple[Mapping[str, Any], ...]:
                 f"filter={query!r} is not an Elasticsearch query. Pass a query such as "
                 '{"term": {"metadata.lang": "en"}}, or a list of queries, all of which must match.'
             )
+        if path := find_lone_surrogate(query, "filter"):
+            raise ConfigurationError(f"{path} holds a lone surrogate, which UTF-8 cannot encode. Remove it.")
     return tuple(queries)
 
 

@@ -208,12 +208,12 @@ class Connection:
         return loop_client.client
 
     def _create_client(self, kind: Callable[..., AnyClient], **more: Any) -> AnyClient:
-        from elasticsearch.serializer import OrjsonSerializer
+        from .serializer import Serializer
 
         assert self._address
         address = self._address.client_arguments()
         try:
-            return kind(**address, serializer=OrjsonSerializer(), connections_per_node=self._connections, **more)
+            return kind(**address, serializer=Serializer(), connections_per_node=self._connections, **more)
         except ValueError as error:  # the client checks more
             raise ConfigurationError(self._address.error_message(error)) from error
 

@@ -100,7 +100,7 @@ class Driver:
                     return end.value  # type: ignore[no-any-return]
                 try:
                     resume = partial(steps.send, list(self.stream(calls, limiter)))
-                except Exception as error:  # noqa: BLE001 - not handled here, but raised in the steps
+                except BaseException as error:  # noqa: BLE001 - not handled here, but raised in the steps
                     resume = partial(steps.throw, error)
 
     async def arun(self, steps: Steps[T], limiter: RateLimiter | None = None) -> T:
@@ -114,7 +114,7 @@ class Driver:
                     return end.value  # type: ignore[no-any-return]
                 try:
                     resume = partial(steps.send, [answer async for answer in self.astream(calls, limiter)])
-                except Exception as error:  # noqa: BLE001 - not handled here, but raised in the steps
+                except BaseException as error:  # noqa: BLE001 - not handled here, but raised in the steps
                     resume = partial(steps.throw, error)
 
     def stream(
@@ -233,7 +233,7 @@ class Driver:
     def _perform(self, call: Call[A], limiter: RateLimiter | None, requests: _RequestThreads) -> A:
         if call.cache and call.path in self._cache:
             return self._cache[call.path]  # type: ignore[no-any-return]
-        with closing(self._pacer.attempts(call.bucket, retries=call.retries)) as attempts:
+        with closing(self._pacer.attempts(call.bucket, None, call.retries, call.patience)) as attempts:
             action = next(attempts)
             while True:
                 if isinstance(action, Future):
@@ -265,7 +265,7 @@ class Driver:
     async def _aperform(self, call: Call[A], limiter: RateLimiter | None) -> A:
         if call.cache and call.path in self._cache:
             return self._cache[call.path]  # type: ignore[no-any-return]
-        with closing(self._pacer.attempts(call.bucket, asyncio.get_running_loop(), call.retries)) as attempts:
+        with closing(self._pacer.attempts(call.bucket, asyncio.get_running_loop(), call.retries, call.patience)) as attempts:
             action = next(attempts)
             while True:
                 if isinstance(action, Future):

@@ -104,7 +104,7 @@ class Pacer:
         self._paces: dict[str, Pace] = {}
         self._reached = False  # whether the address has ever responded
 
-    def attempts(self, bucket: str, loop: object = None, retries: int | None = None) -> Attempts:
+    def attempts(self, bucket: str, loop: object = None, retries: int | None = None, patience: float | None = None) -> Attempts:
         """Yield the actions of one call, until the call has succeeded.
 
         If a `Send` fails, throw its error into the generator. A permanent error, or one after the last retry, is raised again.
@@ -114,7 +114,11 @@ class Pacer:
             loop: The event loop of the call; None for a thread. Threads share their slots, and so do the tasks of a loop.
                 Threads and loops do not share slots, because a blocked loop would hold slots that threads wait for.
             retries: Maximum retries of this call, if less than the pacer's own.
+            patience: Seconds from the first attempt in which this call is retried, however often; None for the pacer's own
+                deadline and number of retries.
         """
+        max_retries = self._max_retries if patience is None else math.inf
+        deadline = self._deadline if patience is None else patience
         pace = self._paces.get(bucket) or self._paces.setdefault(bucket, Pace(self._max_concurrency, self._clock))
         slots = pace.slots(loop)
         started = math.inf
@@ -124,7 +128,7 @@ class Pacer:
         retry = 0
         while True:
             pause = pace.pause()
-            if last_error and (self._overdue(started, skipped + pause) or pace.failures > self._max_retries):
+            if last_error and (self._overdue(started + deadline, skipped + pause) or pace.failures > max_retries):
                 raise last_error  # the deadline has passed, or the service is down
             if pause:
                 yield Sleep(pause)
@@ -132,7 +136,7 @@ class Pacer:
             slot = slots.acquire()
             try:
                 yield slot
-                if pace.pause() or (last_error and (self._overdue(started, skipped) or pace.failures > self._max_retries)):
+                if pace.pause() or (last_error and (self._overdue(started + deadline, skipped) or pace.failures > max_retries)):
                     continue  # the state may have changed while this call waited for a slot
                 started = min(started, self._clock())
                 number = pace.next_number()
@@ -146,13 +150,13 @@ class Pacer:
                 if not error.transient or (error.retry_after or 0.0) > LONGEST_PAUSE:
                     pace.reset_failures()
                     raise
-                tries = self._max_retries if self._reached else min(self._max_retries, RETRIES_TO_REACH)
+                tries = max_retries if self._reached else min(self._max_retries, RETRIES_TO_REACH)
                 down = pace.record_failure(error, number, slots, tries)
                 if down or retry >= min(tries, tries if retries is None else retries):
                     raise
-                backoff = self._jitter() * min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**retry)
+                backoff = self._jitter() * exponential_backoff(FIRST_BACKOFF, retry)
                 wait = max(backoff, pace.requested_pause() + self._jitter() * FIRST_BACKOFF)  # calls that already wait go first
-                if self._overdue(started, skipped + wait):
+                if self._overdue(started + deadline, skipped + wait):
                     raise
                 last_error = error
             finally:
@@ -163,8 +167,14 @@ class Pacer:
                 skipped += wait
             retry += 1
 
-    def _overdue(self, started: float, wait: float) -> bool:
-        return self._clock() + wait + self._attempt_timeout > started + self._deadline
+    def _overdue(self, deadline: float, wait: float) -> bool:
+        """Whether an attempt after this wait might end after the deadline."""
+        return self._clock() + wait + self._attempt_timeout > deadline
+
+
+def exponential_backoff(first: float, doublings: int) -> float:
+    """Seconds of a pause that doubles each time, up to a limit."""
+    return min(LONGEST_BACKOFF, first * 2.0 ** min(doublings, 32))
 
 
 class Pace:
@@ -224,7 +234,7 @@ class Pace:
                 growth = 1.0 if self._limit < self._threshold else 1.0 / max(self._limit, BETWEEN_PROBES)
                 self._limit = min(float(self._ceiling), self._limit + growth)
 
-    def record_failure(self, error: JinaEISError, number: int, slots: Slots, tries: int) -> bool:
+    def record_failure(self, error: JinaEISError, number: int, slots: Slots, tries: float) -> bool:
         """Record a transient failure. Returns whether there are so many consecutive failures that the service counts as down.
 
         Args:
@@ -245,7 +255,7 @@ class Pace:
             pause = error.retry_after or 0.0
             if is_new and 1 < self.failures <= tries:
                 self._limit = 1.0
-                pause = max(pause, min(LONGEST_BACKOFF, (FIRST_PAUSE if refused else FIRST_BACKOFF) * 2 ** (self.failures - 2)))
+                pause = max(pause, exponential_backoff(FIRST_PAUSE if refused else FIRST_BACKOFF, self.failures - 2))
             self._paused_until = max(self._paused_until, now + pause)
             return self.failures > tries
 

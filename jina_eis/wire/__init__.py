@@ -16,6 +16,7 @@ from .endpoints import (
     list_endpoints,
     put_endpoint,
 )
+from .formats import find_lone_surrogate, read_json, well_formed
 from .indices import (
     VECTORS,
     Field,
@@ -33,7 +34,7 @@ from .indices import (
     refresh_index,
     search,
 )
-from .inference import InputType, Vector, embed, rerank, well_formed
+from .inference import InputType, Vector, embed, rerank
 
 __all__ = [
     "VECTORS",
@@ -55,6 +56,7 @@ __all__ = [
     "delete_index",
     "elasticsearch_score",
     "embed",
+    "find_lone_surrogate",
     "get_cluster_info",
     "get_endpoint",
     "get_index",
@@ -64,6 +66,7 @@ __all__ = [
     "model_score",
     "put_endpoint",
     "query_vector_builder",
+    "read_json",
     "refresh_index",
     "rerank",
     "search",

@@ -35,6 +35,8 @@ class Call(Generic[A]):
         with_headers: `read` receives a pair: the body and the response headers.
         cache: The result describes the deployment. The driver sends the call once and keeps the result.
         retries: Maximum number of retries; None for the driver's own.
+        patience: Seconds from the first attempt in which transient errors are retried, however often; None for the driver's
+            own limits.
         halves: Returns two calls with half of the inputs each, to find the inputs that cause a failure; None for a call that
             cannot be divided.
     """
@@ -51,6 +53,7 @@ class Call(Generic[A]):
     with_headers: bool = False
     cache: bool = False
     retries: int | None = None
+    patience: float | None = None
     halves: Callable[[], list[Call[A]]] | None = None
     load_body: Callable[[], Any] | None = None
     ndjson: bool = False

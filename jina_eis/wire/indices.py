@@ -9,9 +9,17 @@ from typing import Any
 from urllib.parse import quote
 
 from ..contents import Medium, Part
-from ..errors import ConfigurationError, IndexNotFoundError, InputError, InvalidAnswerError, RateLimitError
+from ..errors import (
+    ConfigurationError,
+    IndexNotFoundError,
+    InputError,
+    InvalidAnswerError,
+    RateLimitError,
+    ServiceUnavailableError,
+)
 from .call import Call
-from .inference import as_item, well_formed
+from .formats import well_formed, well_formed_value
+from .inference import as_item
 
 __all__ = [
     "Field",
@@ -32,7 +40,8 @@ __all__ = [
 
 VECTORS = ("dense_vector", "semantic", "semantic_text")
 META = "jina_eis"  # the key of this library in the `_meta` of the mappings that it creates
-_REJECTED = 429
+_OVERLOADED = 429
+_UNAVAILABLE = 503  # of a shard, for example while its node restarts
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,8 @@ class Field:
         inference_id: The endpoint that embeds a semantic_text or semantic field.
         search_inference_id: The endpoint that embeds queries for it.
         dims: Length of the vectors of a dense_vector field.
+        element_type: Type of the numbers of a dense_vector field.
+        index_type: How a dense_vector field is indexed, such as bbq_hnsw; None if the mapping does not report it.
     """
 
     name: str
@@ -52,6 +63,8 @@ class Field:
     inference_id: str | None = None
     search_inference_id: str | None = None
     dims: int | None = None
+    element_type: str = "float"
+    index_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +145,8 @@ class Outcome:
 
     @property
     def rejected(self) -> bool:
-        """Whether Elasticsearch was overloaded, so that the write may be retried."""
-        return self.status == _REJECTED
+        """Whether Elasticsearch was overloaded or the shard unavailable, so that the write may be retried."""
+        return self.status in (_OVERLOADED, _UNAVAILABLE)
 
 
 def get_index(index: str, *, cache: bool) -> Call[Index]:
@@ -168,7 +181,15 @@ def bulk(index: str, writes: Sequence[Write]) -> Call[list[Outcome]]:
 
 
 def delete_index(index: str) -> Call[bool]:
-    """Delete an index and its documents."""
+    """Delete an index and its documents.
+
+    Raises:
+        ConfigurationError: the name is not the plain name of one index: Elasticsearch would delete several indices, or none.
+    """
+    if not index or any(sign in index for sign in ",*") or index.startswith(("-", "_", "<")):
+        raise ConfigurationError(
+            f"index_name={index!r}: one index is deleted at a time. Pass its name, without a comma, *, or a leading -, _ or <."
+        )
     return Call("DELETE", f"/{_quoted(index)}", bool, invalidates=_mapping_path(index))
 
 
@@ -238,6 +259,8 @@ def _read_fields(properties: Mapping[str, Any], prefix: str) -> Iterator[Field]:
             description.get("inference_id"),
             description.get("search_inference_id"),
             description.get("dims"),
+            description.get("element_type", "float"),
+            (description.get("index_options") or {}).get("type"),
         )
         yield from _read_fields(description.get("properties") or {}, f"{full_name}.")
         yield from _read_fields(description.get("fields") or {}, f"{full_name}.")
@@ -253,16 +276,21 @@ def _ndjson_lines(writes: Sequence[Write]) -> Iterator[bytes]:
 def _json(write: Write, line: Mapping[str, Any]) -> bytes:
     import orjson
 
+    options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
     try:
-        return orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(line, option=options)
     except TypeError as error:
-        raise InputError(f"Document {write.id!r} cannot be written as JSON: {error}.") from None
+        reason = error
+    if well_formed(write.id) != write.id:
+        raise InputError(f"The id {write.id!a} holds a lone surrogate, which UTF-8 cannot encode. Choose another id.")
+    try:
+        return orjson.dumps(well_formed_value(line), option=options)  # lone surrogates in its texts and keys
+    except TypeError:
+        raise InputError(f"Document {write.id!r} cannot be written as JSON: {reason}.") from None
 
 
 def _json_value(value: Any) -> Any:
-    if isinstance(value, Medium):
-        return as_item(value)
-    return well_formed(value) if isinstance(value, str) else value
+    return as_item(value) if isinstance(value, Medium) else value
 
 
 def _size(value: Any) -> int:
@@ -283,7 +311,8 @@ def _read_outcomes(body: Any, writes: Sequence[Write]) -> list[Outcome]:
         raise InvalidAnswerError(f"{len(writes)} documents were sent, and the response does not have the outcome of each.")
     outcomes = [_read_outcome(write, item) for write, item in zip(writes, items, strict=True)]
     if outcomes and all(outcome.rejected for outcome in outcomes):
-        raise RateLimitError(f"Elasticsearch rejected all documents of a request: {outcomes[0].reason}", status=_REJECTED)
+        error = RateLimitError if outcomes[0].status == _OVERLOADED else ServiceUnavailableError
+        raise error(f"Elasticsearch rejected all documents of a request: {outcomes[0].reason}", status=outcomes[0].status)
     return outcomes
 
 
@@ -301,7 +330,7 @@ def _outermost_and_innermost_reason(error: Any) -> str:
     reasons: list[str] = []
     while isinstance(error, Mapping):
         if error.get("reason"):
-            reasons.append(str(error["reason"]))
+            reasons.append(str(error["reason"]).partition("\n")[0])  # further lines may quote the document
         error = error.get("caused_by")
     if not reasons:
         return "no reason given"

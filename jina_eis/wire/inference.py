@@ -11,6 +11,7 @@ from ..contents import Content, Medium, Part
 from ..errors import InputError, InvalidAnswerError
 from ..models import EmbeddingTask
 from .call import Call
+from .formats import well_formed
 
 __all__ = [
     "InputType",
@@ -115,17 +116,6 @@ def rerank(
         invalidates=f"/_inference/{quote(inference_id, safe='')}",
         inputs=inputs,
     )
-
-
-def well_formed(text: str) -> str:
-    """Return the text as valid UTF-8: surrogate pairs are joined, lone surrogates are replaced by U+FFFD."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def _input(contents: Sequence[Content], positions: Sequence[int]) -> list[Any]:

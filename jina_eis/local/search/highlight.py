@@ -11,12 +11,22 @@ from typing import Any
 import numpy as np
 
 from ..indices import SEMANTIC, SENTENCE, Field, StoredDocument, score, values_of, words
-from ..refusals import Json, illegal_argument, not_implemented, parsing_exception
+from ..refusals import Json, ShardError, illegal_argument, not_implemented, parsing_exception
 from .context import Context, check_keys
 
 __all__ = ["check_highlight", "highlights"]
 
-OPTIONS = {"type", "number_of_fragments", "fragment_size", "order", "pre_tags", "post_tags", "highlight_query", "no_match_size"}
+OPTIONS = {
+    "type",
+    "number_of_fragments",
+    "fragment_size",
+    "order",
+    "pre_tags",
+    "post_tags",
+    "highlight_query",
+    "no_match_size",
+    "max_analyzed_offset",
+}
 UNSUPPORTED = {
     "boundary_chars",
     "boundary_max_scan",
@@ -36,6 +46,7 @@ UNSUPPORTED = {
     "tags_schema",
 }
 FRAGMENTS, FRAGMENT_SIZE = 5, 100
+MAX_ANALYZED = 1_000_000  # characters; the default of index.highlight.max_analyzed_offset
 
 
 def check_highlight(body: Any) -> dict[str, Json]:
@@ -55,6 +66,8 @@ def check_highlight(body: Any) -> dict[str, Json]:
         for name in ("number_of_fragments", "fragment_size"):
             if type(checked[path].get(name, 0)) is not int or checked[path].get(name, 0) < 0:
                 raise illegal_argument(f"[{name}] must be a number of 0 or more, got [{checked[path][name]}]")
+        if not -1 <= checked[path].get("max_analyzed_offset", 1) != 0:
+            raise illegal_argument("[max_analyzed_offset] must be a positive integer, or -1")
         for name in ("pre_tags", "post_tags"):
             if not isinstance(checked[path].get(name, [""]), list) or not checked[path].get(name, [""]):
                 raise illegal_argument(f"[{name}] must be an array of texts")
@@ -109,6 +122,8 @@ def tagged_pieces(context: Context, hit: StoredDocument, field: Field, options: 
     tagged = []  # pairs: number of query terms, tagged piece
     for value in values_of(context.index.mapping, hit.source, field.path):
         text = str(value)
+        if len(text) > MAX_ANALYZED:
+            text = analyzed_part(context, hit, field, text, options.get("max_analyzed_offset", MAX_ANALYZED + 1))
         for piece in split_sentences(text, options.get("fragment_size", FRAGMENT_SIZE)) if number else [text]:
             spans = [(word.start, word.end) for word in words(piece) if word.term in query_terms]
             if spans:
@@ -117,6 +132,19 @@ def tagged_pieces(context: Context, hit: StoredDocument, field: Field, options: 
         return [text for _, text in tagged]
     best = sorted(range(len(tagged)), key=lambda position: -tagged[position][0])[:number]
     return [tagged[position][1] for position in (best if options.get("order") == "score" else sorted(best))]
+
+
+def analyzed_part(context: Context, hit: StoredDocument, field: Field, text: str, offset: int) -> str:
+    """Return the start of a long text that is highlighted. -1 stands for the limit of the index."""
+    if offset > MAX_ANALYZED:
+        reason = (
+            f"The length [{len(text)}] of field [{field.path}] in doc[{hit.doc}]/index[{context.index.name}] exceeds the "
+            f"[index.highlight.max_analyzed_offset] limit [{MAX_ANALYZED}]. To avoid "
+            f"this error, set the query parameter [max_analyzed_offset] to a value less than "
+            f"index setting [{MAX_ANALYZED}] and this will tolerate long field values by truncating them."
+        )
+        raise ShardError(400, "illegal_argument_exception", reason)
+    return text[: MAX_ANALYZED if offset < 0 else offset]
 
 
 def split_sentences(text: str, size: int) -> list[str]:

@@ -27,7 +27,7 @@ from ..refusals import (
 from .context import Context, Scores, as_number, check_keys, parse_weighted_field
 from .semantic import knn_search
 
-__all__ = ["Ranking", "check_window", "rank_scores", "retrieve", "shard_errors"]
+__all__ = ["Ranking", "check_window", "min_score_of", "rank_scores", "retrieve", "shard_errors"]
 
 UNSUPPORTED = frozenset({"diversify", "pinned", "rescorer", "rule"})
 SHARED = {"filter", "min_score", "_name"}
@@ -89,6 +89,7 @@ def shard_errors(context: Context) -> Iterator[None]:
 
 
 def min_score_of(body: Json) -> float | None:
+    """Return the minimum score of a search or retriever; None if it has none."""
     return as_number(body, "min_score", 0.0) if body.get("min_score") is not None else None
 
 
@@ -106,9 +107,8 @@ def knn(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
     check_keys("knn", body, KNN | SHARED, required=["field", "k"])
     search = {name: value for name, value in body.items() if name not in SHARED}
     with shard_errors(context):
-        return rank_scores(
-            knn_search(context, search | ({"filter": list(filters)} if filters else {})), context.size, min_score_of(body)
-        )
+        # Elasticsearch accepts min_score here and ignores it [9.5.3].
+        return rank_scores(knn_search(context, search | ({"filter": list(filters)} if filters else {})), context.size)
 
 
 def rrf(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:

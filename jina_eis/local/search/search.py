@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..indices import SEMANTIC, Index, InnerInference, SourceFilter, StoredDocument, as_list, values_of
 from ..refusals import Json, ShardError, TimeLimit, illegal_argument, invalid, not_implemented, parsing_exception
-from .context import Context, Scores, as_number, check_keys
+from .context import Context, Scores, check_keys
 from .highlight import check_highlight, highlights
 from .queries import evaluate
-from .retrievers import Ranking, check_window, rank_scores, retrieve, shard_errors
+from .retrievers import Ranking, check_window, min_score_of, rank_scores, retrieve, shard_errors
 from .semantic import knn_search
 
 __all__ = ["SHARDS", "matching_documents", "search_index"]
@@ -77,7 +78,7 @@ def check_body(body: Json) -> None:
                 raise not_implemented(f"{name} in a search")
         elif name not in KNOWN:
             raise parsing_exception(f"Unknown key for a value in [{name}].")
-    conflicting = [name for name in ("query", "knn", "min_score") if name in body and "retriever" in body]
+    conflicting = [name for name in ("query", "knn") if name in body and "retriever" in body]
     if conflicting:
         raise invalid(*(f"cannot specify [retriever] and [{name}]" for name in conflicting))
     if "timeout" in body:
@@ -97,10 +98,12 @@ def read_count(body: Json, params: Mapping[str, str], name: str, default: int) -
 
 def run(context: Context, body: Json, size: int) -> Ranking:
     """Return the ranking of the search."""
+    min_score = min_score_of(body)
     if "retriever" in body:
         check_window(body["retriever"], size)
-        return retrieve(body["retriever"], context)
-    min_score = as_number(body, "min_score", 0.0) if body.get("min_score") is not None else None
+        if min_score is None:
+            return retrieve(body["retriever"], context)
+        return rank_scores(dict(retrieve(body["retriever"], replace(context, size=WINDOW)).hits), context.size, min_score)
     with shard_errors(context):
         scores: Scores = {}
         if "query" in body or "knn" not in body:

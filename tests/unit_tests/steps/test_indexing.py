@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import pickle
 import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +20,7 @@ from jina_eis.errors import (
     ConfigurationError,
     DocumentsFailedError,
     IndexNotFoundError,
+    InvalidAnswerError,
     JinaEISError,
     error_from_answer,
 )
@@ -43,7 +46,7 @@ class Cluster:
 
     def run(self, steps: Steps[Any]) -> Any:
         answers: list[Any] | None = None
-        error: JinaEISError | None = None
+        error: BaseException | None = None
         while True:
             try:
                 calls = steps.throw(error) if error else steps.send(answers) if answers is not None else next(steps)
@@ -51,7 +54,7 @@ class Cluster:
                 return end.value
             try:
                 answers, error = [self.result(call) for call in calls], None
-            except JinaEISError as raised:
+            except BaseException as raised:  # noqa: BLE001 - raised in the steps, as a driver does
                 error = raised
 
     def result(self, call: Call[Any]) -> Any:
@@ -264,33 +267,112 @@ def test_failing_documents_that_fill_a_request_do_not_affect_others(field_type: 
     assert cluster.refreshed == 1
 
 
-def test_an_error_that_ends_an_ingest_reports_the_written_documents() -> None:
+class SourceError(Exception):
+    """An error that is not of this library."""
+
+
+@pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
+@pytest.mark.parametrize("end", ["an error of a request", "a generator that raises", "a cancelled task"])
+def test_an_ingest_that_ends_early_names_every_document(field_type: Any, end: str) -> None:
     cluster = Cluster()
+    written: list[str] = []
 
     def source() -> Iterator[Record]:
-        yield from records(3000)
+        yield from records(2500)
+        if end == "a generator that raises":
+            raise SourceError("the file is damaged")
+        yield from (record for record in records(5000) if int(record.id) >= 2500)
 
-    written = 0
-
-    def status(id_: str) -> int:
-        nonlocal written
-        written += 1
-        if written > 2000:
+    def status(document_id: str) -> int:
+        if len(written) == 1500 and end != "a generator that raises":
+            if end == "a cancelled task":
+                raise asyncio.CancelledError
             raise error_from_answer(401, {}, {"error": {"type": "security_exception", "reason": "expired"}})
+        written.append(document_id)
         return 201
 
     cluster.status = status
-    with pytest.raises(
-        DocumentsFailedError, match=r"1024 documents were written before this error: HTTP 401 .*expired"
-    ) as caught:
-        cluster.run(indexer().add(source(), True))
-    assert isinstance(caught.value.__cause__, JinaEISError)
-    cluster.status = lambda _: 201
+    kind = asyncio.CancelledError if end == "a cancelled task" else DocumentsFailedError
+    with pytest.raises(kind) as caught:
+        cluster.run(indexer(field_type=field_type).add(source(), True))
+    error = caught.value.__context__ if end == "a cancelled task" else caught.value
+    assert isinstance(error, DocumentsFailedError)
+    # Whole requests are acknowledged: the one in which the ingest ended has no response.
+    acknowledged = len(written) // BULK_DOCUMENTS * BULK_DOCUMENTS
+    assert error.indexed == [str(n) for n in range(acknowledged)]
+    read = error.indexed + list(error.failed) + list(error.untried)
+    assert sorted(read, key=int) == [str(n) for n in range(len(read))], "each document once"
+    if end == "a generator that raises":
+        assert isinstance(error.__cause__, SourceError)
+        assert len(read) == 2500
+        assert not error.failed
+        assert len(error.untried) >= 2500 % BLOCK
+    else:
+        assert len(error.failed) == BULK_DOCUMENTS
+        (reason,) = set(error.failed.values())
+        assert ("expired" if end == "an error of a request" else "no response") in reason
+        assert error.untried
+    assert f"{len(error.indexed)} documents were indexed and {len(error.untried)} never sent before this error" in str(error)
+
+
+def test_an_ingest_that_ends_before_anything_is_indexed_raises_the_error_itself() -> None:
+    cluster = Cluster()
+
+    def status(_: str) -> int:
+        raise error_from_answer(403, {}, {"error": {"type": "security_exception", "reason": "unauthorized"}})
+
+    cluster.status = status
+    with pytest.raises(AuthorizationError):
+        cluster.run(indexer().add(records(300), True))
+    with pytest.raises(SourceError):
+        cluster.run(indexer().add((raised for raised in [1] if fail()), True))
+
+
+def fail() -> bool:
+    raise SourceError
+
+
+def test_a_refresh_that_fails_says_that_all_documents_are_written() -> None:
     denied = Cluster()
     denied.refresh_denied = True
     with pytest.raises(AuthorizationError, match="All documents are written, but searches may not see them yet"):
         denied.run(indexer().add(records(3), True))
     assert len(denied.run(indexer().add(records(3), False))) == 3
+
+
+@given(
+    st.lists(st.sampled_from(["ok", "bad", "busy", "unreadable", "lost"]), min_size=1, max_size=40),
+    st.integers(1, 900),
+    st.sampled_from(["semantic_text", "dense_vector"]),
+)
+def test_every_document_is_in_one_list_whatever_happens(fates: list[str], number: int, field_type: Any) -> None:
+    cluster = Cluster()
+    answers = iter(fates)
+
+    def status(document_id: str) -> int:
+        fate = next(answers, "ok") if int(document_id) % 37 == 0 else "ok"
+        if fate == "lost":
+            raise error_from_answer(503, {}, {"error": {"type": "x", "reason": "away"}})
+        if fate == "unreadable":
+            raise InvalidAnswerError("The response is not JSON.")
+        return {"ok": 201, "bad": 400, "busy": 429}[fate]
+
+    cluster.status = status
+    ids, error = None, None
+    try:
+        ids = cluster.run(indexer(field_type=field_type).add(records(number), True))
+    except JinaEISError as raised:
+        error = raised
+    if isinstance(error, DocumentsFailedError):
+        assert set(error.indexed) <= set(cluster.documents)
+        assert not set(error.untried) & set(cluster.documents)
+        named = [*error.indexed, *error.failed, *error.untried]
+        assert sorted(named, key=int) == [str(n) for n in range(len(named))]
+        assert pickle.loads(pickle.dumps(error)).untried == error.untried
+    elif error is None:
+        assert ids == [str(n) for n in range(number)] == sorted(cluster.documents, key=int)
+    else:
+        assert set(fates) & {"lost", "unreadable", "busy"}
 
 
 def test_an_ingest_needs_the_memory_of_a_block() -> None:

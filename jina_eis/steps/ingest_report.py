@@ -1,0 +1,82 @@
+"""The outcome of every document that an ingest has read.
+
+The requests of an ingest update the report when they are sent and when their response is read, not at the end of a round. It
+is therefore right at whatever moment the ingest ends: by an error, a cancelled task or Ctrl-C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ..errors import DocumentsFailedError, JinaEISError
+from ..wire import Outcome, Write
+
+__all__ = ["IngestReport"]
+
+LISTED_FAILURES = 5  # failed documents that the text of an error lists
+_DUPLICATE = "an earlier document has the same id, and only that one was written"
+_UNANSWERED = "it was sent, and no response reported whether it was written"
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """Outcomes by document id.
+
+    Attributes:
+        ids: The ids of all documents read, in order, each once.
+        failed: The reason of each failure.
+        indexed: The ids of acknowledged writes.
+    """
+
+    ids: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    indexed: set[str] = field(default_factory=set)
+    _read: set[str] = field(default_factory=set)
+    _sent: dict[str, str] = field(default_factory=dict)  # why such a document has no outcome, by id
+
+    def read(self, document_id: str) -> bool:
+        """Record a document that was read. Returns False for a second document with the same id, which fails."""
+        if document_id in self._read:
+            self.failed[document_id] = _DUPLICATE
+            return False
+        self._read.add(document_id)
+        self.ids.append(document_id)
+        return True
+
+    def sent(self, writes: Iterable[Write]) -> None:
+        """Record writes that are about to be sent."""
+        self._sent.update((write.id, _UNANSWERED) for write in writes)
+
+    def refused(self, writes: Iterable[Write], error: JinaEISError) -> None:
+        """Record the writes of a request that was refused as a whole."""
+        self._sent.update((write.id, error.message) for write in writes)
+
+    def answered(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """Record the outcomes of a request, and return them. A write that was rejected for lack of capacity has none yet."""
+        for outcome in outcomes:
+            if outcome.reason is None:
+                self.indexed.add(outcome.write.id)
+            elif not outcome.rejected:
+                self.failed[outcome.write.id] = outcome.reason
+        return outcomes
+
+    def error(self, cause: BaseException | None = None) -> DocumentsFailedError:
+        """Return the error that names all documents, and the cause that ended the ingest, if any."""
+        indexed = [document for document in self.ids if document in self.indexed and document not in self.failed]
+        open_ids = [document for document in self.ids if document not in self.indexed and document not in self.failed]
+        failed = {**self.failed, **{document: self._sent[document] for document in open_ids if document in self._sent}}
+        untried = [document for document in open_ids if document not in self._sent]
+        sentences = [f"{len(failed)} of {len(self.ids)} documents failed: {_list_failures(failed)}."] if failed else []
+        if cause is not None:
+            sentences.append(f"{len(indexed)} documents were indexed and {len(untried)} never sent before this error: {cause}")
+        elif indexed:
+            sentences.append("The others were written.")
+        return DocumentsFailedError(" ".join(sentences), failed, indexed, untried)
+
+
+def _list_failures(failed: dict[str, str]) -> str:
+    failures = [f"{document!r}: {reason}" for document, reason in list(failed.items())[:LISTED_FAILURES]]
+    if len(failed) > LISTED_FAILURES:
+        failures.append(f"and {len(failed) - LISTED_FAILURES} more")
+    return "; ".join(failures)
