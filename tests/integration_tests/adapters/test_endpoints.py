@@ -115,7 +115,7 @@ def test_an_endpoint_with_other_settings_is_an_error_and_is_not_changed(
     do: Callable[..., Any], other: dict[str, Any], message: str
 ) -> None:
     created = do("ensure", "mine", model=SMALL, dimensions=256)
-    with pytest.raises(EndpointExistsError, match="or delete it") as failed:
+    with pytest.raises(EndpointExistsError, match="or delete the endpoint and embed again") as failed:
         do("ensure", "mine", **other)
     assert message in str(failed.value)
     assert do("describe", "mine") == created
@@ -129,8 +129,8 @@ def test_an_endpoint_with_other_settings_is_an_error_and_is_not_changed(
         ("mine_", {"model": SMALL}, "begins and ends with a letter"),
         ("mine", {"model": "jina-embedings-v5-text-small"}, f"Did you mean '{SMALL}'"),
         ("mine", {"model": "brand-new"}, "pass task: 'text_embedding', 'embedding' or 'rerank'"),
-        ("mine", {"model": "brand-new", "task": "chat"}, "task='chat': for brand-new it is"),
-        ("mine", {"model": SMALL, "task": "embedding"}, "it is 'text_embedding'"),
+        ("mine", {"model": "brand-new", "task": "chat"}, "task='chat': for brand-new pass 'text_embedding', 'embedding' or 'rerank'"),
+        ("mine", {"model": SMALL, "task": "embedding"}, f"for {SMALL} pass 'text_embedding'"),
         ("mine", {"model": SMALL, "dimensions": 300}, "was trained for 32, 64, 128"),
         ("mine", {"model": SMALL, "similarity": "euclid"}, "'cosine', 'dot_product' or 'l2_norm'"),
         ("mine", {"model": "jina-reranker-v3", "dimensions": 64}, "dimensions: jina-reranker-v3 is a reranker"),

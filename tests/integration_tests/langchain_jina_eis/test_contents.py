@@ -105,7 +105,7 @@ def test_texts_indexed_by_a_text_model_are_searched_by_an_omni_model(make: Any, 
     assert len(call(new, "embed_content", png(), input_type="search")) == 1024
     paths = [(exchange.path.rpartition("/")[2], exchange.body["input_type"]) for exchange in eis.requests]
     assert paths == [(TEXT, "ingest"), (OMNI, "search"), (TEXT, "search"), (OMNI, "search"), (OMNI, "search")]
-    with pytest.raises(InputError, match=f"embeds text only. {OMNI} does, in the same vector space"):
+    with pytest.raises(InputError, match=f"embeds only text. {OMNI} does, in the same vector space"):
         call(new, "embed_content", png())  # as a document, which the text model embeds
 
 
@@ -243,9 +243,9 @@ def test_embed_image_takes_the_arguments_of_vector_stores(make: Any, tmp_path: P
     uri = "data:image/png;base64," + base64.b64encode(png()).decode()
     assert embeddings.embed_image(uris=[str(path), path, path.as_uri(), uri]) == [image] * 4
     for uris, message in (
-        ([str(tmp_path / "dog.png")], "no file"),
-        (["https://example.com/cat.png"], "nothing is fetched unasked"),
-        (["https://localhost/cat.png", "missing"], "no file"),
+        ([str(tmp_path / "dog.png")], "the file .*dog.png does not exist"),
+        (["https://example.com/cat.png"], "URL fetching is off"),
+        (["https://localhost/cat.png", "missing"], "Input 1: the file missing does not exist"),
         ("cat.png", "uris is a list of paths"),
     ):
         with pytest.raises(InputError, match=message):

@@ -211,13 +211,13 @@ def test_an_empty_query_sends_no_request(call: Caller, make: Callable[..., JinaE
 def test_invalid_documents_send_no_request(call: Caller, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
     with pytest.raises(InputError, match="Input 1 is None, not a string"):
         call(make(), "rerank", ["a", None], QUERY)
-    with pytest.raises(InputError, match=r"For a single text write \[text\]"):
+    with pytest.raises(InputError, match=r"for a single text, pass \[text\]"):
         call(make(), "rerank", "letters", QUERY)
     with pytest.raises(InputError, match=r"For a single document pass \[document\]"):
         call(make(), "rerank", documents()[0], QUERY)
     with pytest.raises(InputError, match=r"Input 1 is of type str, not a Document\. To rank texts, use `rerank`"):
         call(make(), "compress_documents", [*documents(1), "text"], QUERY)
-    with pytest.raises(InputError, match="come as a list"):
+    with pytest.raises(InputError, match="The texts are None. Pass a list of strings"):
         call(make(), "compress_documents", None, QUERY)
     for top_n in (0, 1.5, "2"):
         with pytest.raises(InputError, match="top_n="):
@@ -234,7 +234,7 @@ def test_invalid_documents_send_no_request(call: Caller, make: Callable[..., Jin
         ({"score_threshold": float("nan")}, "score_threshold"),
         ({"strategy": "pages"}, "listwise"),
         ({"strategy": "hope"}, "'two_stage'"),
-        ({"model": ".jina-embeddings-v3"}, "ranks nothing"),
+        ({"model": ".jina-embeddings-v3"}, "does not rerank. Use an endpoint for rerank"),
         ({"topn": 3}, "has no argument topn. Did you mean top_n?"),
         ({"inference_id": ""}, "inference_id"),
     ],

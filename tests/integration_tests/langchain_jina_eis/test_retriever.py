@@ -152,7 +152,7 @@ def test_texts_of_a_text_model_are_searched_by_its_omni_model(make: Any, call: C
     retriever = make(inference_id=OMNI)
     assert numbers(call(retriever, "invoke", "How do glaciers move?", k=1)) == [0]
     assert len(call(retriever, "invoke", png())) == 5
-    with pytest.raises(InputError, match=f"embeds text only. {OMNI} does, in the same vector space"):
+    with pytest.raises(InputError, match=f"embeds only text. {OMNI} does, in the same vector space"):
         call(make(), "invoke", png())
     with pytest.raises(ConfigurationError, match="different vector spaces"):
         call(make(inference_id=".jina-embeddings-v5-text-nano"), "invoke", "ice")
@@ -178,7 +178,7 @@ def test_a_deleted_index_is_created_again(make: Any, call: Caller) -> None:
     with pytest.raises(IndexNotFoundError):
         call(retriever, "invoke", "ice")
     make(search_type="knn", field="vectors").add_texts(TEXTS, METADATAS)  # by another object, with other settings
-    with pytest.raises(ConfigurationError, match=r"no field for that, but vectors \(dense_vector\)"):
+    with pytest.raises(ConfigurationError, match=r"has no such field, but vectors \(dense_vector\)"):
         call(retriever, "invoke", "ice")
     with pytest.raises(InputError, match="There are fewer ids than documents"):
         call(make(search_type="knn"), "add_texts", TEXTS, ids=["1"])
@@ -262,12 +262,12 @@ def test_a_cancelled_ingest_stops_sending() -> None:
 
 def test_a_missing_index_field_or_endpoint(make: Any, call: Caller, eis: LocalEIS) -> None:
     name = make().index_name
-    with pytest.raises(IndexNotFoundError, match=f"There is no index '{name}'. Documents that are added create it"):
+    with pytest.raises(IndexNotFoundError, match=f"There is no index '{name}'. Check index_name; adding documents creates it"):
         call(make(), "invoke", "ice")
     call(make(), "add_texts", TEXTS, METADATAS)
     for settings, kind, message in (
         ({"field": "body"}, ConfigurationError, "no field 'body', but embedding (semantic_text)"),
-        ({"search_type": "knn"}, ConfigurationError, "no field for that, but embedding (semantic_text)"),
+        ({"search_type": "knn"}, ConfigurationError, "has no such field, but embedding (semantic_text)"),
         ({"rerank_inference_id": "missing"}, EndpointNotFoundError, "There is no inference endpoint 'missing'."),
         ({"rerank_inference_id": ".jina-embeddings-v3"}, ConfigurationError, "is an endpoint for text_embedding, not for rerank"),
         ({"rerank_inference_id": RERANKER, "rank_window_size": 100}, ConfigurationError, "takes 64 documents in a call"),

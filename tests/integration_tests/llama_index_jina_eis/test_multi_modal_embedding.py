@@ -181,7 +181,7 @@ def test_an_invalid_node_leaves_all_nodes_unchanged(make: Any, call: Caller, eis
             "Input 1: the node .* has 2 media",
         ),
         (Node(image_resource=MediaResource(data=pdf())), "Input 1: it is declared as application/pdf|Input 1 .* is a PDF"),
-        (ImageNode(image_path="missing.png"), "Input 1: there is no file"),
+        (ImageNode(image_path="missing.png"), "Input 1: the file missing.png does not exist"),
         (ImageNode(), "Input 1: the node .* has no content to embed"),
         (ImageNode(image_resource=MediaResource(data=png())), "LlamaIndex drops the data of an image_resource"),
         (Node(text_resource=MediaResource(path=cat)), "has no content"),

@@ -150,7 +150,7 @@ def test_faults_are_retried_and_errors_typed(call: Caller, make: Callable[..., J
     eis.faults.queue("rate_limit", "eis_5xx", "drop")
     assert len(rerank(call, make(), nodes(100))) == 3
     eis.faults.queue("ragged")
-    with pytest.raises(InvalidAnswerError, match="ranked twice"):
+    with pytest.raises(InvalidAnswerError, match="ranks document 2 twice"):
         rerank(call, make(), nodes())
     eis.faults.always("unavailable")
     with pytest.raises(errors.ServiceUnavailableError, match="Inputs 0 to 4 failed"):

@@ -88,12 +88,12 @@ def test_a_query_bundle_with_an_embedding_or_an_image(make: Any, call: Caller, e
     for bundle, message in (
         (QueryBundle(""), "The query is empty"),
         (QueryBundle("x", custom_embedding_strs=["a", "b"]), "has 2 texts to embed"),
-        (QueryBundle("", image_path="missing.png"), "no file missing.png"),
+        (QueryBundle("", image_path="missing.png"), "the file missing.png does not exist"),
         (QueryBundle("", image_path="https://example.com/x.png"), "URL fetching is off"),
     ):
         with pytest.raises(InputError, match=message):
             call(retriever, "retrieve", bundle)
-    with pytest.raises(InputError, match="The query is no text, and the reranker reads it"):
+    with pytest.raises(InputError, match="The query has no text, and the reranker needs it"):
         call(reranked, "retrieve", QueryBundle("", image_path=str(path)))
 
 
@@ -140,7 +140,7 @@ def test_deleted_nodes_and_documents_of_other_applications(make: Any, call: Call
 def test_the_error_names_the_nodes_that_failed(make: Any, call: Caller) -> None:
     invalid = ImageNode(id_="invalid", image_path="missing.png")
     retriever = make(search_type="knn", inference_id=OMNI)
-    with pytest.raises(DocumentsFailedError, match=r"1 of 5 documents failed: 'invalid': .*no file missing\.png") as caught:
+    with pytest.raises(DocumentsFailedError, match=r"1 of 5 documents failed: 'invalid': .*the file missing\.png does not exist") as caught:
         call(retriever, "add_nodes", [*nodes(), invalid])
     assert len(caught.value.indexed) == 4
 
@@ -166,7 +166,7 @@ def test_it_works_in_fusion_auto_merging_and_query_engines(make: Any, call: Call
 def test_a_query_bundle_with_a_vector_of_the_embedding_adapter(make: Any, call: Caller, eis: LocalEIS) -> None:
     retriever = make(search_type="knn", dimensions=64)
     call(retriever, "add_nodes", nodes())
-    vector = JinaEISEmbedding(es_url=eis.url, dimensions=64).get_query_embedding("How do glaciers move?")
+    vector = JinaEISEmbedding(es_url=eis.url, dimensions=64).get_query_embedding("How does ice flow downhill?")
     assert call(retriever, "retrieve", QueryBundle("", embedding=vector))[0].node.node_id == "node-0"
 
 
