@@ -11,7 +11,7 @@ OLD_CLIENT = "elasticsearch>=8.19,<9"
 NEW_CLIENT = "elasticsearch>=9,<10"
 
 
-@nox.session(python=["3.10", "3.11", "3.12", "3.13"])
+@nox.session(python=["3.11", "3.12", "3.13"])
 @nox.parametrize("elasticsearch", ["8.19", "9"])
 def tests(session: nox.Session, elasticsearch: str) -> None:
     """The test suite on one Python and one major version of the Elasticsearch client, with the newest frameworks."""
@@ -19,14 +19,21 @@ def tests(session: nox.Session, elasticsearch: str) -> None:
     session.run("pytest", *session.posargs)
 
 
-@nox.session(python="3.10")
+@nox.session(python="3.14")
+def tests_314(session: nox.Session) -> None:
+    """The test suite on Python 3.14, which is not supported yet and not among the default sessions."""
+    session.install(".[all,dev]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python="3.11")
 def oldest(session: nox.Session) -> None:
     """The test suite with the oldest supported LlamaIndex and client."""
     session.install(".[all,dev]", OLD_CLIENT, "llama-index-core==0.13.0")
     session.run("pytest", "--ignore=tests/packaging", "--ignore=tests/notebooks", *session.posargs)
 
 
-@nox.session(python="3.10")
+@nox.session(python="3.11")
 def oldest_langchain(session: nox.Session) -> None:
     """The oldest supported frameworks, without LangChain's standard tests: those need a newer langchain-core."""
     session.install(".[all]", *OLDEST_LANGCHAIN)

@@ -188,7 +188,7 @@ def _read_cluster_info(answer: Any) -> ClusterInfo:
     version = _object(_object(body).get("version"))
     try:
         date = parsedate_to_datetime(headers.get("date") or "")
-    except (ValueError, TypeError, OverflowError):  # Python 3.10 raises TypeError for some malformed dates
+    except (ValueError, OverflowError):
         date = None
     return ClusterInfo(
         cluster=str(_object(body).get("cluster_name", "")),

@@ -23,7 +23,7 @@ def read(name: str) -> str:
 
 
 def test_ci_runs_the_commands_of_contributing() -> None:
-    lines = read(".ci/run").splitlines()
+    lines = [line.strip() for line in read(".ci/run").splitlines()]
     block = re.search(r"## Check a change\n\n```bash\n(.*?)```", read("CONTRIBUTING.md"), re.DOTALL)
     assert block
     for command in block[1].splitlines():
@@ -88,8 +88,10 @@ def test_the_command_for_the_unit_tests_is_named(page: str) -> None:
 
 
 def test_the_changelog_names_the_version_and_every_public_name() -> None:
-    newest = re.split(r"^## ", read("CHANGELOG.md"), flags=re.MULTILINE)[1]
-    assert newest.startswith(f"[{jina_eis.__version__}] - ")
+    unreleased, *sections = re.split(r"^## ", read("CHANGELOG.md"), flags=re.MULTILINE)[1:]
+    if not unreleased.startswith("[Unreleased]\n"):
+        unreleased, sections = "", [unreleased, *sections]
+    assert sections[0].startswith(f"[{jina_eis.__version__}] - ")
     for package in (jina_eis, langchain_jina_eis, llama_index_jina_eis):
         for name in package.__all__:
-            assert name in newest or name == "__version__"
+            assert name in unreleased + sections[0] or name == "__version__"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 import langchain_jina_eis
@@ -40,7 +40,6 @@ def test_llamahub_listing_names_every_class() -> None:
 
 
 def test_pyproject_matches_the_llamahub_listing() -> None:
-    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no tomllib")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     modules = load_yaml("llamahub.yaml")["modules"]
     assert project["tool"]["llamahub"]["import_path"] in {module["import_path"] for module in modules}

@@ -84,11 +84,11 @@ def test_the_sdist_contains_the_files_for_tests_and_releases(dist: Path) -> None
 
 
 def test_the_metadata(metadata: Message) -> None:
-    assert metadata["Requires-Python"] == ">=3.10"
+    assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "Apache-2.0"
     assert set(metadata.get_all("Provides-Extra", [])) == {"langchain", "llama-index", "local", "all", "notebooks", "docs", "dev"}
     classifiers = metadata.get_all("Classifier", [])
-    assert {f"Programming Language :: Python :: 3.{minor}" for minor in (10, 11, 12, 13)} <= set(classifiers)
+    assert {f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13)} <= set(classifiers)
     assert "Typing :: Typed" in classifiers
     assert metadata["License-File"] == "LICENSE"
     assert not metadata.get_all("Project-URL"), "there is no public repository yet"

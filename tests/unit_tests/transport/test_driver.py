@@ -100,7 +100,7 @@ class Prompt(Connection):
 @pytest.mark.parametrize("max_concurrency", [1, 2, 3, 4])
 async def test_calls_that_are_answered_at_once_are_all_sent(max_concurrency: int, eager: bool) -> None:
     if eager:
-        asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009 - not in Python 3.10
+        asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009 - not in Python 3.11
     fifty = [Call("GET", f"/{number}", lambda body: body) for number in range(50)]
     driver = Driver(Prompt(), Pacer(max_concurrency, 0), max_concurrency)  # type: ignore[arg-type]
 
