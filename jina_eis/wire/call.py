@@ -22,7 +22,8 @@ class Call(Generic[A]):
         read: Converts the parsed JSON body into the result; raises a typed error if the body is not as expected.
         params: Query parameters.
         body: JSON body; None for none.
-        rescue: Steps to take after a permanent failure, as in `driver.Rescue`; None for those of the stream.
+        rescue: Steps to take after a permanent failure, given this call, its error, and whether other calls of the stream
+            succeeded; None for those of the stream.
         invalidates: Path of a result that the driver must drop from its cache when this call has failed, or has changed
             something (PUT, DELETE).
         ndjson: The body is a list that is sent as one JSON document per line.

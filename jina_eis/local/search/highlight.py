@@ -38,7 +38,6 @@ UNSUPPORTED = {
     "fragmenter",
     "fragment_offset",
     "matched_fields",
-    "max_analyzed_offset",
     "max_fragment_length",
     "options",
     "phrase_limit",
@@ -139,9 +138,9 @@ def analyzed_part(context: Context, hit: StoredDocument, field: Field, text: str
     if offset > MAX_ANALYZED:
         reason = (
             f"The length [{len(text)}] of field [{field.path}] in doc[{hit.doc}]/index[{context.index.name}] exceeds the "
-            f"[index.highlight.max_analyzed_offset] limit [{MAX_ANALYZED}]. To avoid "
-            f"this error, set the query parameter [max_analyzed_offset] to a value less than "
-            f"index setting [{MAX_ANALYZED}] and this will tolerate long field values by truncating them."
+            f"[index.highlight.max_analyzed_offset] limit [{MAX_ANALYZED}]. To avoid this error, set the query parameter "
+            f"[max_analyzed_offset] to a value less than index setting [{MAX_ANALYZED}] and this will tolerate long field values "
+            "by truncating them."
         )
         raise ShardError(400, "illegal_argument_exception", reason)
     return text[: MAX_ANALYZED if offset < 0 else offset]

@@ -129,7 +129,11 @@ def test_an_endpoint_with_other_settings_is_an_error_and_is_not_changed(
         ("mine_", {"model": SMALL}, "begins and ends with a letter"),
         ("mine", {"model": "jina-embedings-v5-text-small"}, f"Did you mean '{SMALL}'"),
         ("mine", {"model": "brand-new"}, "pass task: 'text_embedding', 'embedding' or 'rerank'"),
-        ("mine", {"model": "brand-new", "task": "chat"}, "task='chat': for brand-new pass 'text_embedding', 'embedding' or 'rerank'"),
+        (
+            "mine",
+            {"model": "brand-new", "task": "chat"},
+            "task='chat': for brand-new pass 'text_embedding', 'embedding' or 'rerank'",
+        ),
         ("mine", {"model": SMALL, "task": "embedding"}, f"for {SMALL} pass 'text_embedding'"),
         ("mine", {"model": SMALL, "dimensions": 300}, "was trained for 32, 64, 128"),
         ("mine", {"model": SMALL, "similarity": "euclid"}, "'cosine', 'dot_product' or 'l2_norm'"),

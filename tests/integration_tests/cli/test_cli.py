@@ -353,7 +353,10 @@ class TestEndpoints:
             (["endpoints"], "Pass --url"),
             (["endpoints", "--url", "localhost"], "Write it like https://"),
             (["endpoints", "ensure", "Mine", "--model", "jina-embeddings-v3", "--url", "http://127.0.0.1:9"], "a-z"),
-            (["endpoints", "ensure", "mine", "--model", "jina", "--url", "http://127.0.0.1:9"], "model='jina' is not a known model"),
+            (
+                ["endpoints", "ensure", "mine", "--model", "jina", "--url", "http://127.0.0.1:9"],
+                "model='jina' is not a known model",
+            ),
             (["endpoints", "delete", ".jina-clip-v2", "--url", "http://127.0.0.1:9"], "--force"),
         ],
         ids=["no address", "incomplete address", "invalid id", "unknown model", "preconfigured endpoint"],

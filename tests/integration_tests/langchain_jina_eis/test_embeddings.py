@@ -240,7 +240,7 @@ def test_a_stream_yields_all_vectors_before_the_error(make: Callable[..., JinaEI
 def test_a_stream_rejects_a_single_text_and_yields_all_vectors_before_an_invalid_one(
     call: Caller, make: Callable[..., JinaEISEmbeddings], eis: LocalEIS
 ) -> None:
-    with pytest.raises(InputError, match="of type str. Pass a list of strings"):
+    with pytest.raises(InputError, match=r"of type str\. Pass a list of strings"):
         call(make(), "stream_documents", "letters")
     assert eis.requests == []
     received = []

@@ -217,7 +217,7 @@ def test_invalid_documents_send_no_request(call: Caller, make: Callable[..., Jin
         call(make(), "rerank", documents()[0], QUERY)
     with pytest.raises(InputError, match=r"Input 1 is of type str, not a Document\. To rank texts, use `rerank`"):
         call(make(), "compress_documents", [*documents(1), "text"], QUERY)
-    with pytest.raises(InputError, match="The texts are None. Pass a list of strings"):
+    with pytest.raises(InputError, match=r"The texts are None\. Pass a list of strings"):
         call(make(), "compress_documents", None, QUERY)
     for top_n in (0, 1.5, "2"):
         with pytest.raises(InputError, match="top_n="):

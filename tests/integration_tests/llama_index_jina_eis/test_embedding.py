@@ -165,9 +165,9 @@ def test_the_error_names_the_position_of_an_input_that_is_not_a_string(
         call(make(), "get_text_embedding_batch", [*texts(40), wrong])
     with pytest.raises(InputError, match="not a string"):
         call(make(), "get_text_embedding", wrong)
-    with pytest.raises(InputError, match="The query is .*, not a string"):
+    with pytest.raises(InputError, match=r"The query is (None|of type (int|list)), not a string"):
         call(make(), "get_query_embedding", wrong)
-    with pytest.raises(InputError, match="of type str. Pass a list of strings"):
+    with pytest.raises(InputError, match=r"of type str\. Pass a list of strings"):
         call(make(), "get_text_embedding_batch", "letters")
     assert eis.requests == []
     assert not [event for event, _ in events if "Embedding" in event.class_name()]

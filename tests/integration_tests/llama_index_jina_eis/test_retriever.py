@@ -140,7 +140,9 @@ def test_deleted_nodes_and_documents_of_other_applications(make: Any, call: Call
 def test_the_error_names_the_nodes_that_failed(make: Any, call: Caller) -> None:
     invalid = ImageNode(id_="invalid", image_path="missing.png")
     retriever = make(search_type="knn", inference_id=OMNI)
-    with pytest.raises(DocumentsFailedError, match=r"1 of 5 documents failed: 'invalid': .*the file missing\.png does not exist") as caught:
+    with pytest.raises(
+        DocumentsFailedError, match=r"1 of 5 documents failed: 'invalid': .*the file missing\.png does not exist"
+    ) as caught:
         call(retriever, "add_nodes", [*nodes(), invalid])
     assert len(caught.value.indexed) == 4
 

@@ -332,7 +332,7 @@ def fail() -> bool:
     raise SourceError
 
 
-def test_a_refresh_that_fails_says_that_all_documents_are_written() -> None:
+def test_the_error_of_a_refresh_states_that_all_documents_are_written() -> None:
     denied = Cluster()
     denied.refresh_denied = True
     with pytest.raises(AuthorizationError, match="All documents are written, but searches may not see them yet"):

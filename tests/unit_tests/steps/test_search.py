@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -188,8 +189,56 @@ def test_the_fields_that_a_search_returns() -> None:
         "includes": ["text", "metadata.url"]
     }
     assert searched({"body": SEMANTIC_TEXT}, "q", passages=2)["highlight"] == {
-        "fields": {"body": {"number_of_fragments": 2, "order": "score"}}
+        "fields": {"body": {"number_of_fragments": 2, "order": "score"}},
+        "max_analyzed_offset": -1,
     }
+
+
+def test_a_minimum_score_stands_beside_the_retriever() -> None:
+    """A knn retriever of Elasticsearch 9.5.3 accepts min_score and ignores it."""
+    for properties, search_type in (({"v": VECTOR}, "knn"), ({"v": VECTOR}, "hybrid"), ({"body": SEMANTIC_TEXT}, "semantic")):
+        body = searched(properties, "q", {"inference_id": TEXT}, search_type=search_type, min_score=0.7)
+        assert body["min_score"] == 0.7
+        assert "min_score" not in str(body["retriever"])
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "rescored"),
+    [
+        ({}, {"oversample": 10.0}, 10.0),  # the mapping of an old server does not state the index type
+        ({"index_options": {"type": "bbq_hnsw"}}, {"oversample": 10.0}, 10.0),
+        ({"index_options": {"type": "int8_hnsw"}}, {"oversample": 2.5}, 2.5),
+        ({"index_options": {"type": "bbq_flat"}}, {"oversample": 10.0, "rank_window_size": 2000}, 5.0),
+        ({"index_options": {"type": "bbq_flat"}}, {"oversample": 10.0, "rank_window_size": 9000}, 3.0),
+        ({"element_type": "bfloat16"}, {"oversample": 10.0}, 10.0),
+        ({"index_options": {"type": "int8_hnsw"}}, {"oversample": None}, None),
+        ({"index_options": {"type": "hnsw"}}, {"oversample": 10.0}, None),
+        ({"index_options": {"type": "flat"}}, {"oversample": 10.0}, None),
+    ],
+)
+def test_quantised_vectors_are_rescored(options: dict[str, Any], settings: dict[str, Any], rescored: float | None) -> None:
+    body = searched({"v": VECTOR | options}, "q", {"inference_id": TEXT}, search_type="knn", **settings)
+    knn = body["retriever"]["knn"]
+    assert knn.get("rescore_vector") == ({"oversample": rescored} if rescored else None)
+    assert knn["k"] >= 64
+
+
+def test_vectors_that_cannot_be_rescored_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "jina_eis")
+    for _ in range(3):
+        field = {"v": VECTOR | {"element_type": "byte"}}
+        body = searched(field, "q", {"inference_id": TEXT}, search_type="knn", oversample=10.0)
+        assert "rescore_vector" not in body["retriever"]["knn"]
+    (record,) = caplog.records
+    assert record.getMessage().startswith("The field 'v' of the index 'docs' holds byte vectors")
+
+
+@pytest.mark.parametrize(
+    "filters", [{"term": {"metadata.lang": "\ud800"}}, [FILTER, {"terms": {"n": ["a", "b\udfff"]}}], {"term": {"\ud800": 1}}]
+)
+def test_a_filter_with_a_lone_surrogate_names_its_key(filters: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"filter\S* holds a lone surrogate|a key in filter"):
+        check_filters(filters)
 
 
 @pytest.mark.parametrize(
