@@ -132,9 +132,10 @@ class JinaEISRetriever(BaseRetriever):
         return settings._run(settings._indexer().add(self._records(nodes), refresh))
 
     async def aadd_nodes(self, nodes: Iterable[BaseNode], *, refresh: bool = True) -> list[str]:
-        """As `add_nodes`, without blocking the event loop."""
+        """As `add_nodes`, without blocking the event loop. With `allow_url_fetch`, all nodes are read before the first is sent."""
         settings = self._settings
-        return await settings._arun(settings._indexer().add(await in_thread(partial(self._read, nodes)), refresh))
+        records = await in_thread(partial(self._read, nodes)) if settings.allow_url_fetch else self._records(nodes)
+        return await settings._arun(settings._indexer().add(records, refresh))
 
     def delete_nodes(self, node_ids: Iterable[str], *, refresh: bool = True) -> None:
         """Delete nodes by id. Ids that do not exist are ignored."""

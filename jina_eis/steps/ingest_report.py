@@ -76,7 +76,7 @@ class IngestReport:
 
 
 def _list_failures(failed: dict[str, str]) -> str:
-    failures = [f"{document!r}: {reason}" for document, reason in list(failed.items())[:LISTED_FAILURES]]
+    failures = [f"{document!r}: {reason.removesuffix('.')}" for document, reason in list(failed.items())[:LISTED_FAILURES]]
     if len(failed) > LISTED_FAILURES:
         failures.append(f"and {len(failed) - LISTED_FAILURES} more")
     return "; ".join(failures)
