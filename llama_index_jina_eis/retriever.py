@@ -132,7 +132,7 @@ class JinaEISRetriever(BaseRetriever):
         return settings._run(settings._indexer().add(self._records(nodes), refresh))
 
     async def aadd_nodes(self, nodes: Iterable[BaseNode], *, refresh: bool = True) -> list[str]:
-        """As `add_nodes`, without blocking the event loop. With `allow_url_fetch`, all nodes are read before the first is sent."""
+        """As `add_nodes`, without blocking the event loop. With `allow_url_fetch`, all nodes are read before any is sent."""
         settings = self._settings
         records = await in_thread(partial(self._read, nodes)) if settings.allow_url_fetch else self._records(nodes)
         return await settings._arun(settings._indexer().add(records, refresh))
