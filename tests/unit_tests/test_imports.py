@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -19,9 +20,9 @@ def loaded_after(code: str) -> set[str]:
     return {name.partition(".")[0] for name in process.stdout.split()}
 
 
-@pytest.mark.parametrize("package", ["jina_eis", "llama_index_jina_eis"])
-def test_importing_the_core_loads_no_framework_numpy_or_client(package: str) -> None:
-    unwanted = {"langchain_core", "llama_index", "numpy", "elasticsearch", "aiohttp", "starlette"}
+@pytest.mark.parametrize("package", ["jina_eis", "jina_eis.cli", "langchain_jina_eis", "llama_index_jina_eis"])
+def test_importing_a_package_loads_no_framework_numpy_or_client(package: str) -> None:
+    unwanted = {"langchain_core", "llama_index", "numpy", "elasticsearch", "aiohttp", "pydantic", "starlette"}
     assert not unwanted & loaded_after(f"import {package}")
 
 
@@ -43,3 +44,18 @@ def test_public_names() -> None:
         assert all(getattr(package, name).__name__ == name for name in package.__all__)
         with pytest.raises(AttributeError):
             _ = package.Nonsense
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("jina_eis.checkup", "Check Report Status adoctor doctor"),
+        ("jina_eis.demo", "DEMO_QUESTIONS FRAMEWORKS Hit Search python_reference read_docs run split"),
+        ("jina_eis.retrieval", "RetrieverSettings metadata_of new_id scores_of"),
+        ("jina_eis.settings", "MAX_CONCURRENCY MAX_RETRIES TIMEOUT ServiceSettings address_may_follow"),
+    ],
+)
+def test_the_paths_of_version_0_1_have_all_their_names(path: str, names: str) -> None:
+    module = import_module(path)
+    assert module.__all__ == names.split()
+    assert all(hasattr(module, name) for name in module.__all__)
