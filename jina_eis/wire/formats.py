@@ -39,9 +39,12 @@ def read_json(data: str | bytes) -> Any:
     """Read JSON with lone surrogates, which become U+FFFD.
 
     Raises:
-        ValueError: it is not JSON.
+        ValueError: it is not JSON, or is nested too deeply.
     """
-    return well_formed_value(json.loads(data, parse_constant=_refuse_constant))
+    try:
+        return well_formed_value(json.loads(data, parse_constant=_refuse_constant))
+    except RecursionError:
+        raise ValueError("JSON that is nested too deeply") from None
 
 
 def find_lone_surrogate(value: Any, path: str) -> str | None:

@@ -125,8 +125,11 @@ class Write:
 
     @property
     def size(self) -> int:
-        """Approximate length in a request, in characters."""
-        return _size(self.source)
+        """Approximate length in a request, in characters; 0 for a source too deep for JSON, which is refused when it is sent."""
+        try:
+            return _size(self.source)
+        except RecursionError:
+            return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,8 @@ def bulk(index: str, writes: Sequence[Write]) -> Call[list[Outcome]]:
     """Write and delete documents. Returns one outcome for each, in order. A document with an existing id is replaced.
 
     The reader raises:
-        RateLimitError: every write was rejected; it slows the pacer down.
+        RateLimitError: every write was rejected, the first for lack of capacity; it slows the pacer down.
+        ServiceUnavailableError: every write was rejected, the first because its shard is unavailable.
     """
     middle = len(writes) // 2
     return Call(
@@ -285,7 +289,7 @@ def _json(write: Write, line: Mapping[str, Any]) -> bytes:
         raise InputError(f"The id {write.id!a} holds a lone surrogate, which UTF-8 cannot encode. Choose another id.")
     try:
         return orjson.dumps(well_formed_value(line), option=options)  # lone surrogates in its texts and keys
-    except TypeError:
+    except (TypeError, RecursionError):
         raise InputError(f"Document {write.id!r} cannot be written as JSON: {reason}.") from None
 
 

@@ -39,7 +39,7 @@ def test_a_text_is_well_formed_once(text: str) -> None:
     assert (find_lone_surrogate([{"a": text}], "x") is None) == (well_formed(text) == text)
 
 
-@pytest.mark.parametrize("text", [b"{", b"NaN", b"[Infinity]", b'{"a": 1} b', b"\xff"])
+@pytest.mark.parametrize("text", [b"{", b"NaN", b"[Infinity]", b'{"a": 1} b', b"\xff", b"[" * 9999])
 def test_what_is_not_json_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"JSON|Expecting|Extra data|decode"):
         read_json(text)
@@ -62,3 +62,11 @@ def test_texts_and_metadata_of_documents_are_mended_and_ids_are_refused() -> Non
     }
     with pytest.raises(InputError, match=r"The id '1\\ud800' holds a lone surrogate"):
         bulk("docs", [Write("1\ud800", {})]).with_body()
+
+
+def test_a_document_that_contains_itself_is_refused_by_its_id() -> None:
+    source: dict[str, Any] = {}
+    source["self"] = source
+    assert Write("1", source).size == 0
+    with pytest.raises(InputError, match="Document '1' cannot be written as JSON: Recursion limit reached"):
+        bulk("docs", [Write("1", source)]).with_body()
