@@ -149,7 +149,7 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
                 other image that `embed_content` takes. Here a string is never text.
         """
         if isinstance(uris, str):
-            raise InputError("uris is a list of paths. For a single path pass [path].")
+            raise InputError("Pass uris as a list of paths. For a single path pass [path].")
         images = image_list(uris, may_fetch=self.allow_url_fetch, adapt=_image_content)
         return cast("list[Vector]", self._embed_all(images, self.document_input_type))
 

@@ -34,4 +34,4 @@ def from_blob(value: Any) -> Part | None:
 
 
 def _refuse_empty_text() -> str:
-    raise InputError("an empty text. Leave it out.")
+    raise InputError("the text is empty. Leave it out.")

@@ -169,7 +169,7 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
 
 def _document_list(documents: Iterable[T]) -> list[T]:
     if isinstance(documents, Document):  # a Document is iterable
-        raise InputError("documents is a list. For a single document pass [document].")
+        raise InputError("Pass documents as a list. For a single document pass [document].")
     return list(text_source(documents))
 
 

@@ -100,7 +100,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         ConfigurationError: (also a ValueError) invalid arguments; on the first query, a field that the index does not have, a
             field of another type, or an endpoint of another task or vector space.
         IndexNotFoundError: the index does not exist.
-        DocumentsFailedError: some documents could not be indexed; the error names them. All others were indexed.
+        DocumentsFailedError: some documents were not indexed; the error names them, and those that were indexed.
         JinaEISError: the service returned an error; see `jina_eis.errors` for the types.
     """
 
@@ -168,7 +168,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
             The ids, in the order of the documents.
 
         Raises:
-            DocumentsFailedError: some documents could not be indexed; the error names them. All others were indexed.
+            DocumentsFailedError: some documents were not indexed; the error names them, and those that were indexed.
         """
         return self._run(self._indexer().add(_text_records(documents, ids, self._text_field_name()), refresh))
 
@@ -272,7 +272,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
 
 def _build_documents(texts: Iterable[str], metadatas: Iterable[dict[str, Any]] | None) -> Iterator[Document]:
     if isinstance(texts, str):
-        raise InputError("texts is a list of strings. For a single text pass [text].")
+        raise InputError("Pass texts as a list of strings. For a single text pass [text].")
     if metadatas is None:
         return (Document(page_content=text) for text in texts)
     return (Document(page_content=text, metadata=metadata) for text, metadata in _zip_equal(texts, metadatas, "metadatas"))

@@ -66,7 +66,7 @@ class JinaEISRetriever(BaseRetriever):
         ConfigurationError: (also a ValueError) invalid arguments; on the first query, a field that the index does not have, a
             field of another type, or an endpoint of another task or vector space.
         IndexNotFoundError: the index does not exist.
-        DocumentsFailedError: some nodes could not be indexed; the error names them. All others were indexed.
+        DocumentsFailedError: some nodes were not indexed; the error names them, and those that were indexed.
         JinaEISError: the service returned an error; see `jina_eis.errors` for the types.
 
     Examples:
@@ -126,7 +126,7 @@ class JinaEISRetriever(BaseRetriever):
             The ids, in the order of the nodes.
 
         Raises:
-            DocumentsFailedError: some nodes could not be indexed; the error names them. All others were indexed.
+            DocumentsFailedError: some nodes were not indexed; the error names them, and those that were indexed.
         """
         settings = self._settings
         return settings._run(settings._indexer().add(self._records(nodes), refresh))

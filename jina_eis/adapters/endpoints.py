@@ -82,7 +82,8 @@ class Endpoints(ServiceSettings):
         Raises:
             ConfigurationError: the model does not support the settings. No request was sent.
             EndpointExistsError: (also a ConfigurationError) an endpoint with this id has other settings; the error names
-                them. The endpoint is not changed. Arguments that are left out are not compared, except `dimensions`.
+                them. The endpoint is not changed. Arguments that are left out are not compared; but without `dimensions`,
+                a known model must have its own length.
         """
         return self._run(
             EndpointSpec(inference_id, model, task, dimensions, similarity, chunking_settings).ensure(self.timeout),

@@ -166,7 +166,7 @@ class ContentSettings(EmbeddingSettings):
     """Settings of the adapters that also embed media, with methods that neither framework defines."""
 
     allow_url_fetch: bool = False
-    """Whether media may be fetched from the URLs they are given as: http and https, public addresses, up to 20 MB each."""
+    """Whether media may be fetched from URLs: http and https, public addresses, up to 20 MB each."""
 
     def embed_content(self, item: Embeddable, *, input_type: InputType | None = None) -> Embedded:
         """Embed a text, image, sound, video or PDF. Media need a model that embeds them, such as an omni model.

@@ -88,7 +88,7 @@ class _Target:
 
 
 class Fetcher:
-    """Fetches URLs. When it exits, or the time of a URL is over, the open connections are shut down.
+    """Fetches URLs. At the time limit of a URL, its connections are shut down; when the fetcher exits, all of them.
 
     Args:
         permits: Returns whether a connection to an address is allowed.

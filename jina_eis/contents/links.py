@@ -1,4 +1,4 @@
-"""Strings that locate a medium. The argument decides whether a string is a location, never its content."""
+"""Locations of media: data URIs, URLs and paths. Which argument a string is passed to makes it a location, not how it looks."""
 
 from __future__ import annotations
 

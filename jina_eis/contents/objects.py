@@ -106,11 +106,15 @@ def content_of_block(block: Mapping[str, Any]) -> str | Medium | Link:
     sources = ("text", "base64", "data", "url", "file_id", *(("id",) if block.get("source_type") == "id" else ()))
     present = [name for name in sources if block.get(name) is not None]
     if len(present) != 1:
-        raise InputError(f"a content block must hold one of text, base64 and url; this one holds {', '.join(present) or 'none'}.")
+        raise InputError(
+            f"the content block must hold one of text, base64 and url; this one holds {', '.join(present) or 'none'}."
+        )
     (source,) = present
     value = block[source]
     if source in ("file_id", "id"):
-        raise InputError(f"the content block has a {source}: the file is stored by another service. Pass its bytes as base64.")
+        raise InputError(
+            f"the {source} of the content block names a file that is stored by another service. Pass its bytes as base64."
+        )
     if not isinstance(value, str):
         raise InputError(f"the {source} of the content block is {describe_type(value)}, not a string.")
     if source == "text":

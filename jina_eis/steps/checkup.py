@@ -49,8 +49,8 @@ NAMES = ("settings", "connection", "clock", "licence", "privileges", "endpoints"
 WIDTH = 100  # characters in a line of the report
 
 _UNAVAILABLE = (
-    "EIS is part of Elastic Cloud Hosted and Serverless; a self-managed cluster uses it through Cloud Connect, from 9.3. It has "
-    "Jina endpoints from 9.3."
+    "EIS is part of Elastic Cloud Hosted and Serverless; a self-managed cluster uses it through Cloud Connect, from 9.3. "
+    "Jina endpoints are preconfigured from 9.3."
 )
 
 

@@ -36,7 +36,7 @@ def describe_endpoint(inference_id: str) -> Steps[EndpointInfo]:
     """Describe an endpoint: from the table if it is preconfigured, from the deployment otherwise.
 
     Raises:
-        EndpointNotFoundError: the deployment has no endpoint with this id; the driver adds the Jina endpoints that it has.
+        EndpointNotFoundError: the deployment has no endpoint with this id; the driver adds its Jina endpoints to the message.
     """
     if known := known_endpoint(inference_id):
         return known
@@ -143,7 +143,7 @@ class EndpointSpec:
             raise ConfigurationError(f"dimensions={self.dimensions!r}: pass a whole number from 1.")
         if self.chunking_settings is not None and not _is_json(self.chunking_settings):
             raise ConfigurationError(
-                'chunking_settings: pass a mapping for JSON, such as {"strategy": "sentence", "max_chunk_size": 120}.'
+                'chunking_settings: pass a mapping of JSON values, such as {"strategy": "sentence", "max_chunk_size": 120}.'
             )
         known, task = self._known, self._task
         if not _USER_ID.fullmatch(self.inference_id):
@@ -163,7 +163,7 @@ class EndpointSpec:
         if task == "rerank":
             for name in ("dimensions", "similarity", "chunking_settings"):
                 if getattr(self, name) is not None:
-                    raise ConfigurationError(f"{name}: {self._model_id} is a reranker and does not have it. Leave it out.")
+                    raise ConfigurationError(f"{name}: {self._model_id} is a reranker. Leave {name} out.")
         if self.similarity not in (None, *SIMILARITIES):
             raise ConfigurationError(f"similarity={self.similarity!r}: pass {_join_with_or(SIMILARITIES)}.")
         if self.dimensions is not None and isinstance(known, EmbeddingModel):

@@ -83,7 +83,7 @@ class Reranker:
             - `two_stage`: the same and one more, which comes last; a further round if there are more than w/8 blocks.
               The first min(8, w/2) places are those of one unlimited call, if its scores compared. So are the places after
               them, unless many of the best documents are dealt to one block.
-            - `sliding`: 1 + ceil((N-w)/(w/2)) consecutive calls. The first w/2 places are those of one unlimited call.
+            - `sliding`: 1 + ceil((N-w)/(w/2)) consecutive calls. The same is true of the first w/2 places.
             - `auto`: pages for a pointwise model, else two stages.
         timeout: Seconds that the service may take for a request.
 

@@ -194,9 +194,8 @@ class Driver:
                         answer.set_result(result)
                 finally:
                     answer.cancel()  # without a result or error, it must not be awaited forever
-            workers.discard(
-                cast("asyncio.Task[None]", asyncio.current_task())
-            )  # before the loop runs: the next call needs a worker
+            # Before the loop runs: a call that is added now needs a new worker.
+            workers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
         try:
             for call in chain(head, source):

@@ -209,7 +209,7 @@ def _read_licence(body: Any) -> Licence:
 def _read_privileges(body: Any, names: Sequence[str]) -> dict[str, bool]:
     cluster = _object(_object(body).get("cluster"))
     if missing := [name for name in names if not isinstance(cluster.get(name), bool)]:
-        raise InvalidAnswerError(f"The response does not have the privilege {missing[0]}.")
+        raise InvalidAnswerError(f"The response does not state whether the caller has the privilege {missing[0]}.")
     return {name: cluster[name] for name in names}
 
 

@@ -110,7 +110,7 @@ class Cluster:
             return Writer(self._ensure, self._storage.transaction, self._inference).write(actions)
 
     def bulk(self, actions: Sequence[Action]) -> Json:
-        """Write documents; each of them may fail alone."""
+        """Write documents. One that fails does not affect the others."""
         began = time.monotonic()
         results = self._write(actions)
         items = [{action.kind: bulk_item(action, result)} for action, result in zip(actions, results, strict=True)]

@@ -44,7 +44,7 @@ class Document:
 
 
 def read_document(mapping: Mapping, doc_id: str, source: Json) -> Document:
-    """Read a document and add its new fields to the mapping.
+    """Read a document. The mapping of the result also has the new fields of the document.
 
     Raises:
         RefusedError: a value that its field does not accept.

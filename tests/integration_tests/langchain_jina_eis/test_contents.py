@@ -225,7 +225,7 @@ def test_a_blob_is_embedded_by_its_content(make: Any, call: Caller, tmp_path: Pa
         (Blob.from_path(tmp_path / "missing.png"), "does not exist"),
         (Blob.from_data(b"\xff", mime_type="text/plain"), "cannot be read as text"),
         (Blob.from_data(b""), "is empty"),
-        (Blob.from_data(""), "an empty text"),
+        (Blob.from_data(""), "the text is empty"),
         (
             Blob.from_data(base64.b64encode(png()).decode(), mime_type="image/png"),
             "a Blob has a string as data and is declared as image/png",
@@ -246,7 +246,7 @@ def test_embed_image_takes_the_arguments_of_vector_stores(make: Any, tmp_path: P
         ([str(tmp_path / "dog.png")], "the file .*dog.png does not exist"),
         (["https://example.com/cat.png"], "URL fetching is off"),
         (["https://localhost/cat.png", "missing"], "Input 1: the file missing does not exist"),
-        ("cat.png", "uris is a list of paths"),
+        ("cat.png", "Pass uris as a list of paths"),
     ):
         with pytest.raises(InputError, match=message):
             embeddings.embed_image(uris)
