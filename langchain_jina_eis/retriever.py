@@ -58,9 +58,10 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         filter: dict | list[dict] | None = None
             Elasticsearch queries that every document must match.
         field, content_field, inference_id, dimensions, min_score, source_fields, highlight, fusion, weights, rank_constant,
-        num_candidates, rank_window_size, field_type, index_options, chunking_settings: described at `RetrieverSettings`.
+        num_candidates, oversample, rank_window_size, field_type, index_options, chunking_settings and allow_url_fetch are
+        described at `RetrieverSettings`.
 
-        es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries and
+        es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline and
         max_concurrency are described at `ServiceSettings`. Unknown arguments are an error.
 
     Instantiate:

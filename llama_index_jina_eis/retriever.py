@@ -53,9 +53,9 @@ class JinaEISRetriever(BaseRetriever):
         callback_manager, objects, object_map, verbose: LlamaIndex's own.
 
     field, inference_id, dimensions, min_score, source_fields, highlight, fusion, weights, rank_constant, num_candidates,
-    rank_window_size, allow_url_fetch, field_type, index_options and chunking_settings are described at `RetrieverSettings`;
-    es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries and max_concurrency at
-    `ServiceSettings`. Unknown arguments are an error.
+    oversample, rank_window_size, allow_url_fetch, field_type, index_options and chunking_settings are described at
+    `RetrieverSettings`; es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries,
+    deadline and max_concurrency at `ServiceSettings`. Unknown arguments are an error.
 
     Nodes are returned with their ids, metadata and relationships. Their score is the reranker's, or else Elasticsearch's.
     `_score`, `relevance_score` and `highlights` are in the metadata that models do not read. A `QueryBundle` with an embedding
