@@ -56,9 +56,8 @@ class RetrieverSettings(ServiceSettings):
     num_candidates: int | None = Field(default=None, ge=1, le=10_000)
     """Number of candidate vectors per shard."""
     oversample: float | None = Field(default=OVERSAMPLE, ge=1, le=10)
-    """How many times the ranked documents are taken from a quantised dense_vector index, to be compared again with their full
-    vectors: more find more of the true nearest documents. From 1 to 10, Elasticsearch's own limits in a mapping. None: the
-    default of the index, 3 for bbq and none for int8."""
+    """Number of vectors that are rescored for each ranked document, where the index holds quantised vectors: more find more of
+    the nearest documents. From 1 to 10. None: the default of the index, which is 3 for bbq and no rescoring for int8."""
     rerank_inference_id: str | None = Field(default=None, min_length=1)
     """A rerank endpoint: Elasticsearch reranks the results in the same request."""
     rank_window_size: int | None = Field(default=None, ge=1)

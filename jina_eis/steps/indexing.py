@@ -156,7 +156,7 @@ class Indexer:
             if len(candidates) != 1:
                 names = ", ".join(f"{candidate.name} ({candidate.type})" for candidate in candidates) or "none"
                 raise ConfigurationError(
-                    f"The index {index.name!r} has not exactly one field to fill, but: {names}. Choose one with field."
+                    f"The fields of the index {index.name!r} that can be filled: {names}. Choose one with field."
                 )
             name = candidates[0].name
         existing = index.fields.get(name)

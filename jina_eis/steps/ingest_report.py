@@ -63,10 +63,10 @@ class IngestReport:
 
     def error(self, cause: BaseException | None = None) -> DocumentsFailedError:
         """Return the error that names all documents, and the cause that ended the ingest, if any."""
-        indexed = [document for document in self.ids if document in self.indexed and document not in self.failed]
-        open_ids = [document for document in self.ids if document not in self.indexed and document not in self.failed]
-        failed = {**self.failed, **{document: self._sent[document] for document in open_ids if document in self._sent}}
-        untried = [document for document in open_ids if document not in self._sent]
+        indexed = [id_ for id_ in self.ids if id_ in self.indexed and id_ not in self.failed]
+        without_outcome = [id_ for id_ in self.ids if id_ not in self.indexed and id_ not in self.failed]
+        failed = {**self.failed, **{id_: self._sent[id_] for id_ in without_outcome if id_ in self._sent}}
+        untried = [id_ for id_ in without_outcome if id_ not in self._sent]
         sentences = [f"{len(failed)} of {len(self.ids)} documents failed: {_list_failures(failed)}."] if failed else []
         if cause is not None:
             sentences.append(f"{len(indexed)} documents were indexed and {len(untried)} never sent before this error: {cause}")

@@ -263,7 +263,7 @@ class Pace:
         limit = self._limit
         if is_new:
             limit *= DECREASE if refused else DECREASE_BY_TIMEOUT
-        if refused:  # the service carries the other calls in flight; half of one more allows a later attempt at one more
+        if refused:  # the service carried the other calls in flight; from that and a half, the limit grows to one more later
             limit = min(limit, carried + 0.5 if is_new else carried)
         self._limit = self._threshold = max(1.0, limit)
 

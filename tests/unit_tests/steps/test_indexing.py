@@ -402,7 +402,7 @@ def test_settings_are_taken_from_an_existing_index() -> None:
     truncated.run(indexer(field=None, field_type="dense_vector", inference_id=None).add(records(2), True))
     assert len(truncated.documents["1"]["v"]) == 32
     two = Cluster({"a": {"type": "semantic_text", "inference_id": TEXT}, "b": {"type": "dense_vector", "dims": 32}})
-    with pytest.raises(ConfigurationError, match=r"but: a \(semantic_text\), b \(dense_vector\). Choose one with field"):
+    with pytest.raises(ConfigurationError, match=r"filled: a \(semantic_text\), b \(dense_vector\). Choose one with field"):
         two.run(indexer(field=None, field_type=None).add(records(1), True))
 
 
