@@ -14,10 +14,11 @@ from .mapping import SEMANTIC, Field, Mapping
 from .settings import check_name, check_similarities, read_settings, show_settings
 from .sources import SourceFilter
 from .storage import Storage
-from .values import NUMBERS, Value, as_list, read_value
+from .values import BITS, NUMBERS, Value, as_list, last_of_date, read_value
 from .vectors import nearest, score, score_at_similarity
 
 __all__ = [
+    "BITS",
     "NUMBERS",
     "SEMANTIC",
     "SENTENCE",
@@ -35,6 +36,7 @@ __all__ = [
     "as_list",
     "check_name",
     "check_similarities",
+    "last_of_date",
     "nearest",
     "parse_bulk",
     "read_lines",

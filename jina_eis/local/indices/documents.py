@@ -100,9 +100,10 @@ class Reader:
             if not prefix and name in METADATA:
                 reason = f"Field [{name}] is a metadata field and cannot be added inside a document."
                 raise parse_failure(f"{reason} Use the index API request parameters.")
-            if not name.strip("."):
+            path = name.rstrip(".")
+            if not all(part.strip() for part in path.split(".")):
                 raise parse_failure(f"field name cannot contain only whitespace or dots: [{name}]")
-            head, dot, rest = name.partition(".")
+            head, dot, rest = path.partition(".")
             self._read(f"{prefix}{head}", {rest: value} if dot else value, dynamic)
 
     def _read(self, path: str, value: Any, dynamic: Any) -> None:
@@ -137,7 +138,7 @@ class Reader:
             reason = f"mapping set to strict, dynamic introduction of [{path.split('.')[-1]}] within [{parent}] is not allowed"
             raise parse_failure(reason, kind="strict_dynamic_mapping_exception")
         mapping = self.document.mapping
-        self.document.mapping = mapping.with_field(path, new_field(value, first, mapping.root.get("date_detection", True)))
+        self.document.mapping = mapping.with_field(path, new_field(value, first, mapping.root))
         return True
 
     def _read_leaf(self, field: Field, value: Any) -> None:
@@ -220,7 +221,7 @@ def check_norm(field: Field, vector: Array) -> None:
         )
 
 
-def new_field(value: Any, first: Any, date_detection: bool) -> Json:
+def new_field(value: Any, first: Any, root: Json) -> Json:
     """Return the definition that Elasticsearch derives from the first value of a field."""
     if isinstance(first, dict):
         return {"properties": {}}
@@ -230,10 +231,10 @@ def new_field(value: Any, first: Any, date_detection: bool) -> Json:
         return {"type": "long"}
     if isinstance(first, float):
         fractions = isinstance(value, list) and all(type(number) is float for number in value)
-        if fractions and len(value) in VECTOR_LENGTHS:
+        if fractions and len(value) in VECTOR_LENGTHS and "dynamic_templates" not in root:
             return {"type": "dense_vector", "dims": len(value), "index": True, "similarity": "cosine"}
         return {"type": "float"}
-    if date_detection and looks_like_date(first):
+    if root.get("date_detection", True) and looks_like_date(first):
         return {"type": "date"}
     return {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": IGNORE_ABOVE}}}
 

@@ -185,10 +185,6 @@ class Index:
         rows = self._rows("SELECT doc FROM docs_{0} WHERE id IN (SELECT value FROM json_each(?))", (orjson.dumps(ids).decode(),))
         return [doc for (doc,) in rows]
 
-    def with_value(self, path: str, value: Value) -> list[int]:
-        """Return the documents with this exact value in a field."""
-        return [doc for (doc,) in self._rows("SELECT DISTINCT doc FROM exact_{0} WHERE path = ? AND value = ?", (path, value))]
-
     def between(self, path: str, bounds: Sequence[tuple[str, Value]]) -> list[int]:
         """Return the documents with a value within bounds; a bound is an SQL operator and its operand."""
         conditions = "".join(f" AND value {operator} ?" for operator, _ in bounds)

@@ -16,8 +16,9 @@ from .fieldtypes import SEMANTIC, SIMILARITIES, check_dynamic, merge_properties,
 
 __all__ = ["SEMANTIC", "SIMILARITIES", "Field", "Mapping"]
 
-ROOT = {"properties", "dynamic", "_meta", "_source", "date_detection"}
-ROOT_UNSUPPORTED = frozenset({"_routing", "_size", "dynamic_date_formats", "dynamic_templates", "numeric_detection", "runtime"})
+ROOT = {"properties", "dynamic", "_meta", "_source", "date_detection", "dynamic_templates"}
+ROOT_UNSUPPORTED = frozenset({"_routing", "_size", "dynamic_date_formats", "numeric_detection", "runtime"})
+FRACTIONS = [{"fractions": {"match_mapping_type": "double", "mapping": {"type": "float"}}}]  # lists are not vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,8 @@ class Mapping:
             raise parse_failure(mapper_parsing(f"Root mapping definition has unsupported parameters:  [{parameters}]"))
         if put.get("_source", {}) not in ({}, {"enabled": True}):
             raise not_implemented(f"mappings._source: {put['_source']}")
+        if put.get("dynamic_templates", FRACTIONS) != FRACTIONS:
+            raise not_implemented(f"mappings.dynamic_templates other than {FRACTIONS}")
         check_dynamic(put)
         root = copy.deepcopy(self.root) | {name: value for name, value in put.items() if name != "properties"}
         properties = put.get("properties", {})

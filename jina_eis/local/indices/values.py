@@ -14,7 +14,7 @@ import numpy as np
 
 from ..refusals import RefusedError, illegal_argument, not_implemented
 
-__all__ = ["DATE_FORMATS", "NUMBERS", "Value", "as_list", "format_value", "looks_like_date", "read_value"]
+__all__ = ["BITS", "DATE_FORMATS", "NUMBERS", "Value", "as_list", "format_value", "last_of_date", "looks_like_date", "read_value"]
 
 Value = str | int | float
 
@@ -45,7 +45,18 @@ def format_value(value: Any) -> str:
 
 def looks_like_date(text: str) -> bool:
     """Return whether a new field with this text becomes a date."""
+    try:
+        read_date("date", text)
+    except RefusedError:  # such as a 13th month
+        return False
     return not text.isdigit() and DATE.fullmatch(text) is not None
+
+
+def last_of_date(value: Any) -> Value:
+    """Return the last millisecond of a date: a day is a whole day, 10:30 a whole minute."""
+    match = DATE.fullmatch(value) if isinstance(value, str) else None
+    lengths = zip(match.groups()[3:7] if match else (), (86_400_000, 3_600_000, 60_000, 1_000), strict=False)
+    return int(read_date("date", value)) + next((length for part, length in lengths if part is None), 1) - 1
 
 
 def number_format_error(value: Any) -> RefusedError:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..indices import NUMBERS, SEMANTIC, Field, Value, as_list, read_value, terms
+from ..indices import BITS, NUMBERS, SEMANTIC, Field, Value, as_list, last_of_date, read_value, terms
 from ..refusals import Json, RefusedError, ShardError, not_implemented
 from .context import Context, Scores, as_number, check_keys, query_failed, scalar, single_field
 
@@ -126,15 +126,16 @@ def range_(context: Context, body: Any) -> Scores:
     if field.kind == "text":
         raise not_implemented(f"range on field [{path}] of type [text]")
     limits = [(OPERATORS[name], value) for name, value in options.items() if name in OPERATORS and value is not None]
-    bounds = [(operator, read_bound(context, field, scalar("range", value))) for operator, value in limits]
+    bounds = [(operator, read_bound(context, field, operator, scalar("range", value))) for operator, value in limits]
     return dict.fromkeys(sorted(context.index.between(path, bounds)), as_number(options, "boost", 1.0))
 
 
-def read_bound(context: Context, field: Field, value: Any) -> Value:
+def read_bound(context: Context, field: Field, operator: str, value: Any) -> Value:
     # A bound of an integer field may have a fraction.
-    if field.kind in NUMBERS and isinstance(value, float):
+    if field.kind in BITS and isinstance(value, float):
         return value
-    return read_query_value(context, field, value)
+    bound = read_query_value(context, field, value)
+    return last_of_date(value) if field.kind == "date" and operator in (">", "<=") else bound
 
 
 def exists(context: Context, body: Any) -> Scores:
@@ -190,7 +191,8 @@ def value_scores(context: Context, field: Field, value: Any) -> Scores:
     """Score the documents with a value: 1 for numbers and dates, otherwise BM25 as for a word."""
     exact_field(context, field.path)
     indexed = read_query_value(context, field, value)
-    docs = context.index.with_value(field.path, indexed)
+    last = last_of_date(value) if field.kind == "date" else indexed
+    docs = context.index.between(field.path, [(">=", indexed), ("<=", last)])
     if not docs or field.kind in NUMBERS or field.kind == "date":
         return dict.fromkeys(sorted(docs), 1.0)
     doc_count, value_count = context.index.value_statistics(field.path)

@@ -95,7 +95,7 @@ def bool_(context: Context, body: Any) -> Scores:
     filters = [evaluate(clause, unhighlighted) for clause in clauses["filter"]]
     excluded = {doc for clause in clauses["must_not"] for doc in evaluate(clause, unhighlighted)}
     allowed: set[int] | None = None
-    if filters or excluded:
+    if filters or clauses["must_not"]:
         allowed = set(filters[0] if filters else context.index.all_docs()).intersection(*filters) - excluded
     musts, docs = [], allowed
     # Semantic clauses come last: they search only the documents that the other clauses match.

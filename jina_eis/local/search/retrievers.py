@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from ..indices import SEMANTIC, as_list, values_of
 from ..refusals import (
     Json,
@@ -74,7 +76,7 @@ def name_and_body(retriever: Any) -> tuple[str, Json]:
 
 def rank_scores(scores: Scores, size: int, min_score: float | None = None) -> Ranking:
     """Return the best matches; of equal scores, the older document comes first."""
-    kept = {doc: score for doc, score in scores.items() if min_score is None or score >= min_score}
+    kept = {doc: score for doc, score in scores.items() if min_score is None or np.float32(score) >= np.float32(min_score)}
     best = sorted(kept.items(), key=lambda hit: (-hit[1], hit[0]))[:size]
     return Ranking(best, set(kept))
 
