@@ -232,6 +232,7 @@ _SERVICE_STATUS = re.compile(r"for request from inference entity id \[.*?\] stat
 _REFUSED_BY_SERVICE = (
     "The service refuses the deployment, not your key. Check the licence and, on a self-managed cluster, Cloud Connect."
 )
+UNINFORMATIVE = ("Failed to parse with all enclosed parsers",)  # reasons whose outer reason states more
 _NOT_ELASTICSEARCH = "Is es_url the address of Elasticsearch (not of Kibana or a proxy)?"
 
 
@@ -304,7 +305,7 @@ def _error_type_and_reasons(body: object) -> tuple[str | None, list[str]]:
     error_type = error.get("type")
     reasons: list[str] = []
     while isinstance(error, Mapping):
-        if isinstance(error.get("reason"), str) and error["reason"]:
+        if isinstance(error.get("reason"), str) and error["reason"] and error["reason"] not in UNINFORMATIVE:
             reasons.append(error["reason"])
         error = error.get("caused_by") or _search_failure(error)
     return (error_type if isinstance(error_type, str) else None), reasons

@@ -11,11 +11,13 @@ from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle, TextNode
 from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
+from pydantic_core import PydanticSerializationError
 
 from jina_eis.adapters import RetrieverSettings, ServiceSettings, metadata_of, scores_of
 from jina_eis.contents import Content, Get, Link, Medium, Part, content, in_thread, medium_from_location, text_list
 from jina_eis.errors import InputError
 from jina_eis.steps import Query, Record, SearchResult
+from jina_eis.wire import well_formed_value
 
 from .media import node_content, node_or_resource_content
 
@@ -200,7 +202,7 @@ class JinaEISRetriever(BaseRetriever):
                 embedded = error
             source = {
                 settings.content_field or settings._text_field: node.get_content(metadata_mode=MetadataMode.NONE),
-                "metadata": node_to_metadata_dict(node, remove_text=True, flat_metadata=False),
+                "metadata": _stored_node(node),
             }
             yield Record(node.node_id, embedded, source)
 
@@ -219,6 +221,15 @@ class JinaEISRetriever(BaseRetriever):
 
 def _embedded_text(value: Any) -> Part | Medium | None:
     return value.get_content(metadata_mode=MetadataMode.EMBED) if isinstance(value, BaseNode) else None
+
+
+def _stored_node(node: BaseNode) -> dict[str, Any]:
+    """The metadata of a node and, for LlamaIndex, all of its other fields."""
+    try:
+        return node_to_metadata_dict(node, remove_text=True, flat_metadata=False)
+    except PydanticSerializationError:  # lone surrogates
+        mended = type(node).from_dict(well_formed_value(node.dict()))
+        return node_to_metadata_dict(mended, remove_text=True, flat_metadata=False)
 
 
 def _restored_node(result: SearchResult) -> BaseNode:

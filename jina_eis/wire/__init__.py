@@ -16,7 +16,7 @@ from .endpoints import (
     list_endpoints,
     put_endpoint,
 )
-from .formats import find_lone_surrogate, read_json, well_formed
+from .formats import find_lone_surrogate, read_json, well_formed, well_formed_value
 from .indices import (
     VECTORS,
     Field,
@@ -71,4 +71,5 @@ __all__ = [
     "rerank",
     "search",
     "well_formed",
+    "well_formed_value",
 ]

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from ..contents import Medium, Part
 from ..errors import (
+    UNINFORMATIVE,
     ConfigurationError,
     IndexNotFoundError,
     InputError,
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 VECTORS = ("dense_vector", "semantic", "semantic_text")
+# Without it, a list of 128 or more fractions in the metadata becomes a vector [Elasticsearch 9.5.3].
+FRACTIONS = {"fractions": {"match_mapping_type": "double", "mapping": {"type": "float"}}}
 META = "jina_eis"  # the key of this library in the `_meta` of the mappings that it creates
 _OVERLOADED = 429
 _UNAVAILABLE = 503  # of a shard, for example while its node restarts
@@ -159,7 +162,7 @@ def get_index(index: str, *, cache: bool) -> Call[Index]:
 
 def create_index(index: str, properties: Mapping[str, Any], inference_id: str | None) -> Call[bool]:
     """Create an index with these fields. `inference_id`, the endpoint of its dense vectors, is recorded in the mapping."""
-    mappings: dict[str, Any] = {"properties": properties}
+    mappings: dict[str, Any] = {"properties": properties, "dynamic_templates": [FRACTIONS]}
     if inference_id:
         mappings["_meta"] = {META: {"inference_id": inference_id}}
     return Call("PUT", f"/{_quoted(index)}", bool, body={"mappings": mappings}, invalidates=_mapping_path(index))
@@ -333,7 +336,7 @@ def _read_outcome(write: Write, item: Any) -> Outcome:
 def _outermost_and_innermost_reason(error: Any) -> str:
     reasons: list[str] = []
     while isinstance(error, Mapping):
-        if error.get("reason"):
+        if error.get("reason") and error["reason"] not in UNINFORMATIVE:
             reasons.append(str(error["reason"]).partition("\n")[0])  # further lines may quote the document
         error = error.get("caused_by")
     if not reasons:

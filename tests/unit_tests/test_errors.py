@@ -60,6 +60,13 @@ def test_an_error_has_the_innermost_reason() -> None:
     assert "base64 inputs must be data URIs" in str(error)
 
 
+def test_the_reason_for_a_wrong_date_names_it() -> None:
+    """Elasticsearch 9.5.3 gives a wrong date an innermost reason that does not name it."""
+    innermost = {"type": "date_time_parse_exception", "reason": "Failed to parse with all enclosed parsers"}
+    error = error_from_answer(400, {}, envelope("parse_exception", "failed to parse date field [tomorrow]", caused_by=innermost))
+    assert error.reason == "failed to parse date field [tomorrow]"
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

@@ -35,6 +35,13 @@ def test_a_reason_does_not_quote_the_document() -> None:
     assert result.reason == "[1:7] failed to parse: Unexpected end-of-input in VALUE_STRING"
 
 
+def test_the_reason_for_a_wrong_date_names_it() -> None:
+    innermost = {"type": "date_time_parse_exception", "reason": "Failed to parse with all enclosed parsers"}
+    cause = {"type": "illegal_argument_exception", "reason": "failed to parse date field [tomorrow]", "caused_by": innermost}
+    result = outcome({"type": "document_parsing_exception", "reason": "[1:7] failed to parse", "caused_by": cause})
+    assert result.reason == "[1:7] failed to parse: failed to parse date field [tomorrow]"
+
+
 @pytest.mark.parametrize(("status", "kind"), [(429, RateLimitError), (503, ServiceUnavailableError)])
 def test_writes_without_capacity_or_shard_are_retried(status: int, kind: type[Exception]) -> None:
     assert outcome({"type": "x", "reason": "y"}, status).rejected
