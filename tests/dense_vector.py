@@ -681,7 +681,7 @@ def test_the_index_that_is_created(adapter: Adapter) -> None:
         ({"dimensions": 512}, "dimensions=512: the vectors in 'embedding' of the index .* have 256"),
         ({"inference_id": OMNI}, "is embedded with .*text-small, not with .*omni-small"),
         ({"field": "other"}, "field='other' does not exist"),
-        ({"field_type": "semantic_text"}, "has not exactly one field to fill"),
+        ({"field_type": "semantic_text"}, "has no field of type semantic_text"),
     ):
         with pytest.raises(ConfigurationError, match=message):
             adapter.add(adapter.retriever(**settings), TEXTS[:1], [{}], IDS[:1])
@@ -719,7 +719,7 @@ def test_an_index_by_hand_with_another_length(adapter: Adapter) -> None:
 def test_an_index_by_hand_with_several_vectors(adapter: Adapter) -> None:
     vector = {"type": "dense_vector", "dims": 256}
     adapter.create_by_hand(first=vector, second={**vector, "similarity": "l2_norm"}, inner={"properties": {"third": vector}})
-    with pytest.raises(ConfigurationError, match=r"has not exactly one field to fill, but: first .* Choose one with field"):
+    with pytest.raises(ConfigurationError, match=r"that can be filled: first .* Choose one with field"):
         adapter.add_examples(inference_id=TEXT)
     with pytest.raises(ConfigurationError, match="choose one with field"):
         adapter.search(adapter.retriever(inference_id=TEXT), "yeast")

@@ -153,8 +153,11 @@ class Indexer:
         name = self.field
         if name is None:
             candidates = index.of_types(*((self.field_type,) if self.field_type else VECTORS))
-            if len(candidates) != 1:
-                names = ", ".join(f"{candidate.name} ({candidate.type})" for candidate in candidates) or "none"
+            if not candidates:
+                kinds = self.field_type or "semantic_text, semantic or dense_vector"
+                raise ConfigurationError(f"The index {index.name!r} has no field of type {kinds}. Choose another index_name.")
+            if len(candidates) > 1:
+                names = ", ".join(f"{candidate.name} ({candidate.type})" for candidate in candidates)
                 raise ConfigurationError(
                     f"The fields of the index {index.name!r} that can be filled: {names}. Choose one with field."
                 )
