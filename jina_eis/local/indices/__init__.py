@@ -4,9 +4,8 @@ This room may import `inference`, which embeds semantic fields. It knows no quer
 """
 
 from .actions import Action, parse_bulk, read_lines
-from .analysis import terms, words
+from .analysis import terms
 from .bulk import WRITE_SHARDS, Writer
-from .chunking import SENTENCE
 from .documents import values_of
 from .index import Index, StoredDocument
 from .inner import InnerInference
@@ -14,14 +13,15 @@ from .mapping import SEMANTIC, Field, Mapping
 from .settings import check_name, check_similarities, read_settings, show_settings
 from .sources import SourceFilter
 from .storage import Storage
-from .values import BITS, NUMBERS, Value, as_list, last_of_date, read_value
+from .values import BITS, DATE_FORMATS, NUMBERS, PRECISIONS, Value, as_list, format_value, read_date_span
 from .vectors import nearest, score, score_at_similarity
 
 __all__ = [
     "BITS",
+    "DATE_FORMATS",
     "NUMBERS",
+    "PRECISIONS",
     "SEMANTIC",
-    "SENTENCE",
     "WRITE_SHARDS",
     "Action",
     "Field",
@@ -36,16 +36,15 @@ __all__ = [
     "as_list",
     "check_name",
     "check_similarities",
-    "last_of_date",
+    "format_value",
     "nearest",
     "parse_bulk",
+    "read_date_span",
     "read_lines",
     "read_settings",
-    "read_value",
     "score",
     "score_at_similarity",
     "show_settings",
     "terms",
     "values_of",
-    "words",
 ]

@@ -1,57 +1,61 @@
-"""The standard analyser: lowercased words of any script. Knows only characters."""
+"""The standard analyser: the lowercased words of a text in any script, as Lucene parts them. Knows only characters."""
 
 from __future__ import annotations
 
-import functools
 import re
-import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_right
+from itertools import accumulate
 
-__all__ = ["Word", "terms", "words"]
+from .wordbreak import RANGES
 
-MAX_WORD_LENGTH = 255  # longer words are split, as in Elasticsearch
-MID_LETTER, MID_NUMBER = "'.:·’‘․﹕：．＇", "'.,;’‘٫٬．，；＇"
-# Emoji, and scripts without spaces: each character is a word.
-SINGLE = "぀-ゟ㐀-䶿一-鿿豈-﫿\U0001f300-\U0001faff\U00020000-\U0003134f"
+__all__ = ["terms"]
 
-# Word boundaries of UAX 29: no break within letters and digits, nor at certain marks between two of them.
-ASCII = re.compile(
-    r"[A-Za-z0-9_]+(?:(?:(?<=[A-Za-z])['.:](?=[A-Za-z])|(?<=[0-9])['.,;](?=[0-9]))[A-Za-z0-9_]+)*",
-)
+MAX_WORD_LENGTH = 255  # units of UTF-16; longer words are cut, as in Lucene
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A search term and its position in the text."""
+class CharacterClasses(dict[int, str]):
+    """The class of a character by its code point; each is looked up once."""
 
-    term: str
-    start: int
-    end: int
+    def __init__(self) -> None:
+        super().__init__()
+        spans = ((span.partition("-"), name) for name, text in RANGES.items() for span in text.split())
+        self._ranges = sorted((int(start, 16), int(end or start, 16), name) for (start, _, end), name in spans)
+        self._starts = [start for start, _, _ in self._ranges]
+
+    def __missing__(self, point: int) -> str:
+        _, end, name = self._ranges[max(0, bisect_right(self._starts, point) - 1)]
+        self[point] = name if point <= end and point >= self._starts[0] else " "
+        return self[point]
 
 
-def words(text: str) -> Iterator[Word]:
-    """Yield the words of a text in order."""
-    pattern = ASCII if text.isascii() else any_script_pattern()
-    for match in pattern.finditer(text):
-        word, start = match[0], match.start()
-        if not word.strip("_"):
-            continue
-        for cut in range(0, len(word), MAX_WORD_LENGTH):
-            piece = word[cut : cut + MAX_WORD_LENGTH]
-            yield Word(piece.lower(), start + cut, start + cut + len(piece))
+def word_pattern() -> re.Pattern[str]:
+    """Return the rules of words over classes: those of UAX 29, then Lucene's for scripts without spaces and for emoji."""
+    marks, plain = "[XVWZQTUYM]*", "[XZQTUYM]*"  # `plain`: without the selectors of the variant of an emoji
+    connector = f"(?:_{marks})"
+    letters, digits = f"(?:[AL][ALXVWZQTUYM]*|H{marks})", "[0N][0NXVWZQTUYM]*"
+    run = f"(?:H{marks}(?:'{marks}|\"{marks}H{marks})|{digits}(?:[,.']{marks}{digits})*|{letters}(?:[:.']{marks}{letters})*)+"
+    part = f"(?:{run}|J{marks}(?:{connector}*J{marks})*)"
+    emoji = f"(?:(?:Z*E|Z+L){plain}W?|M{plain})(?:(?:(?<=Z)|Z+)[EL]{plain}W?)*(?:U+Y)?"
+    return re.compile(
+        f"{connector}*{part}(?:{connector}+{part})*{connector}*|(?:[ST]{marks})+|I{marks}"
+        f"|{emoji}|#{plain}W?Q{plain}|R{marks}R{marks}"
+    )
+
+
+CLASSES, WORD = CharacterClasses(), word_pattern()
 
 
 def terms(text: str) -> list[str]:
-    """Return the search terms of a text."""
-    return [word.term for word in words(text)]
-
-
-@functools.cache
-def any_script_pattern() -> re.Pattern[str]:
-    # Python's \w excludes combining marks, which belong to words.
-    points = (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0))
-    marks = "".join(chr(point) for point in points if unicodedata.category(chr(point))[0] == "M")
-    letter, joined = rf"[^\W{SINGLE}]", rf"[^\W{SINGLE}]|[{marks}]"
-    between = rf"(?<![\d_])[{MID_LETTER}](?=[^\W\d_{SINGLE}])|(?<=\d)[{MID_NUMBER}](?=\d)"
-    return re.compile(rf"[{SINGLE}][{marks}]*|{letter}(?:{joined}|{between})*")
+    """Return the search terms of a text, in order."""
+    # Lucene lowers each character by itself; `str.lower` makes two of the first, and looks at the neighbours of the second.
+    lowered = text.replace("\u0130", "i").replace("\u03a3", "\u03c3").lower()
+    classes, found, position = text.translate(CLASSES), [], 0
+    while (match := WORD.search(classes, position)) is not None:
+        start, position = match.span()
+        if position - start > MAX_WORD_LENGTH // 2:
+            units = accumulate(2 if character > "\uffff" else 1 for character in text[start:position])
+            limit = start + bisect_right(list(units), MAX_WORD_LENGTH)
+            shorter = WORD.match(classes, start, limit)
+            position = limit if shorter is None else shorter.end()
+        found.append(lowered[start:position])
+    return found

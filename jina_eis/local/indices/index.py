@@ -138,7 +138,7 @@ class Index:
         seq = self.next_write()
         row = (doc_id, version, seq, orjson.dumps(source))
         doc = self._database.insert(f"INSERT INTO docs_{self.number} (id, version, seq, source) VALUES (?, ?, ?, ?)", row)
-        self._run("INSERT INTO exact_{0} VALUES (?, ?, ?)", [(path, value, doc) for path, value in exact])
+        self._run("INSERT INTO exact_{0} VALUES (?, ?, ?)", [(path, value, doc) for path, value in dict.fromkeys(exact)])
         words = []
         for path, values in texts.items():
             terms_by_value = [terms(value) for value in values]
@@ -199,8 +199,10 @@ class Index:
         return int(docs), int(values)
 
     def text_statistics(self, path: str) -> tuple[int, int]:
-        """Return the number of documents with a text in a field, and the number of words."""
-        ((docs, words),) = self._rows("SELECT count(*), ifnull(sum(length), 0) FROM lengths_{0} WHERE path = ?", (path,))
+        """Return the number of documents with a word in a field, and the number of words."""
+        ((docs, words),) = self._rows(
+            "SELECT count(*), ifnull(sum(length), 0) FROM lengths_{0} WHERE path = ? AND length > 0", (path,)
+        )
         return int(docs), int(words)
 
     def occurrences(self, path: str, term: str) -> list[tuple[int, int, int]]:

@@ -14,13 +14,24 @@ import numpy as np
 
 from ..refusals import RefusedError, illegal_argument, not_implemented
 
-__all__ = ["BITS", "DATE_FORMATS", "NUMBERS", "Value", "as_list", "format_value", "last_of_date", "looks_like_date", "read_value"]
+__all__ = [
+    "BITS",
+    "DATE_FORMATS",
+    "NUMBERS",
+    "PRECISIONS",
+    "Value",
+    "as_list",
+    "format_value",
+    "looks_like_date",
+    "read_date_span",
+    "read_value",
+]
 
 Value = str | int | float
 
 BITS = {"byte": 8, "short": 16, "integer": 32, "long": 64}
-FRACTIONS = ("float", "double", "half_float")
-NUMBERS = (*BITS, *FRACTIONS)
+PRECISIONS: dict[str, type[np.floating[Any]]] = {"float": np.float32, "double": np.float64, "half_float": np.float16}
+NUMBERS = (*BITS, *PRECISIONS)
 DATE_FORMATS = ("strict_date_optional_time", "date_optional_time", "epoch_millis")
 
 DATE = re.compile(
@@ -81,8 +92,9 @@ def read_number(kind: str, value: Any) -> Value:
         )
     try:
         number = float(value)
-        if kind in FRACTIONS:
-            number = float(np.float32(number)) if kind != "double" else number
+        if kind in PRECISIONS:
+            with np.errstate(over="ignore"):
+                number = float(PRECISIONS[kind](number))
             if not np.isfinite(number):
                 raise illegal_argument(f"[{kind}] supports only finite values, but got [{value}]")
             return number
@@ -100,21 +112,29 @@ def read_date(kind: str, value: Any) -> Value:
     text = str(value)
     if re.fullmatch(r"-?\d{5,}", text):
         return int(text)
+    span = read_date_span(text)
+    if span is None:
+        raise illegal_argument(f"failed to parse date field [{text}] with format [strict_date_optional_time||epoch_millis]")
+    return span[0]
+
+
+def read_date_span(text: str) -> tuple[int, int] | None:
+    """Return the first and last millisecond of a date, which may end with any of its parts; None if it is none."""
     if text.startswith("now") or "||" in text:
         raise not_implemented(f"date math [{text}]")
     match = DATE.fullmatch(text)
-    if match is not None:
-        year, month, day, hour, minute, second, fraction, zone = match.groups()
-        offset = "+0000" if zone in (None, "Z") else zone.replace(":", "").ljust(5, "0")
-        padded = f"{year}{month or '01'}{day or '01'}{hour or '00'}{minute or '00'}{second or '00'}{offset}"
-        try:
-            when = datetime.strptime(padded, "%Y%m%d%H%M%S%z")
-        except ValueError:
-            pass
-        else:
-            elapsed = when - datetime(1970, 1, 1, tzinfo=UTC)
-            return (elapsed.days * 86_400 + elapsed.seconds) * 1000 + int((fraction or "0").ljust(3, "0")[:3])
-    raise illegal_argument(f"failed to parse date field [{text}] with format [strict_date_optional_time||epoch_millis]")
+    if match is None:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = match.groups()
+    offset = "+0000" if zone in (None, "Z") else zone.replace(":", "").ljust(5, "0")
+    padded = f"{year}{month or '01'}{day or '01'}{hour or '00'}{minute or '00'}{second or '00'}{offset}"
+    try:
+        elapsed = datetime.strptime(padded, "%Y%m%d%H%M%S%z") - datetime(1970, 1, 1, tzinfo=UTC)
+    except ValueError:
+        return None
+    first = (elapsed.days * 86_400 + elapsed.seconds) * 1000 + int((fraction or "0").ljust(3, "0")[:3])
+    missing = ((fraction, 1), (second, 1000), (minute, 60_000), (hour, 3_600_000))
+    return first, first + next((length for part, length in missing if part is not None), 86_400_000) - 1
 
 
 READERS: dict[str, Callable[[str, Any], Value]] = {

@@ -11,9 +11,19 @@ from typing import Any
 
 from ..indices import Field, Index, InnerInference
 from ..inference import Array
-from ..refusals import Json, RefusedError, ShardError, not_implemented, parsing_exception
+from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parse_error, parsing_exception
 
-__all__ = ["Context", "Scores", "as_number", "check_keys", "parse_weighted_field", "query_failed", "scalar", "single_field"]
+__all__ = [
+    "Context",
+    "Scores",
+    "as_number",
+    "check_keys",
+    "parse_weighted_field",
+    "query_failed",
+    "read_options",
+    "scalar",
+    "single_field",
+]
 
 Scores = dict[int, float]  # by document number
 
@@ -28,7 +38,6 @@ class Context:
         evaluate: Returns the scores of the documents that a query matches.
         size: Number of hits to return; semantic queries retrieve no more.
         within: Documents to which an enclosing filter limits semantic queries; None without a filter.
-        words: Query terms by text field, for highlighting.
         vectors: Query vectors by semantic field, for highlighting.
     """
 
@@ -37,7 +46,6 @@ class Context:
     evaluate: Callable[[Any, Context], Scores]
     size: int
     within: Collection[int] | None = None
-    words: dict[str, set[str]] = field(default_factory=dict)
     vectors: dict[str, list[Array]] = field(default_factory=dict)
 
     def field(self, path: str) -> Field | None:
@@ -79,27 +87,88 @@ def check_keys(
     return body
 
 
-def single_field(name: str, body: Any, short: str | None) -> tuple[str, Json]:
-    """Return the field of a query and its options.
+def single_field(name: str, body: Any, short: str, missing: RefusedError) -> tuple[str, Json]:
+    """Return the field of a query and its options; a bare value is short for `{short: value}`.
 
-    A bare value is short for `{short: value}`; `boost` may be next to the field or inside its options.
+    Args:
+        name: Name of the query.
+        body: Its body.
+        short: The option that a bare value stands for.
+        missing: The error for a query without a field or a value.
     """
     if not isinstance(body, dict):
         raise parsing_exception(f"[{name}] query malformed, no start_object after query name")
-    options = {key: value for key, value in body.items() if key in ("boost", "_name")}
-    fields = [key for key in body if key not in options]
-    if len(fields) != 1:
-        if fields:
-            raise parsing_exception(f"[{name}] query doesn't support multiple fields, found [{fields[0]}] and [{fields[1]}]")
-        raise parsing_exception(f"[{name}] query malformed, no field")
-    value = body[fields[0]]
-    if short is None and not isinstance(value, dict):
-        raise parsing_exception(f"[{name}] query malformed, no start_object after field name")
-    return fields[0], options | (value if isinstance(value, dict) else {short or name: value})
+    if len(body) > 1:
+        first, second, *_ = body
+        raise parsing_exception(f"[{name}] query doesn't support multiple fields, found [{first}] and [{second}]")
+    for path, value in body.items():
+        if value is not None:
+            return path, value if isinstance(value, dict) else {short: value}
+    raise missing
+
+
+def read_options(name: str, body: Any, known: Collection[str], unsupported: Collection[str] = ()) -> Json:
+    """Return the options of a query, each as its reader in `READERS` returns it.
+
+    Args:
+        name: Name of the query.
+        body: Its body.
+        known: Supported options.
+        unsupported: Options that Elasticsearch supports and the local EIS does not.
+    """
+    options = check_keys(name, body, known, unsupported)
+    for key, value in options.items():
+        if key in READERS and (value is None or isinstance(value, dict | list)):
+            raise parsing_exception(f"[{name}] unknown token [{'VALUE_NULL' if value is None else 'START_OBJECT'}] after [{key}]")
+    return {key: READERS[key](value) if key in READERS else value for key, value in options.items()}
+
+
+def read_number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise parse_error("number", f"Current token ({value}) not numeric, can not use numeric value accessors")
+    try:
+        return float(value)
+    except ValueError:
+        raise RefusedError(400, "number_format_exception", f'For input string: "{value}"') from None
+
+
+def read_boost(value: Any) -> float:
+    if (boost := read_number(value)) < 0:
+        raise illegal_argument(f"negative [boost] are not allowed, found [{value}], use a value between 0 and 1 to deboost")
+    return boost
+
+
+def read_flag(value: Any) -> bool:
+    if not isinstance(value, bool) and value not in ("true", "false"):
+        raise illegal_argument(f"Failed to parse value [{value}] as only [true] or [false] are allowed.")
+    return value in (True, "true")
+
+
+def choice(error: Callable[[str], RefusedError], *names: str) -> Callable[[Any], str]:
+    """Return the reader of an option that takes one of some names, in upper or lower case."""
+
+    def read(value: Any) -> str:
+        if str(value).lower() not in names:
+            raise error(f"unsupported value [{value}], only {names}")
+        return str(value).lower()
+
+    return read
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "boost": read_boost,
+    "tie_breaker": read_number,
+    "lenient": read_flag,
+    "operator": choice(illegal_argument, "and", "or"),
+    "zero_terms_query": choice(parsing_exception, "all", "none"),
+    **dict.fromkeys(("query", "value", "analyzer", "field"), lambda value: value),
+}
 
 
 def scalar(name: str, value: Any) -> Any:
     """Return the value of a query after checking that it is a string, a number or a boolean."""
+    if isinstance(value, list if name == "range" else dict if name == "terms" else ()):
+        raise not_implemented(f"{name} with [{value}] as a value")
     if not isinstance(value, str | int | float | bool):
         raise parsing_exception(f"[{name}] query needs a text, a number or a boolean, got [{value}]")
     return value
@@ -108,18 +177,15 @@ def scalar(name: str, value: Any) -> Any:
 def parse_weighted_field(text: Any) -> tuple[str, float]:
     """Return the path and weight of a field such as `title^3`; the weight defaults to 1."""
     path, caret, weight = str(text).partition("^")
-    try:
-        return path, float(weight) if caret else 1.0
-    except ValueError:
-        raise parsing_exception(f"[{text}] must be a field, or a field and its weight such as [{path}^2]") from None
+    return path, read_number(weight) if caret else 1.0
 
 
 def as_number(body: Mapping[str, Any], name: str, default: float) -> float:
     """Return a numeric option of a body."""
     value = body.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise parsing_exception(f"[{name}] must be a number, got [{value}]")
-    return float(value)
+    if value is None:
+        raise parsing_exception(f"[{name}] must be a number, got [null]")
+    return read_number(value)
 
 
 def query_failed(context: Context, reason: str, kind: str = "illegal_argument_exception") -> ShardError:

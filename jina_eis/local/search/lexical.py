@@ -1,6 +1,5 @@
 """Queries for words and exact values, scored as in Elasticsearch.
 
-BM25 uses the exact length of a field. Elasticsearch stores the length in one byte: exact up to 40 words, rounded above.
 Knows fields and their values; must not know vectors or compound queries.
 """
 
@@ -9,66 +8,59 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..indices import BITS, NUMBERS, SEMANTIC, Field, Value, as_list, last_of_date, read_value, terms
-from ..refusals import Json, RefusedError, ShardError, not_implemented
-from .context import Context, Scores, as_number, check_keys, query_failed, scalar, single_field
+from ..indices import NUMBERS, SEMANTIC, Field, as_list, format_value, terms
+from ..refusals import Json, RefusedError, ShardError, not_implemented, parsing_exception
+from .context import Context, Scores, query_failed, read_options, scalar
+from .operands import OPERATORS, Bound, read_bounds, read_exact
 
-__all__ = ["best_scores", "exists", "ids", "match_phrase", "match_words", "minimum_matches", "prefix", "range_", "term", "terms_"]
+__all__ = ["BOUNDS", "best_scores", "exists", "ids", "match_phrase", "match_words", "minimum_matches", "multiply"]
+__all__ += ["prefix", "range_", "term", "terms_"]
 
 K1, B = 1.2, 0.75
-OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-# Options of `match` and `multi_match`.
-WORD_OPTIONS = {"query", "operator", "boost", "minimum_should_match", "analyzer", "zero_terms_query", "lenient"}
-UNSUPPORTED_WORD_OPTIONS = {"fuzziness", "fuzzy_rewrite", "fuzzy_transpositions", "max_expansions", "prefix_length"} | {
-    "auto_generate_synonyms_phrase_query",
-    "cutoff_frequency",
-}
+BOUNDS = OPERATORS.keys()
 
 
 def match_words(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `match` on a field that is not semantic, by its words or by its exact value."""
-    field = context.field(path)
-    if field is None:
-        return {}
-    boost = as_number(options, "boost", 1.0)
-    if field.kind != "text":
-        try:
-            return multiply(value_scores(context, field, options["query"]), boost)
-        except ShardError:
-            if options.get("lenient"):
-                return {}
-            raise
     check_analyzer(options)
-    query_terms = Counter(terms(str(read_value("text", options["query"]))))
+    try:
+        field = exact_field(context, path)
+        if field is None or field.kind != "text":
+            return exact_scores(context, path, options["query"])
+    except ShardError:
+        if options.get("lenient"):
+            return {}
+        raise
+    query_terms = terms(format_value(options["query"]))
     if not query_terms:
-        matches_all = options.get("zero_terms_query", "none") == "all"
-        return dict.fromkeys(context.index.all_docs(), boost) if matches_all else {}
-    note_terms(context, field, query_terms)
-    by_term = [multiply(term_scores(context, field, word), boost * times) for word, times in query_terms.items()]
-    all_required = str(options.get("operator", "or")).lower() == "and"
-    minimum = len(by_term) if all_required else minimum_matches(options.get("minimum_should_match", 1), len(by_term))
-    counts = Counter(doc for scores in by_term for doc in scores)
-    return {doc: sum(scores.get(doc, 0.0) for scores in by_term) for doc in sorted(counts) if counts[doc] >= minimum}
+        return zero_terms(context, options)
+    by_term = {word: term_scores(context, field, word) for word in query_terms}
+    matching = Counter(doc for word in query_terms for doc in by_term[word])
+    minimum = 1
+    if len(query_terms) > 1:  # one word is no clause of several
+        every, least = len(query_terms), options.get("minimum_should_match", 1)
+        minimum = every if options.get("operator") == "and" else minimum_matches(least, every)
+    docs = sorted(doc for doc, times in matching.items() if times >= minimum)
+    return {doc: sum(by_term[word].get(doc, 0.0) for word in query_terms) for doc in docs}
 
 
-def match_phrase(context: Context, body: Any) -> Scores:
+def zero_terms(context: Context, options: Json) -> Scores:
+    """Return the scores of a query without words."""
+    return dict.fromkeys(context.index.all_docs() if options.get("zero_terms_query") == "all" else (), 1.0)
+
+
+def match_phrase(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `match_phrase`: consecutive words."""
-    path, options = single_field("match_phrase", body, "query")
-    check_keys("match_phrase", options, {"query", "boost", "slop", "analyzer"}, {"zero_terms_query"}, required=["query"])
-    if options.get("slop"):
-        raise not_implemented("match_phrase.slop")
-    field = context.field(path)
-    if field is None or field.kind != "text":
-        return match_words(context, path, options)
     check_analyzer(options)
-    check_indexed(context, field)
-    phrase = terms(str(read_value("text", scalar("match_phrase", options["query"]))))
+    field = exact_field(context, path)
+    if field is None or field.kind != "text":
+        return exact_scores(context, path, options["query"])
+    phrase = terms(format_value(options["query"]))
     if not phrase:
-        return {}
-    note_terms(context, field, phrase)
+        return zero_terms(context, options)
     starts: set[tuple[int, int]] | None = None
     for offset, word in enumerate(phrase):
         word_starts = {(doc, position - offset) for doc, position in context.index.positions(path, word)}
@@ -77,133 +69,131 @@ def match_phrase(context: Context, body: Any) -> Scores:
     lengths = {doc: length for word in set(phrase) for doc, _, length in context.index.occurrences(path, word)}
     doc_count, word_count = context.index.text_statistics(path)
     idf = sum(inverse_document_frequency(doc_count, len(context.index.occurrences(path, word))) for word in phrase)
-    boost = as_number(options, "boost", 1.0)
     k1, b = bm25_parameters(context, field)
     return {
-        doc: boost * idf * (k1 + 1) * term_frequency(times[doc], lengths[doc], word_count / doc_count, k1, b)
-        for doc in sorted(times)
+        doc: idf * (k1 + 1) * term_frequency(times[doc], lengths[doc], word_count / doc_count, k1, b) for doc in sorted(times)
     }
 
 
-def term(context: Context, body: Any) -> Scores:
+def term(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `term`: an exact value."""
-    path, options = single_field("term", body, "value")
-    check_keys("term", options, {"value", "boost"}, {"case_insensitive"}, required=["value"])
-    return multiply(exact_scores(context, path, scalar("term", options["value"])), as_number(options, "boost", 1.0))
+    return exact_scores(context, path, options["value"])
 
 
 def exact_scores(context: Context, path: str, value: Any) -> Scores:
-    if path == "_id":
-        return dict.fromkeys(context.index.with_id([str(value)]), 1.0)
+    """Score the documents with a value: 1 for numbers, dates and what is not indexed, otherwise BM25 as for a word."""
     field = exact_field(context, path)
+    if path == "_id":
+        return dict.fromkeys(sorted(context.index.with_id([format_value(value)])), 1.0)
     if field is None:
         return {}
-    if field.kind != "text":
-        return value_scores(context, field, value)
-    note_terms(context, field, [str(value)])
-    return term_scores(context, field, str(value))
+    if field.kind == "text":
+        return term_scores(context, field, format_value(value))
+    bounds = query_bounds(context, lambda: read_exact(field, value))
+    docs = [] if bounds is None else sorted(context.index.between(path, bounds))
+    if not docs or field.kind in NUMBERS or field.kind == "date" or not enabled(field, "index"):
+        return dict.fromkeys(docs, 1.0)
+    doc_count, value_count = context.index.value_statistics(path)
+    # These fields have no stored length; Elasticsearch takes it as 1.
+    score = inverse_document_frequency(doc_count, len(docs)) * (K1 + 1) * term_frequency(1, 1, value_count / doc_count, K1, B)
+    return dict.fromkeys(docs, score)
 
 
 def terms_(context: Context, body: Any) -> Scores:
     """Evaluate `terms`: any of several exact values."""
-    path, options = single_field("terms", body, "value")
-    if list(options.keys() - {"boost"}) != ["value"] or not isinstance(options["value"], list):
-        raise not_implemented(
-            "terms with a lookup" if "value" not in options else "[terms] query with a value that is not an array"
-        )
-    by_value = [exact_scores(context, path, scalar("terms", value)) for value in options["value"]]
-    return dict.fromkeys(sorted({doc for scores in by_value for doc in scores}), as_number(options, "boost", 1.0))
+    if not isinstance(body, dict):
+        raise parsing_exception("[terms] query malformed, no start_object after query name")
+    options = read_options("terms", {name: value for name, value in body.items() if name in ("boost", "_name")}, {"boost"})
+    fields = [name for name in body if name not in options]
+    if len(fields) != 1:
+        problem = "does not support multiple fields" if fields else "requires a field name, followed by array of terms"
+        raise parsing_exception(f"[terms] query {problem}")
+    values = body[fields[0]]
+    if isinstance(values, dict):
+        raise not_implemented("terms with a lookup")
+    if not isinstance(values, list):
+        raise parsing_exception(f"[terms] query does not support [{fields[0]}]")
+    for value in values:
+        scalar("terms", value)
+    by_value = [exact_scores(context, fields[0], value) for value in values]
+    return multiply(dict.fromkeys(sorted({doc for scores in by_value for doc in scores}), 1.0), options.get("boost", 1.0))
 
 
-def range_(context: Context, body: Any) -> Scores:
+def range_(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `range`: values within bounds."""
-    path, options = single_field("range", body, None)
-    known = {*OPERATORS, "boost"}
-    check_keys("range", options, known, {"format", "time_zone", "relation", "from", "to", "include_lower", "include_upper"})
+    # The last of two bounds of one side counts.
+    sides = {name[0]: (name, value) for name, value in options.items() if name in BOUNDS and value is not None}
+    limits = {name: scalar("range", value) for name, value in sides.values()}
     field = exact_field(context, path)
     if field is None:
         return {}
     if field.kind == "text":
         raise not_implemented(f"range on field [{path}] of type [text]")
-    limits = [(OPERATORS[name], value) for name, value in options.items() if name in OPERATORS and value is not None]
-    bounds = [(operator, read_bound(context, field, operator, scalar("range", value))) for operator, value in limits]
-    return dict.fromkeys(sorted(context.index.between(path, bounds)), as_number(options, "boost", 1.0))
+    bounds = query_bounds(context, lambda: read_bounds(field, limits))
+    return dict.fromkeys(sorted(context.index.between(path, bounds or ())), 1.0)
 
 
-def read_bound(context: Context, field: Field, operator: str, value: Any) -> Value:
-    # A bound of an integer field may have a fraction.
-    if field.kind in BITS and isinstance(value, float):
-        return value
-    bound = read_query_value(context, field, value)
-    return last_of_date(value) if field.kind == "date" and operator in (">", "<=") else bound
-
-
-def exists(context: Context, body: Any) -> Scores:
+def exists(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `exists`: any value."""
-    check_keys("exists", body, {"field", "boost"}, required=["field"])
-    path, fields = str(body["field"]), context.index.mapping.fields
-    paths = [name for name in fields if name == path or name.startswith(f"{path}.")]
-    docs = {doc for name in paths for doc in context.index.with_field(name)}
-    return dict.fromkeys(sorted(docs), as_number(body, "boost", 1.0))
+    path, fields = format_value(options["field"]), context.index.mapping.fields
+    if path in ("_id", "_index"):
+        return dict.fromkeys(context.index.all_docs(), 1.0)
+    if path.startswith(("_", "*")) and path not in fields:
+        raise not_implemented(f"exists on [{path}]")
+    of_object = r"(\..*)?" if path in fields and fields[path].kind == "object" else ""
+    pattern = re.compile(".*".join(map(re.escape, path.split("*"))) + of_object)
+    names = [name for name, field in fields.items() if pattern.fullmatch(name) and is_recorded(field)]
+    return dict.fromkeys(sorted({doc for name in names for doc in context.index.with_field(name)}), 1.0)
 
 
-def ids(context: Context, body: Any) -> Scores:
+def ids(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `ids`: documents by id."""
-    check_keys("ids", body, {"values", "boost"}, required=["values"])
-    docs = context.index.with_id([str(value) for value in as_list(body["values"])])
-    return dict.fromkeys(sorted(docs), as_number(body, "boost", 1.0))
+    values = options.get("values", [])
+    if not isinstance(values, str | list) or not all(isinstance(value, str | int) for value in values):
+        raise parsing_exception(f"[ids] values doesn't support [{values}]")
+    return dict.fromkeys(sorted(context.index.with_id([str(value) for value in as_list(values)])), 1.0)
 
 
-def prefix(context: Context, body: Any) -> Scores:
+def prefix(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `prefix`: keywords by their first characters."""
-    path, options = single_field("prefix", body, "value")
-    check_keys("prefix", options, {"value", "boost"}, {"case_insensitive", "rewrite"}, required=["value"])
-    field = exact_field(context, path)
-    if field is None:
+    start, field = format_value(options["value"]), exact_field(context, path)
+    if field is None and path != "_id":
         return {}
+    if field is None or field.kind == "text":
+        raise not_implemented(f"prefix on field [{path}] of type [text]")
     if field.kind != "keyword":
-        raise not_implemented(f"prefix on field [{path}] of type [{field.kind}]")
-    start = str(scalar("prefix", options["value"]))
-    docs = context.index.between(path, [(">=", start), ("<", start + "\U0010ffff")])
-    return dict.fromkeys(sorted(docs), as_number(options, "boost", 1.0))
+        reason = f"Can only use prefix queries on keyword, text and wildcard fields - not on [{path}] of type [{field.kind}]"
+        raise query_failed(context, reason)
+    return dict.fromkeys(sorted(context.index.between(path, [(">=", start), ("<", start + "\U0010ffff")])), 1.0)
 
 
 def exact_field(context: Context, path: str) -> Field | None:
     """Return the field at this path after checking that it supports queries for exact values."""
-    if path.startswith("_") and path not in context.index.mapping.fields:
-        raise not_implemented(f"a query on [{path}]")
     field = context.field(path)
+    if field is None and path.startswith("_") and path != "_id":
+        raise not_implemented(f"a query on [{path}]")
     if field is not None and (field.kind == "dense_vector" or field.kind in SEMANTIC):
         raise query_failed(context, f"Field [{path}] of type [{field.kind}] doesn't support term queries")
+    if field is not None and not is_recorded(field):
+        reason = "." if field.kind == "text" else " nor has doc values."
+        raise query_failed(context, f"Cannot search on field [{path}] since it is not indexed{reason}")
     return field
 
 
-def read_query_value(context: Context, field: Field, value: Any) -> Value:
+def query_bounds(context: Context, read: Callable[[], list[Bound] | None]) -> list[Bound] | None:
+    """Read values for a field; a value that its type refuses fails the query."""
     try:
-        return read_value(field.kind, value)
+        return read()
+    except ShardError:
+        raise
     except RefusedError as refused:
         if refused.status == 501:
             raise
         raise query_failed(context, refused.reason, refused.kind) from refused
 
 
-def value_scores(context: Context, field: Field, value: Any) -> Scores:
-    """Score the documents with a value: 1 for numbers and dates, otherwise BM25 as for a word."""
-    exact_field(context, field.path)
-    indexed = read_query_value(context, field, value)
-    last = last_of_date(value) if field.kind == "date" else indexed
-    docs = context.index.between(field.path, [(">=", indexed), ("<=", last)])
-    if not docs or field.kind in NUMBERS or field.kind == "date":
-        return dict.fromkeys(sorted(docs), 1.0)
-    doc_count, value_count = context.index.value_statistics(field.path)
-    # These fields have no stored length; Elasticsearch takes it as 1.
-    score = inverse_document_frequency(doc_count, len(docs)) * (K1 + 1) * term_frequency(1, 1, value_count / doc_count, K1, B)
-    return dict.fromkeys(sorted(docs), score)
-
-
 def term_scores(context: Context, field: Field, word: str) -> Scores:
     """BM25 scores of one word."""
-    check_indexed(context, field)
     occurrences = context.index.occurrences(field.path, word)
     if not occurrences:
         return {}
@@ -220,7 +210,13 @@ def inverse_document_frequency(docs: int, matching: int) -> float:
 
 def term_frequency(times: float, length: int, mean_length: float, k1: float, b: float) -> float:
     """BM25 term frequency: saturates with the number of occurrences, and decreases with the length of the field."""
-    return times / (times + k1 * (1 - b + b * length / mean_length))
+    return times / (times + k1 * (1 - b + b * stored_length(length) / mean_length))
+
+
+def stored_length(length: int) -> int:
+    """Return a length as Lucene keeps it in one byte: exact up to 40, above with four significant bits of what exceeds 24."""
+    shift = max(0, (length - 24).bit_length() - 4) if length > 24 else 0
+    return 24 + ((length - 24) >> shift << shift)
 
 
 def bm25_parameters(context: Context, field: Field) -> tuple[float, float]:
@@ -229,9 +225,13 @@ def bm25_parameters(context: Context, field: Field) -> tuple[float, float]:
     return float(similarity.get("k1", K1)), float(similarity.get("b", B))
 
 
-def check_indexed(context: Context, field: Field) -> None:
-    if field.settings.get("index") is False:
-        raise query_failed(context, f"Cannot search on field [{field.path}] since it is not indexed.")
+def enabled(field: Field, parameter: str) -> bool:
+    return field.settings.get(parameter, True) not in (False, "false")
+
+
+def is_recorded(field: Field) -> bool:
+    """Return whether the index holds the values of a field."""
+    return enabled(field, "index") or (field.kind != "text" and enabled(field, "doc_values"))
 
 
 def check_analyzer(options: Json) -> None:
@@ -239,11 +239,8 @@ def check_analyzer(options: Json) -> None:
         raise not_implemented(f"analyzer [{options['analyzer']}], only [standard] is supported")
 
 
-def note_terms(context: Context, field: Field, words: Iterable[str]) -> None:
-    context.words.setdefault(field.path, set()).update(words)
-
-
 def multiply(scores: Scores, boost: float) -> Scores:
+    """Return the scores times a boost."""
     return scores if boost == 1.0 else {doc: score * boost for doc, score in scores.items()}
 
 
@@ -252,8 +249,8 @@ def minimum_matches(minimum_should_match: Any, clauses: int) -> int:
     text = str(minimum_should_match).strip()
     if re.fullmatch(r"-?\d+", text):
         number = int(text)
-    elif re.fullmatch(r"-?\d+(\.\d+)?%", text):
-        number = int(clauses * float(text[:-1]) / 100)
+    elif re.fullmatch(r"-?\d+%", text):
+        number = int(clauses * int(text[:-1]) / 100)
     else:
         raise not_implemented(f"minimum_should_match [{text}]")
     return max(0, clauses + number if text.startswith("-") else number)

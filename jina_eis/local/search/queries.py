@@ -1,18 +1,18 @@
-"""The query language: the table of queries, and the compound queries.
+"""The query language: how each query is read and evaluated, and the compound queries.
 
 Knows the supported queries and the names of the unsupported ones; must not know retrievers, hits or HTTP.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Callable, Collection, Set
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..indices import SEMANTIC, as_list
-from ..refusals import RefusedError, illegal_argument, not_implemented, parsing_exception
+from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parse_error, parsing_exception
 from . import lexical, semantic
-from .context import Context, Scores, as_number, check_keys, parse_weighted_field, query_failed, scalar, single_field
+from .context import Context, Scores, parse_weighted_field, query_failed, read_options, single_field
 from .lexical import minimum_matches, multiply
 
 __all__ = ["evaluate"]
@@ -25,7 +25,35 @@ UNSUPPORTED = frozenset(
     | {"span_multi", "span_near", "span_not", "span_or", "span_term", "span_within", "sparse_vector", "terms_set"}
     | {"text_expansion", "type", "weighted_tokens", "wildcard", "wrapper"}
 )
+WORD_OPTIONS = {"query", "operator", "minimum_should_match", "analyzer", "zero_terms_query", "lenient"}
+UNSUPPORTED_WORD_OPTIONS = {"fuzziness", "fuzzy_rewrite", "fuzzy_transpositions", "max_expansions", "prefix_length"} | {
+    "auto_generate_synonyms_phrase_query",
+    "cutoff_frequency",
+}
+UNSUPPORTED_RANGE_OPTIONS = {"format", "time_zone", "relation", "from", "to", "include_lower", "include_upper"}
 CLAUSES = ("must", "filter", "should", "must_not")
+WRAPPED = ("illegal_argument_exception", "number_format_exception")  # errors of clauses that `bool` reports as its own
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """How a query is read and evaluated.
+
+    Attributes:
+        evaluate: Returns its scores without its boost, from its field (or "") and its options.
+        options: Supported options beside `boost`; None if `evaluate` checks them itself.
+        unsupported: Options that Elasticsearch supports and the local EIS does not.
+        required: An option that it must have.
+        missing: The error without it.
+        by_field: Whether its body is a field with options, or with a bare value for the required one.
+    """
+
+    evaluate: Callable[[Context, str, Any], Scores]
+    options: Set[str] | None = frozenset()
+    unsupported: Set[str] = frozenset()
+    required: str | None = None
+    missing: RefusedError = illegal_argument("field name is null or empty")
+    by_field: bool = False
 
 
 def evaluate(query: Any, context: Context) -> Scores:
@@ -37,79 +65,88 @@ def evaluate(query: Any, context: Context) -> Scores:
     name, *others = query
     if others:
         raise parsing_exception(f"[{name}] malformed query, expected [END_OBJECT] but found [FIELD_NAME]")
-    if name in QUERIES:
-        return QUERIES[name](context, query[name])
     if name in UNSUPPORTED:
         raise not_implemented(f"query [{name}]")
-    cause = RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
-    raise parsing_exception(f"unknown query [{name}]", cause)
+    if name not in QUERIES:
+        cause = RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
+        raise parsing_exception(f"unknown query [{name}]", cause)
+    return evaluate_as(QUERIES[name], name, query[name], context)
 
 
-def match(context: Context, body: Any) -> Scores:
+def evaluate_as(query: Query, name: str, body: Any, context: Context) -> Scores:
+    if query.options is None:
+        return query.evaluate(context, "", body)
+    path, options = single_field(name, body, query.required or "value", query.missing) if query.by_field else ("", body)
+    options = read_options(name, options, {*query.options, "boost"}, query.unsupported)
+    if query.required is not None and query.required not in options:
+        raise query.missing
+    return multiply(query.evaluate(context, path, options), options.get("boost", 1.0))
+
+
+def match(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `match`: by words, or by meaning on a semantic field."""
-    path, options = single_field("match", body, "query")
-    check_keys("match", options, lexical.WORD_OPTIONS, lexical.UNSUPPORTED_WORD_OPTIONS, required=["query"])
-    scalar("match", options["query"])
     field = context.field(path)
     if field is not None and field.kind in SEMANTIC:
-        return semantic.match_meaning(context, field, options["query"], as_number(options, "boost", 1.0))
+        return semantic.match_meaning(context, field, options["query"], 1.0)
     return lexical.match_words(context, path, options)
 
 
-def multi_match(context: Context, body: Any) -> Scores:
+def multi_match(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `multi_match`: the best score of several fields, or their sum."""
-    known = lexical.WORD_OPTIONS | {"fields", "type", "tie_breaker"}
-    check_keys("multi_match", body, known, lexical.UNSUPPORTED_WORD_OPTIONS | {"slop"}, required=["query"])
-    scalar("multi_match", body["query"])
-    kind = body.get("type", "best_fields")
+    kind = options.get("type", "best_fields")
     if kind not in ("best_fields", "most_fields"):
         raise not_implemented(f"multi_match.type [{kind}]")
-    if not body.get("fields"):
+    if not options.get("fields"):
         raise not_implemented("multi_match without fields")
-    options = {name: value for name, value in body.items() if name not in ("fields", "type", "tie_breaker", "boost")}
+    ties = options.get("tie_breaker", 1.0 if kind == "most_fields" else 0.0)
+    if not 0 <= ties <= 1:
+        raise query_failed(context, "tieBreakerMultiplier must be in [0, 1]")
     by_field = []
-    for weighted_field in as_list(body["fields"]):
-        path, weight = parse_weighted_field(weighted_field)
+    for path, weight in dict(parse_weighted_field(weighted_field) for weighted_field in as_list(options["fields"])).items():
         if "*" in path:
             raise not_implemented(f"multi_match on fields [{path}]")
         field = context.field(path)
         if field is not None and field.kind in SEMANTIC:
             raise query_failed(context, f"Field [{path}] of type [{field.kind}] does not support [multi_match] queries")
         by_field.append(multiply(lexical.match_words(context, path, options), weight))
-    ties = 1.0 if kind == "most_fields" else as_number(body, "tie_breaker", 0.0)
     best = lexical.best_scores(by_field)
-    totals = {
-        doc: score + ties * (sum(scores.get(doc, 0.0) for scores in by_field) - score) for doc, score in sorted(best.items())
-    }
-    return multiply(totals, as_number(body, "boost", 1.0))
+    return {doc: score + ties * (sum(scores.get(doc, 0.0) for scores in by_field) - score) for doc, score in sorted(best.items())}
 
 
-def bool_(context: Context, body: Any) -> Scores:
+def bool_(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `bool`: clauses that must, should and must not match."""
-    check_keys("bool", body, {*CLAUSES, "minimum_should_match", "boost"}, {"adjust_pure_negative"})
-    clauses = {name: as_list(body.get(name)) for name in CLAUSES}
-    boost = as_number(body, "boost", 1.0)
+    clauses = {name: as_list(options.get(name)) for name in CLAUSES}
     if not any(clauses.values()):
-        return dict.fromkeys(context.index.all_docs(), boost)
-    unhighlighted = replace(context, words={}, vectors={})  # terms of filters are not highlighted
-    filters = [evaluate(clause, unhighlighted) for clause in clauses["filter"]]
-    excluded = {doc for clause in clauses["must_not"] for doc in evaluate(clause, unhighlighted)}
+        return match_all(context, path, options)
+    filters = [clause_scores(clause, context) for clause in clauses["filter"]]
+    excluded = {doc for clause in clauses["must_not"] for doc in clause_scores(clause, context)}
     allowed: set[int] | None = None
     if filters or clauses["must_not"]:
         allowed = set(filters[0] if filters else context.index.all_docs()).intersection(*filters) - excluded
     musts, docs = [], allowed
     # Semantic clauses come last: they search only the documents that the other clauses match.
     for clause in sorted(clauses["must"], key=lambda clause: is_semantic(clause, context)):
-        scores = evaluate(clause, within(context, docs))
+        scores = clause_scores(clause, within(context, docs))
         musts.append(scores)
         docs = set(scores) if docs is None else docs & scores.keys()
-    shoulds = [evaluate(clause, within(context, docs)) for clause in clauses["should"]]
-    minimum = minimum_matches(body.get("minimum_should_match", 0 if musts or filters else min(1, len(shoulds))), len(shoulds))
+    shoulds = [clause_scores(clause, within(context, docs)) for clause in clauses["should"]]
+    minimum = minimum_matches(options.get("minimum_should_match") or 0, len(shoulds))
+    if shoulds and not musts and not filters:
+        minimum = max(minimum, 1)
     if docs is None:
         docs = {doc for scores in shoulds for doc in scores}
     if minimum:
         docs = {doc for doc in docs if sum(doc in scores for scores in shoulds) >= minimum}
-    return {doc: boost * sum(scores.get(doc, 0.0) for scores in (*musts, *shoulds)) for doc in sorted(docs)}
+    return {doc: sum(scores.get(doc, 0.0) for scores in (*musts, *shoulds)) for doc in sorted(docs)}
+
+
+def clause_scores(clause: Any, context: Context) -> Scores:
+    try:
+        return evaluate(clause, context)
+    except RefusedError as refused:
+        if isinstance(refused, ShardError) or refused.kind not in WRAPPED:
+            raise
+        raise parse_error("bool", f"failed to parse a clause: {refused.reason}", refused) from refused
 
 
 def is_semantic(query: Any, context: Context) -> bool:
@@ -127,38 +164,39 @@ def within(context: Context, docs: Collection[int] | None) -> Context:
     return replace(context, within=docs if context.within is None else set(docs).intersection(context.within))
 
 
-def constant_score(context: Context, body: Any) -> Scores:
+def constant_score(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `constant_score`: the same score for every match."""
-    check_keys("constant_score", body, {"filter", "boost"}, required=["filter"])
-    return dict.fromkeys(evaluate(body["filter"], context), as_number(body, "boost", 1.0))
+    return dict.fromkeys(evaluate(options["filter"], context), 1.0)
 
 
-def match_all(context: Context, body: Any) -> Scores:
+def match_all(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `match_all`: every document."""
-    check_keys("match_all", body, {"boost"})
-    return dict.fromkeys(context.index.all_docs(), as_number(body, "boost", 1.0))
+    return dict.fromkeys(context.index.all_docs(), 1.0)
 
 
-def match_none(context: Context, body: Any) -> Scores:
-    """Evaluate `match_none`: no document."""
-    check_keys("match_none", body, {"boost"})
-    return {}
-
-
-QUERIES: dict[str, Callable[[Context, Any], Scores]] = {
-    "bool": bool_,
-    "constant_score": constant_score,
-    "exists": lexical.exists,
-    "ids": lexical.ids,
-    "knn": semantic.knn_query,
-    "match": match,
-    "match_all": match_all,
-    "match_none": match_none,
-    "match_phrase": lexical.match_phrase,
-    "multi_match": multi_match,
-    "prefix": lexical.prefix,
-    "range": lexical.range_,
-    "semantic": semantic.semantic,
-    "term": lexical.term,
-    "terms": lexical.terms_,
+NO_TEXT, NO_VALUE = parsing_exception("No text specified for text query"), illegal_argument("value cannot be null")
+QUERIES = {
+    "bool": Query(bool_, {*CLAUSES, "minimum_should_match"}, {"adjust_pure_negative"}),
+    "constant_score": Query(
+        constant_score, {"filter"}, required="filter", missing=parsing_exception("[constant_score] requires a 'filter' element")
+    ),
+    "exists": Query(
+        lexical.exists, {"field"}, required="field", missing=parsing_exception("[exists] must be provided with a [field]")
+    ),
+    "ids": Query(lexical.ids, {"values"}),
+    "knn": Query(lambda context, _, body: semantic.knn_query(context, body), None),
+    "match": Query(match, WORD_OPTIONS, UNSUPPORTED_WORD_OPTIONS, "query", NO_TEXT, by_field=True),
+    "match_all": Query(match_all),
+    "match_none": Query(lambda context, path, options: {}),
+    "match_phrase": Query(
+        lexical.match_phrase, {"query", "analyzer", "zero_terms_query"}, {"slop"}, "query", NO_TEXT, by_field=True
+    ),
+    "multi_match": Query(
+        multi_match, WORD_OPTIONS | {"fields", "type", "tie_breaker"}, UNSUPPORTED_WORD_OPTIONS | {"slop"}, "query", NO_TEXT
+    ),
+    "prefix": Query(lexical.prefix, {"value"}, {"case_insensitive", "rewrite"}, "value", NO_VALUE, by_field=True),
+    "range": Query(lexical.range_, lexical.BOUNDS, UNSUPPORTED_RANGE_OPTIONS, by_field=True),
+    "semantic": Query(lambda context, _, body: semantic.semantic(context, body), None),
+    "term": Query(lexical.term, {"value"}, {"case_insensitive"}, "value", NO_VALUE, by_field=True),
+    "terms": Query(lambda context, _, body: lexical.terms_(context, body), None),
 }

@@ -47,8 +47,8 @@ def search_index(index: Index, inference: InnerInference, body: Json, params: Ma
         with shard_errors(Context(index, inference, evaluate, 0)):
             raise ShardError(400, "illegal_argument_exception", reason)
     source = SourceFilter.of(body.get("_source"), params)
-    fields = check_highlight(body["highlight"]) if "highlight" in body else {}
     context = Context(index, inference, evaluate, start + size)
+    fields = check_highlight(body["highlight"], context) if "highlight" in body else {}
     ranking = run(context, body, size)
     stored = index.documents([doc for doc, _ in ranking.hits[start : start + size]])
     hits = []
