@@ -14,18 +14,8 @@ import numpy as np
 
 from ..refusals import RefusedError, illegal_argument, not_implemented
 
-__all__ = [
-    "BITS",
-    "DATE_FORMATS",
-    "NUMBERS",
-    "PRECISIONS",
-    "Value",
-    "as_list",
-    "format_value",
-    "looks_like_date",
-    "read_date_span",
-    "read_value",
-]
+__all__ = ["BITS", "DATE_FORMATS", "NUMBERS", "PRECISIONS", "Value", "as_list", "format_value", "looks_like_date"]
+__all__ += ["read_date_span", "read_value"]
 
 Value = str | int | float
 

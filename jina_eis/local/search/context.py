@@ -13,17 +13,7 @@ from ..indices import Field, Index, InnerInference
 from ..inference import Array
 from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parse_error, parsing_exception
 
-__all__ = [
-    "Context",
-    "Scores",
-    "as_number",
-    "check_keys",
-    "parse_weighted_field",
-    "query_failed",
-    "read_options",
-    "scalar",
-    "single_field",
-]
+__all__ = ["Context", "Scores", "as_number", "check_keys", "parse_weighted_field", "query_failed", "read_options", "scalar"]
 
 Scores = dict[int, float]  # by document number
 
@@ -65,21 +55,13 @@ class Context:
 def check_keys(
     name: str, body: Any, known: Collection[str], unsupported: Collection[str] = (), required: Sequence[str] = ()
 ) -> Json:
-    """Return the body of a query or retriever after checking its keys.
-
-    Args:
-        name: Name of the query or retriever.
-        body: Its body.
-        known: Supported keys.
-        unsupported: Keys that Elasticsearch supports and the local EIS does not.
-        required: Keys that the body must have.
-    """
+    """Return the body of a query or retriever after checking its keys; `unsupported` ones are Elasticsearch's alone."""
     if not isinstance(body, dict):
         raise parsing_exception(f"[{name}] query malformed, no start_object after query name")
     for key in body:
-        if key in unsupported or (key == "_name" and key not in known):
-            raise not_implemented(f"{name}.{key}")
         if key not in known:
+            if key in unsupported or key == "_name":
+                raise not_implemented(f"{name}.{key}")
             raise parsing_exception(f"[{name}] unknown field [{key}]")
     for key in required:
         if key not in body:
@@ -87,39 +69,12 @@ def check_keys(
     return body
 
 
-def single_field(name: str, body: Any, short: str, missing: RefusedError) -> tuple[str, Json]:
-    """Return the field of a query and its options; a bare value is short for `{short: value}`.
-
-    Args:
-        name: Name of the query.
-        body: Its body.
-        short: The option that a bare value stands for.
-        missing: The error for a query without a field or a value.
-    """
-    if not isinstance(body, dict):
-        raise parsing_exception(f"[{name}] query malformed, no start_object after query name")
-    if len(body) > 1:
-        first, second, *_ = body
-        raise parsing_exception(f"[{name}] query doesn't support multiple fields, found [{first}] and [{second}]")
-    for path, value in body.items():
-        if value is not None:
-            return path, value if isinstance(value, dict) else {short: value}
-    raise missing
-
-
 def read_options(name: str, body: Any, known: Collection[str], unsupported: Collection[str] = ()) -> Json:
-    """Return the options of a query, each as its reader in `READERS` returns it.
-
-    Args:
-        name: Name of the query.
-        body: Its body.
-        known: Supported options.
-        unsupported: Options that Elasticsearch supports and the local EIS does not.
-    """
+    """Return the options of a query, each as its reader in `READERS` returns it. The arguments are those of `check_keys`."""
     options = check_keys(name, body, known, unsupported)
     for key, value in options.items():
         if key in READERS and (value is None or isinstance(value, dict | list)):
-            raise parsing_exception(f"[{name}] unknown token [{'VALUE_NULL' if value is None else 'START_OBJECT'}] after [{key}]")
+            raise parsing_exception(f"[{name}] unknown token [{value}] after [{key}]")
     return {key: READERS[key](value) if key in READERS else value for key, value in options.items()}
 
 
@@ -138,36 +93,22 @@ def read_boost(value: Any) -> float:
     return boost
 
 
-def read_flag(value: Any) -> bool:
-    if not isinstance(value, bool) and value not in ("true", "false"):
-        raise illegal_argument(f"Failed to parse value [{value}] as only [true] or [false] are allowed.")
-    return value in (True, "true")
-
-
-def choice(error: Callable[[str], RefusedError], *names: str) -> Callable[[Any], str]:
-    """Return the reader of an option that takes one of some names, in upper or lower case."""
-
-    def read(value: Any) -> str:
-        if str(value).lower() not in names:
-            raise error(f"unsupported value [{value}], only {names}")
-        return str(value).lower()
-
-    return read
+def read_operator(value: Any) -> str:
+    if str(value).upper() not in ("AND", "OR"):
+        raise illegal_argument(f"No enum constant org.elasticsearch.index.query.Operator.{str(value).upper()}")
+    return str(value).lower()
 
 
 READERS: dict[str, Callable[[Any], Any]] = {
     "boost": read_boost,
-    "tie_breaker": read_number,
-    "lenient": read_flag,
-    "operator": choice(illegal_argument, "and", "or"),
-    "zero_terms_query": choice(parsing_exception, "all", "none"),
-    **dict.fromkeys(("query", "value", "analyzer", "field"), lambda value: value),
+    "operator": read_operator,
+    **dict.fromkeys(("query", "value", "field"), lambda value: value),
 }
 
 
 def scalar(name: str, value: Any) -> Any:
     """Return the value of a query after checking that it is a string, a number or a boolean."""
-    if isinstance(value, list if name == "range" else dict if name == "terms" else ()):
+    if (name, type(value)) in (("range", list), ("terms", dict)):
         raise not_implemented(f"{name} with [{value}] as a value")
     if not isinstance(value, str | int | float | bool):
         raise parsing_exception(f"[{name}] query needs a text, a number or a boolean, got [{value}]")
@@ -182,10 +123,7 @@ def parse_weighted_field(text: Any) -> tuple[str, float]:
 
 def as_number(body: Mapping[str, Any], name: str, default: float) -> float:
     """Return a numeric option of a body."""
-    value = body.get(name, default)
-    if value is None:
-        raise parsing_exception(f"[{name}] must be a number, got [null]")
-    return read_number(value)
+    return read_number(body.get(name, default))
 
 
 def query_failed(context: Context, reason: str, kind: str = "illegal_argument_exception") -> ShardError:

@@ -16,18 +16,12 @@ from .context import Context, check_keys
 __all__ = ["check_highlight", "highlights"]
 
 OPTIONS = {"type", "number_of_fragments", "order", "highlight_query", "max_analyzed_offset"}
-# Most of these are for highlights of words.
-UNSUPPORTED = frozenset(
-    {"boundary_chars", "boundary_max_scan", "boundary_scanner", "boundary_scanner_locale", "encoder", "force_source"}
-    | {"fragmenter", "fragment_offset", "fragment_size", "matched_fields", "max_fragment_length", "no_match_size", "options"}
-    | {"phrase_limit", "post_tags", "pre_tags", "require_field_match", "tags_schema"}
-)
 FRAGMENTS = 5
 
 
 def check_highlight(body: Any, context: Context) -> dict[str, Json]:
     """Return the semantic fields to highlight with their checked options."""
-    check_keys("highlight", body, {"fields", *OPTIONS}, UNSUPPORTED)
+    check_keys("highlight", body, {"fields", *OPTIONS}, unsupported=body)
     shared = {name: value for name, value in body.items() if name != "fields"}
     fields = body.get("fields", {})
     if isinstance(fields, list) and all(isinstance(entry, dict) for entry in fields):
@@ -36,7 +30,7 @@ def check_highlight(body: Any, context: Context) -> dict[str, Json]:
         raise parsing_exception("[highlight] [fields] must be an object, or an array of objects")
     checked = {}
     for path, own in fields.items():
-        options = checked[path] = shared | check_keys("highlight_field", own, OPTIONS, UNSUPPORTED)
+        options = checked[path] = shared | check_keys("highlight", own, OPTIONS, unsupported=own)
         field = context.field(path)
         if "*" in path or (field is not None and field.kind not in SEMANTIC):
             raise not_implemented(f"highlight on fields [{path}], only on fields of type [semantic_text] and [semantic]")

@@ -5,10 +5,11 @@ Knows fields and their values; must not know vectors or compound queries.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ..indices import NUMBERS, SEMANTIC, Field, as_list, format_value, terms
@@ -16,8 +17,7 @@ from ..refusals import Json, RefusedError, ShardError, not_implemented, parsing_
 from .context import Context, Scores, query_failed, read_options, scalar
 from .operands import OPERATORS, Bound, read_bounds, read_exact
 
-__all__ = ["BOUNDS", "best_scores", "exists", "ids", "match_phrase", "match_words", "minimum_matches", "multiply"]
-__all__ += ["prefix", "range_", "term", "terms_"]
+__all__ = ["BOUNDS", "exists", "ids", "match_phrase", "match_words", "minimum_matches", "multiply", "range_", "term", "terms_"]
 
 K1, B = 1.2, 0.75
 BOUNDS = OPERATORS.keys()
@@ -25,18 +25,10 @@ BOUNDS = OPERATORS.keys()
 
 def match_words(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `match` on a field that is not semantic, by its words or by its exact value."""
-    check_analyzer(options)
-    try:
-        field = exact_field(context, path)
-        if field is None or field.kind != "text":
-            return exact_scores(context, path, options["query"])
-    except ShardError:
-        if options.get("lenient"):
-            return {}
-        raise
+    field = exact_field(context, path)
+    if field is None or field.kind != "text":
+        return exact_scores(context, path, options["query"])
     query_terms = terms(format_value(options["query"]))
-    if not query_terms:
-        return zero_terms(context, options)
     by_term = {word: term_scores(context, field, word) for word in query_terms}
     matching = Counter(doc for word in query_terms for doc in by_term[word])
     minimum = 1
@@ -47,20 +39,14 @@ def match_words(context: Context, path: str, options: Json) -> Scores:
     return {doc: sum(by_term[word].get(doc, 0.0) for word in query_terms) for doc in docs}
 
 
-def zero_terms(context: Context, options: Json) -> Scores:
-    """Return the scores of a query without words."""
-    return dict.fromkeys(context.index.all_docs() if options.get("zero_terms_query") == "all" else (), 1.0)
-
-
 def match_phrase(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `match_phrase`: consecutive words."""
-    check_analyzer(options)
     field = exact_field(context, path)
     if field is None or field.kind != "text":
         return exact_scores(context, path, options["query"])
     phrase = terms(format_value(options["query"]))
     if not phrase:
-        return zero_terms(context, options)
+        return {}
     starts: set[tuple[int, int]] | None = None
     for offset, word in enumerate(phrase):
         word_starts = {(doc, position - offset) for doc, position in context.index.positions(path, word)}
@@ -80,7 +66,7 @@ def term(context: Context, path: str, options: Json) -> Scores:
     return exact_scores(context, path, options["value"])
 
 
-def exact_scores(context: Context, path: str, value: Any) -> Scores:
+def exact_scores(context: Context, path: str, value: Any, *, one_of: bool = False) -> Scores:
     """Score the documents with a value: 1 for numbers, dates and what is not indexed, otherwise BM25 as for a word."""
     field = exact_field(context, path)
     if path == "_id":
@@ -89,7 +75,7 @@ def exact_scores(context: Context, path: str, value: Any) -> Scores:
         return {}
     if field.kind == "text":
         return term_scores(context, field, format_value(value))
-    bounds = query_bounds(context, lambda: read_exact(field, value))
+    bounds = query_bounds(context, lambda: read_exact(field, value, one_of=one_of))
     docs = [] if bounds is None else sorted(context.index.between(path, bounds))
     if not docs or field.kind in NUMBERS or field.kind == "date" or not enabled(field, "index"):
         return dict.fromkeys(docs, 1.0)
@@ -99,24 +85,21 @@ def exact_scores(context: Context, path: str, value: Any) -> Scores:
     return dict.fromkeys(docs, score)
 
 
-def terms_(context: Context, body: Any) -> Scores:
+def terms_(context: Context, _: str, body: Any) -> Scores:
     """Evaluate `terms`: any of several exact values."""
     if not isinstance(body, dict):
         raise parsing_exception("[terms] query malformed, no start_object after query name")
-    options = read_options("terms", {name: value for name, value in body.items() if name in ("boost", "_name")}, {"boost"})
-    fields = [name for name in body if name not in options]
+    fields = [name for name in body if name not in ("boost", "_name")]
+    boost: float = read_options("terms", {name: body[name] for name in body if name not in fields}, {"boost"}).get("boost", 1.0)
     if len(fields) != 1:
-        problem = "does not support multiple fields" if fields else "requires a field name, followed by array of terms"
-        raise parsing_exception(f"[terms] query {problem}")
-    values = body[fields[0]]
+        raise parsing_exception("[terms] query requires a field name, followed by array of terms, and supports no other field")
+    path, values = fields[0], body[fields[0]]
     if isinstance(values, dict):
         raise not_implemented("terms with a lookup")
     if not isinstance(values, list):
-        raise parsing_exception(f"[terms] query does not support [{fields[0]}]")
-    for value in values:
-        scalar("terms", value)
-    by_value = [exact_scores(context, fields[0], value) for value in values]
-    return multiply(dict.fromkeys(sorted({doc for scores in by_value for doc in scores}), 1.0), options.get("boost", 1.0))
+        raise parsing_exception(f"[terms] query does not support [{path}]")
+    docs = {doc for value in values for doc in exact_scores(context, path, scalar("terms", value), one_of=True)}
+    return dict.fromkeys(sorted(docs), boost)
 
 
 def range_(context: Context, path: str, options: Json) -> Scores:
@@ -154,19 +137,6 @@ def ids(context: Context, path: str, options: Json) -> Scores:
     return dict.fromkeys(sorted(context.index.with_id([str(value) for value in as_list(values)])), 1.0)
 
 
-def prefix(context: Context, path: str, options: Json) -> Scores:
-    """Evaluate `prefix`: keywords by their first characters."""
-    start, field = format_value(options["value"]), exact_field(context, path)
-    if field is None and path != "_id":
-        return {}
-    if field is None or field.kind == "text":
-        raise not_implemented(f"prefix on field [{path}] of type [text]")
-    if field.kind != "keyword":
-        reason = f"Can only use prefix queries on keyword, text and wildcard fields - not on [{path}] of type [{field.kind}]"
-        raise query_failed(context, reason)
-    return dict.fromkeys(sorted(context.index.between(path, [(">=", start), ("<", start + "\U0010ffff")])), 1.0)
-
-
 def exact_field(context: Context, path: str) -> Field | None:
     """Return the field at this path after checking that it supports queries for exact values."""
     field = context.field(path)
@@ -184,10 +154,8 @@ def query_bounds(context: Context, read: Callable[[], list[Bound] | None]) -> li
     """Read values for a field; a value that its type refuses fails the query."""
     try:
         return read()
-    except ShardError:
-        raise
     except RefusedError as refused:
-        if refused.status == 501:
+        if isinstance(refused, ShardError) or refused.status == 501:
             raise
         raise query_failed(context, refused.reason, refused.kind) from refused
 
@@ -208,6 +176,7 @@ def inverse_document_frequency(docs: int, matching: int) -> float:
     return math.log(1 + (docs - matching + 0.5) / (matching + 0.5))
 
 
+@functools.lru_cache(maxsize=4096)
 def term_frequency(times: float, length: int, mean_length: float, k1: float, b: float) -> float:
     """BM25 term frequency: saturates with the number of occurrences, and decreases with the length of the field."""
     return times / (times + k1 * (1 - b + b * stored_length(length) / mean_length))
@@ -234,11 +203,6 @@ def is_recorded(field: Field) -> bool:
     return enabled(field, "index") or (field.kind != "text" and enabled(field, "doc_values"))
 
 
-def check_analyzer(options: Json) -> None:
-    if options.get("analyzer", "standard") != "standard":
-        raise not_implemented(f"analyzer [{options['analyzer']}], only [standard] is supported")
-
-
 def multiply(scores: Scores, boost: float) -> Scores:
     """Return the scores times a boost."""
     return scores if boost == 1.0 else {doc: score * boost for doc, score in scores.items()}
@@ -254,12 +218,3 @@ def minimum_matches(minimum_should_match: Any, clauses: int) -> int:
     else:
         raise not_implemented(f"minimum_should_match [{text}]")
     return max(0, clauses + number if text.startswith("-") else number)
-
-
-def best_scores(parts: Sequence[Scores]) -> Scores:
-    """Return the best score of each document."""
-    best: Scores = {}
-    for scores in parts:
-        for doc, score in scores.items():
-            best[doc] = max(score, best.get(doc, score))
-    return best

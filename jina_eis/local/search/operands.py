@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..indices import BITS, DATE_FORMATS, PRECISIONS, Field, Value, format_value, read_date_span
+from ..indices import BITS, DATE_FORMATS, NUMBERS, PRECISIONS, Field, Value, format_value, read_date_span
 from ..refusals import RefusedError, ShardError, illegal_argument, not_implemented
 
 __all__ = ["OPERATORS", "Bound", "read_bounds", "read_exact"]
@@ -25,19 +25,22 @@ NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?)[fFdD]?", r
 SPECIAL = re.compile(r"\s*[+-]?(?:NaN|Infinity|0[xX].*)[fFdD]?\s*")
 
 
-def read_exact(field: Field, value: Any) -> list[Bound] | None:
-    """Return the bounds of an exact value; None if no document can have it. A date is a range over what it leaves out."""
+def read_exact(field: Field, value: Any, *, one_of: bool) -> list[Bound] | None:
+    """Return the bounds of an exact value, or one of several; None if no document can have it. A date is a range."""
     if field.kind == "date":
         first, last = read_moment(field, value, epoch_only=is_number(value))
         return [(">=", first), ("<=", last)]
-    if field.kind not in BITS and field.kind not in PRECISIONS:
+    if field.kind not in NUMBERS:
         return [("=", read_text(field, value))]
     number = read_number(field, value)
-    if field.kind in BITS:
-        limit = 1 << BITS[field.kind] - 1
-        return [("=", int(number))] if -limit <= number < limit and number == number.to_integral_value() else None
-    rounded = round_to(field.kind, number)
-    return [("=", rounded)] if math.isfinite(rounded) else None
+    if field.kind in PRECISIONS:
+        rounded = round_to(field.kind, number)
+        return [("=", rounded)] if math.isfinite(rounded) else None
+    whole = number == number.to_integral_value()
+    if whole and one_of:
+        check_range(field.kind, number, value)
+    limit = 1 << BITS[field.kind] - 1
+    return [("=", int(number))] if whole and -limit <= number < limit else None
 
 
 def read_bounds(field: Field, limits: dict[str, Any]) -> list[Bound]:
@@ -49,18 +52,22 @@ def read_bounds(field: Field, limits: dict[str, Any]) -> list[Bound]:
 def read_bound(field: Field, name: str, value: Any, epoch_only: bool) -> Value:
     if field.kind == "date":
         return read_moment(field, value, epoch_only)[name in ("gt", "lte")]
-    if field.kind not in BITS and field.kind not in PRECISIONS:
+    if field.kind not in NUMBERS:
         return read_text(field, value)
     number = read_number(field, value)
     if field.kind in BITS:
-        bits = max(BITS[field.kind], 32)
-        if not -(1 << bits - 1) <= number < 1 << bits - 1:
-            raise illegal_argument(f"Value [{value}] is out of range for {'a long' if bits == 64 else 'an integer'}")
+        check_range(field.kind, number, value)
         return math.floor(number) if name in ("gt", "lte") else math.ceil(number)
     rounded = round_to(field.kind, number)
     if not math.isfinite(rounded):
         raise illegal_argument(f"[{field.kind}] supports only finite values, but got [{value}]")
     return rounded
+
+
+def check_range(kind: str, number: Decimal, value: Any) -> None:
+    bits = max(BITS[kind], 32)  # those of short and byte, too
+    if not -(1 << bits - 1) <= number < 1 << bits - 1:
+        raise illegal_argument(f"Value [{value}] is out of range for {'a long' if bits == 64 else 'an integer'}")
 
 
 def is_number(value: Any) -> bool:

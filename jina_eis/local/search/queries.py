@@ -12,27 +12,32 @@ from typing import Any
 from ..indices import SEMANTIC, as_list
 from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parse_error, parsing_exception
 from . import lexical, semantic
-from .context import Context, Scores, parse_weighted_field, query_failed, read_options, single_field
+from .context import Context, Scores, read_options
 from .lexical import minimum_matches, multiply
 
 __all__ = ["evaluate"]
 
-UNSUPPORTED = frozenset(
-    {"boosting", "combined_fields", "common", "dis_max", "distance_feature", "function_score", "fuzzy", "geo_bounding_box"}
-    | {"geo_distance", "geo_grid", "geo_polygon", "geo_shape", "has_child", "has_parent", "intervals", "match_bool_prefix"}
-    | {"match_phrase_prefix", "more_like_this", "nested", "parent_id", "percolate", "pinned", "query_string", "rank_feature"}
-    | {"regexp", "rule", "script", "script_score", "shape", "simple_query_string", "span_containing", "span_first"}
-    | {"span_multi", "span_near", "span_not", "span_or", "span_term", "span_within", "sparse_vector", "terms_set"}
-    | {"text_expansion", "type", "weighted_tokens", "wildcard", "wrapper"}
-)
-WORD_OPTIONS = {"query", "operator", "minimum_should_match", "analyzer", "zero_terms_query", "lenient"}
-UNSUPPORTED_WORD_OPTIONS = {"fuzziness", "fuzzy_rewrite", "fuzzy_transpositions", "max_expansions", "prefix_length"} | {
-    "auto_generate_synonyms_phrase_query",
-    "cutoff_frequency",
-}
-UNSUPPORTED_RANGE_OPTIONS = {"format", "time_zone", "relation", "from", "to", "include_lower", "include_upper"}
+UNSUPPORTED = """
+    boosting combined_fields common dis_max distance_feature function_score fuzzy geo_bounding_box geo_distance geo_grid geo_polygon
+    geo_shape has_child has_parent intervals match_bool_prefix match_phrase_prefix more_like_this multi_match nested parent_id
+    percolate pinned prefix query_string rank_feature regexp rule script script_score shape simple_query_string span_containing
+    span_first span_multi span_near span_not span_or span_term span_within sparse_vector terms_set text_expansion type
+    weighted_tokens wildcard wrapper
+"""
+UNSUPPORTED_OPTIONS = """
+    adjust_pure_negative analyzer auto_generate_synonyms_phrase_query case_insensitive cutoff_frequency format from fuzziness
+    fuzzy_rewrite fuzzy_transpositions include_lower include_upper lenient max_expansions prefix_length relation rewrite slop
+    time_zone to zero_terms_query
+"""
 CLAUSES = ("must", "filter", "should", "must_not")
 WRAPPED = ("illegal_argument_exception", "number_format_exception")  # errors of clauses that `bool` reports as its own
+NO_FIELD = illegal_argument("field name is null or empty")
+MISSING = {  # the errors for queries without a required option
+    "field": parsing_exception("[exists] must be provided with a [field]"),
+    "filter": parsing_exception("[constant_score] requires a 'filter' element"),
+    "query": parsing_exception("No text specified for text query"),
+    "value": illegal_argument("value cannot be null"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +47,13 @@ class Query:
     Attributes:
         evaluate: Returns its scores without its boost, from its field (or "") and its options.
         options: Supported options beside `boost`; None if `evaluate` checks them itself.
-        unsupported: Options that Elasticsearch supports and the local EIS does not.
         required: An option that it must have.
-        missing: The error without it.
         by_field: Whether its body is a field with options, or with a bare value for the required one.
     """
 
     evaluate: Callable[[Context, str, Any], Scores]
     options: Set[str] | None = frozenset()
-    unsupported: Set[str] = frozenset()
     required: str | None = None
-    missing: RefusedError = illegal_argument("field name is null or empty")
     by_field: bool = False
 
 
@@ -65,22 +66,32 @@ def evaluate(query: Any, context: Context) -> Scores:
     name, *others = query
     if others:
         raise parsing_exception(f"[{name}] malformed query, expected [END_OBJECT] but found [FIELD_NAME]")
-    if name in UNSUPPORTED:
+    if name in UNSUPPORTED.split():
         raise not_implemented(f"query [{name}]")
     if name not in QUERIES:
         cause = RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
         raise parsing_exception(f"unknown query [{name}]", cause)
-    return evaluate_as(QUERIES[name], name, query[name], context)
+    kind, path, body = QUERIES[name], "", query[name]
+    if kind.options is None:
+        return kind.evaluate(context, path, body)
+    if kind.by_field:
+        path, body = read_field(name, body, kind.required)
+    options = read_options(name, body, {*kind.options, "boost"}, UNSUPPORTED_OPTIONS.split())
+    if kind.required is not None and kind.required not in options:
+        raise MISSING[kind.required]
+    return multiply(kind.evaluate(context, path, options), options.get("boost", 1.0))
 
 
-def evaluate_as(query: Query, name: str, body: Any, context: Context) -> Scores:
-    if query.options is None:
-        return query.evaluate(context, "", body)
-    path, options = single_field(name, body, query.required or "value", query.missing) if query.by_field else ("", body)
-    options = read_options(name, options, {*query.options, "boost"}, query.unsupported)
-    if query.required is not None and query.required not in options:
-        raise query.missing
-    return multiply(query.evaluate(context, path, options), options.get("boost", 1.0))
+def read_field(name: str, body: Any, required: str | None) -> tuple[str, Any]:
+    """Return the field of a query and its options; a bare value is short for the required option."""
+    if not isinstance(body, dict):
+        raise parsing_exception(f"[{name}] query malformed, no start_object after query name")
+    if len(body) > 1:
+        raise parsing_exception(f"[{name}] query doesn't support multiple fields, found {list(body)}")
+    for path, value in body.items():
+        if value is not None:
+            return path, value if isinstance(value, dict) else {required or "value": value}
+    raise MISSING["query"] if required == "query" else NO_FIELD
 
 
 def match(context: Context, path: str, options: Json) -> Scores:
@@ -89,28 +100,6 @@ def match(context: Context, path: str, options: Json) -> Scores:
     if field is not None and field.kind in SEMANTIC:
         return semantic.match_meaning(context, field, options["query"], 1.0)
     return lexical.match_words(context, path, options)
-
-
-def multi_match(context: Context, path: str, options: Json) -> Scores:
-    """Evaluate `multi_match`: the best score of several fields, or their sum."""
-    kind = options.get("type", "best_fields")
-    if kind not in ("best_fields", "most_fields"):
-        raise not_implemented(f"multi_match.type [{kind}]")
-    if not options.get("fields"):
-        raise not_implemented("multi_match without fields")
-    ties = options.get("tie_breaker", 1.0 if kind == "most_fields" else 0.0)
-    if not 0 <= ties <= 1:
-        raise query_failed(context, "tieBreakerMultiplier must be in [0, 1]")
-    by_field = []
-    for path, weight in dict(parse_weighted_field(weighted_field) for weighted_field in as_list(options["fields"])).items():
-        if "*" in path:
-            raise not_implemented(f"multi_match on fields [{path}]")
-        field = context.field(path)
-        if field is not None and field.kind in SEMANTIC:
-            raise query_failed(context, f"Field [{path}] of type [{field.kind}] does not support [multi_match] queries")
-        by_field.append(multiply(lexical.match_words(context, path, options), weight))
-    best = lexical.best_scores(by_field)
-    return {doc: score + ties * (sum(scores.get(doc, 0.0) for scores in by_field) - score) for doc, score in sorted(best.items())}
 
 
 def bool_(context: Context, path: str, options: Json) -> Scores:
@@ -174,29 +163,18 @@ def match_all(context: Context, path: str, options: Json) -> Scores:
     return dict.fromkeys(context.index.all_docs(), 1.0)
 
 
-NO_TEXT, NO_VALUE = parsing_exception("No text specified for text query"), illegal_argument("value cannot be null")
 QUERIES = {
-    "bool": Query(bool_, {*CLAUSES, "minimum_should_match"}, {"adjust_pure_negative"}),
-    "constant_score": Query(
-        constant_score, {"filter"}, required="filter", missing=parsing_exception("[constant_score] requires a 'filter' element")
-    ),
-    "exists": Query(
-        lexical.exists, {"field"}, required="field", missing=parsing_exception("[exists] must be provided with a [field]")
-    ),
+    "bool": Query(bool_, {*CLAUSES, "minimum_should_match"}),
+    "constant_score": Query(constant_score, {"filter"}, "filter"),
+    "exists": Query(lexical.exists, {"field"}, "field"),
     "ids": Query(lexical.ids, {"values"}),
     "knn": Query(lambda context, _, body: semantic.knn_query(context, body), None),
-    "match": Query(match, WORD_OPTIONS, UNSUPPORTED_WORD_OPTIONS, "query", NO_TEXT, by_field=True),
+    "match": Query(match, {"query", "operator", "minimum_should_match"}, "query", by_field=True),
     "match_all": Query(match_all),
     "match_none": Query(lambda context, path, options: {}),
-    "match_phrase": Query(
-        lexical.match_phrase, {"query", "analyzer", "zero_terms_query"}, {"slop"}, "query", NO_TEXT, by_field=True
-    ),
-    "multi_match": Query(
-        multi_match, WORD_OPTIONS | {"fields", "type", "tie_breaker"}, UNSUPPORTED_WORD_OPTIONS | {"slop"}, "query", NO_TEXT
-    ),
-    "prefix": Query(lexical.prefix, {"value"}, {"case_insensitive", "rewrite"}, "value", NO_VALUE, by_field=True),
-    "range": Query(lexical.range_, lexical.BOUNDS, UNSUPPORTED_RANGE_OPTIONS, by_field=True),
+    "match_phrase": Query(lexical.match_phrase, {"query"}, "query", by_field=True),
+    "range": Query(lexical.range_, lexical.BOUNDS, by_field=True),
     "semantic": Query(lambda context, _, body: semantic.semantic(context, body), None),
-    "term": Query(lexical.term, {"value"}, {"case_insensitive"}, "value", NO_VALUE, by_field=True),
-    "terms": Query(lambda context, _, body: lexical.terms_(context, body), None),
+    "term": Query(lexical.term, {"value"}, "value", by_field=True),
+    "terms": Query(lexical.terms_, None),
 }

@@ -233,7 +233,7 @@ def components(name: str, body: Json, context: Context) -> list[Any]:
         return retrievers
     if "retrievers" in body or not body.get("fields"):
         raise not_implemented(f"{name} with query and " + ("retrievers" if "retrievers" in body else "without fields"))
-    words: list[str] = []
+    words: list[Json] = []
     semantic: list[Json] = []
     for weighted_field in body["fields"]:
         path, weight = parse_weighted_field(weighted_field)
@@ -242,12 +242,11 @@ def components(name: str, body: Json, context: Context) -> list[Any]:
             match = {"standard": {"query": {"match": {path: {"query": body["query"]}}}}}
             semantic.append({"retriever": match, "weight": weight})
         else:
-            words.append(weighted_field)
+            words.append({"match": {path: {"query": body["query"], "boost": weight}}})
     shared = {key: body[key] for key in ("rank_window_size", "rank_constant", "normalizer") if key in body}
     parts: list[Any] = []
     if words:
-        query: Json = {"multi_match": {"query": body["query"], "fields": words, "type": "most_fields"}}
-        parts.append({"retriever": {"standard": {"query": query}}})
+        parts.append({"retriever": {"standard": {"query": {"bool": {"should": words}}}}})
     if semantic:
         parts.append({"retriever": {name: {"retrievers": semantic, **shared}}})
     return parts
