@@ -97,11 +97,9 @@ def read_number(kind: str, value: Any) -> Value:
 
 
 def read_date(kind: str, value: Any) -> Value:
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    text = format_value(value)  # a number of four digits is a year
+    if isinstance(value, float) or re.fullmatch(r"-?\d{5,}|-\d+|\d{1,3}", text):
         return int(value)
-    text = str(value)
-    if re.fullmatch(r"-?\d{5,}", text):
-        return int(text)
     span = read_date_span(text)
     if span is None:
         raise illegal_argument(f"failed to parse date field [{text}] with format [strict_date_optional_time||epoch_millis]")

@@ -108,10 +108,10 @@ def range_(context: Context, path: str, options: Json) -> Scores:
     sides = {name[0]: (name, value) for name, value in options.items() if name in BOUNDS and value is not None}
     limits = {name: scalar("range", value) for name, value in sides.values()}
     field = exact_field(context, path)
+    if path == "_id" or (field is not None and field.kind == "text"):
+        raise not_implemented(f"range on field [{path}] of text")
     if field is None:
         return {}
-    if field.kind == "text":
-        raise not_implemented(f"range on field [{path}] of type [text]")
     bounds = query_bounds(context, lambda: read_bounds(field, limits))
     return dict.fromkeys(sorted(context.index.between(path, bounds or ())), 1.0)
 

@@ -58,10 +58,7 @@ def read_bound(field: Field, name: str, value: Any, epoch_only: bool) -> Value:
     if field.kind in BITS:
         check_range(field.kind, number, value)
         return math.floor(number) if name in ("gt", "lte") else math.ceil(number)
-    rounded = round_to(field.kind, number)
-    if not math.isfinite(rounded):
-        raise illegal_argument(f"[{field.kind}] supports only finite values, but got [{value}]")
-    return rounded
+    return round_to("float" if field.kind == "half_float" else field.kind, number)  # bounds of a half_float are not halved
 
 
 def check_range(kind: str, number: Decimal, value: Any) -> None:

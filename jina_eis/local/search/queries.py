@@ -18,11 +18,11 @@ from .lexical import minimum_matches, multiply
 __all__ = ["evaluate"]
 
 UNSUPPORTED = """
-    boosting combined_fields common dis_max distance_feature function_score fuzzy geo_bounding_box geo_distance geo_grid geo_polygon
-    geo_shape has_child has_parent intervals match_bool_prefix match_phrase_prefix more_like_this multi_match nested parent_id
-    percolate pinned prefix query_string rank_feature regexp rule script script_score shape simple_query_string span_containing
-    span_first span_multi span_near span_not span_or span_term span_within sparse_vector terms_set text_expansion type
-    weighted_tokens wildcard wrapper
+    boosting combined_fields common dis_max distance_feature function_score fuzzy geo_bounding_box geo_distance geo_grid
+    geo_polygon geo_shape has_child has_parent intervals match_bool_prefix match_phrase_prefix more_like_this multi_match nested
+    parent_id percolate pinned prefix query_string rank_feature regexp rule script script_score shape simple_query_string
+    span_containing span_first span_multi span_near span_not span_or span_term span_within sparse_vector terms_set text_expansion
+    type weighted_tokens wildcard wrapper
 """
 UNSUPPORTED_OPTIONS = """
     adjust_pure_negative analyzer auto_generate_synonyms_phrase_query case_insensitive cutoff_frequency format from fuzziness
@@ -31,6 +31,7 @@ UNSUPPORTED_OPTIONS = """
 """
 CLAUSES = ("must", "filter", "should", "must_not")
 WRAPPED = ("illegal_argument_exception", "number_format_exception")  # errors of clauses that `bool` reports as its own
+AS_OBJECTS = {"bool": "x_content_parse_exception", "match_all": "parsing_exception"}  # types of errors of their options
 NO_FIELD = illegal_argument("field name is null or empty")
 MISSING = {  # the errors for queries without a required option
     "field": parsing_exception("[exists] must be provided with a [field]"),
@@ -76,7 +77,12 @@ def evaluate(query: Any, context: Context) -> Scores:
         return kind.evaluate(context, path, body)
     if kind.by_field:
         path, body = read_field(name, body, kind.required)
-    options = read_options(name, body, {*kind.options, "boost"}, UNSUPPORTED_OPTIONS.split())
+    try:
+        options = read_options(name, body, {*kind.options, "boost"}, UNSUPPORTED_OPTIONS.split())
+    except RefusedError as refused:
+        if name not in AS_OBJECTS or refused.status == 501 or not isinstance(body, dict):
+            raise
+        raise RefusedError(400, AS_OBJECTS[name], f"[1:1] [{name}] failed to parse: {refused.reason}", refused) from refused
     if kind.required is not None and kind.required not in options:
         raise MISSING[kind.required]
     return multiply(kind.evaluate(context, path, options), options.get("boost", 1.0))
