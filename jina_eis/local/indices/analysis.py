@@ -19,12 +19,13 @@ class CharacterClasses(dict[int, str]):
     def __init__(self) -> None:
         super().__init__()
         spans = ((span.partition("-"), name) for name, text in RANGES.items() for span in text.split())
-        self._ranges = sorted((int(start, 16), int(end or start, 16), name) for (start, _, end), name in spans)
+        ranges = sorted((int(start, 16), int(end or start, 16), name) for (start, _, end), name in spans)
+        self._ranges = [(0, -1, " "), *ranges]
         self._starts = [start for start, _, _ in self._ranges]
 
     def __missing__(self, point: int) -> str:
-        _, end, name = self._ranges[max(0, bisect_right(self._starts, point) - 1)]
-        self[point] = name if point <= end and point >= self._starts[0] else " "
+        _, end, name = self._ranges[bisect_right(self._starts, point) - 1]
+        self[point] = name if point <= end else " "
         return self[point]
 
 

@@ -53,17 +53,6 @@ def looks_like_date(text: str) -> bool:
     return not text.isdigit() and DATE.fullmatch(text) is not None
 
 
-def last_of_date(value: Any) -> Value:
-    """Return the last millisecond of a date: a day is a whole day, 10:30 a whole minute."""
-    match = DATE.fullmatch(value) if isinstance(value, str) else None
-    lengths = zip(match.groups()[3:7] if match else (), (86_400_000, 3_600_000, 60_000, 1_000), strict=False)
-    return int(read_date("date", value)) + next((length for part, length in lengths if part is None), 1) - 1
-
-
-def number_format_error(value: Any) -> RefusedError:
-    return RefusedError(400, "number_format_exception", f'For input string: "{value}"')
-
-
 def read_text(kind: str, value: Any) -> Value:
     return format_value(value) if not isinstance(value, str) else value
 
@@ -90,7 +79,7 @@ def read_number(kind: str, value: Any) -> Value:
             return number
         whole = value if isinstance(value, int) else int(value) if re.fullmatch(r"[+-]?\d+", str(value)) else int(number)
     except (TypeError, ValueError, OverflowError) as error:
-        raise number_format_error(value) from error
+        raise RefusedError(400, "number_format_exception", f'For input string: "{value}"') from error
     if not -(1 << BITS[kind] - 1) <= whole < 1 << BITS[kind] - 1:
         raise illegal_argument(f"Value [{value}] is out of range for {'an' if kind == 'integer' else 'a'} {kind}")
     return whole

@@ -73,7 +73,7 @@ def read_options(name: str, body: Any, known: Collection[str], unsupported: Coll
     """Return the options of a query, each as its reader in `READERS` returns it. The arguments are those of `check_keys`."""
     options = check_keys(name, body, known, unsupported)
     for key, value in options.items():
-        if key in READERS and (value is None or isinstance(value, dict | list)):
+        if key in READERS and (isinstance(value, dict | list) or (value is None and name != "bool")):
             raise parsing_exception(f"[{name}] unknown token [{value}] after [{key}]")
     return {key: READERS[key](value) if key in READERS else value for key, value in options.items()}
 
@@ -102,7 +102,7 @@ def read_operator(value: Any) -> str:
 READERS: dict[str, Callable[[Any], Any]] = {
     "boost": read_boost,
     "operator": read_operator,
-    **dict.fromkeys(("query", "value", "field"), lambda value: value),
+    **dict.fromkeys(("query", "value", "field", "minimum_should_match"), lambda value: value),
 }
 
 

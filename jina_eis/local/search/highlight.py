@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..indices import SEMANTIC, Field, StoredDocument, score
-from ..refusals import Json, illegal_argument, not_implemented, parsing_exception
+from ..refusals import Json, illegal_argument, not_implemented
 from .context import Context, check_keys
 
 __all__ = ["check_highlight", "highlights"]
 
-OPTIONS = {"type", "number_of_fragments", "order", "highlight_query", "max_analyzed_offset"}
+OPTIONS = {"type", "number_of_fragments", "order", "max_analyzed_offset"}
 FRAGMENTS = 5
 
 
@@ -24,10 +24,8 @@ def check_highlight(body: Any, context: Context) -> dict[str, Json]:
     check_keys("highlight", body, {"fields", *OPTIONS}, unsupported=body)
     shared = {name: value for name, value in body.items() if name != "fields"}
     fields = body.get("fields", {})
-    if isinstance(fields, list) and all(isinstance(entry, dict) for entry in fields):
-        fields = {name: options for entry in fields for name, options in entry.items()}
     if not isinstance(fields, dict):
-        raise parsing_exception("[highlight] [fields] must be an object, or an array of objects")
+        raise not_implemented("highlight.fields that is not an object")
     checked = {}
     for path, own in fields.items():
         options = checked[path] = shared | check_keys("highlight", own, OPTIONS, unsupported=own)
@@ -41,8 +39,6 @@ def check_highlight(body: Any, context: Context) -> dict[str, Json]:
             raise illegal_argument("[max_analyzed_offset] must be a positive integer, or -1")
         if options.get("type", "semantic") != "semantic":
             raise not_implemented(f"highlighter [{options['type']}]")
-        if options.get("highlight_query", {"match_all": {}}) != {"match_all": {}}:
-            raise not_implemented("highlight_query other than match_all")
     return {path: options for path, options in checked.items() if context.field(path) is not None}
 
 
@@ -56,8 +52,6 @@ def best_passages(context: Context, hit: StoredDocument, field: Field, options: 
     """Return the passages nearest to the query, in document order unless the options ask for score order."""
     passages = context.index.passages(field.path, hit.doc)
     number = options.get("number_of_fragments", FRAGMENTS)
-    if "highlight_query" in options:
-        return [passage.text or "" for passage in passages[:number]]
     vectors = context.vectors.get(field.path)
     if not vectors or not passages:
         return []

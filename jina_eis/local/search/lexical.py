@@ -17,10 +17,9 @@ from ..refusals import Json, RefusedError, ShardError, not_implemented, parsing_
 from .context import Context, Scores, query_failed, read_options, scalar
 from .operands import OPERATORS, Bound, read_bounds, read_exact
 
-__all__ = ["BOUNDS", "exists", "ids", "match_phrase", "match_words", "minimum_matches", "multiply", "range_", "term", "terms_"]
+__all__ = ["OPERATORS", "exists", "ids", "match_phrase", "match_words", "minimum_matches", "multiply", "range_", "term", "terms_"]
 
 K1, B = 1.2, 0.75
-BOUNDS = OPERATORS.keys()
 
 
 def match_words(context: Context, path: str, options: Json) -> Scores:
@@ -52,13 +51,10 @@ def match_phrase(context: Context, path: str, options: Json) -> Scores:
         word_starts = {(doc, position - offset) for doc, position in context.index.positions(path, word)}
         starts = word_starts if starts is None else starts & word_starts
     times = Counter(doc for doc, _ in starts or ())
-    lengths = {doc: length for word in set(phrase) for doc, _, length in context.index.occurrences(path, word)}
-    doc_count, word_count = context.index.text_statistics(path)
-    idf = sum(inverse_document_frequency(doc_count, len(context.index.occurrences(path, word))) for word in phrase)
-    k1, b = bm25_parameters(context, field)
-    return {
-        doc: idf * (k1 + 1) * term_frequency(times[doc], lengths[doc], word_count / doc_count, k1, b) for doc in sorted(times)
-    }
+    occurrences = {word: context.index.occurrences(path, word) for word in phrase}
+    lengths = {doc: length for found in occurrences.values() for doc, _, length in found}
+    found = [(doc, times[doc], lengths[doc]) for doc in sorted(times)]
+    return bm25_scores(context, field, found, [len(occurrences[word]) for word in phrase])
 
 
 def term(context: Context, path: str, options: Json) -> Scores:
@@ -94,19 +90,17 @@ def terms_(context: Context, _: str, body: Any) -> Scores:
     if len(fields) != 1:
         raise parsing_exception("[terms] query requires a field name, followed by array of terms, and supports no other field")
     path, values = fields[0], body[fields[0]]
-    if isinstance(values, dict):
-        raise not_implemented("terms with a lookup")
     if not isinstance(values, list):
-        raise parsing_exception(f"[terms] query does not support [{path}]")
+        raise not_implemented("terms with a lookup, or with a value that is not an array")
     docs = {doc for value in values for doc in exact_scores(context, path, scalar("terms", value), one_of=True)}
     return dict.fromkeys(sorted(docs), boost)
 
 
 def range_(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `range`: values within bounds."""
-    # The last of two bounds of one side counts.
-    sides = {name[0]: (name, value) for name, value in options.items() if name in BOUNDS and value is not None}
-    limits = {name: scalar("range", value) for name, value in sides.values()}
+    values = {name: None if value is None else scalar("range", value) for name, value in options.items() if name in OPERATORS}
+    last = {name[0]: name for name in values}  # of two bounds of one side
+    limits = {name: values[name] for name in last.values() if values[name] is not None}
     field = exact_field(context, path)
     if path == "_id" or (field is not None and field.kind == "text"):
         raise not_implemented(f"range on field [{path}] of text")
@@ -119,8 +113,6 @@ def range_(context: Context, path: str, options: Json) -> Scores:
 def exists(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `exists`: any value."""
     path, fields = format_value(options["field"]), context.index.mapping.fields
-    if path in ("_id", "_index"):
-        return dict.fromkeys(context.index.all_docs(), 1.0)
     if path.startswith(("_", "*")) and path not in fields:
         raise not_implemented(f"exists on [{path}]")
     of_object = r"(\..*)?" if path in fields and fields[path].kind == "object" else ""
@@ -161,14 +153,19 @@ def query_bounds(context: Context, read: Callable[[], list[Bound] | None]) -> li
 
 
 def term_scores(context: Context, field: Field, word: str) -> Scores:
-    """BM25 scores of one word."""
     occurrences = context.index.occurrences(field.path, word)
-    if not occurrences:
+    return bm25_scores(context, field, occurrences, [len(occurrences)])
+
+
+def bm25_scores(context: Context, field: Field, found: list[tuple[int, int, int]], matching: list[int]) -> Scores:
+    """Return the BM25 scores of documents, with occurrences and lengths, for words that `matching` documents have each."""
+    if not found:
         return {}
     doc_count, word_count = context.index.text_statistics(field.path)
-    k1, b = bm25_parameters(context, field)
-    weight = (k1 + 1) * inverse_document_frequency(doc_count, len(occurrences))
-    return {doc: weight * term_frequency(times, length, word_count / doc_count, k1, b) for doc, times, length in occurrences}
+    similarity = context.index.settings.get("similarity", {}).get(field.settings.get("similarity"), {})
+    k1, b = float(similarity.get("k1", K1)), float(similarity.get("b", B))
+    weight = (k1 + 1) * sum(inverse_document_frequency(doc_count, docs) for docs in matching)
+    return {doc: weight * term_frequency(times, length, word_count / doc_count, k1, b) for doc, times, length in found}
 
 
 def inverse_document_frequency(docs: int, matching: int) -> float:
@@ -184,14 +181,8 @@ def term_frequency(times: float, length: int, mean_length: float, k1: float, b: 
 
 def stored_length(length: int) -> int:
     """Return a length as Lucene keeps it in one byte: exact up to 40, above with four significant bits of what exceeds 24."""
-    shift = max(0, (length - 24).bit_length() - 4) if length > 24 else 0
+    shift = max(0, max(0, length - 24).bit_length() - 4)
     return 24 + ((length - 24) >> shift << shift)
-
-
-def bm25_parameters(context: Context, field: Field) -> tuple[float, float]:
-    """Return k1 and b, from the similarity that the index settings define for the field or the defaults."""
-    similarity = context.index.settings.get("similarity", {}).get(field.settings.get("similarity"), {})
-    return float(similarity.get("k1", K1)), float(similarity.get("b", B))
 
 
 def enabled(field: Field, parameter: str) -> bool:

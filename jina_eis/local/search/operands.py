@@ -18,7 +18,6 @@ from ..refusals import RefusedError, ShardError, illegal_argument, not_implement
 __all__ = ["OPERATORS", "Bound", "read_bounds", "read_exact"]
 
 Bound = tuple[str, Value]
-BELOW_ZERO = -5e-324  # stands for -0.0, which Lucene orders before 0.0
 OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 # What Java reads as a double; of a long, no suffix and no space. NaN and hexadecimal digits are refused.
 NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?)[fFdD]?", re.ASCII)
@@ -74,7 +73,7 @@ def is_number(value: Any) -> bool:
 def round_to(kind: str, number: Decimal) -> float:
     with np.errstate(over="ignore"):
         rounded = float(PRECISIONS[kind](float(number)))
-    return BELOW_ZERO if str(rounded) == "-0.0" else rounded
+    return -5e-324 if str(rounded) == "-0.0" else rounded  # Lucene orders -0.0 before 0.0
 
 
 def read_number(field: Field, value: Any) -> Decimal:

@@ -32,12 +32,12 @@ UNSUPPORTED_OPTIONS = """
 CLAUSES = ("must", "filter", "should", "must_not")
 WRAPPED = ("illegal_argument_exception", "number_format_exception")  # errors of clauses that `bool` reports as its own
 AS_OBJECTS = {"bool": "x_content_parse_exception", "match_all": "parsing_exception"}  # types of errors of their options
-NO_FIELD = illegal_argument("field name is null or empty")
 MISSING = {  # the errors for queries without a required option
     "field": parsing_exception("[exists] must be provided with a [field]"),
     "filter": parsing_exception("[constant_score] requires a 'filter' element"),
     "query": parsing_exception("No text specified for text query"),
     "value": illegal_argument("value cannot be null"),
+    "": illegal_argument("field name is null or empty"),
 }
 
 
@@ -97,7 +97,7 @@ def read_field(name: str, body: Any, required: str | None) -> tuple[str, Any]:
     for path, value in body.items():
         if value is not None:
             return path, value if isinstance(value, dict) else {required or "value": value}
-    raise MISSING["query"] if required == "query" else NO_FIELD
+    raise MISSING["query" if required == "query" else ""]
 
 
 def match(context: Context, path: str, options: Json) -> Scores:
@@ -113,18 +113,19 @@ def bool_(context: Context, path: str, options: Json) -> Scores:
     clauses = {name: as_list(options.get(name)) for name in CLAUSES}
     if not any(clauses.values()):
         return match_all(context, path, options)
-    filters = [clause_scores(clause, context) for clause in clauses["filter"]]
-    excluded = {doc for clause in clauses["must_not"] for doc in clause_scores(clause, context)}
+    failures: list[ShardError] = []
+    filters = [clause_scores(clause, context, failures) for clause in clauses["filter"]]
+    excluded = {doc for clause in clauses["must_not"] for doc in clause_scores(clause, context, failures, excludes=True)}
     allowed: set[int] | None = None
     if filters or clauses["must_not"]:
         allowed = set(filters[0] if filters else context.index.all_docs()).intersection(*filters) - excluded
     musts, docs = [], allowed
     # Semantic clauses come last: they search only the documents that the other clauses match.
     for clause in sorted(clauses["must"], key=lambda clause: is_semantic(clause, context)):
-        scores = clause_scores(clause, within(context, docs))
+        scores = clause_scores(clause, within(context, docs), failures)
         musts.append(scores)
         docs = set(scores) if docs is None else docs & scores.keys()
-    shoulds = [clause_scores(clause, within(context, docs)) for clause in clauses["should"]]
+    shoulds = [clause_scores(clause, within(context, docs), failures) for clause in clauses["should"]]
     minimum = minimum_matches(options.get("minimum_should_match") or 0, len(shoulds))
     if shoulds and not musts and not filters:
         minimum = max(minimum, 1)
@@ -132,14 +133,20 @@ def bool_(context: Context, path: str, options: Json) -> Scores:
         docs = {doc for scores in shoulds for doc in scores}
     if minimum:
         docs = {doc for doc in docs if sum(doc in scores for scores in shoulds) >= minimum}
+    if failures:
+        raise failures[0] if docs else not_implemented(f"a clause beside others that match nothing: {failures[0].reason}")
     return {doc: sum(scores.get(doc, 0.0) for scores in (*musts, *shoulds)) for doc in sorted(docs)}
 
 
-def clause_scores(clause: Any, context: Context) -> Scores:
+def clause_scores(clause: Any, context: Context, failures: list[ShardError], *, excludes: bool = False) -> Scores:
+    """Return the scores of a clause; one that fails on the index is noted, and limits no other."""
     try:
         return evaluate(clause, context)
+    except ShardError as error:
+        failures.append(error)
+        return {} if excludes else dict.fromkeys(context.index.all_docs(), 0.0)
     except RefusedError as refused:
-        if isinstance(refused, ShardError) or refused.kind not in WRAPPED:
+        if refused.kind not in WRAPPED:
             raise
         raise parse_error("bool", f"failed to parse a clause: {refused.reason}", refused) from refused
 
@@ -179,7 +186,7 @@ QUERIES = {
     "match_all": Query(match_all),
     "match_none": Query(lambda context, path, options: {}),
     "match_phrase": Query(lexical.match_phrase, {"query"}, "query", by_field=True),
-    "range": Query(lexical.range_, lexical.BOUNDS, by_field=True),
+    "range": Query(lexical.range_, lexical.OPERATORS.keys(), by_field=True),
     "semantic": Query(lambda context, _, body: semantic.semantic(context, body), None),
     "term": Query(lexical.term, {"value"}, "value", by_field=True),
     "terms": Query(lexical.terms_, None),
