@@ -131,7 +131,7 @@ def bool_(context: Context, path: str, options: Json) -> Scores:
         minimum = max(minimum, 1)
     if docs is None:
         docs = {doc for scores in shoulds for doc in scores}
-    if minimum:
+    if minimum and (musts or shoulds or filters):
         docs = {doc for doc in docs if sum(doc in scores for scores in shoulds) >= minimum}
     if failures:
         raise failures[0] if docs else not_implemented(f"a clause beside others that match nothing: {failures[0].reason}")

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from elasticsearch import ApiError, Elasticsearch
 
 from jina_eis.local import LocalEIS
+from jina_eis.local.indices import terms
 
 HEADERS = {"accept": "application/json", "content-type": "application/json"}
 Json = dict[str, Any]
@@ -226,6 +227,10 @@ CASES: dict[str, tuple[Json, list[Json], list[tuple[Any, Any]]]] = {
             ({"bool": {"must": {}}}, "x_content_parse_exception"),
             ({"bool": {"must": [None]}}, "parsing_exception"),
             ({"bool": {"boost": -1}}, "x_content_parse_exception"),
+            ({"bool": {"must_not": [{"term": {"lang": "en"}}], "minimum_should_match": 2}}, {"2": 0.0}),
+            ({"bool": {"filter": [{"match_all": {}}], "minimum_should_match": 1}}, {}),
+            ({"bool": {"filter": [{"term": {"n": "x"}}, {"match_all": {}}]}}, "query_shard_exception"),
+            ({"bool": {"filter": [{"term": {"n": "x"}}, {"term": {"nope": 1}}]}}, NOT_IMPLEMENTED),
             ({"bool": {"should": [{"term": {"n": 1}}], "minimum_should_match": None}}, {"1": 1.0}),
         ],
     ),
@@ -590,6 +595,44 @@ CASES: dict[str, tuple[Json, list[Json], list[tuple[Any, Any]]]] = {
         ],
     ),
 }
+WORDS = {  # as Lucene 10.5.1 parts them
+    # Hebrew: a quote between two letters, and an apostrophe after one, belong to the word.
+    'ד"ר כהן': ['ד"ר', "כהן"],
+    "צה״ל": ["צה״ל"],
+    "ה'תשפ\"ד": ["ה'תשפ\"ד"],
+    "רח' הרצל": ["רח'", "הרצל"],
+    '"שלום"': ["שלום"],
+    # Fractions, superscripts, subscripts, circled and old numerals are in no word; Roman ones are letters.
+    "½ x² H₂O ①": ["x", "h", "o"],
+    "50 m²": ["50", "m"],
+    "፲፪ Ⅷ": ["ⅷ"],
+    # Connectors other than `_` hold together; so does U+2027 between letters.
+    "a‿b foo＿bar a‧b": ["a‿b", "foo＿bar", "a‧b"],
+    # What holds letters does not always hold digits.
+    "a·b a.b a:b a'b a’b": ["a·b", "a.b", "a:b", "a'b", "a’b"],
+    "5·5 5:5 5'5 5,5 5;5 5.5": ["5", "5", "5", "5", "5'5", "5,5", "5;5", "5.5"],
+    "a1.b2 a.1b 1.a _a_ __ _1": ["a1", "b2", "a", "1b", "1", "a", "_a_", "_1"],
+    # Ideographs: radicals are some, U+3006 is none.
+    "〆切 々 〇 ⼀ 〡 中_文": ["切", "々", "〇", "⼀", "〡", "中", "文"],
+    "㌔ ー": ["㌔", "ー"],
+    # Circled letters are letters.
+    "Ⓐ ⓐ": ["ⓐ", "ⓐ"],
+    # A joined emoji and its neighbours.
+    "日本🇯🇵語": ["日", "本", "🇯🇵", "語"],
+    "🇩🇪🇫🇷": ["🇩🇪", "🇫🇷"],
+    "🜀 🠀": [],
+    # 255 units of UTF-16 are the most, cut before a mark or a point that would be the last or the first.
+    "a" * 254 + "'b": ["a" * 254, "b"],
+    "a" * 255 + "'b": ["a" * 255, "b"],
+    "a" * 255 + "b'c": ["a" * 255, "b'c"],
+    "𐐨" * 130: ["𐐨" * 127, "𐐨" * 3],
+    "a" * 254 + "𐐨b": ["a" * 254, "𐐨b"],
+}
+
+
+@pytest.mark.parametrize("text", WORDS)
+def test_words(text: str) -> None:
+    assert terms(text) == WORDS[text]
 
 
 @pytest.fixture(scope="module")
