@@ -344,8 +344,6 @@ FILTERS: list[tuple[Any, list[int]]] = [
     ({"exists": {"field": "metadata.note"}}, [5, 6, 7]),
     ({"exists": {"field": "metadata.author"}}, [4, 5, 6]),
     ({"exists": {"field": "metadata.missing"}}, []),
-    ({"prefix": {"metadata.lang.keyword": "en"}}, [0, 2, 4, 6]),
-    ({"prefix": {"metadata.author.name.keyword": {"value": "Al"}}}, [5]),
     ({"ids": {"values": ["person-1", "person-4", "missing"]}}, [1, 4]),
     ({"term": {"_id": "person-3"}}, [3]),
     ({"match": {"metadata.author.name": "ada"}}, [4, 6]),

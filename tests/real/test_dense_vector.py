@@ -15,6 +15,8 @@ from real.front import Front
 from jina_eis.errors import DocumentsFailedError
 
 FILTERS: list[tuple[Any, list[int]]] = [
+    ({"prefix": {"metadata.lang.keyword": "en"}}, [0, 2, 4, 6]),
+    ({"prefix": {"metadata.author.name.keyword": {"value": "Al"}}}, [5]),
     ({"wildcard": {"metadata.lang.keyword": "en*"}}, [0, 2, 4, 6]),
     ({"wildcard": {"metadata.lang.keyword": {"value": "e?", "case_insensitive": True}}}, [0, 2, 5]),
     ({"regexp": {"metadata.lang.keyword": "en|fr"}}, [0, 2, 3]),
