@@ -28,6 +28,7 @@ __all__ = [
     "rejected",
     "status_error",
     "timed_out",
+    "token",
 ]
 
 Json = dict[str, Any]
@@ -165,6 +166,18 @@ def all_shards_failed(index: str, error: ShardError) -> SearchError:
     failure = {"shard": 0, "index": index, "node": "jina-eis-local", "reason": error.nested()}
     refused.details.update(phase="query", grouped=True, failed_shards=[failure])
     return refused
+
+
+def token(value: Any) -> str:
+    """Return the name of a JSON value in Elasticsearch's errors."""
+    names: dict[type, str] = {
+        dict: "START_OBJECT",
+        list: "START_ARRAY",
+        str: "VALUE_STRING",
+        bool: "VALUE_BOOLEAN",
+        type(None): "VALUE_NULL",
+    }
+    return names.get(type(value), "VALUE_NUMBER")
 
 
 def gateway_refusal(endpoint: str, status: int, message: str) -> RefusedError:

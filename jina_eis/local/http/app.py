@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import hmac
 import json
+import logging
 import re
 import time
 from collections.abc import Collection
@@ -30,6 +31,7 @@ from .routes import find_operation
 
 __all__ = ["Emulator", "Exchange"]
 
+LOG = logging.getLogger("jina_eis.local")
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 COMPATIBLE = re.compile(r"application/vnd\.elasticsearch\+json;\s*compatible-with=([89])")
 LICENCE = {"license": {"type": "trial", "status": "active", "uid": "jina-eis-local-not-a-licence", "issued_to": "jina-eis-local"}}
@@ -144,6 +146,9 @@ class Emulator:
             reply = await self._route(request, raw)
         except RefusedError as refused:
             reply = error_reply(refused)
+            if request.method == "HEAD" and refused.status == 501:  # the answer has no body
+                reply.headers["x-jina-eis-reason"] = refused.reason.encode("ascii", "replace").decode()
+                LOG.warning("HEAD /%s: %s", request.path_params["path"], refused.reason)
         if self._record:
             self.requests.append(new_exchange(request, raw, reply))
         return to_response(reply, request.headers.get("accept", ""))

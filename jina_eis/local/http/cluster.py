@@ -74,12 +74,17 @@ class Cluster:
         return {"acknowledged": True, "shards_acknowledged": True, "index": name}
 
     def show(self, name: str) -> Json:
-        """Return the mapping and settings of an index."""
-        index = self._get(name)
-        return {name: {"aliases": {}, "mappings": index.mapping.root, "settings": show_settings(index)}}
+        """Return the mapping and settings of an index, or of those that a pattern matches."""
+        pattern = "*" if name == "_all" else name
+        indices = self._storage.matching(pattern) if is_pattern(pattern) else [self._get(name)]
+        return {
+            index.name: {"aliases": {}, "mappings": index.mapping.root, "settings": show_settings(index)} for index in indices
+        }
 
     def delete(self, name: str) -> Json:
         """Delete an index."""
+        if name == "_all" or is_pattern(name):
+            raise illegal_argument("Wildcard expressions or all indices are not allowed")
         self._get(name)
         with self._storage.writing:
             self._storage.drop(name)
@@ -155,9 +160,7 @@ class Cluster:
         stored = index.stored(doc_id)
         if stored is None:
             return {"_index": index.name, "_id": doc_id, "found": False}
-        return document_header(index, stored) | (
-            {"_source": source.apply(stored.source, index.mapping, index.settings)} if source.show else {}
-        )
+        return document_header(index, stored) | ({"_source": source.apply(stored, index)} if source.show else {})
 
     # Queries
 
@@ -199,6 +202,10 @@ class Cluster:
             "throttled_until_millis": 0,
             "failures": [],
         }
+
+
+def is_pattern(name: str) -> bool:
+    return "*" in name and "," not in name
 
 
 def check_query_body(body: Json, *more: str) -> Json:

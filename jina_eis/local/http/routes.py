@@ -115,7 +115,7 @@ def bind(template: Sequence[str], names: Sequence[str]) -> dict[str, str] | None
     if len(template) != len(names):
         return None
     for part, name in zip(template, names, strict=True):
-        matches = not name.startswith("_") if part == "{index}" else part in ("{id}", name)
+        matches = (not name.startswith("_") or name == "_all") if part == "{index}" else part in ("{id}", name)
         if not matches or not name:
             return None
     return dict(zip(template, names, strict=True))

@@ -190,7 +190,7 @@ class Reader:
                 )
             if value is None:
                 return
-            if not isinstance(numbers, list) or any(type(number) not in (int, float) for number in numbers):
+            if not isinstance(numbers, list) or not set(map(type, numbers)) <= {int, float}:
                 raise illegal_argument(f"Field [{field.path}] of type [dense_vector] takes an array of numbers")
             vector = np.array(numbers, dtype=np.float32)
             dims = field.settings.get("dims")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Mapped
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from .analysis import terms
 from .database import Database
 from .mapping import Mapping
 from .values import Value
-from .vectors import Matrix, stack
+from .vectors import Matrix, scale_back, stack
 
 __all__ = ["CREATE", "TABLES", "Index", "Passage", "StoredDocument"]
 
@@ -117,13 +117,30 @@ class Index:
     def stored(self, doc_id: str) -> StoredDocument | None:
         """Return the document with this id, or None."""
         rows = self._rows("SELECT doc, id, version, seq, source FROM docs_{0} WHERE id = ?", (doc_id,))
-        return StoredDocument.of(rows[0]) if rows else None
+        return self.complete(StoredDocument.of(rows[0])) if rows else None
 
     def documents(self, docs: Sequence[int]) -> dict[int, StoredDocument]:
-        """Return the documents with these numbers, without those deleted since."""
+        """Return the documents with these numbers, without those deleted since; their vectors are None."""
         marks = ",".join("?" * len(docs))
         rows = self._rows(f"SELECT doc, id, version, seq, source FROM docs_{{0}} WHERE doc IN ({marks})", docs)
         return {row[0]: StoredDocument.of(row) for row in rows}
+
+    def complete(self, stored: StoredDocument) -> StoredDocument:
+        """Return a document with its vectors, in the digits of their float32."""
+        source = stored.source
+        for path, blob in self._rows("SELECT path, vector FROM vectors_{0} WHERE doc = ? AND text IS NULL", (stored.doc,)):
+            if self._separates_vectors(path):
+                vector = np.frombuffer(blob, dtype=np.float32)
+                if self.mapping.fields[path].similarity == "cosine":
+                    vector = scale_back(vector)
+                numbers = orjson.loads(orjson.dumps(vector, option=orjson.OPT_SERIALIZE_NUMPY))
+                source = replace_value(source, path.split("."), numbers)
+        return replace(stored, source=source)
+
+    def _separates_vectors(self, path: str) -> bool:
+        """Return whether sources are stored without the vectors of a field, as in Elasticsearch since 9.2."""
+        field = self.mapping.fields.get(path)
+        return field is not None and field.kind == "dense_vector" and field.settings.get("index", True) is not False
 
     def add(
         self,
@@ -136,6 +153,8 @@ class Index:
     ) -> int:
         """Store a document under an unused id, and return the number of the change."""
         seq = self.next_write()
+        for path in filter(self._separates_vectors, vectors):
+            source = replace_value(source, path.split("."), None)
         row = (doc_id, version, seq, orjson.dumps(source))
         doc = self._database.insert(f"INSERT INTO docs_{self.number} (id, version, seq, source) VALUES (?, ?, ?, ?)", row)
         self._run("INSERT INTO exact_{0} VALUES (?, ?, ?)", [(path, value, doc) for path, value in dict.fromkeys(exact)])
@@ -252,6 +271,17 @@ class Index:
                 self._vectors[path].pop(doc, None)
             else:
                 self._vectors[path][doc] = vectors
+
+
+def replace_value(node: Any, names: Sequence[str], value: Any) -> Any:
+    """Return a copy of a source with another value at a path, which a key may spell with dots."""
+    if isinstance(node, list):
+        return [replace_value(element, names, value) for element in node]
+    if isinstance(node, dict):
+        for cut in range(1, len(names) + 1):
+            if (name := ".".join(names[:cut])) in node:
+                return node | {name: replace_value(node[name], names[cut:], value) if names[cut:] else value}
+    return node
 
 
 def encode_word(number: int, term: str) -> str:

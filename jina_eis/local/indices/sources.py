@@ -1,6 +1,6 @@
 """Source filtering: the `_source` options, and the exclusion of vectors.
 
-Knows sources and mappings; must not know queries or storage.
+Knows sources, mappings and where vectors are kept; must not know queries.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from collections.abc import Mapping as Mapped
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, cast
 
-from ..refusals import Json, illegal_argument, not_implemented, parsing_exception
-from .mapping import SEMANTIC, Mapping
-from .values import as_list
+from ..refusals import Json, illegal_argument, not_implemented, parsing_exception, token
+from .index import Index, StoredDocument
+from .mapping import SEMANTIC
+from .values import as_list, format_value
 
 __all__ = ["SourceFilter"]
 
-OPTIONS = {"includes", "include", "excludes", "exclude", "exclude_vectors"}
+OPTIONS = {"includes": "includes", "include": "includes", "excludes": "excludes", "exclude": "excludes"}
+DROPPED = object()
+PARAMETERS = ("_source", "_source_includes", "_source_excludes", "_source_exclude_vectors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,70 +41,107 @@ class SourceFilter:
 
     @classmethod
     def of(cls, source: Any, params: Mapped[str, str]) -> SourceFilter:
-        """Parse `_source` of a body and the URL parameters, which take precedence."""
-        parsed = parse(source)
-        if "_source" in params:
-            names = params["_source"]
-            parsed = cls(show=names != "false", includes=() if names in ("true", "false", "") else tuple(names.split(",")))
-        includes = params.get("_source_includes", params.get("_source_include"))
-        excludes = params.get("_source_excludes", params.get("_source_exclude"))
-        vectors = params.get("_source_exclude_vectors")
+        """Parse `_source` of a body or, in its place, the parameters of the URL."""
+        names, includes, excludes, vectors = (params.get(name) for name in PARAMETERS)
+        if names is None and includes is None and excludes is None and vectors is None:
+            return parse(source)
+        listed = () if names in (None, "true", "false", "") else tuple(str(names).split(","))
         return cls(
-            parsed.show or includes is not None or excludes is not None,
-            tuple(includes.split(",")) if includes else parsed.includes,
-            tuple(excludes.split(",")) if excludes else parsed.excludes,
-            parsed.vectors if vectors is None else vectors == "false",
+            names != "false" or includes is not None or excludes is not None,
+            tuple(includes.split(",")) if includes else listed,
+            tuple(excludes.split(",")) if excludes else (),
+            None if vectors is None else vectors == "false",
         )
 
-    def apply(self, source: Json, mapping: Mapping, settings: Json) -> Json:
-        """Return the filtered source."""
-        hidden = settings.get("mapping", {}).get("exclude_source_vectors", True) in (True, "true")
+    def apply(self, stored: StoredDocument, index: Index, *, parsed: bool = False) -> Json:
+        """Return the filtered source of a document, whose vectors may be missing.
+
+        Elasticsearch filters the bytes of a source or, if it was `parsed` before, its objects. Then those that the filter
+        empties stay.
+        """
+        fields = index.mapping.fields.values()
+        hidden = index.settings.get("mapping", {}).get("exclude_source_vectors", True) in (True, "true")
         vectors = self.vectors if self.vectors is not None else not hidden
-        if vectors and any(field.kind in SEMANTIC for field in mapping.fields.values()) and self.vectors:
+        if self.vectors and any(field.kind in SEMANTIC for field in fields):
             raise not_implemented("_source.exclude_vectors: false in an index with semantic fields")
-        dense = [] if vectors else [path for path, field in mapping.fields.items() if field.kind == "dense_vector"]
-        if not self.includes and not self.excludes and not dense:
-            return source
-        filtered: Json = prune(source, "", self.includes, (*self.excludes, *dense))
-        return filtered
+        dense = [field.path for field in fields if field.kind == "dense_vector"]
+        # A vector that is named, or matched by a pattern, is returned.
+        hide = [] if vectors else [path for path in dense if not any(matches(part, self.includes) for part in parents(path))]
+        if len(hide) < len(dense):
+            stored, parsed = index.complete(stored), True
+        parsed = parsed or any("*" in pattern for pattern in self.excludes)
+        if not self.includes and not self.excludes and not hide:
+            return stored.source
+        filtered = prune(stored.source, "", self.includes, (*self.excludes, *hide), parsed)
+        return {} if filtered is DROPPED else cast("Json", filtered)
 
 
 def parse(source: Any) -> SourceFilter:
     if source is None or isinstance(source, bool):
         return SourceFilter(show=source is not False)
-    if isinstance(source, str):
-        return SourceFilter(includes=(source,))
-    if isinstance(source, list):
-        return SourceFilter(includes=tuple(map(str, source)))
+    if isinstance(source, str | list):
+        return SourceFilter(includes=read_patterns("_source", source))
     if not isinstance(source, dict):
-        raise parsing_exception("Expected one of [VALUE_BOOLEAN, VALUE_STRING, START_ARRAY, START_OBJECT] for [_source]")
-    for name in source.keys() - OPTIONS:
-        raise parsing_exception(f"Unknown key for a VALUE_STRING in [_source.{name}].")
+        raise parsing_exception(
+            "Expected one of [VALUE_BOOLEAN, VALUE_STRING, START_ARRAY, START_OBJECT] but found [VALUE_NUMBER]"
+        )
+    patterns: dict[str, tuple[str, ...]] = {}
+    for name, value in source.items():
+        if name in OPTIONS and isinstance(value, str | list):
+            patterns[OPTIONS[name]] = read_patterns(name, value)
+        elif name != "exclude_vectors" or not isinstance(value, bool):
+            raise parsing_exception(f"Unknown key for a {token(value)} in [{name}].")
     vectors = source.get("exclude_vectors")
-    if vectors is not None and not isinstance(vectors, bool):
-        raise illegal_argument(f"Failed to parse value [{vectors}] as only [true] or [false] are allowed.")
-    includes = as_list(source.get("includes", source.get("include")))
-    excludes = as_list(source.get("excludes", source.get("exclude")))
-    return SourceFilter(True, tuple(includes), tuple(excludes), None if vectors is None else not vectors)
+    return SourceFilter(
+        True, patterns.get("includes", ()), patterns.get("excludes", ()), None if vectors is None else not vectors
+    )
 
 
-def prune(node: Any, prefix: str, includes: Sequence[str], excludes: Sequence[str]) -> Any:
+def read_patterns(name: str, patterns: str | list[Any]) -> tuple[str, ...]:
+    for pattern in as_list(patterns):
+        if name != "_source" and not isinstance(pattern, str):
+            raise parsing_exception(f"Unknown key for a {token(pattern)} in [{name}].")
+        if not isinstance(pattern, str | int | float):
+            raise illegal_argument(f"Expected text at 1:1 but found {token(pattern)}")
+    return tuple(map(format_value, as_list(patterns)))
+
+
+def parents(path: str) -> list[str]:
+    """Return the path, and those of the objects around it."""
+    names = path.split(".")
+    return [".".join(names[:cut]) for cut in range(1, len(names) + 1)]
+
+
+def matches(path: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def prune(node: Any, path: str, includes: Sequence[str], excludes: Sequence[str], keep: bool) -> Any:
+    """Return what the patterns leave of a value, or DROPPED if nothing.
+
+    Args:
+        node: The value.
+        path: Where it stands.
+        includes: Patterns of what is left; none for all.
+        excludes: Patterns of what is left out.
+        keep: Whether objects that become empty are left.
+    """
     if isinstance(node, list):
-        return [prune(element, prefix, includes, excludes) if isinstance(element, dict) else element for element in node]
-    kept = {}
-    for name, value in node.items():
-        path = f"{prefix}{name}"
-        if any(fnmatchcase(path, pattern) for pattern in excludes):
-            continue
-        included = not includes or any(fnmatchcase(path, pattern) for pattern in includes)
-        if holds_objects(value):
-            inner = prune(value, f"{path}.", () if included else includes, excludes)
-            if included or inner not in ({}, [], [{}] * len(inner)):
-                kept[name] = inner
-        elif included:
-            kept[name] = value
-    return kept
-
-
-def holds_objects(value: Any) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(element, dict) for element in value))
+        pruned = [prune(element, path, includes, excludes, keep) for element in node]
+        kept: Any = [element for element in pruned if element is not DROPPED]
+        if keep and kept:  # an object beside others stays, too
+            kept = [
+                {} if new is DROPPED else new
+                for new, old in zip(pruned, node, strict=True)
+                if isinstance(old, dict) or new is not DROPPED
+            ]
+    elif isinstance(node, dict):
+        kept = {}
+        for name, value in node.items():
+            inner = f"{path}.{name}" if path else name
+            if not matches(inner, excludes):
+                value = prune(value, inner, () if matches(inner, includes) else includes, excludes, keep)
+                kept |= {} if value is DROPPED else {name: value}
+    else:
+        return DROPPED if includes else node
+    return kept if kept or (not includes and (keep or not node)) else DROPPED

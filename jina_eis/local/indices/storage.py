@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import orjson
@@ -73,6 +74,11 @@ class Storage:
         if index is None:
             raise index_not_found(name)
         return index
+
+    def matching(self, pattern: str) -> list[Index]:
+        """Return the indices whose names match a pattern, by name."""
+        with self._database.lock:
+            return [index for name, index in sorted(self._indices.items()) if fnmatchcase(name, pattern)]
 
     def create(self, name: str, settings: Json, mapping: Mapping) -> Index:
         """Create an index; refuses the name of an existing index."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..inference import Array
 
-__all__ = ["Matrix", "nearest", "score", "score_at_similarity", "stack"]
+__all__ = ["Matrix", "nearest", "scale_back", "score", "score_at_similarity", "stack"]
 
 Integers = NDArray[np.int64]
+UNIT = 1e-4  # by how much the square of a length of 1 may differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,26 @@ class Matrix:
     norms: Array
     docs: Integers  # document numbers
     starts: Integers  # first row of each document
+    _waiting: list[tuple[Array, list[Array]]] = field(default_factory=list)  # queries, each with a list for its products
+    _computing: threading.Lock = field(default_factory=threading.Lock)
+
+    def products(self, query: Array) -> Array:
+        """Return the dot product of each row with a query.
+
+        Reading the rows takes most of the time. Queries that arrive meanwhile are therefore computed together by one thread.
+        """
+        products: list[Array] = []
+        self._waiting.append((query, products))
+        with self._computing:
+            if not products:
+                together = [self._waiting.pop() for _ in range(len(self._waiting))]
+                if len(together) == 1:
+                    products.append(self.rows @ query)
+                else:
+                    columns = self.rows @ np.stack([waiting for waiting, _ in together], axis=1)
+                    for column, (_, answer) in zip(columns.T, together, strict=True):
+                        answer.append(column)
+        return products[0]
 
 
 def stack(vectors: Mapping[int, Array]) -> Matrix:
@@ -44,34 +66,48 @@ def nearest(matrix: Matrix, query: Array, similarity: str, k: int, among: Collec
         k: Maximum number of documents.
         among: Documents to consider; None for all.
     """
-    if not len(matrix.docs):
+    if not len(matrix.docs) or k < 1:
         return []
-    scores = np.maximum.reduceat(score(matrix.rows, matrix.norms, query, similarity), matrix.starts)
-    docs = matrix.docs
+    scores, docs = score(matrix.rows, matrix.norms, query, similarity, matrix.products), matrix.docs
+    if len(docs) < len(scores):
+        scores = np.maximum.reduceat(scores, matrix.starts)
     if among is not None:
         keep = np.isin(docs, np.fromiter(among, dtype=np.int64, count=len(among)))
         docs, scores = docs[keep], scores[keep]
+    if k < len(docs):  # a full sort takes longer than all products
+        candidates = scores >= np.partition(scores, -k)[-k]
+        docs, scores = docs[candidates], scores[candidates]
     best = np.argsort(-scores, kind="stable")[:k]  # stable: of equal scores, the older document comes first
-    return [(int(doc), float(value)) for doc, value in zip(docs[best], scores[best], strict=True)]
+    return list(zip(docs[best].tolist(), scores[best].tolist(), strict=True))
 
 
-def score(rows: Array, norms: Array, query: Array, similarity: str) -> Array:
-    """Return Elasticsearch's score of each vector."""
+def score(rows: Array, norms: Array, query: Array, similarity: str, products: Callable[[Array], Array] | None = None) -> Array:
+    """Return Elasticsearch's score of each vector; `products` computes their dot products with the query."""
     if similarity == "l2_norm":
         differences = rows - query
         values = 1.0 / (1.0 + np.einsum("ij,ij->i", differences, differences))
     else:
-        products = rows @ query
+        dots = rows @ query if products is None else products(query)
         if similarity == "cosine":
             lengths = norms * np.linalg.norm(query)
-            cosines = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
+            cosines = np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
             values = (1.0 + np.clip(cosines, -1.0, 1.0)) / 2.0
         elif similarity == "dot_product":
-            values = np.maximum((1.0 + products) / 2.0, 0.0)
+            values = np.maximum((1.0 + dots) / 2.0, 0.0)
         else:
-            values = np.where(products < 0, 1.0 / (1.0 - products), products + 1.0)
+            values = np.where(dots < 0, 1.0 / (1.0 - dots), dots + 1.0)
     scores: Array = values.astype(np.float32)
     return scores
+
+
+def scale_back(vector: Array) -> Array:
+    """Return a vector with the digits that it has after Elasticsearch scaled it to length 1 for storage."""
+    square = np.float32(np.dot(vector.astype(np.float64), vector))
+    if abs(square - 1.0) <= UNIT:
+        return vector
+    length = np.sqrt(square)
+    scaled: Array = vector / length * length
+    return scaled
 
 
 def score_at_similarity(threshold: float, similarity: str) -> float:

@@ -27,6 +27,7 @@ class Context:
         inference: Embeds queries and reranks hits.
         evaluate: Returns the scores of the documents that a query matches.
         size: Number of hits to return; semantic queries retrieve no more.
+        start: Number of hits that are skipped before these.
         within: Documents to which an enclosing filter limits semantic queries; None without a filter.
         vectors: Query vectors by semantic field, for highlighting.
     """
@@ -35,8 +36,14 @@ class Context:
     inference: InnerInference
     evaluate: Callable[[Any, Context], Scores]
     size: int
+    start: int = 0
     within: Collection[int] | None = None
     vectors: dict[str, list[Array]] = field(default_factory=dict)
+
+    @property
+    def depth(self) -> int:
+        """Number of hits to rank."""
+        return self.start + self.size
 
     def field(self, path: str) -> Field | None:
         """Return the field at this path; None if it does not exist or is an object."""

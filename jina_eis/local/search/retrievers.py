@@ -27,13 +27,17 @@ from ..refusals import (
     status_error,
 )
 from .context import Context, Scores, as_number, check_keys, parse_weighted_field
+from .parsers import read_object
+from .semantic import KNN as VECTOR_OPTIONS
 from .semantic import knn_search
 
 __all__ = ["Ranking", "check_window", "min_score_of", "rank_scores", "retrieve", "shard_errors"]
 
 UNSUPPORTED = frozenset({"diversify", "pinned", "rescorer", "rule"})
-SHARED = {"filter", "min_score", "_name"}
-KNN = {"field", "query_vector", "query_vector_builder", "k", "num_candidates", "similarity", "rescore_vector", "visit_percentage"}
+# The options of each retriever, and the kind of their values.
+SHARED = {"filter": "objects", "min_score": "float", "_name": "text"}
+STANDARD = SHARED | {"query": "object"}
+KNN = SHARED | {name: kind for name, kind in VECTOR_OPTIONS.items() if name != "boost"}
 WINDOW = 10
 RANK_CONSTANT = 60
 DEFAULT_RERANKER = ".rerank-v1-elasticsearch"
@@ -61,17 +65,27 @@ def retrieve(retriever: Any, context: Context, filters: Sequence[Any] = ()) -> R
 
 
 def name_and_body(retriever: Any) -> tuple[str, Json]:
-    if not isinstance(retriever, dict) or len(retriever) != 1:
-        raise parsing_exception("[retriever] malformed, expected an object with one retriever")
-    ((name, body),) = retriever.items()
+    if not isinstance(retriever, dict):
+        raise parsing_exception("retriever malformed, must start with START_OBJECT")
+    if not retriever:
+        raise parsing_exception("retriever malformed, empty clause found")
+    name, *others = retriever
+    body = retriever[name]
     if name in UNSUPPORTED:
         raise not_implemented(f"retriever [{name}]")
+    if not isinstance(body, dict):
+        raise parsing_exception(f"[{name}] retriever malformed, no [START_OBJECT] after retriever name")
     if name not in RETRIEVERS:
         cause = RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
         raise parsing_exception(f"unknown retriever [{name}]", cause)
-    if not isinstance(body, dict):
-        raise parsing_exception(f"[{name}] malformed, expected an object")
+    if others:
+        raise parsing_exception(f"[{name}] malformed retriever, expected [END_OBJECT] but found [FIELD_NAME]")
     return name, body
+
+
+def name_of(retriever: Any) -> Any:
+    """Return the name that every hit of a search reports; Elasticsearch ignores that of `standard` [9.5.3]."""
+    return retriever["knn"].get("_name") if isinstance(retriever, dict) and "knn" in retriever else None
 
 
 def rank_scores(scores: Scores, size: int, min_score: float | None = None) -> Ranking:
@@ -96,21 +110,21 @@ def min_score_of(body: Json) -> float | None:
 
 
 def standard(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
-    """Rank the matches of a query."""
-    check_keys("standard", body, {"query", *SHARED}, {"search_after", "sort", "terminate_after", "collapse"})
-    query = body.get("query", {"match_all": {}})
+    """Rank the matches of a query; those of filters alone score 0."""
+    options = read_object("standard", body, STANDARD, {"search_after", "sort", "terminate_after", "collapse"})
+    query = options.get("query")
     with shard_errors(context):
-        filtered = {"bool": {"must": [query], "filter": list(filters)}} if filters else query
-        return rank_scores(context.evaluate(filtered, context), context.size, min_score_of(body))
+        filtered = {"bool": {"must": as_list(query), "filter": list(filters)}} if filters else query or {"match_all": {}}
+        return rank_scores(context.evaluate(filtered, context), context.depth, options.get("min_score"))
 
 
 def knn(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
     """Rank documents by the similarity of their vectors."""
-    check_keys("knn", body, KNN | SHARED, required=["field", "k"])
+    read_object("knn", body, KNN, required=["field", "k"])
     search = {name: value for name, value in body.items() if name not in SHARED}
     with shard_errors(context):
         # Elasticsearch accepts min_score here and ignores it [9.5.3].
-        return rank_scores(knn_search(context, search | ({"filter": list(filters)} if filters else {})), context.size)
+        return rank_scores(knn_search(context, search | ({"filter": list(filters)} if filters else {})), context.depth)
 
 
 def rrf(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
@@ -204,7 +218,7 @@ def children(name: str, retrievers: Sequence[Any], context: Context, filters: Se
                 f"{child} [rank_window_size: {window_of(child, body)}]"
             )
         try:
-            ranking = retrieve(retriever, replace(context, size=window), filters)
+            ranking = retrieve(retriever, replace(context, size=window, start=0), filters)
             rankings.append(Ranking(ranking.hits[:window], ranking.matched))
         except SearchError as error:
             failures.append((child, error))

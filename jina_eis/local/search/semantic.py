@@ -6,6 +6,7 @@ must not know words or compound queries.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -13,17 +14,34 @@ import numpy as np
 
 from ..indices import SEMANTIC, Field, as_list, nearest, score_at_similarity
 from ..inference import Array, Item, parse_item
-from ..refusals import Json, RefusedError, ShardError, TimeLimit, illegal_argument, not_implemented, status_error
+from ..refusals import (
+    Json,
+    RefusedError,
+    ShardError,
+    TimeLimit,
+    illegal_argument,
+    not_implemented,
+    parse_error,
+    parsing_exception,
+    status_error,
+    token,
+)
 from .context import Context, Scores, as_number, check_keys, query_failed, scalar
+from .parsers import parse_number, read_object
 
 __all__ = ["knn_query", "knn_search", "match_meaning", "semantic"]
 
 MIN_K = 10  # fewest documents that a semantic query retrieves
 MAX_CANDIDATES = 10_000
-KNN = {"field", "query_vector", "query_vector_builder", "k", "num_candidates", "filter", "similarity", "boost"} | {
-    "rescore_vector",
-    "visit_percentage",
-}
+# The options of a search by vectors, and the kind of their values.
+KNN = (
+    dict.fromkeys(("k", "num_candidates"), "int")
+    | dict.fromkeys(("similarity", "boost", "visit_percentage"), "float")
+    | dict.fromkeys(("query_vector_builder", "rescore_vector"), "object")
+    | {"field": "text", "query_vector": "vector", "filter": "objects"}
+)
+UNSUPPORTED = ("inner_hits", "_name")
+SCORED_WHOLE = ("flat", "int8_flat", "int4_flat")  # index types for which `knn` as a query scores every vector
 
 
 def semantic(context: Context, body: Any) -> Scores:
@@ -46,49 +64,64 @@ def match_meaning(context: Context, field: Field, text: Any, boost: float) -> Sc
 
 def knn_query(context: Context, body: Any) -> Scores:
     """Evaluate `knn` as a query."""
-    check_knn("knn", body, {"inner_hits"})
-    field = context.field(str(body["field"]))
+    if not isinstance(body, dict):
+        raise parsing_exception("[knn] query malformed, no start_object after query name")
+    options = read_knn("knn", body)
+    field = context.field(options["field"])
     if field is not None and field.kind not in ("dense_vector", *SEMANTIC):
         raise query_failed(context, "[knn] queries are only supported on [dense_vector] fields")
-    return knn(context, field, body)
+    if field is not None and field.settings.get("index_options", {}).get("type") in SCORED_WHOLE:
+        query_vector(context, field, options)
+        options["k"] = len(context.index.all_docs())
+    return knn(context, field, options)
 
 
 def knn_search(context: Context, body: Any, name: str = "knn") -> Scores:
     """Evaluate `knn` next to a query or as a retriever; neither supports semantic fields."""
-    check_knn(name, body, {"inner_hits"})
-    field = context.field(str(body["field"]))
+    options = read_knn(name, body)
+    options.setdefault("k", context.size)
+    check_counts(options)
+    field = context.field(options["field"])
     if field is not None and field.kind != "dense_vector":
         raise query_failed(context, "[knn] queries are only supported on [dense_vector] fields")
-    return knn(context, field, body)
+    return knn(context, field, options)
 
 
-def check_knn(name: str, body: Any, unsupported: Collection[str]) -> None:
-    check_keys(name, body, KNN, unsupported, required=["field"])
-    k, candidates = body.get("k", 1), body.get("num_candidates", MAX_CANDIDATES)
+def read_knn(name: str, body: Any) -> Json:
+    options = read_object(name, body, KNN, UNSUPPORTED, required=["field"])
+    check_counts(options)
+    if options.get("boost", 1.0) < 0:
+        raise parse_error(name, "failed to parse field [boost]")
+    if not 0 <= options.get("visit_percentage", 0) <= 100:
+        raise illegal_argument("[visit_percentage] must be between 0 and 100")
+    if "query_vector" in options and "query_vector_builder" in options:
+        raise illegal_argument("only one of [query_vector] and [query_vector_builder] must be provided")
+    if "query_vector" not in options and "query_vector_builder" not in options:
+        raise illegal_argument("either [query_vector] or [query_vector_builder] must be provided")
+    return options
+
+
+def check_counts(options: Json) -> None:
+    k, candidates = options.get("k", 1), options.get("num_candidates", MAX_CANDIDATES)
     for option, value in (("k", k), ("num_candidates", candidates)):
-        if type(value) is not int or value < 1:
+        if value < 1:
             raise illegal_argument(f"[{option}] must be greater than 0")
-    if candidates < k:
-        raise illegal_argument("[num_candidates] cannot be less than [k]")
     if candidates > MAX_CANDIDATES:
         raise illegal_argument(f"[num_candidates] cannot exceed [{MAX_CANDIDATES}]")
-    if "query_vector" in body and "query_vector_builder" in body:
-        raise illegal_argument("only one of [query_vector] and [query_vector_builder] must be provided")
-    if "query_vector" not in body and "query_vector_builder" not in body:
-        raise illegal_argument("either [query_vector] or [query_vector_builder] must be provided")
+    if candidates < k:
+        raise illegal_argument("[num_candidates] cannot be less than [k]")
 
 
-def knn(context: Context, field: Field | None, body: Json) -> Scores:
-    vector = query_vector(context, field, body)
+def knn(context: Context, field: Field | None, options: Json) -> Scores:
+    vector = query_vector(context, field, options)
+    among = context.matching_all(as_list(options.get("filter")))
     if field is None:
         return {}
     if field.settings.get("index") is False:
         reason = f"to perform knn search on field [{field.path}], its mapping must have [index] set to [true]"
         raise query_failed(context, reason)
-    k = body.get("k", min(context.size, body.get("num_candidates", context.size)))
-    among = context.matching_all(as_list(body.get("filter")))
-    min_similarity = as_number(body, "similarity", 0.0) if "similarity" in body else None
-    return nearest_documents(context, field, vector, max(k, 1), among, min_similarity, as_number(body, "boost", 1.0))
+    k = options.get("k", min(context.size, options.get("num_candidates", context.size)))
+    return nearest_documents(context, field, vector, k, among, options.get("similarity"), options.get("boost", 1.0))
 
 
 def nearest_documents(
@@ -116,22 +149,29 @@ def nearest_documents(
     return {doc: score * boost for doc, score in sorted(hits)}
 
 
-def query_vector(context: Context, field: Field | None, body: Json) -> Array:
-    numbers = body.get("query_vector")
-    if numbers is not None:
-        if not isinstance(numbers, list) or not numbers or any(type(number) not in (int, float) for number in numbers):
-            raise (
-                not_implemented("query_vector that is not an array of numbers")
-                if isinstance(numbers, str)
-                else illegal_argument("[knn] failed to parse field [query_vector]")
-            )
-        vector = np.array(numbers, dtype=np.float32)
-        if field is not None and field.similarity == "cosine" and not vector.any():
-            raise query_failed(context, "The [cosine] similarity does not support vectors with zero magnitude.")
-        if field is not None and field.similarity == "dot_product" and abs(float(vector @ vector) - 1.0) > 1e-4:
-            raise query_failed(context, "The [dot_product] similarity can only be used with unit-length vectors.")
-        return vector
-    return embedded_query(context, field, body["query_vector_builder"])
+def query_vector(context: Context, field: Field | None, options: Json) -> Array:
+    if "query_vector" not in options:
+        return embedded_query(context, field, options["query_vector_builder"])
+    if isinstance(options["query_vector"], str | dict):
+        raise not_implemented("query_vector that is not an array of numbers")
+    numbers = as_list(options["query_vector"])
+    if not set(map(type, numbers)) <= {int, float}:
+        for number in numbers:
+            if token(number) not in ("VALUE_NUMBER", "VALUE_STRING"):
+                raise parsing_exception(f"Type [{token(number)}] not supported for query vector")
+        try:
+            numbers = [parse_number(number, "float") for number in numbers]
+        except RefusedError as cause:
+            raise parse_error("knn", "failed to parse field [query_vector]", cause) from cause
+    vector = np.array(numbers, dtype=np.float32)
+    if not math.isfinite(np.float32(vector.astype(np.float64) @ vector)):
+        reason = "this usually means the vector values are too extreme to fit within a float. Preview of invalid vector:"
+        raise query_failed(context, f"NaN or Infinite magnitude detected, {reason} {vector[:5].tolist()}")
+    if field is not None and field.similarity == "cosine" and not vector.any():
+        raise query_failed(context, "The [cosine] similarity does not support vectors with zero magnitude.")
+    if field is not None and field.similarity == "dot_product" and abs(float(vector @ vector) - 1.0) > 1e-4:
+        raise query_failed(context, "The [dot_product] similarity can only be used with unit-length vectors.")
+    return vector
 
 
 def embedded_query(context: Context, field: Field | None, builders: Any) -> Array:
