@@ -89,12 +89,12 @@ def parse(source: Any) -> SourceFilter:
     for name, value in source.items():
         if name in OPTIONS and isinstance(value, str | list):
             patterns[OPTIONS[name]] = read_patterns(name, value)
-        elif name != "exclude_vectors" or not isinstance(value, bool):
+        elif name != "exclude_vectors" or not isinstance(value, str | bool):
             raise parsing_exception(f"Unknown key for a {token(value)} in [{name}].")
-    vectors = source.get("exclude_vectors")
-    return SourceFilter(
-        True, patterns.get("includes", ()), patterns.get("excludes", ()), None if vectors is None else not vectors
-    )
+        elif format_value(value) not in ("true", "false"):
+            raise illegal_argument(f"Failed to parse value [{value}] as only [true] or [false] are allowed.")
+    vectors = format_value(source["exclude_vectors"]) == "false" if "exclude_vectors" in source else None
+    return SourceFilter(True, patterns.get("includes", ()), patterns.get("excludes", ()), vectors)
 
 
 def read_patterns(name: str, patterns: str | list[Any]) -> tuple[str, ...]:

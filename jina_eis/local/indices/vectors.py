@@ -14,6 +14,7 @@ from ..inference import Array
 __all__ = ["Matrix", "nearest", "scale_back", "score", "score_at_similarity", "stack"]
 
 Integers = NDArray[np.int64]
+BLOCK = 64  # rows
 UNIT = 1e-4  # by how much the square of a length of 1 may differ
 
 
@@ -38,12 +39,12 @@ class Matrix:
         with self._computing:
             if not products:
                 together = [self._waiting.pop() for _ in range(len(self._waiting))]
-                if len(together) == 1:
-                    products.append(self.rows @ query)
-                else:
-                    columns = self.rows @ np.stack([waiting for waiting, _ in together], axis=1)
-                    for column, (_, answer) in zip(columns.T, together, strict=True):
-                        answer.append(column)
+                queries = np.stack([waiting for waiting, _ in together], axis=1)
+                # Blocks that stay in the cache; with larger ones, the threads of BLAS wait for each other on a busy machine.
+                blocks = (self.rows[start : start + BLOCK] for start in range(0, len(self.rows), BLOCK))
+                columns = np.concatenate([block @ queries for block in blocks]).T
+                for column, (_, answer) in zip(columns, together, strict=True):
+                    answer.append(column)
         return products[0]
 
 

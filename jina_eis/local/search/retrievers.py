@@ -11,9 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from ..indices import SEMANTIC, as_list, values_of
+from ..indices import as_list, values_of
 from ..refusals import (
     Json,
     RefusedError,
@@ -26,7 +24,7 @@ from ..refusals import (
     parsing_exception,
     status_error,
 )
-from .context import Context, Scores, as_number, check_keys, parse_weighted_field
+from .context import Context, Scores, as_number, check_keys
 from .parsers import read_object
 from .semantic import KNN as VECTOR_OPTIONS
 from .semantic import knn_search
@@ -129,11 +127,11 @@ def knn(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
 
 def rrf(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
     """Fuse rankings by rank: the sum of weight / (rank_constant + rank)."""
-    check_keys("rrf", body, {"retrievers", "rank_constant", "rank_window_size", "query", "fields", *SHARED})
+    check_keys("rrf", body, {"retrievers", "rank_constant", "rank_window_size", *SHARED}, {"query", "fields"})
     window, constant = window_of("rrf", body), body.get("rank_constant", RANK_CONSTANT)
     if type(constant) is not int or constant < 1:
         raise illegal_argument("[rank_constant] must be greater or equal to [1] for [rrf]")
-    entries = [component("rrf", part, {"retriever", "weight"}) for part in components("rrf", body, context)]
+    entries = [component("rrf", part, {"retriever", "weight"}) for part in components("rrf", body)]
     total: Scores = {}
     rankings = children("rrf", [entry["retriever"] for entry in entries], context, filters, window)
     for entry, ranking in zip(entries, rankings, strict=True):
@@ -144,13 +142,13 @@ def rrf(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
 
 def linear(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
     """Fuse rankings by score: the sum of weight * normalised score."""
-    check_keys("linear", body, {"retrievers", "rank_window_size", "query", "fields", "normalizer", *SHARED})
-    window, default = window_of("linear", body), str(body.get("normalizer", "none"))
-    entries = [component("linear", part, {"retriever", "weight", "normalizer"}) for part in components("linear", body, context)]
+    check_keys("linear", body, {"retrievers", "rank_window_size", *SHARED}, {"query", "fields", "normalizer"})
+    window = window_of("linear", body)
+    entries = [component("linear", part, {"retriever", "weight", "normalizer"}) for part in components("linear", body)]
     rankings = children("linear", [entry["retriever"] for entry in entries], context, filters, window)
     total: Scores = {}
     for entry, ranking in zip(entries, rankings, strict=True):
-        for doc, score in normalise(str(entry.get("normalizer", default)), ranking.hits):
+        for doc, score in normalise(str(entry.get("normalizer", "none")), ranking.hits):
             total[doc] = total.get(doc, 0.0) + weight_of(entry) * score
     return fuse(total, rankings, body, window)
 
@@ -238,32 +236,12 @@ def retriever_failure(name: str, failures: Sequence[tuple[str, SearchError]]) ->
     return refused
 
 
-def components(name: str, body: Json, context: Context) -> list[Any]:
-    """Return the retrievers of the body or, for a query with fields, one for words and one for semantic fields."""
-    if "query" not in body:
-        retrievers = body.get("retrievers")
-        if not isinstance(retrievers, list) or not retrievers:
-            raise illegal_argument(f"[{name}] must have at least one retriever in [retrievers]")
-        return retrievers
-    if "retrievers" in body or not body.get("fields"):
-        raise not_implemented(f"{name} with query and " + ("retrievers" if "retrievers" in body else "without fields"))
-    words: list[Json] = []
-    semantic: list[Json] = []
-    for weighted_field in body["fields"]:
-        path, weight = parse_weighted_field(weighted_field)
-        field = context.field(path)
-        if field is not None and field.kind in SEMANTIC:
-            match = {"standard": {"query": {"match": {path: {"query": body["query"]}}}}}
-            semantic.append({"retriever": match, "weight": weight})
-        else:
-            words.append({"match": {path: {"query": body["query"], "boost": weight}}})
-    shared = {key: body[key] for key in ("rank_window_size", "rank_constant", "normalizer") if key in body}
-    parts: list[Any] = []
-    if words:
-        parts.append({"retriever": {"standard": {"query": {"bool": {"should": words}}}}})
-    if semantic:
-        parts.append({"retriever": {name: {"retrievers": semantic, **shared}}})
-    return parts
+def components(name: str, body: Json) -> list[Any]:
+    """Return the retrievers of the body."""
+    retrievers = body.get("retrievers")
+    if not isinstance(retrievers, list) or not retrievers:
+        raise illegal_argument(f"[{name}] must have at least one retriever in [retrievers]")
+    return retrievers
 
 
 def component(name: str, part: Any, known: set[str]) -> Json:

@@ -91,7 +91,9 @@ def read_knn(name: str, body: Any) -> Json:
     options = read_object(name, body, KNN, UNSUPPORTED, required=["field"])
     check_counts(options)
     if options.get("boost", 1.0) < 0:
-        raise parse_error(name, "failed to parse field [boost]")
+        raise illegal_argument(
+            f"negative [boost] are not allowed in [{options['boost']}], use a value between 0 and 1 to deboost"
+        )
     if not 0 <= options.get("visit_percentage", 0) <= 100:
         raise illegal_argument("[visit_percentage] must be between 0 and 100")
     if "query_vector" in options and "query_vector_builder" in options:

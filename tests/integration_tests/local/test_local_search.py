@@ -366,7 +366,7 @@ def test_source_filters_and_the_exclusion_of_vectors(es: Elasticsearch, http: ht
     assert source("*") == everything  # a pattern that matches a vector shows it
     assert source(False) is None
     assert source({"exclude_vectors": False}) == everything
-    assert source(["v", "o.a"]) == {"o": {"a": 1}}
+    assert source(["v", "o.a"]) == {"v": [1, 0], "o": {"a": 1}}
     assert source({"excludes": ["o.b.*"]}) == {"o": {"a": 1, "b": [{}]}}
     assert source({"includes": ["o.*"], "excludes": ["o.a"]}) == {"o": {"b": [{"c": 2, "d": 3}]}}
     assert es.get(index="docs", id="1")["_source"] == {"o": everything["o"]}
@@ -806,7 +806,6 @@ def test_fusion_of_fields(es: Elasticsearch) -> None:
     create_index(
         es, {"1": {"t": "ice", "s": "ice"}, "2": {"t": "bread", "s": "bread"}}, t={"type": "text"}, s={"type": "semantic_text"}
     )
-    assert scores(es, retriever={"linear": {"query": "bread", "fields": ["t", "s"], "normalizer": "minmax"}})["2"] > 1
     assert list(scores(es, retriever={"rrf": {"retrievers": [standard("bread"), standard("bread", "s")]}})) == ["2", "1"]
 
 
@@ -1026,7 +1025,7 @@ def test_malformed_bodies_are_bad_requests(es: Elasticsearch, http: httpx.Client
         ("GET", "/_cat/indices", "GET /_cat/indices"),
         ("POST", "/_search", "POST /_search"),
         ("GET", "/a,b/_search", "requests to several indices: a,b"),
-        ("GET", "/a*", "requests to several indices: a*"),
+        ("GET", "/a*/_mapping", "requests to several indices: a*"),
         ("POST", "/docs/_update_by_query", "POST /docs/_update_by_query"),
         ("GET", "/docs/_search?scroll=1m", "parameter scroll"),
         ("GET", "/docs/_search?ignore_unavailable=true", "ignore_unavailable=true"),
