@@ -87,6 +87,7 @@ def benchmarks(session: nox.Session) -> None:
     """Speed and quality compared with other clients. Needs an otherwise idle machine and 15 minutes."""
     session.install(".[all]", "llama-index-embeddings-jinaai", "langchain-openai")
     session.run("python", "benchmarks/throughput.py", success_codes=[0, 1])
+    session.run("python", "benchmarks/local.py", success_codes=[0, 1])
     session.run("python", "benchmarks/rerank_quality.py")
 
 

@@ -44,7 +44,13 @@ WORDS = 40  # of a text
 VOCABULARY = 5_000
 STARTS = 5
 TARGETS = {"bulk": 2.2, "knn": 2.5, "knn of 8": 4.0, "match": 1.0, "start": 1.0}
-SERVE = "from jina_eis.local import LocalEIS\neis = LocalEIS(model='hash').start()\nprint(eis.url, flush=True)\ninput()"
+SERVE = """
+import sys
+from jina_eis.local import LocalEIS
+with LocalEIS(model='hash') as eis:
+    print(eis.url, flush=True)
+    sys.stdin.read()
+"""
 START = """
 import time
 from jina_eis.local import LocalEIS
@@ -119,7 +125,8 @@ def embedded(python: str) -> Iterator[str]:
     path = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")} if python == sys.executable else {"PYTHONPATH": ""}
     command = [python, "-c", SERVE]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder, env={**os.environ, **path})
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
         yield process.stdout.readline().decode().strip()
     finally:
@@ -199,10 +206,12 @@ def searches(url: str, bodies: Sequence[bytes], clients: int, seconds: float) ->
 
 
 def batch_of(documents: Iterator[object]) -> bytes:
+    """A bulk request of these documents."""
     return b"".join(b'{"index":{}}\n' + orjson.dumps(document) + b"\n" for document in documents)
 
 
 def batches_of(count: int, document: Callable[[int], object]) -> list[bytes]:
+    """Bulk requests of as many documents, by number."""
     return [batch_of(document(n) for n in range(first, first + BATCH)) for first in range(0, count, BATCH)]
 
 
@@ -221,11 +230,13 @@ def vector_batches(count: int) -> list[bytes]:
 
 
 def knn_options(count: int) -> list[dict[str, object]]:
+    """Searches for the ten nearest vectors."""
     queries = [[round(x, 8) for x in row.tolist()] for row in vectors(2, count)]
     return [{"field": "vector", "query_vector": query, "k": 10, "num_candidates": 100} for query in queries]
 
 
 def zipf(dice: np.random.Generator, count: int) -> list[int]:
+    """Numbers of words."""
     return np.minimum(dice.zipf(1.2, count), VOCABULARY).tolist()
 
 

@@ -9,10 +9,11 @@ import json
 import logging
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import orjson
@@ -32,6 +33,9 @@ from .routes import find_operation
 __all__ = ["Emulator", "Exchange"]
 
 LOG = logging.getLogger("jina_eis.local")
+T = TypeVar("T")
+
+THREADS = 32  # waiting searches are computed together, so the more the better
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 COMPATIBLE = re.compile(r"application/vnd\.elasticsearch\+json;\s*compatible-with=([89])")
 LICENCE = {"license": {"type": "trial", "status": "active", "uid": "jina-eis-local-not-a-licence", "issued_to": "jina-eis-local"}}
@@ -116,6 +120,7 @@ class Emulator:
         self._api_key = api_key
         self._record = record
         self._data = data
+        self._threads = ThreadPoolExecutor(THREADS, "jina-eis-local")
         self._registry = Registry(eis=eis, denied=denied)
         self._storage: Storage | None = None
         self._in_flight = 0
@@ -206,18 +211,18 @@ class Emulator:
         assert self._storage is not None
         cluster = Cluster(self._storage, InnerInference(self._registry, self._standin, self._faults))
         if not operation.faulty:
-            status, body = await asyncio.to_thread(operation.run, cluster)
+            status, body = await self._in_thread(operation.run, cluster)
             return Reply(body, status)
         self._in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
         try:
             await self._wait(self._faults.latency)
             # A read runs first: a refused request consumes no fault. A write runs last: a fault stores nothing.
-            result = await asyncio.to_thread(operation.run, cluster) if operation.reads else None
+            result = await self._in_thread(operation.run, cluster) if operation.reads else None
             fault = self._faults.take_for_index()
             if fault is not None and (refused := index_refusal(fault)) is not None:
                 return error_reply(refused, fault.kind)
-            status, body = await asyncio.to_thread(operation.run, cluster) if result is None else result
+            status, body = await self._in_thread(operation.run, cluster) if result is None else result
             return Reply(body, status, fault=None if fault is None else fault.kind)
         finally:
             self._in_flight -= 1
@@ -235,10 +240,13 @@ class Emulator:
             if fault is not None and (refused := refusal(fault, job.endpoint.id, job.limit)) is not None:
                 return error_reply(refused, fault.kind)
             # In a thread, so that the model of one request does not block the others.
-            body = await asyncio.to_thread(answer, job, self._standin)
+            body = await self._in_thread(answer, job, self._standin)
             return Reply(body) if fault is None else Reply(spoil(body, fault.kind), fault=fault.kind)
         finally:
             self._in_flight -= 1
+
+    async def _in_thread(self, run: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run, *arguments)
 
     async def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds

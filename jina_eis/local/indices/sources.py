@@ -117,15 +117,7 @@ def matches(path: str, patterns: Sequence[str]) -> bool:
 
 
 def prune(node: Any, path: str, includes: Sequence[str], excludes: Sequence[str], keep: bool) -> Any:
-    """Return what the patterns leave of a value, or DROPPED if nothing.
-
-    Args:
-        node: The value.
-        path: Where it stands.
-        includes: Patterns of what is left; none for all.
-        excludes: Patterns of what is left out.
-        keep: Whether objects that become empty are left.
-    """
+    """Return what the patterns leave of a value, or DROPPED; `keep` leaves objects that become empty."""
     if isinstance(node, list):
         pruned = [prune(element, path, includes, excludes, keep) for element in node]
         kept: Any = [element for element in pruned if element is not DROPPED]

@@ -40,9 +40,10 @@ class Matrix:
             if not products:
                 together = [self._waiting.pop() for _ in range(len(self._waiting))]
                 queries = np.stack([waiting for waiting, _ in together], axis=1)
-                # Blocks that stay in the cache; with larger ones, the threads of BLAS wait for each other on a busy machine.
-                blocks = (self.rows[start : start + BLOCK] for start in range(0, len(self.rows), BLOCK))
-                columns = np.concatenate([block @ queries for block in blocks]).T
+                # Blocks stay in the cache. They are one call of numpy, which lets other threads run meanwhile.
+                whole = len(self.rows) // BLOCK * BLOCK
+                blocks = self.rows[:whole].reshape(whole // BLOCK, BLOCK, len(query)) @ queries
+                columns = np.concatenate([blocks.reshape(whole, len(together)), self.rows[whole:] @ queries]).T
                 for column, (_, answer) in zip(columns, together, strict=True):
                     answer.append(column)
         return products[0]

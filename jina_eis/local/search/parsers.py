@@ -65,13 +65,7 @@ def convert(kind: str, value: Any) -> Any:
 
 
 def read_options(body: Json, kinds: Mapping[str, str], unsupported: Mapping[str, Any]) -> Json:
-    """Return the options of a search, converted.
-
-    Args:
-        body: The search.
-        kinds: The supported options, and the kind of their values.
-        unsupported: Options that Elasticsearch supports and the local EIS does not, with the value that disables each.
-    """
+    """Return the options of a search, converted; `unsupported` has the value that disables each."""
     options = {}
     for name, value in body.items():
         if name in unsupported:
@@ -87,15 +81,7 @@ def read_options(body: Json, kinds: Mapping[str, str], unsupported: Mapping[str,
 def read_object(
     name: str, body: Any, kinds: Mapping[str, str], unsupported: Collection[str] = (), required: Sequence[str] = ()
 ) -> Json:
-    """Return the options of an object inside a search, converted.
-
-    Args:
-        name: Name of the object.
-        body: The object.
-        kinds: The supported options, and the kind of their values.
-        unsupported: Options that Elasticsearch supports and the local EIS does not.
-        required: Options that must be present.
-    """
+    """Return the options of an object inside a search, converted; `name` is that of the object in errors."""
     if not isinstance(body, dict):
         raise parse_error(name, f"Expected START_OBJECT but was: {token(body)}")
     options = {}

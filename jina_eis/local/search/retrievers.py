@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from heapq import nsmallest
 from typing import Any
 
 from ..indices import as_list, values_of
@@ -88,8 +89,8 @@ def name_of(retriever: Any) -> Any:
 
 def rank_scores(scores: Scores, size: int, min_score: float | None = None) -> Ranking:
     """Return the best matches; of equal scores, the older document comes first."""
-    kept = {doc: score for doc, score in scores.items() if min_score is None or np.float32(score) >= np.float32(min_score)}
-    best = sorted(kept.items(), key=lambda hit: (-hit[1], hit[0]))[:size]
+    kept = scores if min_score is None else {doc: score for doc, score in scores.items() if score >= min_score}
+    best = nsmallest(size, kept.items(), key=lambda hit: (-hit[1], hit[0]))
     return Ranking(best, set(kept))
 
 
