@@ -13,7 +13,7 @@ from .mapping import SEMANTIC, Field, Mapping
 from .settings import check_name, check_similarities, read_settings, show_settings
 from .sources import SourceFilter
 from .storage import Storage
-from .values import BITS, DATE_FORMATS, NUMBERS, PRECISIONS, Value, as_list, format_value, read_date_span
+from .values import BITS, DATE_FORMATS, NUMBERS, PRECISIONS, Value, as_list, format_value, read_date_span, read_value
 from .vectors import nearest, score, score_at_similarity
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "read_date_span",
     "read_lines",
     "read_settings",
+    "read_value",
     "score",
     "score_at_similarity",
     "show_settings",

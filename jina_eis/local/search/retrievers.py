@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from heapq import nsmallest
 from typing import Any
 
+import numpy as np
+
 from ..indices import as_list, values_of
 from ..refusals import (
     Json,
@@ -89,7 +91,8 @@ def name_of(retriever: Any) -> Any:
 
 def rank_scores(scores: Scores, size: int, min_score: float | None = None) -> Ranking:
     """Return the best matches; of equal scores, the older document comes first."""
-    kept = scores if min_score is None else {doc: score for doc, score in scores.items() if score >= min_score}
+    least = None if min_score is None else np.float32(min_score)
+    kept = scores if least is None else {doc: score for doc, score in scores.items() if np.float32(score) >= least}
     best = nsmallest(size, kept.items(), key=lambda hit: (-hit[1], hit[0]))
     return Ranking(best, set(kept))
 
