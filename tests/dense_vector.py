@@ -352,7 +352,6 @@ FILTERS: list[tuple[Any, list[int]]] = [
     ({"match": {"metadata.note": "PAPER"}}, [5, 6]),
     ({"match_phrase": {"metadata.note": "dries slowly"}}, [5]),
     ({"match_phrase": {"metadata.note": "slowly dries"}}, []),
-    ({"multi_match": {"query": "paper ada", "fields": ["metadata.note", "metadata.author.name"]}}, [4, 5, 6]),
     ({"constant_score": {"filter": {"term": {"metadata.n": 1}}}}, [0]),
     ({"bool": {}}, [0, 1, 2, 3, 4, 5, 6, 7]),
     ({"bool": {"must": {"term": {"metadata.lang.keyword": "en"}}}}, [0, 2]),

@@ -15,6 +15,7 @@ from real.front import Front
 from jina_eis.errors import DocumentsFailedError
 
 FILTERS: list[tuple[Any, list[int]]] = [
+    ({"multi_match": {"query": "paper ada", "fields": ["metadata.note", "metadata.author.name"]}}, [4, 5, 6]),
     ({"prefix": {"metadata.lang.keyword": "en"}}, [0, 2, 4, 6]),
     ({"prefix": {"metadata.author.name.keyword": {"value": "Al"}}}, [5]),
     ({"wildcard": {"metadata.lang.keyword": "en*"}}, [0, 2, 4, 6]),

@@ -61,7 +61,7 @@ def search_index(index: Index, inference: InnerInference, body: Json, params: Ma
     source = SourceFilter.of(options.get("_source"), params)
     context = Context(index, inference, evaluate, size, start)
     fields = check_highlight(options["highlight"], context) if "highlight" in options else {}
-    shown = [read_field(spec) for spec in options.get("fields", ())]
+    requested = [read_field(spec) for spec in options.get("fields", ())]
     ranking = run(context, options)
     page = ranking.hits[start : start + size]
     stored = index.documents([doc for doc, _ in page])
@@ -71,7 +71,7 @@ def search_index(index: Index, inference: InnerInference, body: Json, params: Ma
         for doc, score in page:
             if doc in stored:  # a missing document was deleted since the ranking
                 hit = {"_index": index.name, "_id": stored[doc].id, "_score": as_float32(score)}
-                hits.append(hit | show_values(index, stored[doc], source, shown) | names)
+                hits.append(hit | show_values(index, stored[doc], source, requested) | names)
                 if fields and (fragments := highlights(context, stored[doc], fields)):
                     hits[-1]["highlight"] = fragments
     best = as_float32(ranking.hits[0][1]) if ranking.hits and size else None
@@ -155,15 +155,15 @@ def read_field(spec: Any) -> Json:
     return read_object("fetch_field_and_format", spec, kinds, {"include_unmapped"}, required=["field"])
 
 
-def show_values(index: Index, stored: StoredDocument, source: SourceFilter, shown: list[Json]) -> Json:
+def show_values(index: Index, stored: StoredDocument, source: SourceFilter, requested: list[Json]) -> Json:
     """Return the parts of a hit that hold values: `_source`, `fields`, and what the index ignored."""
     parts: Json = {}
     ignored = {path: values for path in index.mapping.fields if (values := ignored_values(index, stored.source, path))}
     if ignored:
         parts["_ignored"] = sorted(ignored)
     if source.show:
-        parts["_source"] = source.apply(stored, index, parsed=bool(shown))
-    for spec in shown:
+        parts["_source"] = source.apply(stored, index, parsed=bool(requested))
+    for spec in requested:
         for path in paths_of(index, spec["field"]):
             if found := field_values(index, stored, path, spec.get("format")):
                 parts.setdefault("fields", {})[path] = found

@@ -64,12 +64,12 @@ def test_parameters_of_the_url_replace_the_source_of_the_body(http: httpx.Client
     everything = source({})
     assert source({"_source": ["k"]}, _source_excludes="none") == everything
     assert source({"_source": False}, _source_exclude_vectors="true") == everything
-    shown = {"v": [1.0, 0.0], "o": {"k": "y", "v": [0.9876543, 2.0]}}
-    assert source({"_source": False}, _source_includes="v,o") == shown
-    assert http.get("/docs/_doc/2", params={"_source": "v,o"}).json()["_source"] == shown
+    expected = {"v": [1.0, 0.0], "o": {"k": "y", "v": [0.9876543, 2.0]}}
+    assert source({"_source": False}, _source_includes="v,o") == expected
+    assert http.get("/docs/_doc/2", params={"_source": "v,o"}).json()["_source"] == expected
     assert http.get("/docs/_doc/2").json()["_source"] == everything
     (document,) = http.post("/docs/_mget", params={"_source_includes": "o"}, json={"ids": ["2"]}).json()["docs"]
-    assert document["_source"] == {"o": shown["o"]}
+    assert document["_source"] == {"o": expected["o"]}
 
 
 def test_an_update_keeps_the_vectors(http: httpx.Client) -> None:
