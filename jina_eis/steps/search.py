@@ -25,7 +25,6 @@ from ..wire import (
     Vector,
     ask,
     elasticsearch_score,
-    find_lone_surrogate,
     get_index,
     model_score,
     query_vector_builder,
@@ -394,22 +393,6 @@ def log_unrescorable(index: str, field: str, element_type: str) -> None:
         "The field %r of the index %r holds %s vectors, which are compared as they are: oversample has no effect.",
         *(field, index, element_type),
     )
-
-
-def check_filters(filters: Any) -> tuple[Mapping[str, Any], ...]:
-    """Return the queries of a filter, which is one query or a list. Raises ConfigurationError for anything else."""
-    queries = [] if filters is None else filters if isinstance(filters, (list, tuple)) else [filters]
-    for query in queries:
-        if not (
-            isinstance(query, Mapping) and len(query) == 1 and all(isinstance(inner, (Mapping, list)) for inner in query.values())
-        ):
-            raise ConfigurationError(
-                f"filter={query!r} is not an Elasticsearch query. Pass a query such as "
-                '{"term": {"metadata.lang": "en"}}, or a list of queries, all of which must match.'
-            )
-        if path := find_lone_surrogate(query, "filter"):
-            raise ConfigurationError(f"{path} holds a lone surrogate, which UTF-8 cannot encode. Remove it.")
-    return tuple(queries)
 
 
 def _text(query: Query, reason: str) -> str:

@@ -15,7 +15,8 @@ from made import pdf, png
 from jina_eis.contents.inputs import content
 from jina_eis.contents.media import Medium
 from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError
-from jina_eis.steps.search import Query, Searcher, check_filters
+from jina_eis.steps.filters import check_filters
+from jina_eis.steps.search import Query, Searcher
 from jina_eis.wire.call import Call
 from jina_eis.wire.indices import elasticsearch_score, model_score
 
