@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from openapi_schema_validator import OAS30Validator
 # Paths that only `doctor` requests. A subset of the file for inference may omit them.
 NOT_ABOUT_INFERENCE = {"/_license", "/_security/user/_has_privileges"}
 
-LONGEST_KEPT = 20_000  # characters of an exchange whose check is cached: those with vectors hardly repeat
+LONG = 8  # items of a list of floats that are validated
+_CHECKED: dict[tuple[int, bytes], list[str]] = {}
 INDEX_OF_A_TEST = re.compile(r"\btest-[0-9a-f]{32}\b")
 
 _SEMANTIC_FIELD = {
@@ -94,21 +95,22 @@ def _problems(holder: dict[str, Any], body: Any) -> list[str]:
     if "$ref" in holder:
         *_, section, name = holder["$ref"].split("/")
         holder = _document()["components"][section][name]
-    text = INDEX_OF_A_TEST.sub("test", json.dumps(body))
-    check = _problems_of_text if len(text) < LONGEST_KEPT else _problems_of_text.__wrapped__
-    return check(id(holder), text, _Hidden(holder))
+    text = INDEX_OF_A_TEST.sub("test", json.dumps(_with_short_vectors(body)))
+    key = (id(holder), blake2b(text.encode()).digest())
+    if key not in _CHECKED:  # most exchanges of a run repeat others, and a mapping takes a tenth of a second
+        schema = next(iter(holder["content"].values()))["schema"]
+        validator = OAS30Validator({**schema, "components": _document()["components"]})
+        errors = validator.iter_errors(json.loads(text))
+        _CHECKED[key] = [f"{error.message[:200]} at {list(error.absolute_path)}" for error in errors]
+    return _CHECKED[key]
 
 
-@dataclass(frozen=True)
-class _Hidden:
-    """A value that does not count in the key of a cache."""
-
-    value: Any = field(compare=False)
-
-
-@lru_cache(maxsize=2_000)
-def _problems_of_text(holder_id: int, body: str, holder: _Hidden) -> list[str]:
-    """As `_problems`. Most exchanges of a run repeat others, and a mapping takes a tenth of a second."""
-    schema = next(iter(holder.value["content"].values()))["schema"]
-    validator = OAS30Validator({**schema, "components": _document()["components"]})
-    return [f"{error.message[:200]} at {list(error.absolute_path)}" for error in validator.iter_errors(json.loads(body))]
+def _with_short_vectors(value: Any) -> Any:
+    """Return the value with the start of each long list of floats: the schema has one type for all items of a list."""
+    if isinstance(value, dict):
+        return {name: _with_short_vectors(item) for name, item in value.items()}
+    if isinstance(value, list):
+        if len(value) > LONG and all(type(item) is float for item in value):
+            return value[:LONG]
+        return [_with_short_vectors(item) for item in value]
+    return value
