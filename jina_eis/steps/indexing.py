@@ -111,7 +111,13 @@ class Indexer:
                 ended.__context__ = report.error(ended)
             raise
         if refresh and report.indexed:
-            yield from self._refresh(report)
+            try:
+                yield from self._refresh(report)
+            except JinaEISError:
+                raise
+            except BaseException as ended:  # as above; all documents have their outcome
+                ended.__context__ = report.error(ended)
+                raise
         if report.failed:
             raise report.error()
         return report.ids

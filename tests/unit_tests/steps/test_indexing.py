@@ -333,6 +333,23 @@ def fail() -> bool:
     raise SourceError
 
 
+def test_an_interruption_of_the_refresh_names_every_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster()
+    answer = cluster.answer
+
+    def interrupted(call: Call[Any]) -> Any:
+        if call.path.endswith("_refresh"):
+            raise KeyboardInterrupt
+        return answer(call)
+
+    monkeypatch.setattr(cluster, "answer", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        cluster.run(indexer().add(records(3), True))
+    error = caught.value.__context__
+    assert isinstance(error, DocumentsFailedError)
+    assert (error.indexed, error.failed, error.untried) == (["0", "1", "2"], {}, [])
+
+
 def test_the_error_of_a_refresh_states_that_all_documents_are_written() -> None:
     denied = Cluster()
     denied.refresh_denied = True
