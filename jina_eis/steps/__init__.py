@@ -13,6 +13,7 @@ from .indexing import FieldType, Indexer, Record
 from .reranker import PRELIMINARY, WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
 from .rescue import RESCUES, OnError
 from .search import PASSAGES, RANK_CONSTANT, Fusion, Query, Searcher, SearchResult, SearchType
+from .version import Version, require, server_version, too_old
 
 __all__ = [
     "BATCH_SIZE",
@@ -40,6 +41,7 @@ __all__ = [
     "Searcher",
     "Status",
     "Strategy",
+    "Version",
     "check_deployment",
     "check_filters",
     "check_images",
@@ -50,6 +52,9 @@ __all__ = [
     "known_endpoint",
     "max_in_flight",
     "remove_endpoint",
+    "require",
+    "server_version",
     "settings_report",
     "share_space",
+    "too_old",
 ]

@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar, cast
 from ..errors import EndpointNotFoundError, JinaEISError
 from ..wire import Call, Steps
 from .connection import Connection
+from .flights import Flight, Flights
 from .pacing import Pacer, Sleep
 
 __all__ = ["Driver", "Explain", "RateLimiter", "Rescue"]
@@ -87,7 +88,7 @@ class Driver:
         self._pacer = pacer
         self._max_in_flight = max_concurrency
         self._explain = explain
-        self._cache: dict[str, Any] = {}
+        self._flights = Flights()
 
     def run(self, steps: Steps[T], limiter: RateLimiter | None = None) -> T:
         """Run steps and return their result. The error of a round is raised in the steps, which may handle it."""
@@ -230,8 +231,32 @@ class Driver:
         await self._connection.aclose()
 
     def _perform(self, call: Call[A], limiter: RateLimiter | None, requests: _RequestThreads) -> A:
-        if call.cache and call.path in self._cache:
-            return self._cache[call.path]  # type: ignore[no-any-return]
+        if not call.cache:
+            return self._request(call, limiter, requests)
+        flight: Flight | None = None
+        while True:
+            flight, leads = self._flights.join(call.path, None, instead_of=flight)
+            if leads:
+                with self._flights.leading(call.path, flight, keep_refusal=call.cache_refusal):
+                    return flight.succeed(self._request(call, limiter, requests))
+            flight.follow()
+            if get_result := flight.outcome():
+                return get_result()  # type: ignore[no-any-return]
+
+    async def _aperform(self, call: Call[A], limiter: RateLimiter | None) -> A:
+        if not call.cache:
+            return await self._arequest(call, limiter)
+        flight: Flight | None = None
+        while True:
+            flight, leads = self._flights.join(call.path, asyncio.get_running_loop(), instead_of=flight)
+            if leads:
+                with self._flights.leading(call.path, flight, keep_refusal=call.cache_refusal):
+                    return flight.succeed(await self._arequest(call, limiter))
+            await flight.afollow()
+            if get_result := flight.outcome():
+                return get_result()  # type: ignore[no-any-return]
+
+    def _request(self, call: Call[A], limiter: RateLimiter | None, requests: _RequestThreads) -> A:
         with closing(self._pacer.attempts(call.bucket, None, call.retries, call.patience)) as attempts:
             action = next(attempts)
             while True:
@@ -254,16 +279,14 @@ class Driver:
                     except JinaEISError as error:
                         if requests.abandoned.is_set():
                             raise _Abandoned from None
-                        self._cache.pop(call.invalidates, None)
+                        self._flights.drop(call.invalidates)
                         action = attempts.throw(error)
                         continue
                     next(attempts, None)  # records the success
                     return result
                 action = next(attempts)
 
-    async def _aperform(self, call: Call[A], limiter: RateLimiter | None) -> A:
-        if call.cache and call.path in self._cache:
-            return self._cache[call.path]  # type: ignore[no-any-return]
+    async def _arequest(self, call: Call[A], limiter: RateLimiter | None) -> A:
         with closing(self._pacer.attempts(call.bucket, asyncio.get_running_loop(), call.retries, call.patience)) as attempts:
             action = next(attempts)
             while True:
@@ -280,7 +303,7 @@ class Driver:
                     try:
                         result = self._read(call, await self._connection.asend(call))
                     except JinaEISError as error:
-                        self._cache.pop(call.invalidates, None)
+                        self._flights.drop(call.invalidates)
                         action = attempts.throw(error)
                         continue
                     next(attempts, None)  # records the success
@@ -290,9 +313,7 @@ class Driver:
     def _read(self, call: Call[A], body: Any) -> A:
         result = call.read(body)
         if call.method in ("PUT", "DELETE"):
-            self._cache.pop(call.invalidates, None)
-        if call.cache:
-            self._cache[call.path] = result
+            self._flights.drop(call.invalidates)
         return result
 
     def _next_result(self, window: _Window[A, Future[A]], limiter: RateLimiter | None, rescue: Rescue[A] | None) -> A:

@@ -13,6 +13,7 @@ from .endpoints import (
     get_endpoint,
     get_licence,
     get_privileges,
+    get_version,
     list_endpoints,
     put_endpoint,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "get_index",
     "get_licence",
     "get_privileges",
+    "get_version",
     "list_endpoints",
     "model_score",
     "put_endpoint",

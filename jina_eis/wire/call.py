@@ -34,7 +34,9 @@ class Call(Generic[A]):
         inputs: Positions of its inputs in the caller's list, for errors.
         completed: Number of the caller's inputs whose results were returned before this one, for errors.
         with_headers: `read` receives a pair: the body and the response headers.
-        cache: The result describes the deployment. The driver sends the call once and keeps the result.
+        cache: The result describes the deployment. The driver sends the call once and keeps the result, also for callers that
+            need it at the same time.
+        cache_refusal: A refusal (403, 404) of a cached call is kept too.
         retries: Maximum number of retries; None for the driver's own.
         patience: Seconds from the first attempt in which transient errors are retried, however often; None for the driver's
             own limits.
@@ -53,6 +55,7 @@ class Call(Generic[A]):
     completed: int | None = None
     with_headers: bool = False
     cache: bool = False
+    cache_refusal: bool = False
     retries: int | None = None
     patience: float | None = None
     halves: Callable[[], list[Call[A]]] | None = None

@@ -22,6 +22,7 @@ __all__ = [
     "get_endpoint",
     "get_licence",
     "get_privileges",
+    "get_version",
     "list_endpoints",
     "put_endpoint",
 ]
@@ -133,6 +134,11 @@ def get_cluster_info() -> Call[ClusterInfo]:
     return Call("GET", "/", _read_cluster_info, with_headers=True)
 
 
+def get_version() -> Call[tuple[str, str]]:
+    """Return the version and the flavour of the deployment, such as ("9.5.3", "default"). Sent once in the life of a driver."""
+    return Call("GET", "/", _read_version, cache=True, cache_refusal=True)
+
+
 def get_licence() -> Call[Licence]:
     """Describe the licence. A serverless project has none and rejects the request."""
     return Call("GET", "/_license", _read_licence)
@@ -185,17 +191,22 @@ def _region(region: Mapping[str, Any]) -> str:
 
 def _read_cluster_info(answer: Any) -> ClusterInfo:
     body, headers = answer
-    version = _object(_object(body).get("version"))
+    version, flavour = _read_version(body)
     try:
         date = parsedate_to_datetime(headers.get("date") or "")
     except (ValueError, OverflowError):
         date = None
     return ClusterInfo(
         cluster=str(_object(body).get("cluster_name", "")),
-        version=str(version.get("number", "")),
-        flavour=str(version.get("build_flavor", "default")),
+        version=version,
+        flavour=flavour,
         date=date and date.replace(tzinfo=date.tzinfo or UTC),
     )
+
+
+def _read_version(body: Any) -> tuple[str, str]:
+    version = _object(_object(body).get("version"))
+    return str(version.get("number", "")), str(version.get("build_flavor", "default"))
 
 
 def _read_licence(body: Any) -> Licence:
