@@ -3,10 +3,12 @@
 The source of each number stands beside it:
 
 [csv]    Elastic docs, "Elastic Inference Service" model tables: modalities, dimensions, context, first stack version.
+[live]   Listings of deployments in summer and autumn 2026: ids of endpoints and models.
+[measured] Measurements on a serverless project of 9.6, published in September 2026.
 [jina]   jina.ai, the page of the model: context, Matryoshka sizes, window.
 [card]   huggingface.co/jinaai, the card of the model.
 [elastic] Elastic docs, "Jina models": task types, vector spaces, items in a request.
-[limits] Elastic docs, "EIS rate limits", requests a minute of an organisation; it has no row for omni and clip.
+[limits] Elastic docs, "EIS rate limits", requests a minute of an organisation; it has no row for omni, clip and m0.
 [paper]  arXiv 2509.25085 (jina-reranker-v3): 64 documents in a call, each truncated at 2,048 tokens.
 """
 
@@ -17,7 +19,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 __all__ = [
+    "DEFAULT_RERANKERS",
     "MODELS",
+    "NOT_ON_EIS",
     "SIMILARITIES",
     "TASKS",
     "EmbeddingModel",
@@ -83,11 +87,13 @@ class RerankModel:
         name: The service's `model_id`. The preconfigured endpoint has this name after a dot.
         context: Tokens that the model reads: of the whole list if it is listwise, else of one query and document.
         listwise: Whether scores depend on the other documents of the call. Such scores compare within one call only.
-        window: Maximum documents in a call; None for a pointwise model, which accepts any number.
-        document_tokens: Tokens at which a document is truncated; None if only `context` limits it.
+        window: Maximum documents in a call; None if the model accepts any number.
+        document_tokens: Tokens of a document that the model reads; None if only `context` limits it.
         since: First Elastic Stack version with the preconfigured endpoint.
-        per_minute: Requests that an organisation may send in a minute, by role; a reranker has one role.
-        aliases: Other names of the same model.
+        per_minute: Requests that an organisation may send in a minute, by role; a reranker has one role. None if no limit is
+            published.
+        aliases: Other names of the same model, which older deployments use.
+        modalities: Modalities of the documents and of the query.
     """
 
     name: str
@@ -98,6 +104,7 @@ class RerankModel:
     since: str
     per_minute: Mapping[str, int] | None = None
     aliases: tuple[str, ...] = ()
+    modalities: tuple[Modality, ...] = TEXT
     task: Literal["rerank"] = "rerank"
 
     @property
@@ -185,8 +192,8 @@ MODELS: tuple[Model, ...] = (
         batch_limit=OMNI_BATCH_LIMIT,
     ),
     RerankModel(
-        name="jina-reranker-v2",
-        aliases=("jina-reranker-v2-base-multilingual",),  # the name in [csv]; the service's own list has the short one
+        name="jina-reranker-v2-base-multilingual",  # [live]
+        aliases=("jina-reranker-v2",),  # in the docs of 2025
         context=1_024,  # [card], query and document together
         listwise=False,
         window=None,
@@ -207,26 +214,49 @@ MODELS: tuple[Model, ...] = (
         name="jina-reranker-v3.5",
         context=131_072,  # [csv]
         listwise=True,
-        window=64,  # none published for v3.5; that of v3
-        document_tokens=2_048,  # [card]
+        window=None,  # [measured]: 200 documents in one call
+        document_tokens=8_192,  # [measured]; the cut lies between 7,500 and 9,000
         since="9.5",  # [csv]
         per_minute=RERANKER_PER_MINUTE,
     ),
+    RerankModel(
+        name="jina-reranker-m0",  # [live]
+        context=10_240,  # [card], query and document together
+        listwise=False,  # [card]
+        window=None,
+        document_tokens=None,
+        since="9.6",  # [live], serverless
+        modalities=TEXT_AND_IMAGE,  # [card]
+    ),
 )
+
+DEFAULT_RERANKERS = (".jina-reranker-v3.5", ".jina-reranker-v3")
+"""The default reranker is the first of these that the deployment has. v3 is deprecated; Stack 9.3 and 9.4 have no other [csv]."""
+
+NOT_ON_EIS = ("jina-embeddings-v4", "jina-colbert-v2", "jina-code-embeddings")  # [elastic]
+"""Beginnings of the names of Jina models that EIS does not serve."""
+
+HUGGING_FACE = "jinaai/"
 
 _BY_NAME: dict[str, Model] = {
     name: model for model in MODELS for name in (model.name, *(model.aliases if isinstance(model, RerankModel) else ()))
 }
 
 
-def find_model(model_id: str) -> Model | None:
-    """Return the model with this `model_id` or alias, or None if the table has none."""
-    return _BY_NAME.get(model_id)
+def find_model(name: str) -> Model | None:
+    """Return the model with this name, or None if the table has none.
 
-
-def preconfigured(inference_id: str) -> Model | None:
-    """Return the model of a preconfigured endpoint (`.jina-…`), or None.
-
-    An id without the leading dot is a user's own endpoint, whatever its name.
+    Args:
+        name: Its `model_id`, an alias, or its name on Hugging Face (`jinaai/…`).
     """
-    return _BY_NAME.get(inference_id[1:]) if inference_id.startswith(".") else None
+    return _BY_NAME.get(name.removeprefix(HUGGING_FACE))
+
+
+def preconfigured(name: str) -> Model | None:
+    """Return the model whose preconfigured endpoint a name certainly means: `.jina-…`, or a name on Hugging Face.
+
+    A name without the leading dot or the slash may be a user's own endpoint. None for such a name.
+    """
+    if name.startswith(HUGGING_FACE):
+        return find_model(name)
+    return _BY_NAME.get(name[1:]) if name.startswith(".") else None

@@ -10,6 +10,7 @@ from .embedder import BATCH_SIZE, Embedded, Embedder, max_in_flight
 from .endpoints import EndpointSpec, explain, fetch_endpoint, find_endpoints, known_endpoint, remove_endpoint
 from .filters import check_filters
 from .indexing import FieldType, Indexer, Record
+from .names import find_default_reranker, resolve
 from .reranker import PRELIMINARY, WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
 from .rescue import RESCUES, OnError
 from .search import PASSAGES, RANK_CONSTANT, Fusion, Query, Searcher, SearchResult, SearchType
@@ -48,11 +49,13 @@ __all__ = [
     "compare",
     "explain",
     "fetch_endpoint",
+    "find_default_reranker",
     "find_endpoints",
     "known_endpoint",
     "max_in_flight",
     "remove_endpoint",
     "require",
+    "resolve",
     "server_version",
     "settings_report",
     "share_space",

@@ -21,7 +21,7 @@ from ..errors import (
     RequestRejectedError,
     ServiceError,
 )
-from ..models import TASKS, find_model
+from ..models import DEFAULT_RERANKERS, TASKS, find_model
 from ..wire import (
     Call,
     ClusterInfo,
@@ -44,12 +44,13 @@ Status = Literal["ok", "warning", "failed", "skipped"]
 
 SKEW = 10.0  # seconds; the Date header has whole seconds, and a Retry-After date may be a few seconds off without harm
 OLDEST = (9, 3)  # first Elastic Stack version with preconfigured Jina endpoints
-USUAL = (".jina-embeddings-v5-text-small", ".jina-embeddings-v5-omni-small", ".jina-reranker-v3")  # called before others
+PREFERRED = (".jina-embeddings-v5-text-small", ".jina-embeddings-v5-omni-small", *DEFAULT_RERANKERS)  # called before others
 NAMES = ("settings", "connection", "clock", "licence", "privileges", "endpoints", *TASKS, "limits")
 WIDTH = 100  # characters in a line of the report
 
 _UNAVAILABLE = (
-    "EIS is part of Elastic Cloud Hosted and Serverless; a self-managed cluster uses it through Cloud Connect, from 9.3. "
+    "EIS is part of Elastic Cloud Hosted and Serverless; a self-managed cluster uses it through Cloud Connect, from 9.3, with an "
+    "Enterprise or trial licence. "
     "Jina endpoints are preconfigured from 9.3."
 )
 
@@ -129,7 +130,7 @@ def check_deployment(address: str, timeout: float, clock: Callable[[], float], n
     if isinstance(info, JinaEISError) and not isinstance(info, AuthorizationError):
         return _report([*checks, _failed("connection", info)])
     checks += [_connection(info), _clock(info, now())]
-    checks.append(_licence((yield from _result_or_error(get_licence()))))
+    checks.append(_licence((yield from _result_or_error(get_licence())), info))
     checks.append(_privileges((yield from _result_or_error(get_privileges(("monitor_inference", "manage_inference"))))))
     all_endpoints = yield from _result_or_error(list_endpoints())
     if isinstance(all_endpoints, JinaEISError):
@@ -186,11 +187,12 @@ def _clock(info: ClusterInfo | JinaEISError, now: datetime) -> Check:
     return Check("clock", "ok", "This machine's clock and the server's agree.")
 
 
-def _licence(result: Any) -> Check:
+def _licence(result: Any, info: ClusterInfo | JinaEISError) -> Check:
+    if isinstance(info, ClusterInfo) and info.flavour == "serverless":  # it may still return one
+        return Check("licence", "skipped", "A serverless project has no licence to choose; inference is part of it.")
     if isinstance(result, (RequestRejectedError, AuthorizationError, ServiceError)):
-        return Check(
-            "licence", "skipped", "It cannot be read: a serverless project has none, and others need a privilege to read it."
-        )
+        found = "It cannot be read: a serverless project has none, and others need a privilege to read it."
+        return Check("licence", "skipped", found)
     if isinstance(result, JinaEISError):
         return _failed("licence", result)
     until = f", until {result.expires}" if result.expires else ""
@@ -199,6 +201,8 @@ def _licence(result: Any) -> Check:
         return Check("licence", "failed", found, "Inference needs an active licence: renew it.")
     if result.type == "basic":
         return Check("licence", "warning", found, "Inference is not part of a basic licence: start a trial, or upgrade.")
+    if result.type not in ("enterprise", "trial"):
+        return Check("licence", "ok", found, "On a self-managed cluster, Cloud Connect needs an Enterprise or trial licence.")
     return Check("licence", "ok", found)
 
 
@@ -247,9 +251,7 @@ def _test_task(
 ) -> Steps[tuple[Check, JinaEISError | None]]:
     """Make a test call to one endpoint of the task. Returns the check and the error of the call, if there was one."""
     of_task = [endpoint for endpoint in endpoints if endpoint.task == task]
-    candidates = sorted(
-        (endpoint for endpoint in of_task if not endpoint.denied), key=lambda endpoint: endpoint.inference_id not in USUAL
-    )
+    candidates = sorted((endpoint for endpoint in of_task if not endpoint.denied), key=_preference)
     if not candidates:
         reason = "The region policy denies every endpoint of this task." if of_task else "There is no endpoint of this task."
         return Check(task, "skipped", reason), None
@@ -261,6 +263,10 @@ def _test_task(
         return _failed(task, result), result
     summary = "2 documents ranked" if task == "rerank" else f"a vector of {len(result[0])} dimensions"
     return Check(task, "ok", f"{endpoint.inference_id}: {summary} in {seconds * 1000:.0f} ms.", seconds=seconds), None
+
+
+def _preference(endpoint: EndpointInfo) -> int:
+    return PREFERRED.index(endpoint.inference_id) if endpoint.inference_id in PREFERRED else len(PREFERRED)
 
 
 def _test_call(endpoint: EndpointInfo, timeout: float) -> Call[Any]:

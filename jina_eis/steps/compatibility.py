@@ -9,6 +9,7 @@ from ..errors import ConfigurationError, InputError
 from ..models import EVERYTHING, MODELS, TEXT, EmbeddingModel, Modality, find_model, preconfigured
 from ..wire import EndpointInfo, Steps
 from .endpoints import describe_endpoint, known_endpoint
+from .names import suggestion
 
 __all__ = ["check_images", "check_modalities", "check_spaces", "compare", "share_space"]
 
@@ -19,7 +20,7 @@ def share_space(one: str, other: str) -> bool:
     """Whether the vectors of two models can be compared, so that texts indexed with one can be searched with the other.
 
     Args:
-        one: A preconfigured endpoint, or the name of a model.
+        one: A preconfigured endpoint, or another name of a model.
         other: Another one.
 
     Raises:
@@ -29,11 +30,13 @@ def share_space(one: str, other: str) -> bool:
     for name in (one, other):
         model = preconfigured(name) or find_model(name)
         if not isinstance(model, EmbeddingModel):
-            known = ", ".join(known.name for known in MODELS if isinstance(known, EmbeddingModel))
-            raise ConfigurationError(
-                f"{name!r} is not a known embedding model. Known are {known}; "
-                "for an endpoint of your own, call shares_space_with of an adapter."
+            known = {model.name: model for model in MODELS if isinstance(model, EmbeddingModel)}
+            sentences = (
+                f"{name!r} is not a known embedding model.",
+                suggestion(name, known),
+                f"Known are {', '.join(known)}; for an endpoint of your own, call shares_space_with of an adapter.",
             )
+            raise ConfigurationError(" ".join(filter(None, sentences)))
         models.append(model)
     return models[0].space == models[1].space
 

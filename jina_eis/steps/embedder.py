@@ -130,7 +130,7 @@ class Embedder:
     ) -> Call[list[Vector]]:
         call = embed(
             "text_embedding" if endpoint.task == "text_embedding" else "embedding",
-            self.inference_id,
+            endpoint.inference_id,
             contents,
             input_type,
             timeout=self.timeout,

@@ -1,6 +1,6 @@
 """Inference endpoints, as steps: describe, list, create and delete them.
 
-Preconfigured endpoints are known from the table of models and need no request; a user's own endpoint is requested once.
+Preconfigured endpoints are known from the table of models and need no request; any other endpoint is requested once.
 Steps that change a deployment, or show it to a person, request every endpoint from the deployment.
 """
 
@@ -11,12 +11,12 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 from ..errors import ConfigurationError, EndpointExistsError, EndpointNotFoundError, JinaEISError, RequestRejectedError
 from ..models import MODELS, SIMILARITIES, TASKS, EmbeddingModel, Model, find_model, preconfigured
 from ..wire import EndpointInfo, Steps, ask, delete_endpoint, get_endpoint, list_endpoints, put_endpoint
+from .names import resolve, suggestion
 
 __all__ = [
     "EndpointSpec",
@@ -35,9 +35,13 @@ _USER_ID = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?")  # as Elasticsearch req
 def describe_endpoint(inference_id: str) -> Steps[EndpointInfo]:
     """Describe an endpoint: from the table if it is preconfigured, from the deployment otherwise.
 
+    Args:
+        inference_id: Its id, or a name of its model; the result has the id to call.
+
     Raises:
         EndpointNotFoundError: the deployment has no endpoint with this id; the driver adds its Jina endpoints to the message.
     """
+    inference_id = yield from resolve(inference_id)
     if known := known_endpoint(inference_id):
         return known
     (endpoint,) = yield from ask([get_endpoint(inference_id)])
@@ -45,12 +49,16 @@ def describe_endpoint(inference_id: str) -> Steps[EndpointInfo]:
 
 
 def known_endpoint(inference_id: str) -> EndpointInfo | None:
-    """Return the description of a preconfigured endpoint; None for any other id."""
+    """Return the description of a preconfigured endpoint; None for any other name.
+
+    Its id is certain only if the name begins with a dot: `describe_endpoint` finds that of an alias.
+    """
     model = preconfigured(inference_id)
     if model is None:
         return None
     dimensions = None if model.task == "rerank" else model.dimensions
-    return EndpointInfo(inference_id, model.task, "elastic", model.name, dimensions)
+    found = inference_id if inference_id.startswith(".") else model.endpoint
+    return EndpointInfo(found, model.task, "elastic", model.name, dimensions)
 
 
 def fetch_endpoint(inference_id: str) -> Steps[EndpointInfo]:
@@ -96,10 +104,12 @@ def explain(error: EndpointNotFoundError) -> Steps[EndpointNotFoundError]:
     except JinaEISError:
         return error  # a caller without the privilege to list endpoints receives the original error
     missing = error.endpoint or ""
-    jina = [endpoint.inference_id for endpoint in endpoints if endpoint.inference_id != missing]  # it may have just been created
+    jina = {  # it may have just been created
+        endpoint.inference_id: find_model(endpoint.model_id or "") for endpoint in endpoints if endpoint.inference_id != missing
+    }
     sentences = [f"There is no inference endpoint {missing!r}."]
-    if close := get_close_matches(missing, jina, n=1):
-        sentences.append(f"Did you mean {close[0]!r}?")
+    if hint := suggestion(missing, jina):
+        sentences.append(hint)
     sentences.append(
         f"The Jina endpoints of this deployment are {', '.join(jina)}."
         if jina
@@ -117,8 +127,8 @@ class EndpointSpec:
 
     Args:
         inference_id: Its id.
-        model: The service's name of the model, such as "jina-embeddings-v5-text-small". The name of its preconfigured
-            endpoint, with a leading dot, is also accepted.
+        model: The service's name of the model, such as "jina-embeddings-v5-text-small". Its other names are also accepted: its
+            preconfigured endpoint, with a leading dot, and its name on Hugging Face.
         task: Its task; None for the task of a model in the table.
         dimensions: Length of its vectors; None for the model's own.
         similarity: Similarity measure of its vectors; None for Elasticsearch's default.
@@ -152,11 +162,13 @@ class EndpointSpec:
                 "and begins and ends with a letter or digit."
             )
         if task is None:
-            close = get_close_matches(self._model_id, [model.name for model in MODELS], n=1)
-            hint = f"Did you mean {close[0]!r}? " if close else ""
-            raise ConfigurationError(
-                f"model={self.model!r} is not a known model. {hint}For a new model, pass task: {_join_with_or(TASKS)}."
+            hint = suggestion(self.model, {model.name: model for model in MODELS})
+            sentences = (
+                f"model={self.model!r} is not a known model.",
+                hint,
+                f"For a new model, pass task: {_join_with_or(TASKS)}.",
             )
+            raise ConfigurationError(" ".join(filter(None, sentences)))
         if task not in TASKS or (known and known.task != task):
             allowed = repr(known.task) if known else _join_with_or(TASKS)
             raise ConfigurationError(f"task={task!r}: for {self._model_id} pass {allowed}.")
@@ -171,11 +183,12 @@ class EndpointSpec:
 
     @property
     def _model_id(self) -> str:
-        return self.model.removeprefix(".")
+        known = self._known
+        return known.name if known else self.model.removeprefix(".")
 
     @property
     def _known(self) -> Model | None:
-        return find_model(self._model_id)
+        return find_model(self.model.removeprefix("."))
 
     @property
     def _task(self) -> str | None:

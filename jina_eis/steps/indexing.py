@@ -18,6 +18,7 @@ from .compatibility import check_modalities
 from .embedder import BATCH_SIZE, Embedder
 from .endpoints import describe_endpoint
 from .ingest_report import IngestReport
+from .names import resolve
 from .rescue import isolate_failing_inputs
 from .search import describe_index
 
@@ -136,6 +137,8 @@ class Indexer:
 
     def _prepare(self) -> Steps[Indexer]:
         """Return the same indexer with all settings, after the index was found or created."""
+        if self.inference_id:
+            self = replace(self, inference_id=(yield from resolve(self.inference_id)))
         try:
             return self._with_settings_of((yield from describe_index(self.index, fresh=True)))
         except IndexNotFoundError:

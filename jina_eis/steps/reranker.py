@@ -11,7 +11,7 @@ import math
 import random
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, takewhile, zip_longest
 from typing import Literal
 
@@ -126,9 +126,12 @@ class Reranker:
     def _rank(self, query: str, documents: Sequence[str], top_n: int | None, score_threshold: float | None) -> Steps[Ranking]:
         if not documents:
             return Ranking([])
-        model = self._model((yield from describe_endpoint(self.inference_id)))
+        endpoint = yield from describe_endpoint(self.inference_id)
+        model = self._model(endpoint)
         lengths = [_tokens(document) for document in documents]
-        task = _Task(self, query, documents, self._window(model, _tokens(query), lengths))
+        task = _Task(
+            replace(self, inference_id=endpoint.inference_id), query, documents, self._window(model, _tokens(query), lengths)
+        )
         ranked = yield from self._rank_by_strategy(task, model)
         if score_threshold is not None:
             ranked = list(takewhile(lambda document: document.score >= score_threshold, ranked))

@@ -33,6 +33,7 @@ from ..wire import (
 from .compatibility import check_modalities, check_spaces
 from .embedder import Embedder
 from .endpoints import describe_endpoint, known_endpoint
+from .names import resolve
 
 __all__ = ["SEARCH_TYPES", "Fusion", "Query", "SearchResult", "SearchType", "Searcher", "describe_index"]
 
@@ -144,6 +145,7 @@ class Searcher:
     def find(self, query: Query, k: int) -> Steps[list[SearchResult]]:
         """Return the best documents for a query, at most `k`."""
         window = self._window(k)
+        self = yield from self._with_endpoints()
         index = yield from describe_index(self.index)
         field = self._field(index)
         self = replace(self, content_field=self._text_field(index, field))
@@ -158,6 +160,12 @@ class Searcher:
             )
             for hit in hits
         ]
+
+    def _with_endpoints(self) -> Steps[Searcher]:
+        """Return the same searcher with the ids of the endpoints, in place of names of their models."""
+        inference_id = (yield from resolve(self.inference_id)) if self.inference_id else None
+        reranker = (yield from resolve(self.rerank_inference_id)) if self.rerank_inference_id else None
+        return replace(self, inference_id=inference_id, rerank_inference_id=reranker)
 
     def _text_field(self, index: Index, field: Field) -> str:
         """Return the name of the text field."""

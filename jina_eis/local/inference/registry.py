@@ -84,9 +84,9 @@ class Registry:
     def __init__(self, *, eis: bool = True, denied: Collection[str] = ()) -> None:
         self._lock = threading.Lock()
         self._eis = eis
-        names = [(name, model) for model in MODELS for name in (model.name, *getattr(model, "aliases", ()))] if eis else []
         self._endpoints = {
-            f".{name}": new_endpoint(f".{name}", name, model, {}, None, f".{name}" in denied) for name, model in names
+            model.endpoint: new_endpoint(model.endpoint, model.name, model, {}, None, model.endpoint in denied)
+            for model in (MODELS if eis else ())
         }
         self._reserved = frozenset(self._endpoints)
         self._keep: Callable[[str, Json | None], None] = lambda endpoint, definition: None

@@ -140,7 +140,9 @@ def test_embedding_requests(http: httpx.Client, path: str, key: str, inputs: Any
     assert response.headers["x-elastic-product"] == "Elasticsearch"
 
 
-@pytest.mark.parametrize(("model", "lowest"), [("jina-reranker-v3", -1), ("jina-reranker-v3.5", -1), ("jina-reranker-v2", 0)])
+@pytest.mark.parametrize(
+    ("model", "lowest"), [("jina-reranker-v3", -1), ("jina-reranker-v3.5", -1), ("jina-reranker-v2-base-multilingual", 0)]
+)
 def test_rerank_requests(http: httpx.Client, model: str, lowest: int) -> None:
     documents = ["a pebble", "the high mountain range of the Alps", "", "a pebble"]
     body = {"query": "mountain range", "input": documents, "return_documents": True}
@@ -373,7 +375,7 @@ def test_malformed_json(http: httpx.Client) -> None:
 def test_preconfigured_endpoints(http: httpx.Client) -> None:
     endpoints = {entry["inference_id"]: entry for entry in http.get("/_inference").json()["endpoints"]}
     assert endpoints == {entry["inference_id"]: entry for entry in http.get("/_inference/_all").json()["endpoints"]}
-    assert endpoints.keys() == {model.endpoint for model in MODELS} | {".jina-reranker-v2-base-multilingual"}
+    assert endpoints.keys() == {model.endpoint for model in MODELS}
     for model in MODELS:
         settings = endpoints[model.endpoint]["service_settings"]
         if isinstance(model, RerankModel):

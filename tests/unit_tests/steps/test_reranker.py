@@ -16,7 +16,7 @@ from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError
 from jina_eis.steps.reranker import Ranking, Reranker, Strategy
 from jina_eis.wire.call import Call
 
-V2, V3, V35 = ".jina-reranker-v2", ".jina-reranker-v3", ".jina-reranker-v3.5"
+V2, V3, V35 = ".jina-reranker-v2-base-multilingual", ".jina-reranker-v3", ".jina-reranker-v3.5"
 OWN = {"endpoints": [{"inference_id": "own", "task_type": "rerank", "service": "cohere", "service_settings": {"model_id": "x"}}]}
 Answer = Callable[[Call[Any]], Any]
 

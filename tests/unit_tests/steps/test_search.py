@@ -285,7 +285,9 @@ def test_searches_that_are_refused(properties: dict[str, Any], query: Any, setti
 def test_invalid_settings_are_refused_before_a_request(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         Searcher("docs", "semantic", None, "text", **settings)
-    assert Searcher("docs", "semantic", None, "text", rerank_inference_id=".jina-reranker-v2", rank_window_size=500)
+    assert Searcher(
+        "docs", "semantic", None, "text", rerank_inference_id=".jina-reranker-v2-base-multilingual", rank_window_size=500
+    )
 
 
 @pytest.mark.parametrize(
