@@ -48,8 +48,10 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
         ```
 
     Key init args:
-        inference_id: str = ".jina-reranker-v3"
-            The inference endpoint, preconfigured or your own; `model` is an alias.
+        inference_id: str | None = None
+            The inference endpoint, preconfigured or your own, or a name of its model; `model` is an alias. None:
+            `.jina-reranker-v3.5` if the deployment has it, else `.jina-reranker-v3`. It is looked up with the first documents,
+            and the attribute then has its id.
         top_n: int | None = 3
             Documents to return; None for all.
         score_threshold: float | None = None
@@ -67,7 +69,7 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
               model, slower; the first 32 places are exact.
             - "pages": scores each document once and sorts by score: 1, 2, 4, 8 and 16, in parallel. For pointwise models
               only; rejected for models that are known to be listwise.
-            - "auto": "pages" for jina-reranker-v2, "two_stage" for any other.
+            - "auto": "pages" for jina-reranker-v2-base-multilingual and m0, "two_stage" for any other.
         rate_limiter: BaseRateLimiter | None = None
             Acquired before every request, including retries.
 

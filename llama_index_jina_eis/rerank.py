@@ -29,7 +29,9 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
     """Jina rerankers on the Elastic Inference Service (EIS), for any number of nodes.
 
     Args:
-        inference_id: The inference endpoint, preconfigured or your own; `model` is an alias. Default: `.jina-reranker-v3`.
+        inference_id: The inference endpoint, preconfigured or your own, or a name of its model; `model` is an alias. Default:
+            `.jina-reranker-v3.5` if the deployment has it, else `.jina-reranker-v3`. It is looked up with the first nodes, and
+            the attribute then has its id.
         top_n: Nodes to return; None for all. Default: 3.
         score_threshold: The result ends before the first node with a lower score. Scores of a listwise model lie between -1
             and 1 and depend on the other nodes: choose the threshold on your own data. Default: None.
@@ -46,7 +48,7 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
               model, slower; the first 32 places are exact.
             - "pages": scores each node once and sorts by score: 1, 2, 4, 8 and 16, in parallel. For pointwise models only;
               rejected for models that are known to be listwise.
-            - "auto" (default): "pages" for jina-reranker-v2, "two_stage" for any other.
+            - "auto" (default): "pages" for jina-reranker-v2-base-multilingual and m0, "two_stage" for any other.
 
     es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline and
     max_concurrency are described at `ServiceSettings`. Unknown arguments are an error.
@@ -102,7 +104,6 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
         if not nodes:
             return []
         top_n = self.top_n or len(nodes)
-        dispatcher.event(ReRankStartEvent(query=query_bundle, nodes=nodes, top_n=top_n, model_name=self.inference_id))
         payload: dict[str, Any] = {
             EventPayload.NODES: nodes,
             EventPayload.MODEL_NAME: self.inference_id,
@@ -110,6 +111,8 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
             EventPayload.TOP_K: top_n,
         }
         with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
+            payload[EventPayload.MODEL_NAME] = endpoint = yield from self._find_endpoint()
+            dispatcher.event(ReRankStartEvent(query=query_bundle, nodes=nodes, top_n=top_n, model_name=endpoint))
             ranked = yield from steps
             reranked = [self._node_with_score(nodes[entry.index], entry) for entry in ranked]
             event.on_end(payload={EventPayload.NODES: reranked})

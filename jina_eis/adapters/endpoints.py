@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..steps import EndpointSpec, fetch_endpoint, find_endpoints, remove_endpoint
+from ..steps import EndpointSpec, fetch_endpoint, find_default_reranker, find_endpoints, remove_endpoint
 from ..wire import EndpointInfo
 from .settings import ServiceSettings
 
@@ -55,6 +55,18 @@ class Endpoints(ServiceSettings):
     async def adescribe(self, inference_id: str) -> EndpointInfo:
         """As `describe`, without blocking the event loop."""
         return await self._arun(fetch_endpoint(inference_id))
+
+    def default_reranker(self) -> str:
+        """The id of the endpoint that `JinaEISRerank` uses by default, for example for the `rerank_inference_id` of a retriever.
+
+        It is `.jina-reranker-v3.5` if the deployment has it, else `.jina-reranker-v3`. Works without the privilege to see
+        endpoints, by a request to rank one sentence.
+        """
+        return self._run(find_default_reranker(self.timeout))
+
+    async def adefault_reranker(self) -> str:
+        """As `default_reranker`, without blocking the event loop."""
+        return await self._arun(find_default_reranker(self.timeout))
 
     def ensure(
         self,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from contextlib import aclosing, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
 
-from pydantic import AliasChoices, Field, PrivateAttr, model_validator
+from pydantic import AliasChoices, BaseModel, Field, PrivateAttr, field_serializer, model_validator
 
 from ..contents import Content, Embeddable, Link, Part, content, content_list, in_thread, query_text
 from ..errors import ConfigurationError, InputError
+from ..models import DEFAULT_RERANKERS
 from ..steps import (
     RESCUES,
     WINDOW_SIZE,
@@ -23,6 +26,7 @@ from ..steps import (
     Reranker,
     Strategy,
     compare,
+    find_default_reranker,
     max_in_flight,
 )
 from ..wire import Call, EndpointInfo, InputType, Steps, Vector
@@ -33,6 +37,7 @@ __all__ = ["ENDPOINT_NAMES", "ContentSettings", "EmbeddingSettings", "RerankSett
 ENDPOINT_NAMES = AliasChoices("inference_id", "model")
 
 E = TypeVar("E")
+_finding = threading.Lock()  # so that the endpoint that was found is logged once
 _Calls = Callable[[EndpointInfo], Iterable[Call[list[E]]]]
 
 
@@ -260,28 +265,85 @@ class ContentSettings(EmbeddingSettings):
         raise NotImplementedError
 
 
-class RerankSettings(EndpointSettings):
+class RerankSettings(ServiceSettings):
     """Settings of the rerankers, and the steps built from them."""
 
-    inference_id: str = Field(default=".jina-reranker-v3", min_length=1, validation_alias=ENDPOINT_NAMES)
+    if TYPE_CHECKING:
+        model: str | None = Field(default=None)  # type checkers derive the arguments from the fields
+    else:
+
+        @property
+        def model(self) -> str | None:
+            """The inference endpoint, under the name that many tools read."""
+            return self.inference_id
+
+    inference_id: str | None = Field(default=None, min_length=1, validation_alias=ENDPOINT_NAMES)
+    """The endpoint. None: `.jina-reranker-v3.5` if the deployment has it, else `.jina-reranker-v3`. It is found with the first
+    documents, and this attribute then has its id."""
     top_n: int | None = Field(default=3, ge=1)
     score_threshold: float | None = Field(default=None, allow_inf_nan=False)
     window_size: int = Field(default=WINDOW_SIZE, ge=2)
     strategy: Strategy = "auto"
 
     _notified: bool = PrivateAttr(default=False)
+    _default: str | None = PrivateAttr(default=None)  # the default endpoint, once it was found and while it is in use
 
     @model_validator(mode="after")
     def _check_model(self) -> Self:
         self._reranker()
         return self
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "inference_id":
+            self._default = None
+
+    def __getstate__(self) -> dict[Any, Any]:
+        return self._without_default(super().__getstate__())
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()  # it may have another address
+        BaseModel.__setstate__(copied, self._without_default(BaseModel.__getstate__(copied)))
+        return copied
+
+    @field_serializer("inference_id")
+    def _named_endpoint(self, inference_id: str | None) -> str | None:
+        return None if self._default else inference_id
+
+    def _without_default(self, state: dict[Any, Any]) -> dict[Any, Any]:
+        """Return the state without the default endpoint, which another process or a copy finds again."""
+        if not self._default:
+            return state
+        private = {**state["__pydantic_private__"], "_default": None}
+        return {**state, "__dict__": {**state["__dict__"], "inference_id": None}, "__pydantic_private__": private}
+
     def _reranker(self) -> Reranker:
-        return Reranker(self.inference_id, self.window_size, self.strategy, self.timeout)
+        return Reranker(self.inference_id or DEFAULT_RERANKERS[0], self.window_size, self.strategy, self.timeout)
 
     def _rank(self, query: str, documents: Sequence[str], top_n: int | None) -> Steps[list[Ranked]]:
         """Rank the documents, best first. The arguments are checked before the first step."""
-        return self._notify(self._reranker().rank(query, documents, top_n=top_n, score_threshold=self.score_threshold))
+
+        def rank() -> Steps[Ranking]:
+            return self._reranker().rank(query, documents, top_n=top_n, score_threshold=self.score_threshold)
+
+        steps = rank()
+        return self._notify(steps if self.inference_id or not documents else self._rank_by_default(rank))
+
+    def _rank_by_default(self, rank: Callable[[], Steps[Ranking]]) -> Steps[Ranking]:
+        yield from self._find_endpoint()
+        return (yield from rank())
+
+    def _find_endpoint(self) -> Steps[str]:
+        """Return the endpoint, after the default was found if none is set."""
+        if self.inference_id is None:
+            found = yield from find_default_reranker(self.timeout)
+            with _finding:
+                is_first = self.inference_id is None
+                if is_first:
+                    self.__dict__["inference_id"] = self._default = found
+            if is_first:
+                logging.getLogger("jina_eis.rerank").info("The default reranker of this deployment is %s.", found)
+        return str(self.inference_id)
 
     def _notify(self, steps: Steps[Ranking]) -> Steps[list[Ranked]]:
         ranking = yield from steps

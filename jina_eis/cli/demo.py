@@ -24,6 +24,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from ..adapters import Endpoints
 from ..errors import IndexNotFoundError, InputError
 
 __all__ = ["DEMO_QUESTIONS", "FRAMEWORKS", "Hit", "Search", "python_reference", "read_docs", "run", "split"]
@@ -36,7 +37,6 @@ DEMO_QUESTIONS: tuple[tuple[str, frozenset[str]], ...] = (
 """Questions about the Python language reference, with the topics that answer them."""
 
 EMBEDDER = ".jina-embeddings-v5-text-small"
-RERANKER = ".jina-reranker-v3"
 CANDIDATES = 8  # results to rerank per question
 PRINTED_HITS = 5  # per question
 SCORES = {"embed": "Cosine", "retriever": "Fused"}  # names of the score of the first search, by mode
@@ -108,7 +108,8 @@ def run(
         prepare = embed_passages if mode == "embed" else index_passages
         search = stack.enter_context(prepare(passages, es_url=url, es_api_key=api_key, max_retries=3))
         console.print(f"{STEPS[mode]}  {EMBEDDER}, {time.perf_counter() - start:.1f} s")
-        console.print(f"Reranking  {RERANKER}, the best {CANDIDATES}; ranks are shown before → after\n")
+        reranker = _default_reranker(es_url=url, es_api_key=api_key, max_retries=3)
+        console.print(f"Reranking  {reranker}, the best {CANDIDATES}; ranks are shown before → after\n")
         for question in questions or (_read_questions(console) if docs else (question for question, _ in DEMO_QUESTIONS)):
             console.print(_table(question, search(question)[:PRINTED_HITS], SCORES[mode]))
     _print_next_steps(console, embedded)
@@ -123,7 +124,7 @@ def _langchain(passages: Mapping[str, str], **service: Any) -> Iterator[Search]:
 
     with (
         JinaEISEmbeddings(inference_id=EMBEDDER, show_progress_bar=True, **service) as embeddings,
-        JinaEISRerank(inference_id=RERANKER, top_n=None, **service) as reranker,
+        JinaEISRerank(top_n=None, **service) as reranker,
     ):
         store = InMemoryVectorStore(embeddings)
         store.add_texts(list(passages), [{"source": source} for source in passages.values()])
@@ -149,7 +150,7 @@ def _llama_index(passages: Mapping[str, str], **service: Any) -> Iterator[Search
 
     with (
         JinaEISEmbedding(inference_id=EMBEDDER, **service) as embedding,
-        JinaEISRerank(inference_id=RERANKER, top_n=None, **service) as reranker,
+        JinaEISRerank(top_n=None, **service) as reranker,
     ):
         index = VectorStoreIndex(
             [
@@ -182,7 +183,7 @@ def _langchain_retriever(passages: Mapping[str, str], **service: Any) -> Iterato
     settings = {**_index_settings(), **service}
     with (
         JinaEISRetriever(**settings) as plain,
-        JinaEISRetriever(**settings, rerank_inference_id=RERANKER, rank_window_size=CANDIDATES) as reranked,
+        JinaEISRetriever(**settings, rerank_inference_id=_default_reranker(**service), rank_window_size=CANDIDATES) as reranked,
         _delete_index_at_exit(plain),
     ):
         plain.add_texts(list(passages), [{"source": source} for source in passages.values()])
@@ -211,7 +212,7 @@ def _llama_index_retriever(passages: Mapping[str, str], **service: Any) -> Itera
 
     settings = {**_index_settings(), **service}
     plain = JinaEISRetriever(**settings)
-    reranked = JinaEISRetriever(**settings, rerank_inference_id=RERANKER, rank_window_size=CANDIDATES)
+    reranked = JinaEISRetriever(**settings, rerank_inference_id=_default_reranker(**service), rank_window_size=CANDIDATES)
     with plain.settings, reranked.settings, _delete_index_at_exit(plain):
         plain.add_nodes(
             TextNode(text=text, metadata={"source": source}, excluded_embed_metadata_keys=["source"])
@@ -226,6 +227,12 @@ def _llama_index_retriever(passages: Mapping[str, str], **service: Any) -> Itera
             ]
 
         yield search
+
+
+def _default_reranker(**service: Any) -> str:
+    """The reranker of the demo: the default of the deployment."""
+    with Endpoints(**service) as endpoints:
+        return endpoints.default_reranker()
 
 
 def _index_settings() -> dict[str, Any]:

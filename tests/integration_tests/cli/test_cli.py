@@ -252,7 +252,7 @@ class TestDoctor:
         assert main(["doctor", "--url", guarded.url, "--api-key", "right"]) == 0
         printed = capsys.readouterr().out
         assert [line.split()[0] for line in printed.splitlines() if line[0] != " "] == ["ok"] * len(NAMES)
-        assert ".jina-reranker-v3: 2 documents ranked in" in printed
+        assert ".jina-reranker-v3.5: 2 documents ranked in" in printed
         assert "right" not in printed
 
     def test_json(self, guarded: LocalEIS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -294,11 +294,11 @@ class TestDoctor:
         assert "wrong" not in lines
 
     def test_an_endpoint_under_a_region_policy(self, capsys: pytest.CaptureFixture[str]) -> None:
-        with LocalEIS(model="hash", denied=[".jina-reranker-v3"]) as eis:
+        with LocalEIS(model="hash", denied=[".jina-reranker-v3.5"]) as eis:
             assert main(["doctor", "--url", eis.url]) == 0
         printed = capsys.readouterr().out
         assert "The region policy denies 1 of them. Allow one of its regions" in " ".join(printed.split())
-        assert ".jina-reranker-v3: " not in printed, "another endpoint is checked"
+        assert ".jina-reranker-v3.5: " not in printed, "another endpoint is checked"
 
     async def test_async(self, guarded: LocalEIS) -> None:
         report = await adoctor(es_url=guarded.url, es_api_key="right")

@@ -7,11 +7,10 @@ import copy
 import pickle
 import warnings
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
-from helpers import QUERY, Caller, passages, run_in_threads
+from helpers import QUERY, RERANKER, Caller, passages, run_in_threads
 from langchain_core.documents import Document
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.retrievers import BaseRetriever
@@ -25,7 +24,13 @@ from langchain_jina_eis import JinaEISRerank
 
 @pytest.fixture
 def make(connect: Callable[..., Any]) -> Callable[..., JinaEISRerank]:
-    return partial(connect, JinaEISRerank)
+    """Create rerankers of jina-reranker-v3, with windows of 64 documents, unless a test names another model."""
+
+    def create(**arguments: Any) -> JinaEISRerank:
+        named = {"inference_id", "model"} & arguments.keys()
+        return connect(JinaEISRerank, **arguments, **({} if named else {"model": RERANKER}))  # type: ignore[no-any-return]
+
+    return create
 
 
 class Passage(Document):
@@ -158,7 +163,7 @@ def test_any_number_of_documents_is_ranked_in_parallel_windows(
 
 
 def test_the_mark_of_an_earlier_ranking_is_removed(call: Caller, make: Callable[..., JinaEISRerank]) -> None:
-    reranker = make(top_n=None, model=".jina-reranker-v2")
+    reranker = make(top_n=None, model=".jina-reranker-v2-base-multilingual")
     marked = Document(page_content="a", metadata={"relevance_score_preliminary": True, "relevance_score": 9})
     (document,) = call(reranker, "compress_documents", [marked], QUERY)
     assert set(document.metadata) == {"relevance_score"}
@@ -166,7 +171,7 @@ def test_the_mark_of_an_earlier_ranking_is_removed(call: Caller, make: Callable[
 
 
 def test_a_pointwise_model_ranks_in_pages(call: Caller, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
-    reranker = make(model=".jina-reranker-v2", top_n=None)
+    reranker = make(model=".jina-reranker-v2-base-multilingual", top_n=None)
     best = call(reranker, "compress_documents", documents(200), QUERY)
     scores = [document.metadata["relevance_score"] for document in best]
     assert len(eis.requests) == 4

@@ -6,12 +6,11 @@ import asyncio
 import json
 import pickle
 from collections.abc import Callable
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from helpers import QUERY, Caller, passages
+from helpers import QUERY, RERANKER, Caller, passages
 from llama_index.core import MockEmbedding, VectorStoreIndex
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload, LlamaDebugHandler
 from llama_index.core.evaluation import RetrieverEvaluator
@@ -29,7 +28,13 @@ from llama_index_jina_eis import JinaEISRerank
 
 @pytest.fixture
 def make(connect: Callable[..., Any]) -> Callable[..., JinaEISRerank]:
-    return partial(connect, JinaEISRerank)
+    """Create rerankers of jina-reranker-v3, with windows of 64 documents, unless a test names another model."""
+
+    def create(**arguments: Any) -> JinaEISRerank:
+        named = {"inference_id", "model"} & arguments.keys()
+        return connect(JinaEISRerank, **arguments, **({} if named else {"model": RERANKER}))  # type: ignore[no-any-return]
+
+    return create
 
 
 def nodes(number: int = 5) -> list[NodeWithScore]:
