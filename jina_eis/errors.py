@@ -156,7 +156,7 @@ class DocumentsFailedError(JinaEISError):
 
 
 class RequestRejectedError(JinaEISError):
-    """Elasticsearch or the service rejected the request (400 and other 4xx)."""
+    """Elasticsearch or the service rejected the request (400, 422 and other 4xx)."""
 
 
 class RequestTooLargeError(JinaEISError):
@@ -173,14 +173,14 @@ class RateLimitError(JinaEISError):
 
 
 class ServiceTimeoutError(JinaEISError):
-    """No response within `timeout`: Elasticsearch sends 429 or 408, or nothing. Retried."""
+    """No response within `timeout`: Elasticsearch sends 429, 408 or 504, depending on its version, or nothing. Retried."""
 
     transient = True
     remedy = "Raise timeout, or send fewer inputs in a request (batch_size, or window_size to rerank)."
 
 
 class ServiceUnavailableError(JinaEISError):
-    """The inference service or a proxy failed (502, 503, 504, or any 5xx of EIS that arrives as 400). Retried."""
+    """The inference service or a proxy failed (502, 503, a proxy's 504, or any 5xx of EIS that arrives as 400). Retried."""
 
     transient = True
     remedy = "Try again later. If the error persists, see the status page of Elastic Cloud."
@@ -230,8 +230,13 @@ _BY_STATUS: dict[int, type[JinaEISError]] = {
 # The status of the inference service, in the reason that Elasticsearch writes; its own status differs (5xx becomes 400).
 _SERVICE_STATUS = re.compile(r"for request from inference entity id \[.*?\] status \[(\d{3})\]")
 _REFUSED_BY_SERVICE = (
-    "The service refuses the deployment, not your key. Check the licence and, on a self-managed cluster, Cloud Connect."
+    "The service refuses the deployment, not your key. Check the licence and, on a self-managed cluster, Cloud Connect, which "
+    "needs an Enterprise or trial licence."
 )
+_NOT_LICENSED = (
+    "The licence of the deployment does not include inference: upgrade it, or start a trial (an Enterprise licence has it)."
+)
+_TIMED_OUT = "Request timed out after"  # with 429 from 9.4, 504 in builds of April 2026, 408 before
 UNINFORMATIVE = ("Failed to parse with all enclosed parsers",)  # reasons whose outer reason states more
 _NOT_ELASTICSEARCH = "Is es_url the address of Elasticsearch (not of Kibana or a proxy)?"
 
@@ -259,6 +264,10 @@ def error_from_answer(status: int, headers: Mapping[str, str], body: object, *, 
             kind = _BY_STATUS.get(service_status, RequestRejectedError)
     elif "nference endpoint not found" in reason:  # a search reports it with another error type
         kind = EndpointNotFoundError
+    elif _TIMED_OUT in reason:
+        kind = ServiceTimeoutError
+    elif status == 403 and "license is non-compliant" in reason:
+        kind, remedy = AuthorizationError, _NOT_LICENSED
     elif error_type == "index_not_found_exception":
         kind = IndexNotFoundError
     else:

@@ -89,6 +89,10 @@ class ServiceSettings(BaseModel):
     deadline: float | None = Field(default=None, gt=0, allow_inf_nan=False, frozen=True)
     """Total time of a request in seconds, including all retries. None: five times `timeout`."""
 
+    use_case: str | None = Field(default=None, pattern=r"^[!-+\--~]+( [!-+\--~]+)*$", frozen=True)
+    """What the requests are for, as Elastic's usage statistics count it: the value of the header `X-elastic-product-use-case`.
+    ASCII characters without a comma. None: the header of your own client, or `jina-eis`."""
+
     _drivers: dict[int, Driver] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **arguments: Any) -> None:
@@ -204,6 +208,7 @@ class ServiceSettings(BaseModel):
             timeout=self.timeout,
             connections=self.max_concurrency,
             product=self.product,
+            use_case=self.use_case,
         )
         pacer = Pacer(
             self.max_concurrency,

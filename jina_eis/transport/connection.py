@@ -39,6 +39,9 @@ __all__ = ["CLIENT_MARGIN", "Connection"]
 
 CLIENT_MARGIN = 5.0  # seconds that the client waits longer than the server, to receive the server's own timeout error
 
+USE_CASE_HEADER = "x-elastic-product-use-case"  # Elasticsearch passes its first value on to the service
+USE_CASE = "jina-eis"
+
 _ONE_LOOP = (
     "This `async_client` belongs to another event loop; an async client serves only one. "
     "Pass es_url or es_cloud_id instead, and each loop gets its own client."
@@ -57,6 +60,7 @@ class Connection:
         timeout: Seconds that the service may take; the client waits `CLIENT_MARGIN` longer.
         connections: Connections to keep open in each client that is created here.
         product: Prefix of the client's user agent, `name/version`.
+        use_case: Value of the header `X-elastic-product-use-case`; None for the client's own, or `jina-eis` if it has none.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Connection:
         timeout: float,
         connections: int,
         product: str,
+        use_case: str | None = None,
     ) -> None:
         self._address = address
         self._user_client = client
@@ -75,6 +80,7 @@ class Connection:
         self._timeout = timeout
         self._connections = connections
         self._product = product
+        self._use_case = use_case
         self._client: Elasticsearch | None = None
         self._loops: dict[asyncio.AbstractEventLoop, _LoopClient] = {}
         self._lock = threading.Lock()
@@ -218,13 +224,16 @@ class Connection:
             raise ConfigurationError(self._address.error_message(error)) from error
 
     def _with_options(self, client: AnyClient) -> AnyClient:
-        """Return a client over the same connections, with our timeout and user agent, without retries of its own."""
-        user_agent = _first_node(client).config.headers.get("user-agent", "")
-        user_agent = client._headers.get("user-agent", user_agent)  # the user's own options() are not public
+        """Return a client over the same connections, with our timeout and headers, without retries of its own."""
+        headers = {**_first_node(client).config.headers, **client._headers}  # the user's own options() are not public
+        own = {name.lower(): value for name, value in headers.items()}
         return client.options(
             max_retries=0,
             request_timeout=self._timeout + CLIENT_MARGIN,
-            headers={"user-agent": f"{self._product} {user_agent}".strip()},
+            headers={
+                "user-agent": f"{self._product} {own.get('user-agent', '')}".strip(),
+                USE_CASE_HEADER: self._use_case or own.get(USE_CASE_HEADER) or USE_CASE,
+            },
         )
 
     @contextmanager
