@@ -27,6 +27,9 @@ from ..steps import (
     Strategy,
     compare,
     find_default_reranker,
+    find_failing_fusion,
+    find_failing_input,
+    has_fused,
     max_in_flight,
 )
 from ..wire import Call, EndpointInfo, InputType, Steps, Vector
@@ -133,7 +136,8 @@ class EmbeddingSettings(EndpointSettings):
             on_error: Whether the error of a text is raised, or yielded in place of its vector.
         """
         embedder = self._embedder(role)
-        return self._stream(embedder, lambda endpoint: embedder.calls(endpoint, texts, role, positions), ahead, on_error)
+        calls = partial(embedder.calls, texts=texts, input_type=role, positions=positions)
+        return self._stream(embedder.plan(), calls, ahead, RESCUES[on_error])
 
     def _avectors(
         self,
@@ -145,23 +149,24 @@ class EmbeddingSettings(EndpointSettings):
     ) -> AsyncGenerator[Vector, None]:
         """As `_vectors`, without blocking the event loop."""
         embedder = self._embedder(role)
-        return self._astream(embedder, lambda endpoint: embedder.calls(endpoint, texts, role, positions), ahead, on_error)
+        calls = partial(embedder.calls, texts=texts, input_type=role, positions=positions)
+        return self._astream(embedder.plan(), calls, ahead, RESCUES[on_error])
 
     def _stream(
-        self, embedder: Embedder, calls: _Calls[E], ahead: int | None = None, on_error: OnError = "raise"
+        self, plan: Steps[EndpointInfo], calls: _Calls[E], ahead: int | None, rescue: Callable[..., Steps[Any]]
     ) -> Generator[E, None, None]:
         driver, limiter = self._driver(), self._limiter()
-        endpoint = driver.run(embedder.plan(), limiter)
-        with closing(driver.stream(calls(endpoint), limiter, ahead, RESCUES[on_error])) as batches:
+        endpoint = driver.run(plan, limiter)
+        with closing(driver.stream(calls(endpoint), limiter, ahead, rescue)) as batches:
             for answers in batches:
                 yield from answers
 
     async def _astream(
-        self, embedder: Embedder, calls: _Calls[E], ahead: int | None = None, on_error: OnError = "raise"
+        self, plan: Steps[EndpointInfo], calls: _Calls[E], ahead: int | None, rescue: Callable[..., Steps[Any]]
     ) -> AsyncGenerator[E, None]:
         driver, limiter = self._driver(), self._limiter()
-        endpoint = await driver.arun(embedder.plan(), limiter)
-        async with aclosing(driver.astream(calls(endpoint), limiter, ahead, RESCUES[on_error])) as batches:
+        endpoint = await driver.arun(plan, limiter)
+        async with aclosing(driver.astream(calls(endpoint), limiter, ahead, rescue)) as batches:
             async for answers in batches:
                 for answer in answers:
                     yield answer
@@ -241,7 +246,9 @@ class ContentSettings(EmbeddingSettings):
         """Yield the results of texts and media, in input order. A caller that may stop early must close the generator."""
         embedder = self._embedder(role)
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
-        return self._stream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role, positions), limit)
+        calls = partial(embedder.content_calls, contents=contents, input_type=role, positions=positions)
+        rescue = find_failing_fusion if has_fused(contents) else find_failing_input
+        return self._stream(embedder.plan(contents, positions), calls, limit, rescue)
 
     def _acontent_vectors(
         self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
@@ -249,7 +256,9 @@ class ContentSettings(EmbeddingSettings):
         """As `_content_vectors`, without blocking the event loop."""
         embedder = self._embedder(role)
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
-        return self._astream(embedder, lambda endpoint: embedder.content_calls(endpoint, contents, role, positions), limit)
+        calls = partial(embedder.content_calls, contents=contents, input_type=role, positions=positions)
+        rescue = find_failing_fusion if has_fused(contents) else find_failing_input
+        return self._astream(embedder.plan(contents, positions), calls, limit, rescue)
 
     def _role(self, input_type: InputType | None) -> InputType:
         if input_type is None:

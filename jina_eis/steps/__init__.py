@@ -6,13 +6,13 @@ environment variable here. This package does not know `transport`.
 
 from .checkup import Check, Report, Status, check_deployment, settings_report
 from .compatibility import check_images, compare, share_space
-from .embedder import BATCH_SIZE, Embedded, Embedder, max_in_flight
+from .embedder import BATCH_SIZE, Embedded, Embedder, has_fused, max_in_flight
 from .endpoints import EndpointSpec, explain, fetch_endpoint, find_endpoints, known_endpoint, remove_endpoint
 from .filters import check_filters
 from .indexing import FieldType, Indexer, Record
 from .names import find_default_reranker, resolve
 from .reranker import PRELIMINARY, WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
-from .rescue import RESCUES, OnError
+from .rescue import RESCUES, OnError, find_failing_fusion, find_failing_input
 from .search import PASSAGES, RANK_CONSTANT, Fusion, Query, Searcher, SearchResult, SearchType
 from .version import Version, require, server_version, too_old
 
@@ -51,6 +51,9 @@ __all__ = [
     "fetch_endpoint",
     "find_default_reranker",
     "find_endpoints",
+    "find_failing_fusion",
+    "find_failing_input",
+    "has_fused",
     "known_endpoint",
     "max_in_flight",
     "remove_endpoint",

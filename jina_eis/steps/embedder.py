@@ -18,13 +18,16 @@ from ..models import EmbeddingModel, find_model
 from ..wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
 from .compatibility import check_modalities, check_spaces
 from .endpoints import check_dimensions, describe_endpoint, known_endpoint
+from .version import require
 
-__all__ = ["BATCH_SIZE", "Embedded", "Embedder", "max_in_flight"]
+__all__ = ["BATCH_SIZE", "FUSION", "Embedded", "Embedder", "has_fused", "max_in_flight"]
 
 BATCH_SIZE = 16  # Elastic documents 16 items in a request for the omni models and for ELSER, and nothing for the others
 BATCH_BYTES = 4 * 2**20  # of media, in base64; the service publishes no limit, and requests of 3 MB have been accepted
 
 IN_FLIGHT_BYTES = 64 * 2**20  # of media, in base64, in all requests of a call together; memory holds each about three times
+
+FUSION = ("Fusing several parts into one vector", "9.5")  # texts too: 9.4 refuses any two parts
 
 Embedded = Vector | list[Vector]
 """One vector; for a PDF, a list with one vector for each page."""
@@ -58,13 +61,22 @@ class Embedder:
             if other := known_endpoint(self.comparable_with or ""):
                 check_spaces(endpoint, other, self.dimensions)
 
-    def plan(self) -> Steps[EndpointInfo]:
-        """Return the description of the checked endpoint, which `calls` needs."""
+    def plan(self, contents: Sequence[Content] = (), positions: Sequence[int] | None = None) -> Steps[EndpointInfo]:
+        """Return the description of the checked endpoint, which `calls` needs.
+
+        Args:
+            contents: Inputs to check as well, as `content_calls` does. If one has several parts, the version of the deployment is
+                checked too.
+            positions: Their positions in the caller's list, for errors; default: from 0.
+        """
         endpoint = yield from describe_endpoint(self.inference_id)
         self._check(endpoint)
         if self.comparable_with:
             other = yield from describe_endpoint(self.comparable_with)
             check_spaces(endpoint, other, self.dimensions)
+        if has_fused(contents):
+            check_modalities(endpoint, contents, range(len(contents)) if positions is None else positions)
+            yield from require(*FUSION)
         return endpoint
 
     def calls(
@@ -178,6 +190,11 @@ def _check_truncation(dimensions: int, endpoint: EndpointInfo, model: EmbeddingM
             f"dimensions={dimensions}: the sizes that the model of {name} was trained for are not known. Leave dimensions out."
         )
     check_dimensions(dimensions, model)
+
+
+def has_fused(contents: Iterable[Content]) -> bool:
+    """Whether one of these inputs has several parts, which are fused into one vector."""
+    return any(isinstance(content, tuple) and len(content) > 1 for content in contents)
 
 
 def max_in_flight(contents: Sequence[Content]) -> int | None:

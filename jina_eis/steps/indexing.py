@@ -15,12 +15,13 @@ from ..contents import Content, Medium, label
 from ..errors import ConfigurationError, IndexNotFoundError, InputError, JinaEISError, RequestRejectedError
 from ..wire import VECTORS, Call, EndpointInfo, Index, Outcome, Steps, Write, ask, bulk, create_index, refresh_index
 from .compatibility import check_modalities
-from .embedder import BATCH_SIZE, Embedder
+from .embedder import BATCH_SIZE, FUSION, Embedder, has_fused
 from .endpoints import describe_endpoint
 from .ingest_report import IngestReport
 from .names import resolve
 from .rescue import isolate_failing_inputs
 from .search import describe_index
+from .version import require
 
 __all__ = ["DEFAULT_ENDPOINT", "FieldType", "Indexer", "Record"]
 
@@ -238,6 +239,8 @@ class Indexer:
             embed_calls: list[Call[Any]] = []
             if self.field_type == "dense_vector":
                 contents = [cast("Content", record.content) for record in accepted]
+                if has_fused(contents):
+                    yield from require(*FUSION)
                 calls = embedder.content_calls(endpoint, contents, "ingest")
                 embed_calls = [
                     replace(cast("Call[Any]", call), rescue=isolate_failing_inputs, patience=self.patience) for call in calls

@@ -17,8 +17,10 @@ from ..errors import (
     TLSError,
 )
 from ..wire import Call, Steps, ask
+from .embedder import FUSION
+from .version import server_version, too_old
 
-__all__ = ["RESCUES", "OnError", "find_failing_input", "isolate_failing_inputs", "skip_failing_inputs"]
+__all__ = ["RESCUES", "OnError", "find_failing_fusion", "find_failing_input", "isolate_failing_inputs", "skip_failing_inputs"]
 
 A = TypeVar("A")
 
@@ -43,6 +45,18 @@ def find_failing_input(call: Call[list[A]], error: JinaEISError, others: bool) -
     for half, outcome in halves:
         vectors += (yield from find_failing_input(half, outcome, True)) if isinstance(outcome, JinaEISError) else outcome
     return vectors
+
+
+def find_failing_fusion(call: Call[list[A]], error: JinaEISError, others: bool) -> Steps[list[A]]:
+    """As `find_failing_input`, for inputs of several parts, if the key may not see the version of the deployment.
+
+    Raises:
+        ConfigurationError: the deployment may be too old to fuse them.
+    """
+    try:
+        return (yield from find_failing_input(call, error, others))
+    except RequestRejectedError as rejected:
+        raise (rejected if (yield from server_version()) else too_old(*FUSION, rejected)) from rejected.__cause__
 
 
 def skip_failing_inputs(call: Call[list[A]], error: JinaEISError, _: bool) -> Steps[list[A | JinaEISError]]:

@@ -31,9 +31,10 @@ from ..wire import (
     search,
 )
 from .compatibility import check_modalities, check_spaces
-from .embedder import Embedder
+from .embedder import FUSION, Embedder, has_fused
 from .endpoints import describe_endpoint, known_endpoint
 from .names import resolve
+from .version import require
 
 __all__ = ["SEARCH_TYPES", "Fusion", "Query", "SearchResult", "SearchType", "Searcher", "describe_index"]
 
@@ -321,6 +322,8 @@ class Searcher:
         """Return the query vector, or the builder with which Elasticsearch makes it."""
         info = yield from describe_endpoint(endpoint)
         check_modalities(info, [query], [0])
+        if has_fused([query]):
+            yield from require(*FUSION)
         dimensions = self.dimensions or (field.dims if field.dims != info.dimensions else None)
         if dimensions and field.dims and dimensions != field.dims:
             raise ConfigurationError(f"dimensions={dimensions}: the vectors in {field.name!r} have {field.dims}.")
