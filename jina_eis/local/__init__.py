@@ -1,4 +1,4 @@
-"""The embedded EIS: a loopback server that emulates inference and search of Elasticsearch 9.5 with stand-in models.
+"""The embedded EIS: a loopback server that emulates inference and search of Elasticsearch, with stand-in models.
 
 Its vectors and scores are not those of Jina's models; `LocalEIS.model_label` names their source. Of the core it knows only
 `models` and `contents.media`. Its rooms import in one direction: `http`, `search`, `indices`, `inference`.

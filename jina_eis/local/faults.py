@@ -9,14 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from .refusals import RefusedError, TimeLimit, gateway_refusal, rejected, timed_out
+from .refusals import RefusedError, TimeLimit, gateway_refusal, rejected, status_error, timed_out
+from .versions import Version
 
 __all__ = ["INDEX_KINDS", "Fault", "Faults", "Kind", "index_refusal", "refusal", "spoil"]
 
 Kind = Literal[
     "rate_limit",  # 429, with Retry-After if it is set
-    "timeout",  # 429 timeout_exception, Elasticsearch 9.5
-    "timeout_408",  # 408, older versions
+    "timeout",  # 429 timeout_exception; 408 before 9.4
+    "timeout_408",  # 408, up to 9.3
+    "timeout_504",  # 504, builds of April 2026
+    "eis_422",  # the service's 422, for an input that it does not accept
     "eis_5xx",  # the service's 503, which Elasticsearch returns as 400
     "unavailable",  # 503 of Elasticsearch itself
     "bad_gateway",  # 502 with an HTML body, from a proxy
@@ -133,16 +136,18 @@ def new_fault(kind: Kind, retry_after: RetryAfter = None) -> Fault:
     return Fault(kind, retry_after)
 
 
-def refusal(fault: Fault, endpoint: str, limit: TimeLimit) -> RefusedError | None:
+def refusal(fault: Fault, endpoint: str, limit: TimeLimit, version: Version) -> RefusedError | None:
     """Return the error response of a fault, or None if the fault changes a successful response."""
     refused: RefusedError
     match fault.kind:
         case "rate_limit":
             refused = gateway_refusal(endpoint, 429, "rate limit exceeded")
         case "timeout":
-            refused = timed_out(endpoint, limit)
-        case "timeout_408":
-            refused = RefusedError(408, "status_exception", f"Request timed out after [{limit.text}]")
+            refused = timed_out(endpoint, limit, version)
+        case "timeout_408" | "timeout_504":
+            refused = status_error(f"Request timed out after [{limit.text}]", int(fault.kind[-3:]))
+        case "eis_422":
+            refused = gateway_refusal(endpoint, 422, "the input is not valid")
         case "eis_5xx":
             refused = gateway_refusal(endpoint, 503, "service unavailable")
         case "unavailable":

@@ -1,4 +1,4 @@
-"""Error responses of Elasticsearch 9.5, and the time limit that a timeout states.
+"""Error responses of Elasticsearch, and the time limit that a timeout states.
 
 Knows their types, statuses, texts and headers. Must not know when they are raised, nor endpoints, models or the server.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Any
+
+from .versions import Version
 
 __all__ = [
     "Json",
@@ -39,6 +41,7 @@ GATEWAY_REASONS = {
     400: "Received a bad request status code",
     405: "Received a method not allowed status code",
     413: "Received a content too large status code",
+    422: "Received an input validation error response",
     429: "Received a rate limit status code",
     500: "Received a server error status code",
     503: "Received a server error status code",
@@ -205,8 +208,10 @@ class TimeLimit:
         return cls(int(match[1]) * SECONDS[match[2]], text)
 
 
-def timed_out(endpoint: str, limit: TimeLimit) -> RefusedError:
-    """Return the error for a timeout. Elasticsearch 9.5 gives it the status of a rate limit."""
+def timed_out(endpoint: str, limit: TimeLimit, version: Version) -> RefusedError:
+    """Return the error for a timeout. Elasticsearch gives it the status of a rate limit since 9.4."""
+    if not version.has("timeouts as 429"):
+        return status_error(f"Request timed out after [{limit.text}]", 408)
     reason = f"Request timed out after [{limit.text}] for inference id [{endpoint}]"
     refused = RefusedError(429, "timeout_exception", reason)
     refused.headers["x-timed-out"] = "?1"

@@ -51,6 +51,13 @@ def node(_node: RealNode) -> RealNode:
 
 
 @pytest.fixture(scope="session")
+def _server() -> Iterator[LocalEIS]:
+    """The embedded EIS as the version of the node."""
+    with LocalEIS(model="hash", record=True, version="9.5") as eis:
+        yield eis
+
+
+@pytest.fixture(scope="session")
 def _front(_node: RealNode, _server: LocalEIS) -> Iterator[Front]:
     with Front(_node.url, _server) as front:
         yield front

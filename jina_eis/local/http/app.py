@@ -27,6 +27,7 @@ from ..faults import Faults, Kind, index_refusal, refusal, spoil
 from ..indices import InnerInference, Storage
 from ..inference import Registry, StandIn, answer, parse_task, plan, read_body
 from ..refusals import RefusedError, not_implemented, timed_out
+from ..versions import Version
 from .cluster import Cluster
 from .routes import find_operation
 
@@ -109,6 +110,7 @@ class Emulator:
         data: Path | None,
         eis: bool,
         denied: Collection[str],
+        version: Version,
     ) -> None:
         self.label = f"{standin.label} for text, hashes of the bytes for media"
         self.requests: list[Exchange] = []
@@ -121,7 +123,7 @@ class Emulator:
         self._record = record
         self._data = data
         self._threads = ThreadPoolExecutor(THREADS, "jina-eis-local")
-        self._registry = Registry(eis=eis, denied=denied)
+        self._registry = Registry(version, eis=eis, denied=denied)
         self._storage: Storage | None = None
         self._in_flight = 0
 
@@ -190,7 +192,7 @@ class Emulator:
             names = ["_all"]
         if not names:
             raise not_implemented(f"{method} {request.url.path}")
-        task = parse_task(names[0]) if len(names) == 2 else None
+        task = parse_task(names[0], self._registry.version) if len(names) == 2 else None
         endpoint = names[-1]
         match method:
             case "POST":
@@ -236,8 +238,9 @@ class Emulator:
             latency = self._faults.latency
             await self._wait(min(latency, job.limit.seconds))
             if latency > job.limit.seconds:
-                raise timed_out(job.endpoint.id, job.limit)
-            if fault is not None and (refused := refusal(fault, job.endpoint.id, job.limit)) is not None:
+                raise timed_out(job.endpoint.id, job.limit, self._registry.version)
+            refused = None if fault is None else refusal(fault, job.endpoint.id, job.limit, self._registry.version)
+            if fault is not None and refused is not None:
                 return error_reply(refused, fault.kind)
             # In a thread, so that the model of one request does not block the others.
             body = await self._in_thread(answer, job, self._standin)
@@ -260,7 +263,7 @@ class Emulator:
             "cluster_name": "jina-eis-local",
             "cluster_uuid": "jina-eis-local-not-a-cluster",
             "version": {
-                "number": "9.5.0",
+                "number": self._registry.version.number,
                 "build_flavor": "default",
                 "build_type": "tar",
                 "build_hash": "0" * 40,

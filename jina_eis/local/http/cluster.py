@@ -23,6 +23,7 @@ from ..indices import (
     as_list,
     check_name,
     check_similarities,
+    check_versions,
     read_settings,
     show_settings,
 )
@@ -41,6 +42,7 @@ class Cluster:
     def __init__(self, storage: Storage, inference: InnerInference) -> None:
         self._storage = storage
         self._inference = inference
+        self._registry = inference.registry
 
     def _get(self, name: str) -> Index:
         """Return the index of this name; refuses patterns and lists of names."""
@@ -54,7 +56,7 @@ class Cluster:
         if existing is not None:
             return existing
         check_name(name)
-        return self._storage.create(name, {}, Mapping({}))
+        return self._storage.create(name, read_settings({}, self._registry.version), Mapping({}))
 
     # Indices
 
@@ -66,9 +68,10 @@ class Cluster:
                 raise parsing_exception(f"unknown key [{key}] for create index")
         if body.get("aliases"):
             raise not_implemented("aliases")
-        settings = read_settings(body.get("settings", {}))
-        mapping = Mapping({}).merged(body.get("mappings", {}), self._inference.registry.find)
+        settings = read_settings(body.get("settings", {}), self._registry.version)
+        mapping = Mapping({}).merged(body.get("mappings", {}), self._registry.find)
         check_similarities(mapping, settings)
+        check_versions(mapping, self._registry)
         with self._storage.writing:
             self._storage.create(name, settings, mapping)
         return {"acknowledged": True, "shards_acknowledged": True, "index": name}
@@ -98,8 +101,9 @@ class Cluster:
         """Add fields to the mapping of an index."""
         with self._storage.writing:
             index = self._get(name)
-            mapping = index.mapping.merged(body, self._inference.registry.find)
+            mapping = index.mapping.merged(body, self._registry.find)
             check_similarities(mapping, index.settings)
+            check_versions(mapping, self._registry)
             index.set_mapping(mapping)
         return {"acknowledged": True}
 

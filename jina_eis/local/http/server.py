@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..faults import Faults
 from ..inference import ModelName, load
+from ..versions import NEWEST, VERSIONS, Version
 from .app import Emulator, Exchange
 
 __all__ = ["Exchange", "LocalEIS"]
@@ -33,7 +34,7 @@ class AbortableProtocol(H11Protocol):
 
 
 class LocalEIS:
-    """Emulates inference and search of Elasticsearch 9.5 on a loopback port, with a stand-in model and hashes of media.
+    """Emulates inference and search of Elasticsearch on a loopback port, with a stand-in model and hashes of media.
 
     Args:
         port: The port; 0 for any free port.
@@ -43,6 +44,8 @@ class LocalEIS:
         faults: The faults to simulate; may be changed at any time.
         eis: Whether the service is available; False for a cluster without inference endpoints.
         denied: Preconfigured endpoints that the cluster's region policy denies, such as ".jina-reranker-v3".
+        version: The version of Elasticsearch to answer as, one of "8.19" and "9.0" to "9.6". An older one lists only the
+            endpoints that it had, and refuses what only newer ones have.
         data: A folder for indices, documents and created endpoints. None keeps indices and documents in memory until `stop()`.
     """
 
@@ -56,12 +59,22 @@ class LocalEIS:
         faults: Faults | None = None,
         eis: bool = True,
         denied: Collection[str] = (),
+        version: str = NEWEST,
         data: str | Path | None = None,
     ) -> None:
+        if version not in VERSIONS:
+            raise ValueError(f"version={version!r}: choose one of {', '.join(VERSIONS)}")
         self.faults = Faults() if faults is None else faults
         folder = None if data is None else Path(data)
         self._emulator = Emulator(
-            standin=load(model), faults=self.faults, api_key=api_key, record=record, data=folder, eis=eis, denied=denied
+            standin=load(model),
+            faults=self.faults,
+            api_key=api_key,
+            record=record,
+            data=folder,
+            eis=eis,
+            denied=denied,
+            version=Version.parse(version),
         )
         self._requested_port = port
         self._port: int | None = None

@@ -10,7 +10,7 @@ from .documents import values_of
 from .index import Index, StoredDocument
 from .inner import InnerInference
 from .mapping import SEMANTIC, Field, Mapping
-from .settings import check_name, check_similarities, read_settings, show_settings
+from .settings import check_name, check_similarities, check_versions, read_settings, show_settings
 from .sources import SourceFilter
 from .storage import Storage
 from .values import BITS, DATE_FORMATS, NUMBERS, PRECISIONS, Value, as_list, format_value, read_date_span, read_value
@@ -36,6 +36,7 @@ __all__ = [
     "as_list",
     "check_name",
     "check_similarities",
+    "check_versions",
     "format_value",
     "nearest",
     "parse_bulk",

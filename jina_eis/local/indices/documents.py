@@ -14,6 +14,7 @@ import numpy as np
 
 from ..inference import Array, Item, parse_item
 from ..refusals import Json, RefusedError, illegal_argument
+from ..versions import Version
 from .mapping import SEMANTIC, Field, Mapping
 from .values import Value, format_value, looks_like_date, read_value
 
@@ -247,7 +248,7 @@ def semantic_item(kind: str, value: Any) -> Item:
         return Item("text", format_value(value))
     if not isinstance(value, dict) or kind == "semantic_text":
         raise illegal_argument(f"expected a String{' or an Object' if kind == 'semantic' else ''}, got {type(value).__name__}")
-    item = parse_item(value)
+    item = parse_item(value, Version(9, 5))  # the first with this type; no version takes addresses here
     if item.kind != "text":
         try:
             size = len(b64decode(item.value.partition(",")[2]))

@@ -31,7 +31,7 @@ class InnerInference:
         """Raise the error of the service for a poisoned text or medium."""
         fault = self._faults.poisoned([item.value for item in items])
         if fault is not None:
-            refused = refusal(fault, endpoint, LIMITS[role])
+            refused = refusal(fault, endpoint, LIMITS[role], self.registry.version)
             raise refused or gateway_refusal(endpoint, 502, f"the local EIS was set to answer with [{fault.kind}]")
 
     def embed(self, name: str, items: Sequence[Item]) -> list[Array]:
@@ -55,6 +55,8 @@ class InnerInference:
                 f"Incompatible task_type for {task} API, the inference endpoint [{name}] has task type [{endpoint.task}], "
                 f"expected [{task}]"
             )
+        if len(items) > 1 and not self.registry.version.has("fused inputs"):
+            raise status_error("Field [content] must contain a single item for [elastic] service.")
         vectors = embed_inputs(self._job(endpoint, [items], "search"), self._standin)
         if len(vectors) != 1:
             raise status_error(f"the query embedding response contains {len(vectors)} results")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..inference import Registry
 from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not_implemented
+from ..versions import Version
 from .index import Index
 from .mapping import Mapping
 
-__all__ = ["check_name", "check_similarities", "read_settings", "show_settings"]
+__all__ = ["check_name", "check_similarities", "check_versions", "read_settings", "show_settings"]
 
 FORBIDDEN = '\\/*?"<>| ,'
 NAME_BYTES = 255
-UNSUPPORTED = ("analysis", "default_pipeline", "final_pipeline", "sort", "mode", "time_series")
+UNSUPPORTED = ("analysis", "default_pipeline", "final_pipeline", "sort", "time_series")
+VECTORS = "vectordb_document"  # the index mode
 
 
 def check_name(name: str) -> None:
@@ -37,8 +40,25 @@ def check_name(name: str) -> None:
         raise refused
 
 
-def read_settings(body: Any) -> Json:
+def read_settings(body: Any, version: Version) -> Json:
     """Return the settings of an index as a tree, without the optional `index` prefix."""
+    tree = read_tree(body)
+    check_mode(tree, version)
+    return tree | {"version": {"created": version.index_number}}
+
+
+def check_mode(tree: Json, version: Version) -> None:
+    """Refuse unknown modes, and a setting that the mode for vectors fixes."""
+    mode = tree.get("mode", "standard")
+    if mode in ("time_series", "logsdb", "lookup", "vectordb_columnar"):
+        raise not_implemented(f"settings.index.mode: {mode}")
+    if mode != "standard" and not (mode == VECTORS and version.has(VECTORS)):
+        raise illegal_argument(f"[{mode}] is an invalid index mode")
+    if mode == VECTORS and tree.get("mapping", {}).get("exclude_source_vectors", True) in (False, "false"):
+        raise illegal_argument(f"[index.mode={VECTORS}] is incompatible with [index.mapping.exclude_source_vectors=false]")
+
+
+def read_tree(body: Any) -> Json:
     if not isinstance(body, dict):
         raise illegal_argument("malformed settings, expected an object")
     tree: Json = {}
@@ -48,7 +68,7 @@ def read_settings(body: Any) -> Json:
             node = node.setdefault(parent, {})
             if not isinstance(node, dict):
                 raise illegal_argument(f"setting [{name}] is below [{parent}], which has a value")
-        node[names[-1]] = merge(node.get(names[-1]), read_settings(value) if isinstance(value, dict) else value)
+        node[names[-1]] = merge(node.get(names[-1]), read_tree(value) if isinstance(value, dict) else value)
     index = tree.pop("index", {})
     tree = merge(tree, index) if isinstance(index, dict) else tree
     for name in UNSUPPORTED:
@@ -77,12 +97,27 @@ def check_similarities(mapping: Mapping, settings: Json) -> None:
             raise mapper_parsing(f"Failed to parse mapping: {reason}", mapper_parsing(reason))
 
 
+def check_versions(mapping: Mapping, registry: Registry) -> None:
+    """Refuse fields that this version does not have."""
+    for field in mapping.fields.values():
+        if field.kind == "semantic" and not registry.version.has("semantic fields"):
+            reason = f"The mapper type [semantic] declared on field [{field.path}] does not exist."
+            raise mapper_parsing(f"Failed to parse mapping: {reason}", mapper_parsing(reason))
+        if field.kind == "semantic_text" and not registry.version.has("embedding in semantic_text"):
+            for endpoint in (registry.find(field.inference_id), registry.find(field.search_inference_id)):
+                if endpoint is not None and endpoint.task == "embedding":
+                    raise illegal_argument(
+                        f"Wrong [task_type], expected text_embedding or sparse_embedding, got embedding, for [{endpoint.id}] "
+                        f"on field [{field.path}]"
+                    )
+
+
 def show_settings(index: Index) -> Json:
     """Return the settings as GET does: every value is a string."""
     generated = {
         "creation_date": index.created,
         "uuid": index.uuid,
-        "version": {"created": 9_050_099},
+        "version": {"created": index.created_by},
         "provided_name": index.name,
     }
     return {"index": as_text({"number_of_shards": 1, "number_of_replicas": 1} | index.settings | generated)}

@@ -1,4 +1,4 @@
-"""Parsers of `_inference` bodies, which accept and refuse what Elasticsearch 9.5 does.
+"""Parsers of `_inference` bodies, which accept and refuse what Elasticsearch does.
 
 Know tasks, fields, tokens and their errors. Must not know endpoints, models or HTTP.
 """
@@ -15,15 +15,19 @@ from typing import Any
 import orjson
 
 from ..refusals import Json, RefusedError, illegal_argument, invalid, parse_error, status_error
+from ..versions import Version
 
 __all__ = ["PARSERS", "Item", "Parsed", "parse_task", "read_body"]
 
 SHARED_PARSER = "cluster:internal/xpack/inference"  # the name that Elasticsearch uses in its errors
 SHARED_TASKS = ("text_embedding", "sparse_embedding", "completion")
-TASK_TYPES = (*SHARED_TASKS, "embedding", "rerank", "chat_completion")
+TASK_TYPES = (*SHARED_TASKS, "rerank", "chat_completion")
+NEWER_TASK_TYPES = ("embedding", "document_extraction")
 INPUT_TYPES = ("ingest", "search", "classification", "clustering", "unspecified")
 INTERNAL_INPUT_TYPES = ("internal_ingest", "internal_search")
-ITEM_TYPES = ("text", "image", "audio", "video", "pdf")
+OLD_ITEM_TYPES = ("text", "image")
+ITEM_TYPES = (*OLD_ITEM_TYPES, "audio", "video", "pdf")
+OLD_FORMATS = ("text", "base64")
 
 DATA_URI = re.compile(r"data:[^/,]+/[^,]+;base64,")
 DATA_URI_COMMA = 256  # the comma must come before this position
@@ -42,7 +46,7 @@ TOKENS: dict[type, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A text, or a medium as a data URI. Its kind is one of ITEM_TYPES."""
+    """A text, or a medium as a data URI or by its address. Its kind is one of ITEM_TYPES."""
 
     kind: str
     value: str
@@ -63,10 +67,10 @@ class Parsed:
         return [*chain.from_iterable(self.inputs), *([] if self.query is None else [self.query])]
 
 
-def parse_task(name: str) -> str:
+def parse_task(name: str, version: Version) -> str:
     """Return the task of this name; raises RefusedError if it is unknown."""
     task = name.strip().lower()
-    if task not in TASK_TYPES:
+    if task not in TASK_TYPES and not (task in NEWER_TASK_TYPES and version.has(task)):
         raise status_error(f"Unknown task_type [{name}]")
     return task
 
@@ -117,7 +121,7 @@ def parse_input_type(parser: str, body: Json, *, internal: bool) -> str:
     return name
 
 
-def parse_shared(body: Json, task: str) -> Parsed:
+def parse_shared(body: Json, task: str, version: Version) -> Parsed:
     """Parse a body of text_embedding, or of a task that no Jina endpoint has."""
     fields = {
         "input": (STRING, ARRAY),
@@ -147,20 +151,20 @@ def parse_shared(body: Json, task: str) -> Parsed:
     return Parsed(inputs, input_type)
 
 
-def parse_embedding(body: Json, task: str) -> Parsed:
+def parse_embedding(body: Json, task: str, version: Version) -> Parsed:
     parser = "EmbeddingRequest"
     fields = {"input": (STRING, ARRAY, OBJECT), "input_type": (STRING,), "task_settings": (OBJECT,)}
     check_fields(parser, body, fields, required=("input",))
     content = body["input"]
     with parsing(parser, "input"):
-        inputs = [parse_input(element) for element in (content if isinstance(content, list) else [content])]
+        inputs = [parse_input(element, version) for element in (content if isinstance(content, list) else [content])]
     input_type = parse_input_type(parser, body, internal=True)
     if not inputs:
         raise invalid("Field [inputs] cannot be an empty array")
     return Parsed(inputs, input_type)
 
 
-def parse_input(element: Any) -> list[Item]:
+def parse_input(element: Any, version: Version) -> list[Item]:
     """Parse an input: a text, or the items of its `content`."""
     if isinstance(element, str):
         return [Item("text", element)]
@@ -174,41 +178,45 @@ def parse_input(element: Any) -> list[Item]:
             raise illegal_argument("[content] field cannot be null")
         if content == []:
             raise illegal_argument("[content] field cannot be an empty array")
-        return [parse_item(item) for item in (content if isinstance(content, list) else [content])]
+        return [parse_item(item, version) for item in (content if isinstance(content, list) else [content])]
 
 
-def parse_item(item: Any) -> Item:
+def parse_item(item: Any, version: Version) -> Item:
     """Parse an item `{"type", "format", "value"}`. Elasticsearch checks only the prefix of a data URI."""
     parser = "InferenceString"
     if not isinstance(item, dict):
         raise illegal_argument(f"Unsupported token [{token(item)}]")
     check_fields(parser, item, {"type": (STRING,), "format": (STRING,), "value": (STRING,)}, required=())
     kind = str(item.get("type", "")).lower()
-    if "type" in item and kind not in ITEM_TYPES:
+    kinds = ITEM_TYPES if version.has("audio, video and pdf") else OLD_ITEM_TYPES
+    if "type" in item and kind not in kinds:
         with parsing(parser, "type"):
-            raise illegal_argument(f"Unrecognized type [{item['type']}], must be one of [{', '.join(ITEM_TYPES)}]")
+            raise illegal_argument(f"Unrecognized type [{item['type']}], must be one of [{', '.join(kinds)}]")
     missing = [name for name in ("type", "value") if name not in item]
     if missing:
         raise illegal_argument(f"Required [{', '.join(missing)}]")
-    expected = "text" if kind == "text" else "base64"
-    data_format = str(item.get("format", expected)).lower()
-    if data_format not in ("text", "base64"):
+    formats = (*OLD_FORMATS, "url") if version.has("format url") else OLD_FORMATS
+    supported = ("text",) if kind == "text" else formats[1:]
+    data_format = str(item.get("format", supported[0])).lower()
+    if data_format not in formats:
         with parsing(parser, "format"):
-            raise illegal_argument(f"Unrecognized format [{item['format']}], must be one of [text, base64]")
-    if data_format != expected:
+            raise illegal_argument(f"Unrecognized format [{item['format']}], must be one of [{', '.join(formats)}]")
+    if data_format not in supported:
+        listed = ", ".join(supported)
         raise illegal_argument(
-            f"Data type [{kind}] does not support data format [{data_format}], supported formats are [{expected}]"
+            f"Data type [{kind}] does not support data format [{data_format}], supported formats are [{listed}]"
         )
-    if expected == "base64" and not DATA_URI.match(item["value"][:DATA_URI_COMMA]):
+    if data_format == "base64" and not DATA_URI.match(item["value"][:DATA_URI_COMMA]):
         raise illegal_argument("base64 inputs must be specified as data URIs with the format [data:{MIME-type};base64,...]")
     return Item(kind, item["value"])
 
 
-def parse_rerank(body: Json, task: str) -> Parsed:
+def parse_rerank(body: Json, task: str, version: Version) -> Parsed:
     parser = "RerankRequest"
+    items = (OBJECT,) if version.has("rerank of items") else ()
     fields = {
-        "query": (STRING, OBJECT),
-        "input": (STRING, ARRAY, OBJECT),
+        "query": (STRING, *items),
+        "input": (STRING, ARRAY, *items),
         "top_n": (NUMBER,),
         "return_documents": (BOOLEAN,),  # accepted and ignored, as by the service
         "task_settings": (OBJECT,),
@@ -216,9 +224,11 @@ def parse_rerank(body: Json, task: str) -> Parsed:
     check_fields(parser, body, fields, required=("input", "query"))
     content = body["input"]
     with parsing(parser, "input"):
-        documents = [parse_rankable("input", element) for element in (content if isinstance(content, list) else [content])]
+        documents = [
+            parse_rankable("input", element, version) for element in (content if isinstance(content, list) else [content])
+        ]
     with parsing(parser, "query"):
-        query = parse_rankable("query", body["query"])
+        query = parse_rankable("query", body["query"], version)
     top_n = body.get("top_n")
     if isinstance(top_n, float):
         with parsing(parser, "top_n"):
@@ -231,8 +241,10 @@ def parse_rerank(body: Json, task: str) -> Parsed:
     return Parsed([[document] for document in documents], query=query, top_n=top_n)
 
 
-def parse_rankable(name: str, element: Any) -> Item:
-    item = Item("text", element) if isinstance(element, str) else parse_item(element)
+def parse_rankable(name: str, element: Any, version: Version) -> Item:
+    if not isinstance(element, str) and not version.has("rerank of items"):
+        raise illegal_argument(f"{name} doesn't support values of type: {token(element)}")
+    item = Item("text", element) if isinstance(element, str) else parse_item(element, version)
     if item.kind not in ("text", "image"):
         raise illegal_argument(
             f"Field [{name}] contains unsupported [type] value [{item.kind}]. Supported values are [text, image]"
@@ -240,7 +252,7 @@ def parse_rankable(name: str, element: Any) -> Item:
     return item
 
 
-PARSERS: dict[str, Callable[[Json, str], Parsed]] = {
+PARSERS: dict[str, Callable[[Json, str, Version], Parsed]] = {
     **dict.fromkeys(SHARED_TASKS, parse_shared),
     "embedding": parse_embedding,
     "rerank": parse_rerank,

@@ -1,6 +1,6 @@
 """Stand-in vectors of media, and checks for media that the service would refuse.
 
-A vector is a hash of the bytes: equal files have equal vectors, which have no other meaning. Knows data URIs and file
+A vector is a hash of the bytes, or of the address: equal files have equal vectors, which have no other meaning. Knows data URIs and file
 formats. Must not know requests, endpoints or HTTP.
 """
 
@@ -25,15 +25,19 @@ class UnreadableError(ValueError):
 
 
 def medium_vectors(kind: str, uri: str) -> list[Array]:
-    """Return the unit vector of a medium, or one for each page of a PDF. The MIME type is ignored.
+    """Return the unit vector of a medium, or one for each page of a PDF. The MIME type is ignored, and no address is fetched.
 
     Args:
         kind: "image", "audio", "video" or "pdf".
-        uri: The medium as a data URI with base64.
+        uri: The medium as a data URI with base64, or its address.
 
     Raises:
         UnreadableError: The service would refuse the medium.
     """
+    if not uri.startswith("data:"):
+        if not uri.startswith(("http://", "https://")):
+            raise UnreadableError("the address does not begin with http:// or https://")
+        return [hash_vector(uri.encode())]
     data = decode_payload(uri)
     if kind == "pdf":
         document = hashlib.sha256(data).digest()

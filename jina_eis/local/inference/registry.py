@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ...models import MODELS, EmbeddingModel, Model, RerankModel, find_model
 from ..refusals import Json, RefusedError, gateway_refusal, invalid, not_found, parse_error, status_error
+from ..versions import Version
 from .bodies import parse_task, read_body
 
 __all__ = ["Endpoint", "Registry"]
@@ -79,14 +80,17 @@ class Registry:
     Args:
         eis: Whether the service is available to the cluster. Without it, there are no endpoints and none can be created.
         denied: Preconfigured endpoints that the region policy denies.
+        version: The version of the cluster. Only models that it lists have preconfigured endpoints.
     """
 
-    def __init__(self, *, eis: bool = True, denied: Collection[str] = ()) -> None:
+    def __init__(self, version: Version, *, eis: bool = True, denied: Collection[str] = ()) -> None:
+        self.version = version
         self._lock = threading.Lock()
         self._eis = eis
+        listed = [model for model in MODELS if eis and Version.parse(model.since) <= version]
         self._endpoints = {
             model.endpoint: new_endpoint(model.endpoint, model.name, model, {}, None, model.endpoint in denied)
-            for model in (MODELS if eis else ())
+            for model in listed
         }
         self._reserved = frozenset(self._endpoints)
         self._keep: Callable[[str, Json | None], None] = lambda endpoint, definition: None
@@ -123,7 +127,7 @@ class Registry:
     def put(self, task: str | None, endpoint: str, raw: bytes) -> Json:
         """Create an endpoint, and return the response to PUT."""
         body = read_body(raw)
-        body["task_type"] = resolve_task(task, body)
+        body["task_type"] = resolve_task(task, body, self.version)
         created = new_endpoint(endpoint, *self._check_definition(body["task_type"], endpoint, body))
         with self._lock:
             if endpoint in self._endpoints:
@@ -180,13 +184,13 @@ class Registry:
         return model_id, model, settings, as_object(body, "chunking_settings") or None
 
 
-def resolve_task(task: str | None, body: Json) -> str:
+def resolve_task(task: str | None, body: Json, version: Version) -> str:
     body_task = body.get("task_type")
     if body_task is None:
         if task is None:
             raise status_error("model is missing required setting [task_type]")
         return task
-    parsed = parse_task(str(body_task))
+    parsed = parse_task(str(body_task), version)
     if task not in (None, parsed):
         raise status_error(
             f"Cannot resolve conflicting task_type parameter in the request URL [{task}] and the request body [{body_task}]"

@@ -1,4 +1,4 @@
-"""Inference requests: the checks of Elasticsearch 9.5 in their order, then the response of the service.
+"""Inference requests: the checks of Elasticsearch in their order, then the response of the service.
 
 Knows endpoints, parsed bodies, stand-ins and hashes of media. Must not know HTTP or simulated faults.
 """
@@ -42,12 +42,18 @@ def plan(registry: Registry, task: str | None, endpoint: str, raw: bytes, timeou
     limit = None if timeout is None else TimeLimit.parse(timeout)
     if task is None:
         task = registry.get(endpoint).task
-    if task == "chat_completion":
-        raise not_implemented("POST /_inference/chat_completion")
-    parsed = PARSERS[task](read_body(raw), task)
+    if task not in PARSERS:
+        raise not_implemented(f"POST /_inference/{task}")
+    parsed = PARSERS[task](read_body(raw), task, registry.version)
     found = registry.get(endpoint)
     if found.task != task:
         raise status_error(f"Incompatible task_type, the requested type [{task}] does not match the model type [{found.task}]")
+    fused = [position for position, items in enumerate(parsed.inputs) if len(items) > 1]
+    if fused and not registry.version.has("fused inputs"):
+        raise status_error(
+            "Field [content] must contain a single item for [elastic] service. "
+            f"[content] object with multiple items found at $.input.content[{fused[0]}]"
+        )
     if limit is None:
         limit = TimeLimit.parse("10s" if parsed.input_type.endswith("search") else "30s")
     return Job(found, parsed, limit)

@@ -193,20 +193,19 @@ def embedded_query(context: Context, field: Field | None, builders: Any) -> Arra
                 f"Incompatible task_type, the requested type [text_embedding] does not match the model type [{task}]"
             )
         return context.inference.embed_query(endpoint, [Item("text", str(builder["model_text"]))])
-    if name == "embedding":
+    if name == "embedding" and context.inference.registry.version.has("query_vector_builder.embedding"):
         check_keys(name, builder, {"inference_id", "input", "timeout"}, required=["input"])
         TimeLimit.parse(str(builder.get("timeout", "30s")))
         endpoint = builder.get("inference_id", field_endpoint)
         if endpoint is None:
             raise illegal_argument("[inference_id] must be specified")
-        items = [read_item(value) for value in as_list(builder["input"])]
+        version = context.inference.registry.version
+        items = [
+            Item("text", value) if isinstance(value, str) else parse_item(value, version) for value in as_list(builder["input"])
+        ]
         if not items:
             raise illegal_argument("[input] cannot be an empty array")
         return context.inference.embed_query(endpoint, items, "embedding")
     if name == "lookup":
         raise not_implemented("query_vector_builder.lookup")
     raise RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
-
-
-def read_item(value: Any) -> Item:
-    return Item("text", value) if isinstance(value, str) else parse_item(value)

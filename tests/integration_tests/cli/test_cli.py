@@ -12,15 +12,17 @@ from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
+from urllib.request import urlopen
 
 import pytest
 
 from jina_eis import adoctor
 from jina_eis.cli.demo import CANDIDATES, DEMO_QUESTIONS, FRAMEWORKS, PASSAGE, Hit, python_reference, read_docs, split
-from jina_eis.cli.main import FAULTS, main
+from jina_eis.cli.main import FAULTS, VERSIONS, main
 from jina_eis.cli.main import FRAMEWORKS as CLI_FRAMEWORKS
 from jina_eis.errors import RateLimitError
 from jina_eis.local import Kind, LocalEIS
+from jina_eis.local.versions import VERSIONS as SERVED
 from jina_eis.steps.checkup import NAMES
 from langchain_jina_eis import JinaEISEmbeddings
 
@@ -243,8 +245,17 @@ class TestServe:
         monkeypatch.setattr(LocalEIS, "serve_forever", embed_and_stop)
         assert main(["serve", "--port", "0", "--model", "hash", "--latency", "0.1", "--fault", "rate_limit"]) == 130
 
-    def test_every_fault_can_be_chosen(self) -> None:
+    def test_every_fault_and_version_can_be_chosen(self) -> None:
         assert set(FAULTS) == set(get_args(Kind))
+        assert VERSIONS == SERVED
+
+    def test_an_older_version(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def ask(eis: LocalEIS) -> None:
+            with urlopen(eis.url) as answer:
+                assert json.load(answer)["version"]["number"] == "9.3.0"
+
+        monkeypatch.setattr(LocalEIS, "serve_forever", ask)
+        assert main(["serve", "--port", "0", "--model", "hash", "--es-version", "9.3"]) == 130
 
 
 class TestDoctor:

@@ -1,0 +1,62 @@
+"""The versions of Elasticsearch that the embedded EIS answers as, and the features that older ones lack.
+
+A version changes the number that is reported, the endpoints that are listed, the features below, whether `_source` holds
+vectors, and the status of a timeout. All else is that of the newest version. Knows no request.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["NEWEST", "VERSIONS", "Version"]
+
+VERSIONS = ("8.19", "9.0", "9.1", "9.2", "9.3", "9.4", "9.5", "9.6")
+NEWEST = VERSIONS[-1]
+
+# The first version with each feature.
+FEATURES = {
+    "weights of rrf": (9, 2),
+    "chunk_rescorer": (9, 2),
+    "format chunks": (9, 2),
+    "sources without vectors": (9, 2),
+    "embedding": (9, 3),  # the task; of text and images
+    "diversify": (9, 3),
+    "query_vector_builder.embedding": (9, 4),
+    "embedding in semantic_text": (9, 4),
+    "timeouts as 429": (9, 4),
+    "audio, video and pdf": (9, 5),
+    "fused inputs": (9, 5),
+    "rerank of items": (9, 5),
+    "semantic fields": (9, 5),
+    "vectordb_document": (9, 5),
+    "diversify over semantic_text": (9, 6),  # 9.4 and 9.5 accept it, and find nothing
+    "document_extraction": (9, 6),
+    "format url": (9, 6),
+}
+
+
+class Version(NamedTuple):
+    """A version of Elasticsearch; a higher one is greater."""
+
+    major: int
+    minor: int
+
+    @classmethod
+    def parse(cls, text: str) -> Version:
+        """Parse a version such as `9.3`."""
+        major, minor = text.split(".")
+        return cls(int(major), int(minor))
+
+    @property
+    def number(self) -> str:
+        """The number that `GET /` reports."""
+        return f"{self.major}.{self.minor}.0"
+
+    @property
+    def index_number(self) -> int:
+        """The number that an index keeps of the version that created it."""
+        return self.major * 1_000_000 + self.minor * 10_000 + 99
+
+    def has(self, feature: str) -> bool:
+        """Return whether this version has a feature of `FEATURES`."""
+        return self >= FEATURES[feature]
