@@ -1,7 +1,7 @@
 """Stand-in vectors of media, and checks for media that the service would refuse.
 
-A vector is a hash of the bytes, or of the address: equal files have equal vectors, which have no other meaning. Knows data URIs and file
-formats. Must not know requests, endpoints or HTTP.
+A vector is a hash of the bytes, or of the address: equal files have equal vectors, which have no other meaning. Knows data URIs
+and file formats. Must not know requests, endpoints or HTTP.
 """
 
 from __future__ import annotations
