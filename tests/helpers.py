@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from jina_eis.local import LocalEIS
@@ -76,3 +79,52 @@ def run_in_threads(targets: Iterable[Callable[[], Any]]) -> None:
 def worker_threads() -> list[threading.Thread]:
     """The running threads of the driver."""
     return [thread for thread in threading.enumerate() if thread.name.startswith("jina-eis_")]
+
+
+@contextmanager
+def restricted(eis: LocalEIS, recorded: list[tuple[str, str, Any]] | None = None) -> Iterator[str]:
+    """The address of a front whose key may not see the version or endpoints: every GET of these is refused with 403.
+
+    Args:
+        eis: Answers all other requests.
+        recorded: Receives the method, path and headers of each request.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            if recorded is not None:
+                recorded.append((self.command, self.path, self.headers))
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            if self.command == "GET" and (self.path == "/" or self.path.startswith("/_inference")):
+                reason = '{"type": "security_exception", "reason": "action is unauthorized"}'
+                self.reply(403, f'{{"error": {reason}, "status": 403}}'.encode())
+                return
+            connection = HTTPConnection(eis.url.removeprefix("http://"), timeout=10)
+            headers = {name: self.headers[name] for name in ("accept", "content-type", "user-agent") if self.headers[name]}
+            connection.request(self.command, self.path, body, headers)
+            answer = connection.getresponse()
+            self.reply(answer.status, answer.read())
+            connection.close()
+
+        def reply(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            for name, value in (("x-elastic-product", "Elasticsearch"), ("content-type", "application/json")):
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """It prints nothing."""
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = handle_any  # noqa: N815 - names that http.server calls
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -25,12 +25,15 @@ def envelope(error_type: str, reason: str, **more: Any) -> dict[str, Any]:
         (429, envelope("es_rejected_execution_exception", "queue is full"), errors.RateLimitError, True),
         (429, envelope("timeout_exception", "Request timed out after [10s]"), errors.ServiceTimeoutError, True),
         (408, envelope("status_exception", "Request timed out after [30s]"), errors.ServiceTimeoutError, True),
+        (504, envelope("status_exception", "Request timed out after [30s]"), errors.ServiceTimeoutError, True),
+        (422, envelope("status_exception", f"Received an input validation error response {SERVICE} status [422]"), errors.RequestRejectedError, False),
         (400, envelope("status_exception", f"Received a server error status code {SERVICE} status [503]"), errors.ServiceUnavailableError, True),
         (400, envelope("status_exception", f"Received an unsuccessful status code {SERVICE} status [502]"), errors.ServiceUnavailableError, True),
         (400, envelope("status_exception", f"Received a bad request status code {SERVICE} status [400]"), errors.RequestRejectedError, False),
         (401, envelope("status_exception", f"Received an unsuccessful status code {SERVICE} status [401]"), errors.AuthorizationError, False),
         (401, envelope("security_exception", "unable to authenticate"), errors.AuthenticationError, False),
         (403, envelope("security_exception", "action is unauthorized"), errors.AuthorizationError, False),
+        (403, envelope("security_exception", "current license is non-compliant for [inference]"), errors.AuthorizationError, False),
         (404, envelope("resource_not_found_exception", "Inference endpoint not found [x]"), errors.EndpointNotFoundError, False),
         (404, "<html>no such page</html>", errors.RequestRejectedError, False),
         (413, "too large", errors.RequestTooLargeError, False),
@@ -48,6 +51,24 @@ def test_each_error_response_has_one_typed_error(
     assert error.transient is transient
     assert error.status == status
     assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "remedy"),
+    [
+        (403, "action is unauthorized", "privilege monitor_inference"),
+        (403, "current license is non-compliant for [inference]", "start a trial"),
+        (
+            403,
+            f"Received an unsuccessful status code {SERVICE} status [403]",
+            "Cloud Connect, which needs an Enterprise or trial",
+        ),
+    ],
+)
+def test_a_refusal_names_what_is_missing(status: int, reason: str, remedy: str) -> None:
+    error = error_from_answer(status, {}, envelope("security_exception", reason))
+    assert remedy in str(error)
+    assert ("monitor_inference" in str(error)) == ("monitor_inference" in remedy)
 
 
 def test_an_error_has_the_innermost_reason() -> None:

@@ -91,6 +91,7 @@ def test_a_healthy_deployment() -> None:
         ("/", ({"version": {"number": "9.5.0"}}, {"date": "yesterday"}), "clock", "skipped", "does not have the time"),
         ("/_license", RequestRejectedError("HTTP 410."), "licence", "skipped", "serverless"),
         ("/_license", AuthorizationError("HTTP 403."), "licence", "skipped", "privilege"),
+        ("/_license", {"license": {"type": "platinum", "status": "active"}}, "licence", "ok", "Enterprise or trial"),
         ("/_license", {"license": {"type": "trial", "status": "expired"}}, "licence", "failed", "renew it"),
         ("/_license", {"license": {"type": "basic", "status": "active"}}, "licence", "warning", "start a trial"),
         ("/_license", {"nonsense": 1}, "licence", "failed", "has no licence"),
@@ -121,6 +122,25 @@ def test_problems_of_a_deployment(path: str, answer: Any, name: str, status: str
     result = check(healthy() | {path: answer}, name)
     assert result.status == status
     assert message in str(result).replace("\n" + " " * 26, " ")
+
+
+def test_the_licence_that_a_serverless_project_reports_is_not_judged() -> None:
+    answers = healthy() | {"/": ({"version": {"number": "9.6.0", "build_flavor": "serverless"}}, {})}
+    for licence in ("enterprise", "basic"):
+        answers["/_license"] = {"license": {"type": licence, "status": "active"}}
+        result = check(answers, "licence")
+        assert (result.status, result.found) == (
+            "skipped",
+            "A serverless project has no licence to choose; inference is part of it.",
+        )
+
+
+def test_the_default_reranker_is_called_before_others() -> None:
+    answers = healthy()
+    ids = (".jina-reranker-m0", RERANKER, ".jina-reranker-v3.5")
+    answers["/_inference/_all"] = {"endpoints": [endpoint(inference_id, "rerank") for inference_id in ids]}
+    answers["/_inference/rerank/.jina-reranker-v3.5"] = answers[f"/_inference/rerank/{RERANKER}"]
+    assert check(answers, "rerank").found.startswith(".jina-reranker-v3.5: 2 documents ranked")
 
 
 @pytest.mark.parametrize(("seconds", "message"), [(3600, r"(3600|3599) s behind"), (-60, r"6\d s ahead of")])
