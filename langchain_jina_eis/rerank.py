@@ -73,8 +73,8 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
         rate_limiter: BaseRateLimiter | None = None
             Acquired before every request, including retries.
 
-        es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline and
-        max_concurrency are described at `ServiceSettings`. Unknown arguments are an error.
+        es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline,
+        max_concurrency and use_case are described at `ServiceSettings`. Unknown arguments are an error.
 
     Instantiate:
         ```python

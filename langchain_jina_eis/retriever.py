@@ -61,8 +61,8 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         num_candidates, oversample, rank_window_size, field_type, index_options, chunking_settings and allow_url_fetch are
         described at `RetrieverSettings`.
 
-        es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline and
-        max_concurrency are described at `ServiceSettings`. Unknown arguments are an error.
+        es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline,
+        max_concurrency and use_case are described at `ServiceSettings`. Unknown arguments are an error.
 
     Instantiate:
         ```python

@@ -50,8 +50,8 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
               rejected for models that are known to be listwise.
             - "auto" (default): "pages" for jina-reranker-v2-base-multilingual and m0, "two_stage" for any other.
 
-    es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline and
-    max_concurrency are described at `ServiceSettings`. Unknown arguments are an error.
+    es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline,
+    max_concurrency and use_case are described at `ServiceSettings`. Unknown arguments are an error.
 
     With more nodes than `window_size` and a listwise model, a final request ranks the best of all blocks, and its scores are
     comparable. The nodes after them are also in order, but their scores come from requests with other nodes and are not

@@ -45,7 +45,7 @@ class Endpoints(ServiceSettings):
         return await self._arun(find_endpoints(every=all))
 
     def describe(self, inference_id: str) -> EndpointInfo:
-        """Describe an endpoint, as the deployment reports it.
+        """Describe an endpoint, as the deployment reports it. Its id may be a name of its model.
 
         Raises:
             EndpointNotFoundError: no endpoint has this id; the error lists the endpoints of Jina models.

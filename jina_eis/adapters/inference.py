@@ -248,7 +248,7 @@ class ContentSettings(EmbeddingSettings):
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
         calls = partial(embedder.content_calls, contents=contents, input_type=role, positions=positions)
         rescue = find_failing_fusion if has_fused(contents) else find_failing_input
-        return self._stream(embedder.plan(contents, positions), calls, limit, rescue)
+        return self._stream(embedder.plan(), calls, limit, rescue)
 
     def _acontent_vectors(
         self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
@@ -258,7 +258,7 @@ class ContentSettings(EmbeddingSettings):
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
         calls = partial(embedder.content_calls, contents=contents, input_type=role, positions=positions)
         rescue = find_failing_fusion if has_fused(contents) else find_failing_input
-        return self._astream(embedder.plan(contents, positions), calls, limit, rescue)
+        return self._astream(embedder.plan(), calls, limit, rescue)
 
     def _role(self, input_type: InputType | None) -> InputType:
         if input_type is None:

@@ -7,13 +7,14 @@ representation, and creates one driver per process, without network access.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 
 from ..errors import ConfigurationError
 from ..steps import explain
@@ -35,6 +36,8 @@ else:
     Secret = SecretStr
 
 _missing_address_allowed: ContextVar[bool] = ContextVar("missing_address_allowed", default=False)
+
+_HEADER_VALUE = re.compile(r"[!-+\--~]+(?: [!-+\--~]+)*")  # Elasticsearch would take a comma for the end of the value
 
 _ADDRESS_FIELDS = ("es_url", "es_cloud_id")
 _CREDENTIAL_FIELDS = ("es_api_key", "es_user", "es_password")
@@ -89,7 +92,7 @@ class ServiceSettings(BaseModel):
     deadline: float | None = Field(default=None, gt=0, allow_inf_nan=False, frozen=True)
     """Total time of a request in seconds, including all retries. None: five times `timeout`."""
 
-    use_case: str | None = Field(default=None, pattern=r"^[!-+\--~]+( [!-+\--~]+)*$", frozen=True)
+    use_case: str | None = Field(default=None, frozen=True)
     """What the requests are for, as Elastic's usage statistics count it: the value of the header `X-elastic-product-use-case`.
     ASCII characters without a comma. None: the header of your own client, or `jina-eis`."""
 
@@ -111,6 +114,13 @@ class ServiceSettings(BaseModel):
                 f"deadline={self.deadline:g}: a single request may take {longest:g} s (timeout plus {CLIENT_MARGIN:g} s). "
                 "Lower timeout or raise deadline."
             )
+
+    @field_validator("use_case")
+    @classmethod
+    def _check_use_case(cls, value: str | None) -> str | None:
+        if value is not None and not _HEADER_VALUE.fullmatch(value):
+            raise ConfigurationError(f"use_case={value!a}: pass printable ASCII characters without a comma, for a header.")
+        return value
 
     def __setattr__(self, name: str, value: Any) -> None:
         problem = None

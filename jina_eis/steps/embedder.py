@@ -18,7 +18,6 @@ from ..models import EmbeddingModel, find_model
 from ..wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
 from .compatibility import check_modalities, check_spaces
 from .endpoints import check_dimensions, describe_endpoint, known_endpoint
-from .version import require
 
 __all__ = ["BATCH_SIZE", "FUSION", "Embedded", "Embedder", "has_fused", "max_in_flight"]
 
@@ -61,22 +60,13 @@ class Embedder:
             if other := known_endpoint(self.comparable_with or ""):
                 check_spaces(endpoint, other, self.dimensions)
 
-    def plan(self, contents: Sequence[Content] = (), positions: Sequence[int] | None = None) -> Steps[EndpointInfo]:
-        """Return the description of the checked endpoint, which `calls` needs.
-
-        Args:
-            contents: Inputs to check as well, as `content_calls` does. If one has several parts, the version of the deployment is
-                checked too.
-            positions: Their positions in the caller's list, for errors; default: from 0.
-        """
+    def plan(self) -> Steps[EndpointInfo]:
+        """Return the description of the checked endpoint, which `calls` needs."""
         endpoint = yield from describe_endpoint(self.inference_id)
         self._check(endpoint)
         if self.comparable_with:
             other = yield from describe_endpoint(self.comparable_with)
             check_spaces(endpoint, other, self.dimensions)
-        if has_fused(contents):
-            check_modalities(endpoint, contents, range(len(contents)) if positions is None else positions)
-            yield from require(*FUSION)
         return endpoint
 
     def calls(

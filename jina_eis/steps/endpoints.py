@@ -62,8 +62,16 @@ def known_endpoint(inference_id: str) -> EndpointInfo | None:
 
 
 def fetch_endpoint(inference_id: str) -> Steps[EndpointInfo]:
-    """Request the current description of an endpoint from the deployment, even if it is known."""
-    (endpoint,) = yield from ask([replace(get_endpoint(_checked_id(inference_id)), cache=False)])
+    """Request the current description of an endpoint from the deployment, even if it is known.
+
+    Args:
+        inference_id: Its id, or a name of its model.
+    """
+    return (yield from _fetch((yield from resolve(_checked_id(inference_id)))))
+
+
+def _fetch(inference_id: str) -> Steps[EndpointInfo]:
+    (endpoint,) = yield from ask([replace(get_endpoint(inference_id), cache=False)])
     return endpoint
 
 
@@ -209,7 +217,7 @@ class EndpointSpec:
             except RequestRejectedError as error:
                 if error.error_type != "resource_already_exists_exception":
                     raise
-            existing = yield from fetch_endpoint(self.inference_id)
+            existing = yield from _fetch(self.inference_id)
         if differences := list(self._differences(existing)):
             message = f"The endpoint {self.inference_id!r} exists with other settings: {', '.join(differences)}."
             raise EndpointExistsError(f"{message} {EndpointExistsError.remedy}")

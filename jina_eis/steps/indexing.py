@@ -239,7 +239,7 @@ class Indexer:
             embed_calls: list[Call[Any]] = []
             if self.field_type == "dense_vector":
                 contents = [cast("Content", record.content) for record in accepted]
-                if has_fused(contents):
+                if has_fused(contents):  # asked before: afterwards it would be the reason of every document
                     yield from require(*FUSION)
                 calls = embedder.content_calls(endpoint, contents, "ingest")
                 embed_calls = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from ..errors import (
@@ -18,9 +19,17 @@ from ..errors import (
 )
 from ..wire import Call, Steps, ask
 from .embedder import FUSION
-from .version import server_version, too_old
+from .version import require, too_old
 
-__all__ = ["RESCUES", "OnError", "find_failing_fusion", "find_failing_input", "isolate_failing_inputs", "skip_failing_inputs"]
+__all__ = [
+    "RESCUES",
+    "OnError",
+    "explaining_fusion",
+    "find_failing_fusion",
+    "find_failing_input",
+    "isolate_failing_inputs",
+    "skip_failing_inputs",
+]
 
 A = TypeVar("A")
 
@@ -48,15 +57,34 @@ def find_failing_input(call: Call[list[A]], error: JinaEISError, others: bool) -
 
 
 def find_failing_fusion(call: Call[list[A]], error: JinaEISError, others: bool) -> Steps[list[A]]:
-    """As `find_failing_input`, for inputs of several parts, if the key may not see the version of the deployment.
+    """As `find_failing_input`, for inputs of several parts.
 
     Raises:
-        ConfigurationError: the deployment may be too old to fuse them.
+        ConfigurationError: the deployment is too old to fuse them, or may be, if the key may not see its version.
     """
     try:
         return (yield from find_failing_input(call, error, others))
     except RequestRejectedError as rejected:
-        raise (rejected if (yield from server_version()) else too_old(*FUSION, rejected)) from rejected.__cause__
+        yield from _raise_fusion_error(rejected)
+        raise
+
+
+def explaining_fusion(call: Call[A]) -> Call[A]:
+    """Return the same call, for a request with an input of several parts: its error names the version that it needs."""
+
+    def explain(_: Call[A], error: JinaEISError, others: bool) -> Steps[A]:
+        yield from _raise_fusion_error(error)
+        raise error
+
+    return replace(call, rescue=explain)
+
+
+def _raise_fusion_error(error: JinaEISError) -> Steps[None]:
+    """Raise a ConfigurationError if a request was rejected by a deployment that is too old to fuse inputs, or may be."""
+    if isinstance(error, RequestRejectedError) and not (yield from require(*FUSION)):
+        explained = too_old(*FUSION, error)
+        if explained is not error:
+            raise explained
 
 
 def skip_failing_inputs(call: Call[list[A]], error: JinaEISError, _: bool) -> Steps[list[A | JinaEISError]]:

@@ -31,10 +31,10 @@ from ..wire import (
     search,
 )
 from .compatibility import check_modalities, check_spaces
-from .embedder import FUSION, Embedder, has_fused
+from .embedder import Embedder, has_fused
 from .endpoints import describe_endpoint, known_endpoint
 from .names import resolve
-from .version import require
+from .rescue import explaining_fusion
 
 __all__ = ["SEARCH_TYPES", "Fusion", "Query", "SearchResult", "SearchType", "Searcher", "describe_index"]
 
@@ -153,7 +153,8 @@ class Searcher:
         yield from self._check(index, field)
         retriever = yield from self._retriever(index, field, query, window)
         body = self._body(index, field, retriever, k)
-        (hits,) = yield from ask([search(self.index, body, self.rerank_inference_id or self._endpoint(index, field) or "")])
+        call = search(self.index, body, self.rerank_inference_id or self._endpoint(index, field) or "")
+        (hits,) = yield from ask([explaining_fusion(call) if query.content and has_fused([query.content]) else call])
         reranked = bool(self.rerank_inference_id)
         return [
             SearchResult(
@@ -322,8 +323,6 @@ class Searcher:
         """Return the query vector, or the builder with which Elasticsearch makes it."""
         info = yield from describe_endpoint(endpoint)
         check_modalities(info, [query], [0])
-        if has_fused([query]):
-            yield from require(*FUSION)
         dimensions = self.dimensions or (field.dims if field.dims != info.dimensions else None)
         if dimensions and field.dims and dimensions != field.dims:
             raise ConfigurationError(f"dimensions={dimensions}: the vectors in {field.name!r} have {field.dims}.")

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from copy import copy
 from typing import Any, TypeVar
 
-from ..errors import JinaEISError
+from ..errors import ConfigurationError, JinaEISError
 
 __all__ = ["Flight", "Flights"]
 
@@ -90,7 +90,7 @@ class Flights:
 
     def __init__(self) -> None:
         self._flights: dict[str, Flight] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant, because the garbage collector may close an abandoned call at any line
 
     def join(self, path: str, loop: asyncio.AbstractEventLoop | None, instead_of: Flight | None) -> tuple[Flight, bool]:
         """Return the flight of this path, and whether the caller leads it.
@@ -109,17 +109,17 @@ class Flights:
 
     @contextmanager
     def leading(self, path: str, flight: Flight, *, keep_refusal: bool) -> Iterator[None]:
-        """End the flight with the error of this context, if there is one. A refusal is kept on request; others are not."""
+        """End the flight with the error of this context, if there is one. A refusal is kept on request; others are not.
+
+        A leader without a client of its own, or that is cancelled, does not fail the others.
+        """
         try:
             yield
-        except JinaEISError as error:
-            if not (keep_refusal and error.status in REFUSED):
+        except BaseException as error:
+            shared = error if isinstance(error, JinaEISError) and not isinstance(error, ConfigurationError) else None
+            if not (shared and keep_refusal and shared.status in REFUSED):
                 self.drop(path, flight)
-            flight.fail(error)
-            raise
-        except BaseException:
-            self.drop(path, flight)
-            flight.abandon()
+            flight.fail(shared) if shared else flight.abandon()
             raise
 
     def drop(self, path: str, flight: Flight | None = None) -> None:

@@ -111,6 +111,11 @@ def test_an_endpoint_with_exactly_this_name_comes_first(call: Caller, eis: Local
             endpoints.delete("jina-embeddings-v3")
 
 
+@pytest.mark.parametrize("name", ["jinaai/jina-reranker-v3", "jina-reranker-v3", ".jina-reranker-v3"])
+def test_an_endpoint_is_described_by_each_name(call: Caller, connect: Callable[..., Any], name: str) -> None:
+    assert call(connect(Endpoints), "describe", name).inference_id == ".jina-reranker-v3"
+
+
 def test_retrievers_understand_names(call: Caller, connect: Callable[..., Any], eis: LocalEIS, index_name: str) -> None:
     names = {"inference_id": "jinaai/jina-embeddings-v3", "rerank_inference_id": "jina-reranker-v3"}
     retriever = connect(JinaEISRetriever, index_name=index_name, **names)
@@ -228,20 +233,13 @@ def embeddings_class(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def test_fused_inputs_ask_for_the_version_once(
+def test_fused_inputs_that_are_embedded_do_not_ask_for_the_version(
     call: Caller, connect: Callable[..., Any], eis: LocalEIS, embeddings_class: Any
 ) -> None:
     embeddings = connect(embeddings_class, model=OMNI)
     assert len(call(embeddings, "embed_content", ["one", "two"])) == 1024
     call(embeddings, "embed_contents", [["three", "four"], "five"])
-    assert [request for request in sent(eis) if request.startswith("GET")] == ["GET /"]
-
-
-def test_inputs_of_one_part_do_not_ask_for_the_version(
-    call: Caller, connect: Callable[..., Any], eis: LocalEIS, embeddings_class: Any
-) -> None:
-    call(connect(embeddings_class, model=OMNI), "embed_contents", ["one", ["two"]])
-    assert len(eis.requests) == len(posts(eis)) == 1
+    assert len(eis.requests) == len(posts(eis)) == 2
 
 
 def test_an_older_deployment_refuses_fused_inputs_with_its_version(call: Caller, older: LocalEIS, embeddings_class: Any) -> None:
@@ -251,7 +249,7 @@ def test_an_older_deployment_refuses_fused_inputs_with_its_version(call: Caller,
                 ConfigurationError, match=r"several parts .* needs Elasticsearch 9\.5; this deployment has 9\.4\."
             ):
                 call(embeddings, "embed_content", ["one", "two"])
-        assert sent(older) == ["GET /"]
+        assert [request for request in sent(older) if request.startswith("GET")] == ["GET /"]
 
 
 def test_a_refusal_of_fused_inputs_is_explained_where_the_version_is_hidden(
@@ -265,6 +263,17 @@ def test_a_refusal_of_fused_inputs_is_explained_where_the_version_is_hidden(
             call(embeddings, "embed_content", PDF)
     with restricted(eis) as url, embeddings_class(es_url=url, model=OMNI) as embeddings:
         assert len(call(embeddings, "embed_content", ["one", "two"])) == 1024
+
+
+def test_a_fused_query_is_refused_with_the_version(call: Caller, eis: LocalEIS, older: LocalEIS, index_name: str) -> None:
+    arguments = {"index_name": index_name, "search_type": "knn", "inference_id": OMNI}
+    with JinaEISRetriever(es_url=older.url, **arguments) as retriever:
+        call(retriever, "add_texts", passages(3))
+        with pytest.raises(ConfigurationError, match=r"needs Elasticsearch 9\.5; this deployment has 9\.4\."):
+            call(retriever, "invoke", ["one", "two"])
+        with pytest.raises(ConfigurationError, match=r"needs Elasticsearch 9\.5; this deployment has 9\.4\."):
+            call(retriever, "add_contents", [["one", "two"]])
+        call(retriever, "delete_index")
 
 
 # The header of the use case

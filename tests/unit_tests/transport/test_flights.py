@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from helpers import run_in_threads
 
-from jina_eis.errors import AuthorizationError, JinaEISError, RateLimitError, ServiceError
+from jina_eis.errors import AuthorizationError, ConfigurationError, JinaEISError, RateLimitError, ServiceError
 from jina_eis.transport import flights
 from jina_eis.transport.driver import Driver
 from jina_eis.transport.pacing import Pacer
@@ -119,6 +119,14 @@ def test_any_other_error_is_not_kept(error: JinaEISError) -> None:
     with pytest.raises(type(error)):
         driver.run(described(call))
     assert [driver.run(described(call)), driver.run(described(call))] == [2, 2]
+
+
+def test_a_leader_without_a_client_does_not_fail_the_others() -> None:
+    connection = Connection(ConfigurationError("Sync calls need `client`."))
+    driver = make(connection)
+    results, targets = outcomes(driver, 4)
+    run_in_threads([*targets, lambda: open_later(connection)])
+    assert sorted(map(str, results)) == ["2", "2", "2", "Sync calls need `client`."]
 
 
 def test_a_follower_leads_after_the_leader_was_cancelled() -> None:
