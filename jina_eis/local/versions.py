@@ -52,11 +52,6 @@ class Version(NamedTuple):
         """The number that `GET /` reports."""
         return f"{self.major}.{self.minor}.0"
 
-    @property
-    def index_number(self) -> int:
-        """The number that an index keeps of the version that created it."""
-        return self.major * 1_000_000 + self.minor * 10_000 + 99
-
     def has(self, feature: str) -> bool:
         """Return whether this version has a feature of `FEATURES`."""
         return self >= FEATURES[feature]

@@ -24,6 +24,7 @@ from ..indices import (
     check_name,
     check_similarities,
     check_versions,
+    complete_settings,
     read_settings,
     show_settings,
 )
@@ -56,7 +57,7 @@ class Cluster:
         if existing is not None:
             return existing
         check_name(name)
-        return self._storage.create(name, read_settings({}, self._registry.version), Mapping({}))
+        return self._storage.create(name, complete_settings({}, self._registry.version), Mapping({}))
 
     # Indices
 
@@ -68,7 +69,7 @@ class Cluster:
                 raise parsing_exception(f"unknown key [{key}] for create index")
         if body.get("aliases"):
             raise not_implemented("aliases")
-        settings = read_settings(body.get("settings", {}), self._registry.version)
+        settings = complete_settings(read_settings(body.get("settings", {})), self._registry.version)
         mapping = Mapping({}).merged(body.get("mappings", {}), self._registry.find)
         check_similarities(mapping, settings)
         check_versions(mapping, self._registry)

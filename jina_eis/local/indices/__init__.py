@@ -6,12 +6,13 @@ This room may import `inference`, which embeds semantic fields. It knows no quer
 from .actions import Action, parse_bulk, read_lines
 from .analysis import terms
 from .bulk import WRITE_SHARDS, Writer
+from .chunking import check_chunking, split_passages
 from .documents import values_of
 from .index import Index, StoredDocument
 from .inner import InnerInference
 from .mapping import SEMANTIC, Field, Mapping
-from .settings import check_name, check_similarities, check_versions, read_settings, show_settings
-from .sources import SourceFilter
+from .settings import check_name, check_similarities, check_versions, complete_settings, read_settings, show_settings
+from .sources import SourceFilter, hides_vectors
 from .storage import Storage
 from .values import BITS, DATE_FORMATS, NUMBERS, PRECISIONS, Value, as_list, format_value, read_date_span, read_value
 from .vectors import nearest, score, score_at_similarity
@@ -34,10 +35,13 @@ __all__ = [
     "Value",
     "Writer",
     "as_list",
+    "check_chunking",
     "check_name",
     "check_similarities",
     "check_versions",
+    "complete_settings",
     "format_value",
+    "hides_vectors",
     "nearest",
     "parse_bulk",
     "read_date_span",
@@ -47,6 +51,7 @@ __all__ = [
     "score",
     "score_at_similarity",
     "show_settings",
+    "split_passages",
     "terms",
     "values_of",
 ]

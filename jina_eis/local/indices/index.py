@@ -16,7 +16,6 @@ import orjson
 
 from ..inference import Array
 from ..refusals import Json, index_not_found
-from ..versions import Version
 from .analysis import terms
 from .database import Database
 from .mapping import Mapping
@@ -99,17 +98,6 @@ class Index:
 
     def _run(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         self._database.run(statement.format(self.number), rows)
-
-    @property
-    def created_by(self) -> int:
-        """The number of the version that created the index."""
-        return int(self.settings.get("version", {}).get("created", 9_050_099))
-
-    @property
-    def hides_vectors(self) -> bool:
-        """Whether sources are returned without vectors: by default in indices of 9.2 and newer."""
-        default = self.created_by >= Version(9, 2).index_number
-        return self.settings.get("mapping", {}).get("exclude_source_vectors", default) in (True, "true")
 
     # Documents
 

@@ -10,12 +10,13 @@ from ..versions import Version
 from .index import Index
 from .mapping import Mapping
 
-__all__ = ["check_name", "check_similarities", "check_versions", "read_settings", "show_settings"]
+__all__ = ["check_name", "check_similarities", "check_versions", "complete_settings", "read_settings", "show_settings"]
 
 FORBIDDEN = '\\/*?"<>| ,'
 NAME_BYTES = 255
 UNSUPPORTED = ("analysis", "default_pipeline", "final_pipeline", "sort", "time_series")
 VECTORS = "vectordb_document"  # the index mode
+KEPT = {"exclude_source_vectors": "false"}
 
 
 def check_name(name: str) -> None:
@@ -40,25 +41,20 @@ def check_name(name: str) -> None:
         raise refused
 
 
-def read_settings(body: Any, version: Version) -> Json:
-    """Return the settings of an index as a tree, without the optional `index` prefix."""
-    tree = read_tree(body)
-    check_mode(tree, version)
-    return tree | {"version": {"created": version.index_number}}
-
-
-def check_mode(tree: Json, version: Version) -> None:
-    """Refuse unknown modes, and a setting that the mode for vectors fixes."""
-    mode = tree.get("mode", "standard")
+def complete_settings(settings: Json, version: Version) -> Json:
+    """Check the mode of a new index, and return its settings with the default of the version for vectors in sources."""
+    mode, mapping = settings.get("mode", "standard"), settings.get("mapping", {})
     if mode in ("time_series", "logsdb", "lookup", "vectordb_columnar"):
         raise not_implemented(f"settings.index.mode: {mode}")
     if mode != "standard" and not (mode == VECTORS and version.has(VECTORS)):
         raise illegal_argument(f"[{mode}] is an invalid index mode")
-    if mode == VECTORS and tree.get("mapping", {}).get("exclude_source_vectors", True) in (False, "false"):
+    if mode == VECTORS and mapping.get("exclude_source_vectors", True) in (False, "false"):
         raise illegal_argument(f"[index.mode={VECTORS}] is incompatible with [index.mapping.exclude_source_vectors=false]")
+    return settings if version.has("sources without vectors") else settings | {"mapping": KEPT | mapping}
 
 
-def read_tree(body: Any) -> Json:
+def read_settings(body: Any) -> Json:
+    """Return the settings of an index as a tree, without the optional `index` prefix."""
     if not isinstance(body, dict):
         raise illegal_argument("malformed settings, expected an object")
     tree: Json = {}
@@ -68,7 +64,7 @@ def read_tree(body: Any) -> Json:
             node = node.setdefault(parent, {})
             if not isinstance(node, dict):
                 raise illegal_argument(f"setting [{name}] is below [{parent}], which has a value")
-        node[names[-1]] = merge(node.get(names[-1]), read_tree(value) if isinstance(value, dict) else value)
+        node[names[-1]] = merge(node.get(names[-1]), read_settings(value) if isinstance(value, dict) else value)
     index = tree.pop("index", {})
     tree = merge(tree, index) if isinstance(index, dict) else tree
     for name in UNSUPPORTED:
@@ -117,7 +113,7 @@ def show_settings(index: Index) -> Json:
     generated = {
         "creation_date": index.created,
         "uuid": index.uuid,
-        "version": {"created": index.created_by},
+        "version": {"created": 9_060_099},
         "provided_name": index.name,
     }
     return {"index": as_text({"number_of_shards": 1, "number_of_replicas": 1} | index.settings | generated)}

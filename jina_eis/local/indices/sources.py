@@ -12,12 +12,11 @@ from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from ..refusals import Json, illegal_argument, not_implemented, parsing_exception, token
-from ..versions import Version
 from .index import Index, StoredDocument
 from .mapping import SEMANTIC
 from .values import as_list, format_value
 
-__all__ = ["SourceFilter"]
+__all__ = ["SourceFilter", "hides_vectors"]
 
 OPTIONS = {"includes": "includes", "include": "includes", "excludes": "excludes", "exclude": "excludes"}
 DROPPED = object()
@@ -60,10 +59,8 @@ class SourceFilter:
         Elasticsearch filters the bytes of a source or, if it was `parsed` before, its objects. Then those that the filter
         empties stay.
         """
-        if self.vectors is not None and index.created_by < Version(9, 2).index_number:
-            raise parsing_exception("Unknown key for a VALUE_BOOLEAN in [exclude_vectors].")
         fields = index.mapping.fields.values()
-        vectors = self.vectors if self.vectors is not None else not index.hides_vectors
+        vectors = self.vectors if self.vectors is not None else not hides_vectors(index)
         if self.vectors and any(field.kind in SEMANTIC for field in fields):
             raise not_implemented("_source.exclude_vectors: false in an index with semantic fields")
         dense = [field.path for field in fields if field.kind == "dense_vector"]
@@ -76,6 +73,11 @@ class SourceFilter:
             return stored.source
         filtered = prune(stored.source, "", self.includes, (*self.excludes, *hide), parsed)
         return {} if filtered is DROPPED else cast("Json", filtered)
+
+
+def hides_vectors(index: Index) -> bool:
+    """Return whether sources of an index are returned without vectors."""
+    return index.settings.get("mapping", {}).get("exclude_source_vectors", True) in (True, "true")
 
 
 def parse(source: Any) -> SourceFilter:

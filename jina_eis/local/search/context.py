@@ -12,6 +12,7 @@ from typing import Any
 from ..indices import Field, Index, InnerInference
 from ..inference import Array
 from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parse_error, parsing_exception
+from ..versions import Version
 
 __all__ = ["Context", "Scores", "as_number", "check_keys", "parse_weighted_field", "query_failed", "read_options", "scalar"]
 
@@ -44,6 +45,11 @@ class Context:
     def depth(self) -> int:
         """Number of hits to rank."""
         return self.start + self.size
+
+    @property
+    def version(self) -> Version:
+        """The version of Elasticsearch."""
+        return self.inference.registry.version
 
     def field(self, path: str) -> Field | None:
         """Return the field at this path; None if it does not exist or is an object."""

@@ -96,7 +96,6 @@ def read_object(
             options[key] = convert(kinds[key], value)
         except RefusedError as cause:
             raise parse_error(name, f"failed to parse field [{key}]", cause) from cause
-    for key in required:
-        if key not in options:
-            raise illegal_argument(f"Required [{key}]")
+    if missing := [key for key in required if key not in options]:
+        raise illegal_argument(f"Required [{', '.join(missing)}]")
     return options

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from heapq import nsmallest
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from ..indices import as_list, values_of
+from ..indices import as_list, hides_vectors, values_of
+from ..inference import Array
 from ..refusals import (
     Json,
     RefusedError,
@@ -24,20 +26,28 @@ from ..refusals import (
     illegal_argument,
     invalid,
     not_implemented,
+    parse_error,
     parsing_exception,
     status_error,
 )
 from .context import Context, Scores, as_number, check_keys
+from .diversity import choose, closest
 from .parsers import read_object
+from .rescoring import best_passages, read_rescorer
 from .semantic import KNN as VECTOR_OPTIONS
-from .semantic import knn_search
+from .semantic import embedded_query, knn_search, read_vector
 
 __all__ = ["Ranking", "check_window", "min_score_of", "rank_scores", "retrieve", "shard_errors"]
 
-UNSUPPORTED = frozenset({"diversify", "pinned", "rescorer", "rule"})
+UNSUPPORTED = frozenset({"pinned", "rescorer", "rule"})
 # The options of each retriever, and the kind of their values.
 SHARED = {"filter": "objects", "min_score": "float", "_name": "text"}
 STANDARD = SHARED | {"query": "object"}
+DIVERSIFY = (
+    SHARED
+    | {"retriever": "object", "type": "text", "field": "text", "query_vector": "vector", "query_vector_builder": "object"}
+    | {"rank_window_size": "int", "size": "int", "lambda": "float"}
+)
 KNN = SHARED | {name: kind for name, kind in VECTOR_OPTIONS.items() if name != "boost"}
 WINDOW = 10
 RANK_CONSTANT = 60
@@ -77,11 +87,15 @@ def name_and_body(retriever: Any) -> tuple[str, Json]:
     if not isinstance(body, dict):
         raise parsing_exception(f"[{name}] retriever malformed, no [START_OBJECT] after retriever name")
     if name not in RETRIEVERS:
-        cause = RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
-        raise parsing_exception(f"unknown retriever [{name}]", cause)
+        raise unknown_retriever(name)
     if others:
         raise parsing_exception(f"[{name}] malformed retriever, expected [END_OBJECT] but found [FIELD_NAME]")
     return name, body
+
+
+def unknown_retriever(name: str) -> RefusedError:
+    cause = RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
+    return parsing_exception(f"unknown retriever [{name}]", cause)
 
 
 def name_of(retriever: Any) -> Any:
@@ -135,7 +149,8 @@ def rrf(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
     window, constant = window_of("rrf", body), body.get("rank_constant", RANK_CONSTANT)
     if type(constant) is not int or constant < 1:
         raise illegal_argument("[rank_constant] must be greater or equal to [1] for [rrf]")
-    entries = [component("rrf", part, {"retriever", "weight"}) for part in components("rrf", body)]
+    options = {"retriever", "weight"} if context.version.has("weights of rrf") else {"retriever"}
+    entries = [component("rrf", part, options) for part in components("rrf", body)]
     total: Scores = {}
     rankings = children("rrf", [entry["retriever"] for entry in entries], context, filters, window)
     for entry, ranking in zip(entries, rankings, strict=True):
@@ -182,15 +197,19 @@ def rerank(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
     """Rank the hits of another retriever by a reranker."""
     name = "text_similarity_reranker"
     known = {"retriever", "field", "inference_id", "inference_text", "rank_window_size", "allow_rerank_failures", *SHARED}
-    check_keys(name, body, known, {"chunk_rescorer"}, required=["retriever", "field", "inference_text"])
+    known |= {"chunk_rescorer"} if context.version.has("chunk_rescorer") else set()
+    check_keys(name, body, known, required=["retriever", "field", "inference_text"])
+    rescorer = read_rescorer(body["chunk_rescorer"]) if "chunk_rescorer" in body else None
     window = window_of(name, body)
     (ranking,) = children(name, [body["retriever"]], context, filters, window)
     stored = context.index.documents([doc for doc, _ in ranking.hits])
     docs = [doc for doc, _ in ranking.hits if doc in stored]
-    texts = [text_of(context, stored[doc].source, str(body["field"])) for doc in docs]
+    query, texts = str(body["inference_text"]), [text_of(context, stored[doc].source, str(body["field"])) for doc in docs]
+    passages = [[text] if rescorer is None else best_passages(text, query, rescorer) for text in texts]
     try:
         endpoint = str(body.get("inference_id", DEFAULT_RERANKER))
-        scores = context.inference.rerank(endpoint, str(body["inference_text"]), texts) if texts else []
+        every = iter(context.inference.rerank(endpoint, query, [text for texts in passages for text in texts]) if texts else [])
+        scores = [max(islice(every, len(texts))) for texts in passages]
     except RefusedError as refused:
         if body.get("allow_rerank_failures"):
             return ranking
@@ -201,6 +220,77 @@ def rerank(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
     final_scores = {doc: max(score, 0.0) + min(math.exp(score), 1.0) for doc, score in zip(docs, scores, strict=True)}
     best = rank_scores(final_scores, window, min_score_of(body))
     return best if min_score_of(body) is not None else Ranking(best.hits, ranking.matched)
+
+
+def diversify(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
+    """Keep the hits of another retriever whose vectors differ, in their order and with their scores."""
+    name = "diversify"
+    if not context.version.has(name):
+        raise unknown_retriever(name)
+    options = read_object(name, body, DIVERSIFY, required=["retriever", "type", "field"])
+    if options["type"] != "mmr":
+        cause = illegal_argument(f"unknown result diversification type [{options['type']}]")
+        reason = "Failed to build [diversify] after last required field arrived"
+        raise RefusedError(400, "x_content_parse_exception", reason, cause)
+    window = options.get("rank_window_size", WINDOW)
+    size = options.get("size", min(WINDOW, window))
+    check_diversify(options, window, size)
+    query = diversify_query(context, options)
+    (ranking,) = children(name, [options["retriever"]], context, filters, window)
+    try:
+        vectors = hit_vectors(context, options["field"], [doc for doc, _ in ranking.hits], query)
+    except RefusedError as refused:
+        raise retriever_failure(name, [(name, refused)]) from refused
+    hits = [hit for hit in ranking.hits if hit[0] in vectors]
+    chosen = choose([vectors[doc] for doc, _ in hits], query, options["lambda"], size)
+    return Ranking([hits[position] for position in chosen], ranking.matched)
+
+
+def check_diversify(options: Json, window: int, size: int) -> None:
+    label, weight, vector = "[diversify] MMR result diversification", options.get("lambda"), options.get("query_vector")
+    both, shown = vector is not None and "query_vector_builder" in options, "null" if weight is None else weight
+    problems = (
+        (both, f"{label} can have one of [query_vector] or [query_vector_builder], but not both"),
+        (size <= 0, f"{label} [size] of {size} must be greater than zero"),
+        (size > window, f"{label} [size] of {size} cannot be greater than the [rank_window_size] of {window}"),
+        (
+            weight is None or not 0 <= weight <= 1,
+            f"{label} must have a [lambda] between 0.0 and 1.0. The value provided was {shown}",
+        ),
+        (isinstance(vector, str), "[diversify] retriever cannot have a [query_vector] that is string encoded"),
+    )
+    if found := [problem for wrong, problem in problems if wrong]:
+        raise invalid(*found)
+
+
+def diversify_query(context: Context, options: Json) -> Array | None:
+    if "query_vector_builder" in options:
+        return embedded_query(context, context.field(options["field"]), options["query_vector_builder"])
+    vector = options.get("query_vector")
+    if isinstance(vector, dict):
+        cause = parsing_exception("Unknown type [START_OBJECT] for parsing vector")
+        raise parse_error("diversify", "failed to parse field [query_vector]", cause)
+    return None if vector is None else read_vector("diversify", vector)
+
+
+def hit_vectors(context: Context, path: str, docs: Sequence[int], query: Array | None) -> dict[int, Array]:
+    """Return one vector of each document that has any; of several passages, the one closest to the query."""
+    field, found = context.field(path), dict[int, Array]()
+    by_text = field is not None and field.kind == "semantic_text"
+    if field is None or (by_text and not context.version.has("diversify over semantic_text")):
+        return found
+    if not by_text and not hides_vectors(context.index):
+        return found  # Elasticsearch looks for them elsewhere [9.5.3]
+    for doc in docs:
+        vectors = [passage.vector for passage in context.index.passages(field.path, doc)]
+        if vectors and query is not None and vectors[0].size != query.size:
+            raise illegal_argument(f"vector dimensions differ: {vectors[0].size}!={query.size}")
+        if len(vectors) > 1 and query is None:
+            given = "[query_vector] or [query_vector_builder] must be supplied when diversifying on inference field"
+            raise illegal_argument(f"{given} [{path}]")
+        if vectors:
+            found[doc] = vectors[0] if query is None else closest(vectors, query)
+    return found
 
 
 def text_of(context: Context, source: Json, path: str) -> str:
@@ -214,7 +304,7 @@ def children(name: str, retrievers: Sequence[Any], context: Context, filters: Se
     rankings, failures = [], []
     for retriever in retrievers:
         child, body = name_and_body(retriever)
-        if child in COMPOUND and window > window_of(child, body):
+        if name != "diversify" and child in (*COMPOUND, "diversify") and window > window_of(child, body):
             raise invalid(
                 f"[{name}] requires [rank_window_size: {window}] to be smaller than or equal to its sub retriever's "
                 f"{child} [rank_window_size: {window_of(child, body)}]"
@@ -229,7 +319,7 @@ def children(name: str, retrievers: Sequence[Any], context: Context, filters: Se
     return rankings
 
 
-def retriever_failure(name: str, failures: Sequence[tuple[str, SearchError]]) -> RefusedError:
+def retriever_failure(name: str, failures: Sequence[tuple[str, RefusedError]]) -> RefusedError:
     """Return Elasticsearch's error for failed inner retrievers: `suppressed` holds the causes."""
     failed = ", ".join(child for child, _ in failures)
     refused = status_error(
@@ -279,6 +369,7 @@ def check_window(retriever: Any, size: int) -> None:
 
 COMPOUND = ("linear", "rrf", "text_similarity_reranker")
 RETRIEVERS: dict[str, Callable[[Context, Json, Sequence[Any]], Ranking]] = {
+    "diversify": diversify,
     "knn": knn,
     "linear": linear,
     "rrf": rrf,

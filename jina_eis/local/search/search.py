@@ -15,7 +15,17 @@ from typing import Any
 import numpy as np
 
 from ..indices import SEMANTIC, Field, Index, InnerInference, SourceFilter, StoredDocument, as_list, read_value, values_of
-from ..refusals import Json, RefusedError, ShardError, TimeLimit, illegal_argument, invalid, not_implemented, token
+from ..refusals import (
+    Json,
+    RefusedError,
+    ShardError,
+    TimeLimit,
+    illegal_argument,
+    invalid,
+    not_implemented,
+    parsing_exception,
+    token,
+)
 from .context import Context, Scores
 from .highlight import check_highlight, highlights
 from .parsers import parse_flag, parse_number, read_object, read_options
@@ -58,7 +68,10 @@ def search_index(index: Index, inference: InnerInference, body: Json, params: Ma
         reason = f"Result window is too large, from + size must be less than or equal to: [{WINDOW}] but was [{start + size}]."
         with shard_errors(Context(index, inference, evaluate, 0)):
             raise ShardError(400, "illegal_argument_exception", reason)
-    source = SourceFilter.of(options.get("_source"), params)
+    given = options.get("_source")
+    if isinstance(given, dict) and "exclude_vectors" in given and not inference.registry.version.has("sources without vectors"):
+        raise parsing_exception("Unknown key for a VALUE_BOOLEAN in [exclude_vectors].")
+    source = SourceFilter.of(given, params)
     context = Context(index, inference, evaluate, size, start)
     fields = check_highlight(options["highlight"], context) if "highlight" in options else {}
     requested = [read_field(spec) for spec in options.get("fields", ())]

@@ -29,7 +29,7 @@ from ..refusals import (
 from .context import Context, Scores, as_number, check_keys, query_failed, scalar
 from .parsers import parse_number, read_object
 
-__all__ = ["knn_query", "knn_search", "match_meaning", "semantic"]
+__all__ = ["embedded_query", "knn_query", "knn_search", "match_meaning", "read_vector", "semantic"]
 
 MIN_K = 10  # fewest documents that a semantic query retrieves
 MAX_CANDIDATES = 10_000
@@ -156,16 +156,7 @@ def query_vector(context: Context, field: Field | None, options: Json) -> Array:
         return embedded_query(context, field, options["query_vector_builder"])
     if isinstance(options["query_vector"], str | dict):
         raise not_implemented("query_vector that is not an array of numbers")
-    numbers = as_list(options["query_vector"])
-    if not set(map(type, numbers)) <= {int, float}:
-        for number in numbers:
-            if token(number) not in ("VALUE_NUMBER", "VALUE_STRING"):
-                raise parsing_exception(f"Type [{token(number)}] not supported for query vector")
-        try:
-            numbers = [parse_number(number, "float") for number in numbers]
-        except RefusedError as cause:
-            raise parse_error("knn", "failed to parse field [query_vector]", cause) from cause
-    vector = np.array(numbers, dtype=np.float32)
+    vector = read_vector("knn", options["query_vector"])
     if not math.isfinite(np.float32(vector.astype(np.float64) @ vector)):
         reason = "this usually means the vector values are too extreme to fit within a float. Preview of invalid vector:"
         raise query_failed(context, f"NaN or Infinite magnitude detected, {reason} {vector[:5].tolist()}")
@@ -174,6 +165,20 @@ def query_vector(context: Context, field: Field | None, options: Json) -> Array:
     if field is not None and field.similarity == "dot_product" and abs(float(vector @ vector) - 1.0) > 1e-4:
         raise query_failed(context, "The [dot_product] similarity can only be used with unit-length vectors.")
     return vector
+
+
+def read_vector(name: str, value: Any) -> Array:
+    """Return the numbers of `query_vector`; `name` is that of the object around it."""
+    numbers = as_list(value)
+    if not set(map(type, numbers)) <= {int, float}:
+        for number in numbers:
+            if token(number) not in ("VALUE_NUMBER", "VALUE_STRING"):
+                raise parsing_exception(f"Type [{token(number)}] not supported for query vector")
+        try:
+            numbers = [parse_number(number, "float") for number in numbers]
+        except RefusedError as cause:
+            raise parse_error(name, "failed to parse field [query_vector]", cause) from cause
+    return np.array(numbers, dtype=np.float32)
 
 
 def embedded_query(context: Context, field: Field | None, builders: Any) -> Array:
@@ -193,13 +198,13 @@ def embedded_query(context: Context, field: Field | None, builders: Any) -> Arra
                 f"Incompatible task_type, the requested type [text_embedding] does not match the model type [{task}]"
             )
         return context.inference.embed_query(endpoint, [Item("text", str(builder["model_text"]))])
-    if name == "embedding" and context.inference.registry.version.has("query_vector_builder.embedding"):
+    if name == "embedding" and context.version.has("query_vector_builder.embedding"):
         check_keys(name, builder, {"inference_id", "input", "timeout"}, required=["input"])
         TimeLimit.parse(str(builder.get("timeout", "30s")))
         endpoint = builder.get("inference_id", field_endpoint)
         if endpoint is None:
             raise illegal_argument("[inference_id] must be specified")
-        version = context.inference.registry.version
+        version = context.version
         items = [
             Item("text", value) if isinstance(value, str) else parse_item(value, version) for value in as_list(builder["input"])
         ]
