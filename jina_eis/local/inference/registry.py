@@ -10,10 +10,11 @@ import threading
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from ...models import MODELS, EmbeddingModel, Model, RerankModel, find_model
-from ..refusals import Json, RefusedError, gateway_refusal, invalid, not_found, parse_error, status_error
+from ...models import MODELS, EmbeddingModel, Model, RerankModel
+from ..refusals import Json, RefusedError, gateway_refusal, invalid, not_found, not_implemented, parse_error, status_error
 from ..versions import Version
 from .bodies import parse_task, read_body
+from .others import LISTED, OTHERS
 
 __all__ = ["Endpoint", "Registry"]
 
@@ -87,12 +88,17 @@ class Registry:
         self.version = version
         self._lock = threading.Lock()
         self._eis = eis
-        listed = [model for model in MODELS if eis and Version.parse(model.since) <= version]
+        models = [model for model in (*MODELS, *OTHERS) if eis and Version.parse(model.since) <= version]
         self._endpoints = {
             model.endpoint: new_endpoint(model.endpoint, model.name, model, {}, None, model.endpoint in denied)
-            for model in listed
+            for model in models
         }
-        self._reserved = frozenset(self._endpoints)
+        self._listed = {
+            entry["inference_id"]: entry
+            for since, entry in LISTED
+            if Version.parse(since) <= version and (eis or entry["service"] != "elastic")
+        }
+        self._reserved = frozenset(self._endpoints) | frozenset(self._listed)
         self._keep: Callable[[str, Json | None], None] = lambda endpoint, definition: None
 
     def restore(self, stored: Iterable[tuple[str, Json]], keep: Callable[[str, Json | None], None]) -> None:
@@ -106,6 +112,8 @@ class Registry:
     def get(self, endpoint: str) -> Endpoint:
         """Return the endpoint of this id; raises RefusedError with status 404 if there is none."""
         found = self.find(endpoint)
+        if endpoint in self._listed:
+            raise not_implemented(f"inference endpoint {endpoint}")
         if found is None:
             raise not_found(endpoint)
         return found
@@ -117,12 +125,13 @@ class Registry:
 
     def show(self, task: str | None, endpoint: str) -> Json:
         """Return the response to GET."""
-        if endpoint == "_all":
-            with self._lock:
-                endpoints = [entry for _, entry in sorted(self._endpoints.items()) if task in (None, entry.task)]
-        else:
-            endpoints = [self._get_for_task(task, endpoint)]
-        return {"endpoints": [entry.to_json() for entry in endpoints]}
+        if endpoint in self._listed and task in (None, self._listed[endpoint]["task_type"]):
+            return {"endpoints": [self._listed[endpoint]]}
+        if endpoint != "_all":
+            return {"endpoints": [self._get_for_task(task, endpoint).to_json()]}
+        with self._lock:
+            entries = self._listed | {name: entry.to_json() for name, entry in self._endpoints.items()}
+        return {"endpoints": [entry for _, entry in sorted(entries.items()) if task in (None, entry["task_type"])]}
 
     def put(self, task: str | None, endpoint: str, raw: bytes) -> Json:
         """Create an endpoint, and return the response to PUT."""
@@ -232,7 +241,7 @@ def check_service_settings(task: str, settings: Json) -> Json:
 
 def resolve_model(task: str, endpoint: str, model_id: str, dimensions: int | None) -> Model:
     """Return the model; raises the error of the service, which Elasticsearch calls to check these settings."""
-    model = find_model(model_id)
+    model = next((model for model in (*MODELS, *OTHERS) if model.name == model_id), None)
     if model is None:
         raise gateway_refusal(endpoint, 404, f"the local EIS has no model [{model_id}]")
     if model.task != task:

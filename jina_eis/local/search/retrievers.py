@@ -248,14 +248,14 @@ def diversify(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
 
 def check_diversify(options: Json, window: int, size: int) -> None:
     label, weight, vector = "[diversify] MMR result diversification", options.get("lambda"), options.get("query_vector")
-    both, shown = vector is not None and "query_vector_builder" in options, "null" if weight is None else weight
+    both, number = vector is not None and "query_vector_builder" in options, "null" if weight is None else weight
     problems = (
         (both, f"{label} can have one of [query_vector] or [query_vector_builder], but not both"),
         (size <= 0, f"{label} [size] of {size} must be greater than zero"),
         (size > window, f"{label} [size] of {size} cannot be greater than the [rank_window_size] of {window}"),
         (
             weight is None or not 0 <= weight <= 1,
-            f"{label} must have a [lambda] between 0.0 and 1.0. The value provided was {shown}",
+            f"{label} must have a [lambda] between 0.0 and 1.0. The value provided was {number}",
         ),
         (isinstance(vector, str), "[diversify] retriever cannot have a [query_vector] that is string encoded"),
     )

@@ -954,7 +954,7 @@ def test_errors_of_a_reranker(eis: LocalEIS, es: Elasticsearch) -> None:
         ({"query": {"prefix": {}}}, 501, "not_implemented_exception", "query [prefix]"),
         ({"query": {"match": {"t": {"query": "x", "fuzziness": 1}}}}, 501, "not_implemented_exception", "match.fuzziness"),
         ({"query": {"script_score": {}}}, 501, "not_implemented_exception", "query [script_score]"),
-        ({"retriever": {"diversify": {}}}, 501, "not_implemented_exception", "retriever [diversify]"),
+        ({"retriever": {"pinned": {}}}, 501, "not_implemented_exception", "retriever [pinned]"),
         ({"aggs": {"a": {}}}, 501, "not_implemented_exception", "aggs in a search"),
         ({"sort": ["n"]}, 501, "not_implemented_exception", "sort in a search"),
         ({"highlight": {"fields": {"*": {}}}}, 501, "not_implemented_exception", "highlight on fields [*]"),

@@ -20,6 +20,13 @@ SEARCHED_BY_CLIP = {"type": "semantic_text", "search_inference_id": CLIP}
 BUILDER = {"field": "absent", "query_vector_builder": {"embedding": {"inference_id": CLIP, "input": "alps"}}}
 FUSED_BUILDER = {"field": "absent", "query_vector_builder": {"embedding": {"inference_id": CLIP, "input": [TEXT, TEXT]}}}
 
+NOTHING = {"standard": {"query": {"match_none": {}}}}
+WEIGHTED = {"rrf": {"retrievers": [{"retriever": NOTHING, "weight": 2}, NOTHING]}}
+DIVERSE = {"diversify": {"type": "mmr", "field": "vector", "lambda": 0.5, "retriever": NOTHING}}
+CHUNKED = {
+    "text_similarity_reranker": {"retriever": NOTHING, "field": "text", "inference_text": "q", "chunk_rescorer": {"size": 1}}
+}
+
 
 def mapped(field: dict[str, Any]) -> dict[str, Any]:
     return {"mappings": {"properties": {"x": field}}}
@@ -93,6 +100,9 @@ FEATURES: list[tuple[str, str, str, Any, str]] = [
     ("9.4", "PUT", "/new", mapped(SEARCHED_BY_CLIP), "got embedding, for [.jina-clip-v2]"),
     ("9.4", "PUT", "/docs/_mapping", mapped(SEARCHED_BY_CLIP)["mappings"], "got embedding, for [.jina-clip-v2]"),
     ("9.5", "PUT", "/new", {"settings": {"index.mode": "vectordb_document"}}, "[vectordb_document] is an invalid index mode"),
+    ("9.2", "POST", "/docs/_search", {"retriever": CHUNKED}, "[text_similarity_reranker] unknown field [chunk_rescorer]"),
+    ("9.2", "POST", "/docs/_search", {"retriever": WEIGHTED}, "[rrf] unknown field [weight]"),
+    ("9.3", "POST", "/docs/_search", {"retriever": DIVERSE}, "unknown field [diversify]"),
     ("9.4", "POST", "/docs/_search", {"query": {"knn": BUILDER}}, "unknown field [embedding]"),
     ("9.5", "POST", "/docs/_search", {"query": {"knn": FUSED_BUILDER}}, "must contain a single item"),
 ]
