@@ -108,15 +108,15 @@ def remove_endpoint(inference_id: str, *, force: bool) -> Steps[None]:
 def explain(error: EndpointNotFoundError) -> Steps[EndpointNotFoundError]:
     """Return the same error with the Jina endpoints of the deployment."""
     try:
-        endpoints = yield from find_endpoints(every=False)
+        endpoints = yield from find_endpoints(every=True)
     except JinaEISError:
         return error  # a caller without the privilege to list endpoints receives the original error
     missing = error.endpoint or ""
-    jina = {  # it may have just been created
-        endpoint.inference_id: find_model(endpoint.model_id or "") for endpoint in endpoints if endpoint.inference_id != missing
-    }
+    others = [endpoint for endpoint in endpoints if endpoint.inference_id != missing]  # it may have just been created
+    jina = [endpoint.inference_id for endpoint in others if is_jina(endpoint)]
     sentences = [f"There is no inference endpoint {missing!r}."]
-    if hint := suggestion(missing, jina):
+    usable = {endpoint.inference_id: find_model(endpoint.model_id or "") for endpoint in others if endpoint.task in TASKS}
+    if hint := suggestion(missing, usable):
         sentences.append(hint)
     sentences.append(
         f"The Jina endpoints of this deployment are {', '.join(jina)}."
