@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import BaseComponent
-from pydantic import BaseModel, field_validator
+from pydantic import field_validator
 
 from jina_eis.adapters import ServiceSettings, missing_address_allowed
 
@@ -49,7 +49,3 @@ class Plugin(ServiceSettings, BaseComponent):
         state = super().__getstate__()
         # Handlers belong to their process, and contain objects that cannot be pickled.
         return {**state, "__dict__": {**state["__dict__"], "callback_manager": CallbackManager()}}
-
-    def __setstate__(self, state: dict[Any, Any]) -> None:
-        # LlamaIndex's own method calls __init__, which reads the environment of the new process.
-        BaseModel.__setstate__(self, state)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticUndefined
 
 from ..errors import ConfigurationError
 from ..steps import explain
@@ -164,6 +165,17 @@ class ServiceSettings(BaseModel):
             )
         state = BaseModel.__getstate__(self)
         return {**state, "__pydantic_private__": {**(state["__pydantic_private__"] or {}), "_drivers": {}}}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        # Not super(): LlamaIndex's own method calls __init__, which reads the environment of the new process. A pickle of an
+        # earlier version lacks the settings that were added since.
+        def completed(stored: dict[str, Any], known: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+            added = {name: known[name].get_default(**options) for name in known.keys() - stored.keys()}
+            return {**{name: value for name, value in added.items() if value is not PydanticUndefined}, **stored}
+
+        fields = completed(state["__dict__"], type(self).model_fields, call_default_factory=True, validated_data={})
+        private = completed(state["__pydantic_private__"] or {}, type(self).__private_attributes__)
+        BaseModel.__setstate__(self, {**state, "__dict__": fields, "__pydantic_private__": private})
 
     def __copy__(self) -> Self:
         copied = super().__copy__()

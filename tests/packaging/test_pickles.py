@@ -27,7 +27,11 @@ def test_an_adapter(name: str) -> None:
     assert type(adapter).__module__.startswith(package)
     address = settings(adapter).es_url
     assert address.startswith("http://127.0.0.1:")
-    assert settings(pickle.loads(pickle.dumps(adapter))).es_url == address
+    loaded = settings(pickle.loads(pickle.dumps(adapter)))
+    assert loaded.es_url == address
+    assert loaded.use_case is None, "a setting that is newer than the pickle"
+    if kind == "JinaEISRerank":
+        assert loaded.inference_id == ".jina-reranker-v3"
 
 
 def settings(adapter: Any) -> Any:
