@@ -16,7 +16,7 @@ FORBIDDEN = '\\/*?"<>| ,'
 NAME_BYTES = 255
 UNSUPPORTED = ("analysis", "default_pipeline", "final_pipeline", "sort", "time_series")
 VECTORS = "vectordb_document"  # the index mode
-KEPT = {"exclude_source_vectors": "false"}
+EXCLUDED = "exclude_source_vectors"
 
 
 def check_name(name: str) -> None:
@@ -43,14 +43,16 @@ def check_name(name: str) -> None:
 
 def complete_settings(settings: Json, version: Version) -> Json:
     """Check the mode of a new index, and return its settings with the default of the version for vectors in sources."""
-    mode, mapping = settings.get("mode", "standard"), settings.get("mapping", {})
-    if mode in ("time_series", "logsdb", "lookup", "vectordb_columnar"):
+    mode, mapping = str(settings.get("mode") or "standard").lower(), settings.get("mapping", {})
+    if mode in ("time_series", "logsdb", "lookup") or (mode == "vectordb_columnar" and version.has(mode)):
         raise not_implemented(f"settings.index.mode: {mode}")
     if mode != "standard" and not (mode == VECTORS and version.has(VECTORS)):
-        raise illegal_argument(f"[{mode}] is an invalid index mode")
-    if mode == VECTORS and mapping.get("exclude_source_vectors", True) in (False, "false"):
-        raise illegal_argument(f"[index.mode={VECTORS}] is incompatible with [index.mapping.exclude_source_vectors=false]")
-    return settings if version.has("sources without vectors") else settings | {"mapping": KEPT | mapping}
+        raise illegal_argument(f"No enum constant org.elasticsearch.index.IndexMode.{mode.upper()}")
+    if mode == VECTORS and mapping.get(EXCLUDED, True) in (False, "false"):
+        raise illegal_argument(f"[index.mapping.{EXCLUDED}] cannot be set to [false] when [index.mode={VECTORS}]")
+    if mode == VECTORS or not version.has("sources without vectors"):
+        mapping = {EXCLUDED: str(mode == VECTORS).lower()} | mapping
+    return settings | {"mapping": mapping} if mapping else settings
 
 
 def read_settings(body: Any) -> Json:

@@ -241,7 +241,8 @@ def check_service_settings(task: str, settings: Json) -> Json:
 
 def resolve_model(task: str, endpoint: str, model_id: str, dimensions: int | None) -> Model:
     """Return the model; raises the error of the service, which Elasticsearch calls to check these settings."""
-    model = next((model for model in (*MODELS, *OTHERS) if model.name == model_id), None)
+    known = (model for model in (*MODELS, *OTHERS) if model_id in (model.name, *getattr(model, "aliases", ())))
+    model = next(known, None)
     if model is None:
         raise gateway_refusal(endpoint, 404, f"the local EIS has no model [{model_id}]")
     if model.task != task:

@@ -99,7 +99,13 @@ FEATURES: list[tuple[str, str, str, Any, str]] = [
     ("9.4", "PUT", "/new", mapped({"type": "semantic_text", "inference_id": CLIP}), "got embedding, for [.jina-clip-v2]"),
     ("9.4", "PUT", "/new", mapped(SEARCHED_BY_CLIP), "got embedding, for [.jina-clip-v2]"),
     ("9.4", "PUT", "/docs/_mapping", mapped(SEARCHED_BY_CLIP)["mappings"], "got embedding, for [.jina-clip-v2]"),
-    ("9.5", "PUT", "/new", {"settings": {"index.mode": "vectordb_document"}}, "[vectordb_document] is an invalid index mode"),
+    (
+        "9.5",
+        "PUT",
+        "/new",
+        {"settings": {"index.mode": "vectordb_document"}},
+        "No enum constant org.elasticsearch.index.IndexMode.VECTORDB",
+    ),
     ("9.2", "POST", "/docs/_search", {"retriever": CHUNKED}, "[text_similarity_reranker] unknown field [chunk_rescorer]"),
     ("9.2", "POST", "/docs/_search", {"retriever": WEIGHTED}, "[rrf] unknown field [weight]"),
     ("9.3", "POST", "/docs/_search", {"retriever": DIVERSE}, "unknown field [diversify]"),
@@ -151,3 +157,30 @@ def test_timeouts(clusters: dict[str, Cluster], version: str, cause: str) -> Non
     assert response.status_code == (429 if new else 408)
     assert response.json()["error"]["type"] == ("timeout_exception" if new else "status_exception")
     assert reason(response).startswith("Request timed out after [10ms]")
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"index.mode": "foo"}, "No enum constant org.elasticsearch.index.IndexMode.FOO"),
+        (
+            {"index": {"mode": "vectordb_document", "mapping.exclude_source_vectors": False}},
+            "[index.mapping.exclude_source_vectors] cannot be set to [false] when [index.mode=vectordb_document]",
+        ),
+        ({"mode": "vectordb_document", "refresh_interval": "5s"}, None),
+        ({"index.mode": "STANDARD"}, None),
+        ({"index.mode": None}, None),
+    ],
+)
+def test_index_modes(clusters: dict[str, Cluster], settings: dict[str, Any], text: str | None) -> None:
+    """The answers are those of 9.5.3."""
+    for version in ("9.5", "9.6"):
+        cluster = clusters[version]
+        response = cluster.send("PUT", "/new", {"settings": settings})
+        assert response.status_code == (400 if text else 200), response.text
+        assert text is None or reason(response) == text
+        if settings.get("mode") == "vectordb_document":
+            kept = cluster.send("GET", "/new").json()["new"]["settings"]["index"]
+            assert (kept["mode"], kept["mapping"]) == ("vectordb_document", {"exclude_source_vectors": "true"})
+            assert kept["refresh_interval"] == "5s"
+        cluster.send("DELETE", "/new")
