@@ -1,8 +1,9 @@
 """Checks of exchanges against Elasticsearch's official OpenAPI, the file that JINA_EIS_OPENAPI names.
 
-The published file needs three corrections. Its alternatives overlap, so `oneOf` is read as `anyOf`. Its objects with exactly
+The published file needs four corrections. Its alternatives overlap, so `oneOf` is read as `anyOf`. Its objects with exactly
 one of several keys allow unknown keys, so additional properties are forbidden. Its dynamic templates have one key only, though
-each needs a condition and a mapping.
+each needs a condition and a mapping. Its formats of inputs are those of 9.5: the API pages of 9.6 (operations
+inference-embedding and inference-rerank) add `url`, as sections 1.2 and 1.3 of the contract state.
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ def _document() -> dict[str, Any]:
     for part in schemas["_types.mapping.DynamicTemplate"]["allOf"]:
         for limit in ("maxProperties", "additionalProperties"):
             part.pop(limit, None)
+    for name in ("inference._types.EmbeddingContentFormat", "inference.rerank.RerankInputFormat"):
+        formats = schemas[name]["enum"]
+        if "url" not in formats:
+            formats.append("url")
     return document
 
 
