@@ -52,6 +52,8 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
             were indexed with `v5-text-small`, also by image. Models of different vector spaces are rejected.
         allow_url_fetch: bool = False
             Whether `embed_content` and related methods may fetch media from URLs: public addresses only, up to 20 MB each.
+        pass_urls: bool = False
+            Whether URLs are passed on to the service, which fetches them (Elastic Stack 9.6); nothing is fetched here then.
         show_progress_bar: bool = False
             Show a tqdm progress bar while documents are embedded.
         rate_limiter: BaseRateLimiter | None = None
@@ -145,12 +147,12 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
         """Embed images in the role of documents, as vector stores call it (Chroma's `add_images`). One vector for each image.
 
         Args:
-            uris: Paths, `file://` URIs or data URIs of images; http and https URLs with `allow_url_fetch=True`; or any
-                other image that `embed_content` takes. Here a string is never text.
+            uris: Paths, `file://` URIs or data URIs of images; http and https URLs with `allow_url_fetch=True` or
+                `pass_urls=True`; or any other image that `embed_content` takes. Here a string is never text.
         """
         if isinstance(uris, str):
             raise InputError("Pass uris as a list of paths. For a single path pass [path].")
-        images = image_list(uris, may_fetch=self.allow_url_fetch, adapt=_image_content)
+        images = image_list(uris, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=_image_content)
         return cast("list[Vector]", self._embed_all(images, self.document_input_type))
 
     @overload

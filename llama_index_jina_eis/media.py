@@ -86,7 +86,7 @@ def _resource_content(resource: MediaResource, kind: str = "") -> Medium | Link 
         return _medium_from_base64(resource.data.decode("ascii"), kind if resource.path else resource.mimetype or kind)
     if resource.path:
         return Medium.from_path(resource.path, kind)
-    return medium_from_url(str(resource.url), kind) if resource.url else None
+    return medium_from_url(str(resource.url), kind or resource.mimetype or "") if resource.url else None
 
 
 def _medium_from_base64(base64: str, declared: str) -> Medium:

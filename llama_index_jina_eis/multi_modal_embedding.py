@@ -42,6 +42,8 @@ class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEm
         inference_id: An endpoint of task `embedding`. Default: `.jina-embeddings-v5-omni-small`.
         allow_url_fetch: Whether media may be fetched from URLs: http and https, public addresses, up to 20 MB each.
             `MultiModalVectorStoreIndex` always fetches the URLs of its nodes itself. Default: False.
+        pass_urls: Whether URLs are passed on to the service, which fetches them (Elastic Stack 9.6); nothing is fetched here
+            then. Default: False.
 
     The other arguments are those of `JinaEISEmbedding`. Images are embedded in the role of documents; for a query by image
     use `embed_content(image, input_type="search")`. The cache of an `IngestionPipeline` identifies nodes by text and metadata,
@@ -138,16 +140,18 @@ class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEm
         return node_or_resource_content(value)
 
     def _images(self, images: Any) -> list[Content]:
-        return image_list(images, may_fetch=self.allow_url_fetch, adapt=image_content)
+        return image_list(images, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=image_content)
 
     async def _aimages(self, images: Any) -> list[Content]:
-        return await in_thread(partial(image_list, images, may_fetch=self.allow_url_fetch, adapt=image_content))
+        return await in_thread(
+            partial(image_list, images, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=image_content)
+        )
 
     def _node_contents(self, nodes: Sequence[BaseNode]) -> list[Content]:
-        return _reject_pdfs(content_list(nodes, may_fetch=self.allow_url_fetch, adapt=node_content))
+        return _reject_pdfs(content_list(nodes, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=node_content))
 
     async def _anode_contents(self, nodes: Sequence[BaseNode]) -> list[Content]:
-        read = partial(content_list, nodes, may_fetch=self.allow_url_fetch, adapt=node_content)
+        read = partial(content_list, nodes, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=node_content)
         return _reject_pdfs(await in_thread(read))
 
 

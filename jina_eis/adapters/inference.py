@@ -177,13 +177,18 @@ class ContentSettings(EmbeddingSettings):
 
     allow_url_fetch: bool = False
     """Whether media may be fetched from URLs: http and https, public addresses, up to 20 MB each."""
+    pass_urls: bool = False
+    """Whether URLs of media are passed on to the service, which fetches them: nothing is fetched here, whatever
+    `allow_url_fetch` says. Needs Elastic Stack 9.6, which documents it for images. A URL with a private, loopback or
+    link-local address is refused; a name is resolved by the service alone."""
 
     def embed_content(self, item: Embeddable, *, input_type: InputType | None = None) -> Embedded:
         """Embed a text, image, sound, video or PDF. Media need a model that embeds them, such as an omni model.
 
         A `str` is text, even if it is the path of a file, unless it starts as the data URI of a medium does
         (`data:image/png;base64,`). Media: `pathlib.Path`, bytes, a file opened in binary mode, a data URI, a PIL image,
-        LangChain's `Blob` and content blocks (`{"type": "image", "base64": ...}`); URLs in blocks need `allow_url_fetch=True`.
+        LangChain's `Blob` and content blocks (`{"type": "image", "base64": ...}`); URLs in blocks need
+        `allow_url_fetch=True` or `pass_urls=True`.
         The bytes of a medium determine its type.
 
         Args:
@@ -197,13 +202,13 @@ class ContentSettings(EmbeddingSettings):
             InputError: the item cannot be embedded. No request was sent.
         """
         role = self._role(input_type)
-        read = content(item, may_fetch=self.allow_url_fetch, adapt=self._adapt)
+        read = content(item, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt)
         return self._embed_all([read], role)[0]
 
     async def aembed_content(self, item: Embeddable, *, input_type: InputType | None = None) -> Embedded:
         """As `embed_content`, without blocking the event loop."""
         role = self._role(input_type)
-        read = partial(content, item, may_fetch=self.allow_url_fetch, adapt=self._adapt)
+        read = partial(content, item, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt)
         return (await self._aembed_all([await in_thread(read)], role))[0]
 
     def embed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Embedded]:
@@ -225,13 +230,13 @@ class ContentSettings(EmbeddingSettings):
             JinaEISError: some items were not embedded; the error names them. No result is returned.
         """
         role = self._role(input_type)
-        read = content_list(items, may_fetch=self.allow_url_fetch, adapt=self._adapt)
+        read = content_list(items, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt)
         return self._embed_all(read, role)
 
     async def aembed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Embedded]:
         """As `embed_contents`, without blocking the event loop."""
         role = self._role(input_type)
-        read = partial(content_list, items, may_fetch=self.allow_url_fetch, adapt=self._adapt)
+        read = partial(content_list, items, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt)
         return await self._aembed_all(await in_thread(read), role)
 
     def _embed_all(self, contents: list[Content], role: InputType) -> list[Embedded]:
@@ -248,7 +253,7 @@ class ContentSettings(EmbeddingSettings):
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
         calls = partial(embedder.content_calls, contents=contents, input_type=role, positions=positions)
         rescue = find_failing_fusion if has_fused(contents) else find_failing_input
-        return self._stream(embedder.plan(), calls, limit, rescue)
+        return self._stream(embedder.plan(contents), calls, limit, rescue)
 
     def _acontent_vectors(
         self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
@@ -258,7 +263,7 @@ class ContentSettings(EmbeddingSettings):
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
         calls = partial(embedder.content_calls, contents=contents, input_type=role, positions=positions)
         rescue = find_failing_fusion if has_fused(contents) else find_failing_input
-        return self._astream(embedder.plan(), calls, limit, rescue)
+        return self._astream(embedder.plan(contents), calls, limit, rescue)
 
     def _role(self, input_type: InputType | None) -> InputType:
         if input_type is None:

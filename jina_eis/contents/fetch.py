@@ -1,4 +1,4 @@
-"""Fetching of URLs, where the caller allows it: only from public addresses, up to a size limit.
+"""URLs, checked, and their fetching where the caller allows it: only from public addresses, up to a size limit.
 
 A host is resolved once, all of its addresses are checked, and the connection goes to a checked address. Every redirect is
 checked like a new URL. Proxies of the environment are not used, and no credentials or cookies are sent.
@@ -6,6 +6,7 @@ checked like a new URL. Proxies of the environment are not used, and no credenti
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -21,7 +22,7 @@ from ..errors import InputError, sentence
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool
 
-__all__ = ["LARGEST", "Fetcher", "check_url", "is_public"]
+__all__ = ["LARGEST", "Fetcher", "check_url", "is_public", "public_url", "without_query"]
 
 LARGEST = 20 * 2**20  # bytes; the maximum setting of a `semantic` field (indices.inference.max_binary_input_size)
 SECONDS = 30.0  # for a URL, redirects included
@@ -37,6 +38,7 @@ _SPECIAL_IPV4 = [
 ]
 _GLOBAL_IPV6 = IPv6Network("2000::/3")
 _SPECIAL_IPV6 = [IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
+_HOST = re.compile(r"[a-z0-9._-]+")  # what every reader of URLs understands in the same way
 _EMBEDS_IPV4 = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))  # in the last 32 bits: mapped, and NAT64
 
 
@@ -52,6 +54,38 @@ def is_public(address: Address) -> bool:
 def check_url(url: str) -> None:
     """Raise InputError unless the URL is http or https and has no credentials."""
     _Target.of(url)
+
+
+def without_query(url: str, length: int = 100) -> str:
+    """Return the URL without its query, which may hold a secret."""
+    bare = url.partition("?")[0]
+    return bare if len(bare) <= length else f"{bare[:length]}…"
+
+
+def public_url(url: str) -> str:
+    """Return the URL as it is sent to a service that fetches it. No name is resolved: the service does that.
+
+    Raises:
+        InputError: it is not http or https, has credentials, or names an address that is not public.
+    """
+    target = _Target.of(url)
+    host = target.host.rstrip(".").lower()
+    if ":" not in host and not _HOST.fullmatch(host):
+        raise InputError(f"{without_query(url)} has an invalid host.")
+    address = _literal_address(host)
+    if host == "localhost" or host.endswith(".localhost") or (address and not is_public(address)):
+        raise InputError(f"{without_query(url)} does not have a public address. Fetch it yourself, and pass the bytes.")
+    return f"{target.scheme}://{target.netloc}{target.path}"
+
+
+def _literal_address(host: str) -> Address | None:
+    """Return the address that a host is, also in the short and hexadecimal forms of IPv4; None for a name."""
+    try:
+        if ":" in host:
+            return ip_address(host.partition("%")[0])
+        return IPv4Address(socket.inet_aton(host))  # it resolves no name
+    except (OSError, ValueError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +109,7 @@ class _Target:
             port = None
         unprintable = any(ord(letter) <= 32 or ord(letter) == 127 for letter in url)
         if not netloc or scheme not in ("http", "https") or port == 0 or unprintable:
-            subject = _without_query(url) if scheme and not unprintable else "the string"
+            subject = without_query(url) if scheme and not unprintable else "the string"
             raise InputError(f"{subject} is not an http or https URL. Pass files as a pathlib.Path.")
         if parts.username or parts.password:
             raise InputError(f"the URL for {host} holds a user or password. Fetch it yourself, and pass the bytes.")
@@ -131,8 +165,8 @@ class Fetcher:
             try:
                 current = urljoin(current, location)
             except ValueError:
-                raise InputError(f"{_without_query(current)} redirects to an invalid URL.") from None
-        raise InputError(f"{_without_query(url)} redirects more than {REDIRECTS} times.")
+                raise InputError(f"{without_query(current)} redirects to an invalid URL.") from None
+        raise InputError(f"{without_query(url)} redirects more than {REDIRECTS} times.")
 
     def _resolve(self, url: str, target: _Target, deadline: float) -> list[Address]:
         """Return the checked addresses of a host. A thread resolves it, because resolving cannot be interrupted."""
@@ -151,12 +185,12 @@ class Fetcher:
         (result,) = results
         if isinstance(result, OSError):
             reason = result.strerror or result
-            raise InputError(f"{_without_query(url)}: the host {target.host!r} cannot be resolved ({reason}).")
+            raise InputError(f"{without_query(url)}: the host {target.host!r} cannot be resolved ({reason}).")
         addresses = list(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in result))
         for address in addresses:
             if not self._permits(address):
                 raise InputError(
-                    f"{_without_query(url)} resolves to {address}, which is not a public address. "
+                    f"{without_query(url)} resolves to {address}, which is not a public address. "
                     "Fetch it yourself, and pass the bytes."
                 )
         return addresses
@@ -176,7 +210,7 @@ class Fetcher:
                 except (HTTPError, OSError) as error:
                     self._seconds_left(url, deadline)
                     if address == addresses[-1]:
-                        raise InputError(f"{_without_query(url)} cannot be fetched: {sentence(str(error))}") from error
+                        raise InputError(f"{without_query(url)} cannot be fetched: {sentence(str(error))}") from error
                     continue
                 try:
                     yield response
@@ -237,10 +271,10 @@ class Fetcher:
         from urllib3.exceptions import HTTPError
 
         if response.status != 200:
-            raise InputError(f"{_without_query(url)} cannot be fetched: HTTP {response.status}.")
+            raise InputError(f"{without_query(url)} cannot be fetched: HTTP {response.status}.")
         if (encoding := response.headers.get("content-encoding", "identity")).lower() != "identity":
-            raise InputError(f"{_without_query(url)} has the content encoding {encoding}, which was not requested.")
-        too_large = f"{_without_query(url)} is larger than {self._largest / 2**20:g} MiB, the maximum that is fetched."
+            raise InputError(f"{without_query(url)} has the content encoding {encoding}, which was not requested.")
+        too_large = f"{without_query(url)} is larger than {self._largest / 2**20:g} MiB, the maximum that is fetched."
         length = response.headers.get("content-length", "")
         if length.isdecimal() and int(length) > self._largest:
             raise InputError(too_large)
@@ -254,25 +288,19 @@ class Fetcher:
                 self._seconds_left(url, deadline)
         except (HTTPError, OSError) as error:
             self._seconds_left(url, deadline)
-            raise InputError(f"{_without_query(url)} was not received completely: {sentence(str(error))}") from error
+            raise InputError(f"{without_query(url)} was not received completely: {sentence(str(error))}") from error
         self._seconds_left(url, deadline)  # a connection that was shut down looks like the end of the body
         return b"".join(chunks)
 
     def _seconds_left(self, url: str, deadline: float) -> float:
         """Return the seconds until the deadline. Raises InputError if it has passed, or the fetcher is closed."""
         if self._closed.is_set():
-            raise InputError(f"{_without_query(url)} was not fetched: fetching has ended.")
+            raise InputError(f"{without_query(url)} was not fetched: fetching has ended.")
         if (seconds := deadline - time.monotonic()) <= 0:
-            raise InputError(f"{_without_query(url)} takes too long to fetch. Fetch it yourself, and pass the bytes.")
+            raise InputError(f"{without_query(url)} takes too long to fetch. Fetch it yourself, and pass the bytes.")
         return seconds
 
 
 def _shut_down(connected: socket.socket) -> None:
     with suppress(OSError):
         connected.shutdown(socket.SHUT_RDWR)
-
-
-def _without_query(url: str, length: int = 100) -> str:
-    """Return the URL without its query, which may hold a secret."""
-    bare = url.partition("?")[0]
-    return bare if len(bare) <= length else f"{bare[:length]}…"

@@ -39,6 +39,7 @@ __all__ = [
     "check_texts",
     "content",
     "content_list",
+    "holds_url",
     "image_list",
     "in_thread",
     "label",
@@ -73,6 +74,12 @@ def label(content: Content) -> str:
     return content if isinstance(content, str) else content.label
 
 
+def holds_url(content: Content) -> bool:
+    """Whether the service fetches an input, or a part of it, from a URL."""
+    parts = content if isinstance(content, tuple) else (content,)
+    return any(isinstance(part, Medium) and part.url is not None for part in parts)
+
+
 def text_list(texts: Any) -> list[str]:
     """Return the texts to embed as a list. Raises InputError, with the position, for anything that is not a string."""
     listed = list(text_source(texts))
@@ -105,12 +112,20 @@ def check_texts(texts: Sequence[Any], first: int = 0, *, embedded: bool = False)
             )
 
 
-def content_list(items: Any, *, may_fetch: bool = False, adapt: Adapt | None = None, get: Get | None = None) -> list[Content]:
+def content_list(
+    items: Any,
+    *,
+    may_fetch: bool = False,
+    pass_urls: bool = False,
+    adapt: Adapt | None = None,
+    get: Get | None = None,
+) -> list[Content]:
     """Return the checked inputs to embed. URLs are fetched after everything else has been checked.
 
     Args:
         items: Any number of inputs. A list among them is one input: its parts are fused into one vector.
         may_fetch: Whether URLs may be fetched.
+        pass_urls: Whether URLs are passed on to the service, which fetches them; then none is fetched here.
         adapt: Converts the objects of a framework.
         get: Fetches a URL; None for the default, a `Fetcher`.
 
@@ -121,17 +136,31 @@ def content_list(items: Any, *, may_fetch: bool = False, adapt: Adapt | None = N
     if single or not isinstance(items, Iterable):
         raise InputError(f"The inputs are {describe_type(items)}. Pass a list; for a single input, pass [input].")
     named = [(f"Input {position}", item) for position, item in enumerate(items)]
-    return _contents(named, may_fetch, adapt, get)
+    return _contents(named, may_fetch, pass_urls, adapt, get)
 
 
-def content(item: Any, *, may_fetch: bool = False, adapt: Adapt | None = None, get: Get | None = None) -> Content:
+def content(
+    item: Any,
+    *,
+    may_fetch: bool = False,
+    pass_urls: bool = False,
+    adapt: Adapt | None = None,
+    get: Get | None = None,
+) -> Content:
     """As `content_list`, for a single input."""
-    return _contents([("The input", item)], may_fetch, adapt, get)[0]
+    return _contents([("The input", item)], may_fetch, pass_urls, adapt, get)[0]
 
 
-def image_list(images: Any, *, may_fetch: bool = False, adapt: Adapt | None = None, get: Get | None = None) -> list[Content]:
+def image_list(
+    images: Any,
+    *,
+    may_fetch: bool = False,
+    pass_urls: bool = False,
+    adapt: Adapt | None = None,
+    get: Get | None = None,
+) -> list[Content]:
     """As `content_list`, for images only."""
-    contents = content_list(images, may_fetch=may_fetch, adapt=adapt, get=get)
+    contents = content_list(images, may_fetch=may_fetch, pass_urls=pass_urls, adapt=adapt, get=get)
     for position, image in enumerate(contents):
         if not (isinstance(image, Medium) and image.modality == "image"):
             raise InputError(f"Input {position} ({label(image)}) is not an image. Use embed_content.")
@@ -144,13 +173,16 @@ async def in_thread(read: Callable[..., R]) -> R:
         return await asyncio.to_thread(read, get=fetcher.fetch)
 
 
-def _contents(named: list[tuple[str, Any]], may_fetch: bool, adapt: Adapt | None, get: Get | None) -> list[Content]:
-    by_input = [(name, [*_named_parts(name, item, adapt)]) for name, item in named]
+def _contents(
+    named: list[tuple[str, Any]], may_fetch: bool, pass_urls: bool, adapt: Adapt | None, get: Get | None
+) -> list[Content]:
+    by_input = [(name, [*_named_parts(name, item, adapt, pass_urls)]) for name, item in named]
     links = [(part_name, part) for _, parts in by_input for part_name, part in parts if isinstance(part, Link)]
     if links and not may_fetch:
         part_name, _ = links[0]
         raise InputError(
-            f"{part_name} is a URL, and URL fetching is off. Create the object with allow_url_fetch=True, or pass the bytes."
+            f"{part_name} is a URL, and URL fetching is off. Create the object with allow_url_fetch=True, or with pass_urls=True "
+            "(Elastic Stack 9.6), or pass the bytes."
         )
     fetched = iter(_fetch_all(links, get))
     return [_fused(name, [next(fetched) if isinstance(part, Link) else part for _, part in parts]) for name, parts in by_input]
@@ -175,11 +207,11 @@ def _fetch_all(links: list[tuple[str, Link]], get: Get | None) -> list[Medium]:
         threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _named_parts(name: str, item: Any, adapt: Adapt | None) -> Iterator[tuple[str, Part | Link]]:
+def _named_parts(name: str, item: Any, adapt: Adapt | None, pass_urls: bool) -> Iterator[tuple[str, Part | Link]]:
     """Yield the parts of an input, each with its name for errors."""
     if not isinstance(item, (list, tuple)):
         with _errors_naming(name):
-            part = _part(item, adapt)
+            part = _part(item, adapt, pass_urls)
         yield name, part
         return
     if not item:
@@ -187,7 +219,7 @@ def _named_parts(name: str, item: Any, adapt: Adapt | None) -> Iterator[tuple[st
     for number, value in enumerate(item):
         part_name = f"{name}, part {number}"
         with _errors_naming(part_name):
-            part = _part(value, adapt)
+            part = _part(value, adapt, pass_urls)
         yield part_name, part
 
 
@@ -202,8 +234,13 @@ def _fused(name: str, parts: list[Part]) -> Content:
     return tuple(parts)
 
 
-def _part(value: Any, adapt: Adapt | None) -> Part | Link:
-    """Convert a value into the text, medium or link that it holds."""
+def _part(value: Any, adapt: Adapt | None, pass_urls: bool) -> Part | Link:
+    """Convert a value into the text, medium or link that it holds. With `pass_urls`, a link is a medium."""
+    part = _converted(value, adapt)
+    return part.as_medium() if pass_urls and isinstance(part, Link) else part
+
+
+def _converted(value: Any, adapt: Adapt | None) -> Part | Link:
     adapted = adapt(value) if adapt else None
     if adapted is not None:
         return adapted

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ..errors import InputError
-from .fetch import check_url
-from .media import Medium
+from .fetch import check_url, public_url, without_query
+from .media import Medium, modality_of
 
 __all__ = ["Link", "medium_from_location", "medium_from_url"]
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A medium to fetch, from an http or https URL. Valid if it exists.
+    """A medium to fetch, or to be fetched by the service, from an http or https URL. Valid if it exists.
 
     Args:
         url: The URL.
@@ -26,6 +26,21 @@ class Link:
 
     def __post_init__(self) -> None:
         check_url(self.url)
+
+    def as_medium(self) -> Medium:
+        """Return the medium that the service fetches from this URL.
+
+        Raises:
+            InputError: its address is not public, or its type is not declared.
+        """
+        url = public_url(self.url)
+        modality = modality_of(self.declared)
+        if modality is None:
+            raise InputError(
+                f"{without_query(self.url)} does not state what it is, and its bytes are not seen here. Pass a content block "
+                'with the type "image", "audio" or "video", or with a mime_type.'
+            )
+        return Medium.at_url(url, modality, without_query(url))
 
 
 def medium_from_url(url: str, declared: str = "") -> Medium | Link:

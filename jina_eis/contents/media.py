@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 from ..errors import InputError
 from ..models import Modality
 
-__all__ = ["LARGEST", "Medium", "looks_like_data_uri"]
+__all__ = ["LARGEST", "Medium", "looks_like_data_uri", "modality_of"]
 
 LARGEST = 74 * 2**20  # bytes; in base64 they just fit into a request to Elasticsearch (http.max_content_length, 100 MB)
 LEAST_PIXELS = 28  # on each side; documented by Elastic for the omni models
@@ -110,9 +110,10 @@ class Medium:
 
     Attributes:
         modality: The modality that a model must support.
-        mime: MIME type.
-        size: Size in bytes.
+        mime: MIME type; "" if it is not known.
+        size: Size in bytes; 0 for a medium that the service fetches.
         label: Short name for errors and events.
+        url: The URL that the service fetches it from; None if its bytes are sent.
     """
 
     modality: Modality
@@ -120,6 +121,7 @@ class Medium:
     size: int
     label: str
     _payload: bytes | _File | str = field(repr=False)  # a str is base64
+    url: str | None = field(default=None, repr=False)  # its query may hold a secret
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview, declared: str = "", *, name: str = "") -> Medium:
@@ -172,10 +174,15 @@ class Medium:
         _agreed_mime(medium.mime, declared)
         return medium
 
+    @classmethod
+    def at_url(cls, url: str, modality: Modality, label: str) -> Medium:
+        """Create a medium that the service fetches. The URL was checked by the caller."""
+        return cls(modality, "", 0, label, "", url)
+
     @property
     def encoded_size(self) -> int:
-        """Length of its base64 in characters."""
-        return -(-self.size // 3) * 4
+        """Length of its base64 or URL in a request, in characters."""
+        return -(-self.size // 3) * 4 if self.url is None else len(self.url)
 
     def data_uri(self) -> str:
         """Return the medium as a data URI. A file is read here.
@@ -209,7 +216,7 @@ def _checked_medium(file: BinaryIO, size: int, declared: str, name: str, payload
         raise InputError(f"{name}: {error}" if name else str(error)) from None
     if mime.startswith("image/"):
         _check_pixels(file, mime, subject)
-    return Medium(_modality(mime), mime, size, name or f"<{mime}, {_format_size(size)}>", payload)
+    return Medium(cast(Modality, modality_of(mime)), mime, size, name or f"<{mime}, {_format_size(size)}>", payload)
 
 
 def _mime_from_bytes(head: bytes, name: str) -> str:
@@ -256,8 +263,13 @@ def _agreed_mime(detected: str, declared: str) -> str:
     raise InputError(f"it is declared as {declared}, but its bytes are {detected}. Correct the declared type.")
 
 
-def _modality(mime: str) -> Modality:
-    return "pdf" if mime == "application/pdf" else cast(Modality, mime.partition("/")[0])
+def modality_of(mime: str) -> Modality | None:
+    """Return the modality of a MIME type or of a pattern such as `image/*`; None for any other type."""
+    mime = mime.partition(";")[0].strip().lower()
+    kind = mime.partition("/")[0]
+    if _CANONICAL.get(mime, mime) == "application/pdf":
+        return "pdf"
+    return cast(Modality, kind) if kind in ("image", "audio", "video") else None
 
 
 def _check_pixels(file: BinaryIO, mime: str, subject: str) -> None:

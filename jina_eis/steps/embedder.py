@@ -12,14 +12,15 @@ from functools import partial
 from itertools import islice, takewhile
 from typing import Any, cast
 
-from ..contents import Content, Medium, check_texts
+from ..contents import Content, Medium, check_texts, holds_url
 from ..errors import ConfigurationError, InvalidAnswerError
 from ..models import EmbeddingModel, find_model
 from ..wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
 from .compatibility import check_modalities, check_spaces
 from .endpoints import check_dimensions, describe_endpoint, known_endpoint
+from .version import require, with_feature
 
-__all__ = ["BATCH_SIZE", "FUSION", "Embedded", "Embedder", "has_fused", "max_in_flight"]
+__all__ = ["BATCH_SIZE", "FUSION", "PASS_URLS", "Embedded", "Embedder", "has_fused", "max_in_flight"]
 
 BATCH_SIZE = 16  # Elastic documents 16 items in a request for the omni models and for ELSER, and nothing for the others
 BATCH_BYTES = 4 * 2**20  # of media, in base64; the service publishes no limit, and requests of 3 MB have been accepted
@@ -27,6 +28,7 @@ BATCH_BYTES = 4 * 2**20  # of media, in base64; the service publishes no limit, 
 IN_FLIGHT_BYTES = 64 * 2**20  # of media, in base64, in all requests of a call together; memory holds each about three times
 
 FUSION = ("Fusing several parts into one vector", "9.5")  # texts too: 9.4 refuses any two parts
+PASS_URLS = ("pass_urls", "9.6")  # the feature, and the first version that has it
 
 Embedded = Vector | list[Vector]
 """One vector; for a PDF, a list with one vector for each page."""
@@ -60,13 +62,19 @@ class Embedder:
             if other := known_endpoint(self.comparable_with or ""):
                 check_spaces(endpoint, other, self.dimensions)
 
-    def plan(self) -> Steps[EndpointInfo]:
-        """Return the description of the checked endpoint, which `calls` needs."""
+    def plan(self, contents: Sequence[Content] = ()) -> Steps[EndpointInfo]:
+        """Return the description of the checked endpoint, which `calls` needs.
+
+        Args:
+            contents: The inputs, if there are media among them. They are checked for what only newer deployments take.
+        """
         endpoint = yield from describe_endpoint(self.inference_id)
         self._check(endpoint)
         if self.comparable_with:
             other = yield from describe_endpoint(self.comparable_with)
             check_spaces(endpoint, other, self.dimensions)
+        if any(map(holds_url, contents)):
+            yield from require(*PASS_URLS)
         return endpoint
 
     def calls(
@@ -119,6 +127,8 @@ class Embedder:
             inputs = all_positions[batch.start : batch.stop]
             completed = batch.start if positions is None else 0  # the inputs between these positions are not known here
             call = self._call(endpoint, contents[batch.start : batch.stop], input_type, inputs, completed, lengths)
+            if any(map(holds_url, contents[batch.start : batch.stop])):
+                call = with_feature(call, *PASS_URLS)
             yield _read_pages(call) if _is_pdf(contents[batch.start]) else cast("Call[list[Embedded]]", call)
 
     def _call(

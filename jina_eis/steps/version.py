@@ -6,13 +6,17 @@ Features differ by version. Plain embedding, and reranking with a named model, d
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from functools import total_ordering
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial, total_ordering
+from typing import TypeVar
 
 from ..errors import ConfigurationError, InvalidAnswerError, JinaEISError, RequestRejectedError
-from ..wire import Steps, ask, get_version
+from ..wire import Call, Steps, ask, get_version
 
-__all__ = ["Version", "require", "server_version", "too_old"]
+__all__ = ["Version", "require", "server_version", "too_old", "with_feature"]
+
+A = TypeVar("A")
 
 _REFUSED = (403, 404)  # a key without the privilege `monitor`, and a proxy that passes on some paths only
 
@@ -111,3 +115,23 @@ def too_old(feature: str, since: str, error: JinaEISError) -> JinaEISError:
     explained.__cause__ = error
     explained.endpoint, explained.inputs, explained.completed = error.endpoint, error.inputs, error.completed
     return explained
+
+
+def with_feature(call: Call[A], feature: str, since: str) -> Call[A]:
+    """Return the same call. Where the version of the deployment is not known, its refusal names the feature (`too_old`).
+
+    Args:
+        call: A call that needs the feature.
+        feature: As for `require`.
+        since: As for `require`.
+    """
+    return _explained(call, partial(_explain_refusal, feature, since))
+
+
+def _explain_refusal(feature: str, since: str, error: JinaEISError) -> Steps[JinaEISError]:
+    return too_old(feature, since, error) if (yield from server_version()) is None else error
+
+
+def _explained(call: Call[A], explain: Callable[[JinaEISError], Steps[JinaEISError]]) -> Call[A]:
+    halves = call.halves
+    return replace(call, explain=explain, halves=halves and (lambda: [_explained(half, explain) for half in halves()]))

@@ -314,6 +314,7 @@ class Driver:
         result = call.read(body)
         if call.method in ("PUT", "DELETE"):
             self._flights.drop(call.invalidates)
+            self._flights.drop(call.path)
         return result
 
     def _next_result(self, window: _Window[A, Future[A]], limiter: RateLimiter | None, rescue: Rescue[A] | None) -> A:
@@ -337,9 +338,11 @@ class Driver:
             error = _with_details(raised, call)
             if self._explain and isinstance(error, EndpointNotFoundError) and call.endpoint:
                 raise self.run(self._explain(error), limiter) from error.__cause__
+            if call.explain:
+                error = self.run(call.explain(error), limiter)
             rescue = rescue or call.rescue
             if rescue is None:
-                raise
+                raise error from error.__cause__
         return self.run(rescue(call, error, others()), limiter)
 
     async def _aresult(
@@ -356,9 +359,11 @@ class Driver:
             error = _with_details(raised, call)
             if self._explain and isinstance(error, EndpointNotFoundError) and call.endpoint:
                 raise await self.arun(self._explain(error), limiter) from error.__cause__
+            if call.explain:
+                error = await self.arun(call.explain(error), limiter)
             rescue = rescue or call.rescue
             if rescue is None:
-                raise
+                raise error from error.__cause__
         return await self.arun(rescue(call, error, others()), limiter)
 
 

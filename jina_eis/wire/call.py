@@ -6,6 +6,8 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
+from ..errors import JinaEISError
+
 __all__ = ["Call", "Steps", "ask"]
 
 A = TypeVar("A")
@@ -24,6 +26,7 @@ class Call(Generic[A]):
         body: JSON body; None for none.
         rescue: Steps to take after a permanent failure, given this call, its error, and whether other calls of the stream
             succeeded; None for those of the stream.
+        explain: Steps that return the error to raise for an error of this call; None to raise it unchanged.
         invalidates: Path of a result that the driver must drop from its cache when this call has failed, or has changed
             something (PUT, DELETE).
         ndjson: The body is a list that is sent as one JSON document per line.
@@ -63,6 +66,7 @@ class Call(Generic[A]):
     ndjson: bool = False
     invalidates: str = ""
     rescue: Callable[..., Generator[Iterable[Call[Any]], list[Any], A]] | None = None
+    explain: Callable[[JinaEISError], Generator[Iterable[Call[Any]], list[Any], JinaEISError]] | None = None
 
     def with_body(self) -> Call[A]:
         """Return the same call with its body loaded."""

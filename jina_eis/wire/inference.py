@@ -138,6 +138,8 @@ def as_item(part: Part) -> dict[str, str]:
     """Return a text or medium as Elasticsearch takes it. A file is read here."""
     if isinstance(part, str):
         return {"type": "text", "value": well_formed(part)}
+    if part.url is not None:
+        return {"type": part.modality, "format": "url", "value": part.url}
     return {"type": part.modality, "format": "base64", "value": part.data_uri()}
 
 
