@@ -57,9 +57,11 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
             Elasticsearch, in the same request.
         filter: dict | list[dict] | None = None
             Elasticsearch queries that every document must match.
+        diversify: float | None = None
+            Return documents that differ from each other: from 0 for the greatest difference to 1 for the best matches.
         field, content_field, inference_id, dimensions, min_score, source_fields, highlight, fusion, weights, rank_constant,
-        num_candidates, oversample, rank_window_size, field_type, index_options, chunking_settings and allow_url_fetch are
-        described at `RetrieverSettings`.
+        num_candidates, oversample, rank_window_size, rerank_chunks, rerank_chunk_words, field_type, index_options,
+        chunking_settings, index_settings, allow_url_fetch and pass_urls are described at `RetrieverSettings`.
 
         es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline,
         max_concurrency and use_case are described at `ServiceSettings`. Unknown arguments are an error.

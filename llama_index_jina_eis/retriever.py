@@ -49,15 +49,18 @@ class JinaEISRetriever(BaseRetriever):
         rerank_inference_id: A rerank endpoint, such as `.jina-reranker-v3`: the best `rank_window_size` (64) nodes are reranked
             inside Elasticsearch, in the same request. Default: None.
         filter: An Elasticsearch query, or a list of queries, that every node must match. Default: None.
+        diversify: Return nodes that differ from each other: from 0 for the greatest difference to 1 for the best matches.
+            Default: None.
         content_field: The field with the text. Default: "content".
         trust_query_embedding: Whether to search with the embedding of a `QueryBundle` that also has a text. LlamaIndex's own
             retrievers store the vector of their model there when several retrievers share a query. Default: False.
         callback_manager, objects, object_map, verbose: LlamaIndex's own.
 
     field, inference_id, dimensions, min_score, source_fields, highlight, fusion, weights, rank_constant, num_candidates,
-    oversample, rank_window_size, allow_url_fetch, field_type, index_options and chunking_settings are described at
-    `RetrieverSettings`; es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries,
-    deadline and max_concurrency at `ServiceSettings`. Unknown arguments are an error.
+    oversample, rank_window_size, rerank_chunks, rerank_chunk_words, allow_url_fetch, pass_urls, field_type, index_options,
+    chunking_settings and index_settings are described at `RetrieverSettings`; es_url, es_cloud_id, es_api_key, es_user,
+    es_password, client, async_client, timeout, max_retries, deadline and max_concurrency at `ServiceSettings`. Unknown arguments
+    are an error.
 
     Nodes are returned with their ids, metadata and relationships. Their score is the reranker's, or else Elasticsearch's.
     `_score`, `relevance_score` and `highlights` are in the metadata that models do not read. A `QueryBundle` with an embedding
@@ -136,7 +139,8 @@ class JinaEISRetriever(BaseRetriever):
     async def aadd_nodes(self, nodes: Iterable[BaseNode], *, refresh: bool = True) -> list[str]:
         """As `add_nodes`, without blocking the event loop. With `allow_url_fetch`, all nodes are read before any is sent."""
         settings = self._settings
-        records = await in_thread(partial(self._read, nodes)) if settings.allow_url_fetch else self._records(nodes)
+        fetches = settings.allow_url_fetch and not settings.pass_urls
+        records = await in_thread(partial(self._read, nodes)) if fetches else self._records(nodes)
         return await settings._arun(settings._indexer().add(records, refresh))
 
     def delete_nodes(self, node_ids: Iterable[str], *, refresh: bool = True) -> None:
@@ -161,6 +165,35 @@ class JinaEISRetriever(BaseRetriever):
         """As `delete_index`, without blocking the event loop."""
         await self._settings.adelete_index()
 
+    def search_with(self, inference_id: str) -> str:
+        """Embed the queries of all clients of the index with another endpoint of the same vector space.
+
+        Sets `search_inference_id` of the semantic_text or semantic field that is searched, by an update of the mapping. An
+        index of texts can so be searched with an omni model, without indexing again: the nodes keep their vectors, and new
+        ones are embedded as before. `inference_id` itself, the endpoint of the nodes, cannot be changed to an omni endpoint
+        once the field holds values, because their tasks differ; a new field or index could have it.
+
+        For the queries of one application, `JinaEISRetriever(inference_id=...)` is enough. It needs no right on the index.
+
+        Args:
+            inference_id: The endpoint for queries, such as `.jina-embeddings-v5-omni-small` for an index of
+                `.jina-embeddings-v5-text-small`. One of task `embedding`, as omni endpoints are, needs Elastic Stack 9.4.
+
+        Returns:
+            The endpoint that embedded queries before. Pass it to `search_with` to set it back.
+
+        Raises:
+            ConfigurationError: an endpoint of another vector space or task, a dense_vector field (pass it as `inference_id` of
+                the retriever), or an older deployment. Nothing was changed.
+            EndpointNotFoundError: the deployment has no such endpoint. Nothing was changed.
+            AuthorizationError: the key lacks the index privilege `manage`.
+        """
+        return self._settings.search_with(inference_id)
+
+    async def asearch_with(self, inference_id: str) -> str:
+        """As `search_with`, without blocking the event loop."""
+        return await self._settings.asearch_with(inference_id)
+
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         settings = self._settings
         return self._to_nodes(settings._run(settings._find(self._query(query_bundle), None, None)))
@@ -178,6 +211,7 @@ class JinaEISRetriever(BaseRetriever):
             image = content(
                 bundle.image_path,
                 may_fetch=self._settings.allow_url_fetch,
+                pass_urls=self._settings.pass_urls,
                 adapt=lambda value: medium_from_location(value, "image/*"),
                 get=get,
             )
@@ -197,7 +231,8 @@ class JinaEISRetriever(BaseRetriever):
             embedded: Content | InputError
             try:
                 adapt = node_content if takes_media else _embedded_text
-                embedded = content(node, may_fetch=settings.allow_url_fetch, adapt=adapt, get=get)
+                urls = {"may_fetch": settings.allow_url_fetch, "pass_urls": settings.pass_urls}
+                embedded = content(node, **urls, adapt=adapt, get=get)
             except InputError as error:
                 embedded = error
             source = {

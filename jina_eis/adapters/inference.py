@@ -27,9 +27,6 @@ from ..steps import (
     Strategy,
     compare,
     find_default_reranker,
-    find_failing_fusion,
-    find_failing_input,
-    has_fused,
     max_in_flight,
 )
 from ..wire import Call, EndpointInfo, InputType, Steps, Vector
@@ -137,7 +134,7 @@ class EmbeddingSettings(EndpointSettings):
         """
         embedder = self._embedder(role)
         calls = partial(embedder.calls, texts=texts, input_type=role, positions=positions)
-        return self._stream(embedder.plan(), calls, ahead, RESCUES[on_error])
+        return self._stream(embedder.plan(), calls, ahead, on_error)
 
     def _avectors(
         self,
@@ -150,23 +147,23 @@ class EmbeddingSettings(EndpointSettings):
         """As `_vectors`, without blocking the event loop."""
         embedder = self._embedder(role)
         calls = partial(embedder.calls, texts=texts, input_type=role, positions=positions)
-        return self._astream(embedder.plan(), calls, ahead, RESCUES[on_error])
+        return self._astream(embedder.plan(), calls, ahead, on_error)
 
     def _stream(
-        self, plan: Steps[EndpointInfo], calls: _Calls[E], ahead: int | None, rescue: Callable[..., Steps[Any]]
+        self, plan: Steps[EndpointInfo], calls: _Calls[E], ahead: int | None = None, on_error: OnError = "raise"
     ) -> Generator[E, None, None]:
         driver, limiter = self._driver(), self._limiter()
         endpoint = driver.run(plan, limiter)
-        with closing(driver.stream(calls(endpoint), limiter, ahead, rescue)) as batches:
+        with closing(driver.stream(calls(endpoint), limiter, ahead, RESCUES[on_error])) as batches:
             for answers in batches:
                 yield from answers
 
     async def _astream(
-        self, plan: Steps[EndpointInfo], calls: _Calls[E], ahead: int | None, rescue: Callable[..., Steps[Any]]
+        self, plan: Steps[EndpointInfo], calls: _Calls[E], ahead: int | None = None, on_error: OnError = "raise"
     ) -> AsyncGenerator[E, None]:
         driver, limiter = self._driver(), self._limiter()
         endpoint = await driver.arun(plan, limiter)
-        async with aclosing(driver.astream(calls(endpoint), limiter, ahead, rescue)) as batches:
+        async with aclosing(driver.astream(calls(endpoint), limiter, ahead, RESCUES[on_error])) as batches:
             async for answers in batches:
                 for answer in answers:
                     yield answer
@@ -252,8 +249,7 @@ class ContentSettings(EmbeddingSettings):
         embedder = self._embedder(role)
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
         calls = partial(embedder.content_calls, contents=contents, input_type=role, positions=positions)
-        rescue = find_failing_fusion if has_fused(contents) else find_failing_input
-        return self._stream(embedder.plan(contents), calls, limit, rescue)
+        return self._stream(embedder.plan(contents), calls, limit)
 
     def _acontent_vectors(
         self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
@@ -262,8 +258,7 @@ class ContentSettings(EmbeddingSettings):
         embedder = self._embedder(role)
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
         calls = partial(embedder.content_calls, contents=contents, input_type=role, positions=positions)
-        rescue = find_failing_fusion if has_fused(contents) else find_failing_input
-        return self._astream(embedder.plan(contents), calls, limit, rescue)
+        return self._astream(embedder.plan(contents), calls, limit)
 
     def _role(self, input_type: InputType | None) -> InputType:
         if input_type is None:

@@ -10,7 +10,20 @@ from pydantic import Field, NonNegativeFloat, model_validator
 
 from ..contents import Content, Get, Link, Part, content, content_list
 from ..errors import ConfigurationError, InputError
-from ..steps import PASSAGES, RANK_CONSTANT, FieldType, Fusion, Indexer, Query, Searcher, SearchResult, SearchType, check_filters
+from ..steps import (
+    CHUNK_WORDS,
+    PASSAGES,
+    RANK_CONSTANT,
+    FieldType,
+    Fusion,
+    Indexer,
+    Query,
+    Searcher,
+    SearchResult,
+    SearchType,
+    check_filters,
+    switch_search_endpoint,
+)
 from ..wire import Steps, ask, delete_index, find_lone_surrogate, well_formed
 from .settings import ServiceSettings
 
@@ -62,8 +75,21 @@ class RetrieverSettings(ServiceSettings):
     """A rerank endpoint: Elasticsearch reranks the results in the same request."""
     rank_window_size: int | None = Field(default=None, ge=1)
     """Number of documents to fuse and rerank. None: 64, or `k` if `k` is greater and there is no reranker."""
+    rerank_chunks: int | None = Field(default=None, ge=1)
+    """Number of passages of each document that the reranker reads: its best passages by words. For long documents whose answer
+    may stand anywhere. None: the reranker reads the document, and may cut it. Needs Elastic Stack 9.2."""
+    rerank_chunk_words: int = Field(default=CHUNK_WORDS, ge=20)
+    """Maximum number of words of such a passage, which ends with a sentence. At least 20, as in Elasticsearch."""
+    diversify: float | None = Field(default=None, ge=0, le=1, strict=True, allow_inf_nan=False)
+    """Whether to return documents that differ from each other, chosen from the best `rank_window_size` by maximal marginal
+    relevance: 0 for the greatest difference, 1 for the best matches. Compares the vectors of the field that is searched by
+    meaning: a dense_vector field (Elastic Stack 9.3) or a semantic_text field (9.6)."""
     allow_url_fetch: bool = False
     """Whether media may be fetched from the URLs they are given as: http and https, public addresses, up to 20 MB each."""
+    pass_urls: bool = False
+    """Whether URLs of media are passed on to the service, which fetches them: nothing is fetched here, whatever
+    `allow_url_fetch` says. Needs Elastic Stack 9.6, which documents it for images; semantic fields take no URLs. A URL with a
+    private, loopback or link-local address is refused; a name is resolved by the service alone."""
     field_type: FieldType | None = None
     """Type of the field in an index created here. None: dense_vector for "knn", else semantic_text."""
     index_options: dict[str, Any] | None = None
@@ -71,13 +97,16 @@ class RetrieverSettings(ServiceSettings):
     semantic_text and semantic fields in the form of the mapping, `{"dense_vector": {...}}`."""
     chunking_settings: dict[str, Any] | None = None
     """How semantic_text chunks texts into passages, in an index created here."""
+    index_settings: dict[str, Any] | None = None
+    """Settings of an index created here, in any form that Elasticsearch takes, such as
+    `{"index.mode": "vectordb_document", "number_of_shards": 2}`. They are sent as they are."""
 
     _always: ClassVar[tuple[str, ...]] = ()
     _text_field: ClassVar[str] = "text"
 
     @model_validator(mode="after")
     def _check_search(self) -> Self:
-        for name in ("index_options", "chunking_settings"):
+        for name in ("index_options", "chunking_settings", "index_settings"):
             if path := find_lone_surrogate(getattr(self, name), name):
                 raise ConfigurationError(f"{path} holds a lone surrogate, which UTF-8 cannot encode. Remove it.")
         self._searcher(self.filter)
@@ -97,6 +126,35 @@ class RetrieverSettings(ServiceSettings):
     async def adelete_index(self) -> None:
         """As `delete_index`, without blocking the event loop."""
         await self._arun(self._deletion())
+
+    def search_with(self, inference_id: str) -> str:
+        """Embed the queries of all clients of the index with another endpoint of the same vector space.
+
+        Sets `search_inference_id` of the semantic_text or semantic field that is searched, by an update of the mapping. An
+        index of texts can so be searched with an omni model, without indexing again: the documents keep their vectors, and
+        new ones are embedded as before. `inference_id` itself, the endpoint of the documents, cannot be changed to an omni
+        endpoint once the field holds values, because their tasks differ; a new field or index could have it.
+
+        For the queries of one application, `JinaEISRetriever(inference_id=...)` is enough. It needs no right on the index.
+
+        Args:
+            inference_id: The endpoint for queries, such as `.jina-embeddings-v5-omni-small` for an index of
+                `.jina-embeddings-v5-text-small`. One of task `embedding`, as omni endpoints are, needs Elastic Stack 9.4.
+
+        Returns:
+            The endpoint that embedded queries before. Pass it to `search_with` to set it back.
+
+        Raises:
+            ConfigurationError: an endpoint of another vector space or task, a dense_vector field (pass it as `inference_id` of
+                the retriever), or an older deployment. Nothing was changed.
+            EndpointNotFoundError: the deployment has no such endpoint. Nothing was changed.
+            AuthorizationError: the key lacks the index privilege `manage`.
+        """
+        return self._run(switch_search_endpoint(self.index_name, self.search_type, self.field, inference_id))
+
+    async def asearch_with(self, inference_id: str) -> str:
+        """As `search_with`, without blocking the event loop."""
+        return await self._arun(switch_search_endpoint(self.index_name, self.search_type, self.field, inference_id))
 
     def _deletion(self) -> Steps[None]:
         yield from ask([delete_index(self.index_name)])
@@ -121,6 +179,9 @@ class RetrieverSettings(ServiceSettings):
             num_candidates=self.num_candidates,
             rerank_inference_id=self.rerank_inference_id,
             rank_window_size=self.rank_window_size,
+            rerank_chunks=self.rerank_chunks,
+            rerank_chunk_words=self.rerank_chunk_words,
+            diversify=self.diversify,
             timeout=self.timeout,
         )
 
@@ -134,6 +195,7 @@ class RetrieverSettings(ServiceSettings):
             dimensions=self.dimensions,
             index_options=self.index_options,
             chunking_settings=self.chunking_settings,
+            index_settings=self.index_settings,
             timeout=self.timeout,
             patience=None if self.model_fields_set & {"max_retries", "deadline"} else INGEST_PATIENCE,
         )
@@ -145,13 +207,13 @@ class RetrieverSettings(ServiceSettings):
         return self._searcher([*check_filters(self.filter), *check_filters(filter)]).find(query, k or self.k)
 
     def _query(self, query: Any, get: Get | None = None) -> Query:
-        query = content(query, may_fetch=self.allow_url_fetch, adapt=self._adapt, get=get)
+        query = content(query, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt, get=get)
         if isinstance(query, str) and not query.strip():
             raise InputError("The query is empty. Pass a text or a medium.")
         return Query.of(well_formed(query) if isinstance(query, str) else query)
 
     def _contents(self, items: Iterable[Any], get: Get | None = None) -> list[Content]:
-        return content_list(items, may_fetch=self.allow_url_fetch, adapt=self._adapt, get=get)
+        return content_list(items, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt, get=get)
 
     def _adapt(self, value: Any) -> Part | Link | None:
         """The content of a framework object; None for other objects."""

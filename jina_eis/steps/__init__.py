@@ -6,18 +6,22 @@ environment variable here. This package does not know `transport`.
 
 from .checkup import Check, Report, Status, check_deployment, settings_report
 from .compatibility import check_images, compare, share_space
-from .embedder import BATCH_SIZE, Embedded, Embedder, has_fused, max_in_flight
+from .embedder import BATCH_SIZE, Embedded, Embedder, max_in_flight
 from .endpoints import EndpointSpec, explain, fetch_endpoint, find_endpoints, known_endpoint, remove_endpoint
+from .fields import SearchType
 from .filters import check_filters
 from .indexing import FieldType, Indexer, Record
 from .names import find_default_reranker, resolve
 from .reranker import PRELIMINARY, WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
-from .rescue import RESCUES, OnError, find_failing_fusion, find_failing_input
-from .search import PASSAGES, RANK_CONSTANT, Fusion, Query, Searcher, SearchResult, SearchType
+from .rescue import RESCUES, OnError
+from .retrievers import CHUNK_WORDS, RANK_CONSTANT, Fusion
+from .search import PASSAGES, Query, Searcher, SearchResult
+from .search_endpoint import switch_search_endpoint
 from .version import Version, require, server_version, too_old
 
 __all__ = [
     "BATCH_SIZE",
+    "CHUNK_WORDS",
     "PASSAGES",
     "PRELIMINARY",
     "RANK_CONSTANT",
@@ -51,9 +55,6 @@ __all__ = [
     "fetch_endpoint",
     "find_default_reranker",
     "find_endpoints",
-    "find_failing_fusion",
-    "find_failing_input",
-    "has_fused",
     "known_endpoint",
     "max_in_flight",
     "remove_endpoint",
@@ -62,5 +63,6 @@ __all__ = [
     "server_version",
     "settings_report",
     "share_space",
+    "switch_search_endpoint",
     "too_old",
 ]

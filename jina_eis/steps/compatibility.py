@@ -11,7 +11,15 @@ from ..wire import EndpointInfo, Steps
 from .endpoints import describe_endpoint, known_endpoint
 from .names import suggestion
 
-__all__ = ["check_images", "check_modalities", "check_spaces", "compare", "share_space"]
+__all__ = [
+    "check_images",
+    "check_modalities",
+    "check_same_space",
+    "check_spaces",
+    "compare",
+    "known_to_share_space",
+    "share_space",
+]
 
 _WITH_ARTICLE = {"text": "a text", "image": "an image", "audio": "a sound", "video": "a video", "pdf": "a PDF"}
 
@@ -50,10 +58,14 @@ def compare(one: str, other: str, dimensions: int | None) -> Steps[bool]:
     first = yield from describe_endpoint(one)
     second = yield from describe_endpoint(other)
     if (comparable := _comparable(first, second, dimensions)) is None:
-        raise ConfigurationError(
-            f"It is not known whether the vectors of {_description(first)} and {_description(second)} can be compared."
-        )
+        raise _not_known(first, second)
     return comparable
+
+
+def known_to_share_space(one: str, other: str) -> bool:
+    """Whether two preconfigured endpoints embed into the same vector space; False also if one is not preconfigured."""
+    first, second = known_endpoint(one), known_endpoint(other)
+    return bool(first and second and _comparable(first, second, None))
 
 
 def check_spaces(endpoint: EndpointInfo, other: EndpointInfo, dimensions: int | None) -> None:
@@ -64,6 +76,13 @@ def check_spaces(endpoint: EndpointInfo, other: EndpointInfo, dimensions: int | 
         raise ConfigurationError(
             f"{_description(endpoint)} and {_description(other)} embed into different vector spaces. {remedy}"
         )
+
+
+def check_same_space(endpoint: EndpointInfo, other: EndpointInfo) -> None:
+    """As `check_spaces`, in full length; also if it is not known whether the vectors can be compared."""
+    check_spaces(endpoint, other, None)
+    if _comparable(endpoint, other, None) is None:
+        raise _not_known(endpoint, other)
 
 
 def check_images(inference_id: str) -> None:
@@ -108,6 +127,12 @@ def _comparable(one: EndpointInfo, other: EndpointInfo, dimensions: int | None) 
     if not all(isinstance(model, EmbeddingModel) for model in models):
         return None
     return share_space(models[0].name, models[1].name)  # type: ignore[union-attr]
+
+
+def _not_known(one: EndpointInfo, other: EndpointInfo) -> ConfigurationError:
+    return ConfigurationError(
+        f"It is not known whether the vectors of {_description(one)} and {_description(other)} can be compared."
+    )
 
 
 def _models_of_space(endpoint: EndpointInfo) -> list[EmbeddingModel]:

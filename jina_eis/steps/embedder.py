@@ -129,6 +129,8 @@ class Embedder:
             call = self._call(endpoint, contents[batch.start : batch.stop], input_type, inputs, completed, lengths)
             if any(map(holds_url, contents[batch.start : batch.stop])):
                 call = with_feature(call, *PASS_URLS)
+            if has_fused(contents[batch.start : batch.stop]):
+                call = with_feature(call, *FUSION)
             yield _read_pages(call) if _is_pdf(contents[batch.start]) else cast("Call[list[Embedded]]", call)
 
     def _call(

@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Literal, cast
 
-from ..contents import Content, Medium, label
+from ..contents import Content, Medium, holds_url, label
 from ..errors import ConfigurationError, IndexNotFoundError, InputError, JinaEISError, RequestRejectedError
-from ..wire import VECTORS, Call, EndpointInfo, Index, Outcome, Steps, Write, ask, bulk, create_index, refresh_index
-from .compatibility import check_modalities
-from .embedder import BATCH_SIZE, FUSION, Embedder, has_fused
+from ..wire import VECTORS, Call, EndpointInfo, Field, Index, Outcome, Steps, Write, ask, bulk, create_index, refresh_index
+from .compatibility import check_modalities, known_to_share_space
+from .embedder import BATCH_SIZE, FUSION, PASS_URLS, Embedder, has_fused
 from .endpoints import describe_endpoint
+from .fields import describe_index
 from .ingest_report import IngestReport
 from .names import resolve
 from .rescue import isolate_failing_inputs
-from .search import describe_index
 from .version import require
 
 __all__ = ["DEFAULT_ENDPOINT", "FieldType", "Indexer", "Record"]
@@ -35,6 +35,11 @@ BLOCK = 64 * BATCH_SIZE  # documents in memory, in addition to the block that is
 SEMANTIC_BYTES = 10**6  # of a medium; Elasticsearch's default for `semantic` fields, and the maximum of serverless
 RESENDS = 10  # of documents that Elasticsearch rejected from a request, for lack of capacity, while it took others
 _REJECTED = "Elasticsearch is overloaded. Retry later."
+VECTOR_DATABASE = "vectordb_document"  # the index mode of Elastic's Vector Database projects, which take no other [serverless]
+_ONE_MODE = (
+    f"This deployment may take indices of mode {VECTOR_DATABASE} only, and sets it by itself: leave index.mode, and settings of "
+    "_source and of source vectors, out of index_settings."
+)
 _PAGES = "A PDF has a vector for each page, and a document has one. Add its pages one by one."
 
 
@@ -66,6 +71,7 @@ class Indexer:
         dimensions: Length of the vectors in a dense_vector field; None for that of the index or the endpoint.
         index_options: Vector index options of a new index, as in a mapping; None for Elasticsearch's default.
         chunking_settings: How semantic_text splits a text into passages in a new index; None for the endpoint's own.
+        index_settings: Settings of a new index, sent as they are; None for Elasticsearch's defaults.
         timeout: Seconds that an embedding request of this library may take.
         patience: Seconds in which a request of an ingest is retried after transient errors, in place of the driver's limits:
             as long as a node takes to restart. None for the driver's limits.
@@ -79,6 +85,7 @@ class Indexer:
     dimensions: int | None = None
     index_options: Mapping[str, Any] | None = None
     chunking_settings: Mapping[str, Any] | None = None
+    index_settings: Mapping[str, Any] | None = None
     timeout: float = 60.0
     patience: float | None = None
 
@@ -154,6 +161,8 @@ class Indexer:
             yield from new._create()
         except RequestRejectedError as error:
             if error.error_type != "resource_already_exists_exception":
+                if self.index_settings and VECTOR_DATABASE in str(error):
+                    error.message = f"{error.message} {_ONE_MODE}"
                 raise
             return self._with_settings_of((yield from describe_index(self.index, fresh=True)))  # created concurrently
         return new
@@ -189,6 +198,7 @@ class Indexer:
             raise ConfigurationError(
                 f"The index {index.name!r} is embedded with {index_endpoint}, not with {endpoint}. "
                 f"Pass inference_id={index_endpoint!r}, or another index_name."
+                + _ways_to_search(index_endpoint, existing, endpoint)
             )
         if existing.dims and self.dimensions and existing.dims != self.dimensions:
             raise ConfigurationError(
@@ -216,7 +226,7 @@ class Indexer:
             field_mapping = {"type": self.field_type, "inference_id": self.inference_id, **options, **chunking}
         properties = {self.content_field: {"type": "text"}, str(self.field): field_mapping}
         recorded_endpoint = self.inference_id if self.field_type == "dense_vector" else None
-        yield from ask([create_index(self.index, properties, recorded_endpoint)])
+        yield from ask([create_index(self.index, properties, recorded_endpoint, self.index_settings)])
 
     def _endpoint(self) -> Steps[EndpointInfo]:
         endpoint = yield from describe_endpoint(str(self.inference_id))
@@ -238,6 +248,8 @@ class Indexer:
             accepted = [record for record in block if self._accepts(endpoint, record, report)]
             embed_calls: list[Call[Any]] = []
             if self.field_type == "dense_vector":
+                if any(holds_url(cast("Content", record.content)) for record in accepted):
+                    yield from require(*PASS_URLS)
                 contents = [cast("Content", record.content) for record in accepted]
                 if has_fused(contents):  # asked before: afterwards it would be the reason of every document
                     yield from require(*FUSION)
@@ -279,6 +291,11 @@ class Indexer:
                 )
             if self.field_type == "semantic" and isinstance(content, tuple):
                 raise InputError('A semantic field embeds each part separately. Use "dense_vector" for fused inputs.')
+            if self.field_type == "semantic" and holds_url(content):
+                raise InputError(
+                    f"{label(content)} is a URL, and a semantic field takes only bytes. Create the retriever with "
+                    'allow_url_fetch=True and without pass_urls, or the index with field_type="dense_vector".'
+                )
             if self.field_type == "semantic" and isinstance(content, Medium) and content.size > SEMANTIC_BYTES:
                 raise InputError(
                     f"{label(content)} has {content.size:,} bytes. A semantic field takes {SEMANTIC_BYTES:,} by default "
@@ -355,6 +372,17 @@ class Indexer:
                 f"All documents are written, but searches may not see them yet (pass refresh=False to skip this): {error.message}"
             )
             raise
+
+
+def _ways_to_search(index_endpoint: str, field: Field, endpoint: str) -> str:
+    """Return a sentence about searching an index with another endpoint; "" if that is not known to be possible."""
+    if not known_to_share_space(endpoint, index_endpoint):
+        return ""
+    for_all = f"; for all clients of the index, search_with({endpoint!r})" if field.inference_id else ""
+    return (
+        " The documents of an index stay with their endpoint, but both embed into one vector space. To search with "
+        f"{endpoint}: for one application, JinaEISRetriever(inference_id={endpoint!r}){for_all}."
+    )
 
 
 def _rejected(answers: Iterable[Sequence[Outcome]]) -> list[Write]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from ..errors import (
@@ -18,14 +17,10 @@ from ..errors import (
     TLSError,
 )
 from ..wire import Call, Steps, ask
-from .embedder import FUSION
-from .version import require, too_old
 
 __all__ = [
     "RESCUES",
     "OnError",
-    "explaining_fusion",
-    "find_failing_fusion",
     "find_failing_input",
     "isolate_failing_inputs",
     "skip_failing_inputs",
@@ -54,37 +49,6 @@ def find_failing_input(call: Call[list[A]], error: JinaEISError, others: bool) -
     for half, outcome in halves:
         vectors += (yield from find_failing_input(half, outcome, True)) if isinstance(outcome, JinaEISError) else outcome
     return vectors
-
-
-def find_failing_fusion(call: Call[list[A]], error: JinaEISError, others: bool) -> Steps[list[A]]:
-    """As `find_failing_input`, for inputs of several parts.
-
-    Raises:
-        ConfigurationError: the deployment is too old to fuse them, or may be, if the key may not see its version.
-    """
-    try:
-        return (yield from find_failing_input(call, error, others))
-    except RequestRejectedError as rejected:
-        yield from _raise_fusion_error(rejected)
-        raise
-
-
-def explaining_fusion(call: Call[A]) -> Call[A]:
-    """Return the same call, for a request with an input of several parts: its error names the version that it needs."""
-
-    def explain(_: Call[A], error: JinaEISError, others: bool) -> Steps[A]:
-        yield from _raise_fusion_error(error)
-        raise error
-
-    return replace(call, rescue=explain)
-
-
-def _raise_fusion_error(error: JinaEISError) -> Steps[None]:
-    """Raise a ConfigurationError if a request was rejected by a deployment that is too old to fuse inputs, or may be."""
-    if isinstance(error, RequestRejectedError) and not (yield from require(*FUSION)):
-        explained = too_old(*FUSION, error)
-        if explained is not error:
-            raise explained
 
 
 def skip_failing_inputs(call: Call[list[A]], error: JinaEISError, _: bool) -> Steps[list[A | JinaEISError]]:

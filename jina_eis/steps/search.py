@@ -1,4 +1,4 @@
-"""Retrieval, as steps: one request that searches, fuses and reranks inside Elasticsearch.
+"""Retrieval, as steps: one request that searches, fuses, reranks and diversifies inside Elasticsearch.
 
 The type of the searched field and the query decide whether Elasticsearch or this library embeds the query. The index is
 described once. Nothing here sends or waits.
@@ -6,14 +6,12 @@ described once. Nothing here sends or waits.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any, Literal
+from typing import Any
 
-from ..contents import Content, Part
-from ..errors import ConfigurationError, IndexNotFoundError, InputError
+from ..contents import Content, Part, holds_url
+from ..errors import ConfigurationError, InputError
 from ..models import RerankModel, find_model
 from ..wire import (
     VECTORS,
@@ -24,37 +22,36 @@ from ..wire import (
     Steps,
     Vector,
     ask,
-    elasticsearch_score,
-    get_index,
+    keeps_vectors_in_source,
     model_score,
     query_vector_builder,
     search,
 )
 from .compatibility import check_modalities, check_spaces
-from .embedder import Embedder, has_fused
+from .embedder import FUSION, PASS_URLS, Embedder, has_fused
 from .endpoints import describe_endpoint, known_endpoint
-from .names import resolve
-from .rescue import explaining_fusion
+from .fields import SearchType, check_text_field, choose_field, choose_text_field, describe_index, query_endpoint
+from .retrievers import (
+    CANDIDATES,
+    CHUNK_WORDS,
+    RANK_CONSTANT,
+    Fusion,
+    Json,
+    by_vector,
+    by_words,
+    diversified,
+    fused,
+    reranked,
+    rescoring,
+)
+from .version import Version, require, with_feature
 
-__all__ = ["SEARCH_TYPES", "Fusion", "Query", "SearchResult", "SearchType", "Searcher", "describe_index"]
+__all__ = ["Query", "SearchResult", "Searcher"]
 
-SearchType = Literal["semantic", "knn", "hybrid"]
-Fusion = Literal["rrf", "linear"]
-
-SEARCH_TYPES: dict[SearchType, tuple[str, ...]] = {
-    "semantic": ("semantic_text", "semantic"),
-    "knn": ("dense_vector",),
-    "hybrid": ("semantic_text", "dense_vector", "semantic"),
-}
 RANK_WINDOW = 64  # documents that are fused and reranked; the window of the listwise models [models.py]
-SINGLE_PRECISION = 1e-6  # relative difference below which Elasticsearch's scores are equal
-RANK_CONSTANT = 60  # of reciprocal rank fusion; Elasticsearch's default
-UNQUANTISED = ("hnsw", "flat")  # the types of a vector index that holds full vectors
-MAX_RESCORED = 10_000  # vectors; for a large k, `oversample` is lowered to stay near it, as num_candidates has this limit
-SERVER_OVERSAMPLE = 3.0  # Elasticsearch's default for bbq indices
-CANDIDATES = 100  # minimum vectors that each shard considers in a vector search
 PASSAGES = 3
-CONTENT_FIELDS = ("text", "content")  # names in the Elasticsearch stores of LangChain and LlamaIndex
+RERANK_CHUNKS = ("rerank_chunks", "9.2")
+DIVERSIFY = {"dense_vector": ("diversify", "9.3"), "semantic_text": ("diversify over a semantic_text field", "9.6")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +108,10 @@ class Searcher:
         num_candidates: Number of vectors that each shard considers.
         rerank_inference_id: An endpoint that reranks inside Elasticsearch, in the same request.
         rank_window_size: Number of documents that are fused and reranked.
+        rerank_chunks: Number of passages of a document that the reranker reads; None for the whole document.
+        rerank_chunk_words: Maximum words of such a passage.
+        diversify: The `lambda` of maximal marginal relevance, from 0 (diversity) to 1 (similarity to the query); None for hits
+            that are not compared with each other.
         timeout: Seconds that an embedding request of this library may take.
 
     Raises:
@@ -135,6 +136,9 @@ class Searcher:
     num_candidates: int | None = None
     rerank_inference_id: str | None = None
     rank_window_size: int | None = None
+    rerank_chunks: int | None = None
+    rerank_chunk_words: int = CHUNK_WORDS
+    diversify: float | None = None
     timeout: float = 60.0
 
     def __post_init__(self) -> None:
@@ -142,19 +146,26 @@ class Searcher:
             self._check_reranker(known)
         if self.fusion == "linear" and self.rank_constant != RANK_CONSTANT:
             raise ConfigurationError('rank_constant applies only to fusion="rrf". Leave it out, or choose that fusion.')
+        if self.rerank_chunks and not self.rerank_inference_id:
+            raise ConfigurationError(f"rerank_chunks={self.rerank_chunks} applies only to a reranker. Pass rerank_inference_id.")
+        if self.rerank_chunk_words != CHUNK_WORDS and not self.rerank_chunks:
+            raise ConfigurationError("rerank_chunk_words applies only to passages for the reranker. Pass rerank_chunks as well.")
 
     def find(self, query: Query, k: int) -> Steps[list[SearchResult]]:
         """Return the best documents for a query, at most `k`."""
         window = self._window(k)
         self = yield from self._with_endpoints()
         index = yield from describe_index(self.index)
-        field = self._field(index)
-        self = replace(self, content_field=self._text_field(index, field))
+        field = choose_field(index, self.search_type, self.field)
+        self = replace(self, content_field=self.content_field or choose_text_field(index, field))
         yield from self._check(index, field)
-        retriever = yield from self._retriever(index, field, query, window)
+        features = yield from self._check_version(field, query)
+        retriever = yield from self._retriever(index, field, query, k, window)
         body = self._body(index, field, retriever, k)
         call = search(self.index, body, self.rerank_inference_id or self._endpoint(index, field) or "")
-        (hits,) = yield from ask([explaining_fusion(call) if query.content and has_fused([query.content]) else call])
+        if query.content and has_fused([query.content]):
+            call = with_feature(call, *FUSION)
+        (hits,) = yield from ask([with_feature(call, *features[-1]) if features else call])
         reranked = bool(self.rerank_inference_id)
         return [
             SearchResult(
@@ -169,13 +180,6 @@ class Searcher:
         reranker = (yield from resolve(self.rerank_inference_id)) if self.rerank_inference_id else None
         return replace(self, inference_id=inference_id, rerank_inference_id=reranker)
 
-    def _text_field(self, index: Index, field: Field) -> str:
-        """Return the name of the text field."""
-        if self.content_field:
-            return self.content_field
-        known = next((name for name in CONTENT_FIELDS if name in index.fields), None)
-        return known or (field.name if field.type == "semantic_text" else CONTENT_FIELDS[0])
-
     def _window(self, k: int) -> int:
         window = self.rank_window_size or max(RANK_WINDOW, 0 if self.rerank_inference_id else k)
         if k > window:
@@ -185,51 +189,13 @@ class Searcher:
             )
         return window
 
-    def _field(self, index: Index) -> Field:
-        """Return the field for semantic search."""
-        types = SEARCH_TYPES[self.search_type]
-        candidates = index.of_types(*types)
-        if self.field is None:
-            if len(candidates) == 1:
-                return candidates[0]
-            state = (
-                f"has {_format_fields(candidates)}: choose one with field"
-                if candidates
-                else f"has no such field, {_other_vector_fields(index)}"
-            )
-            raise ConfigurationError(
-                f'search_type="{self.search_type}" searches a field of type {_join_with_or(types)}. '
-                f"The index {index.name!r} {state}."
-            )
-        field = index.fields.get(self.field)
-        if field is None:
-            raise ConfigurationError(f"The index {index.name!r} has no field {self.field!r}, {_other_vector_fields(index)}.")
-        if field.type not in types:
-            suitable = next((name for name, field_types in SEARCH_TYPES.items() if field.type in field_types), None)
-            remedy = f'Choose search_type="{suitable}".' if suitable else f"The index has {_format_fields(candidates) or 'none'}."
-            raise ConfigurationError(
-                f'field={self.field!r} is of type {field.type}, but search_type="{self.search_type}" searches '
-                f"{_join_with_or(types)}. {remedy}"
-            )
-        return field
-
     def _check(self, index: Index, field: Field) -> Steps[None]:
         """Check the text field, and that the query and the documents are in one vector space."""
-        if self.search_type == "hybrid" or self.rerank_inference_id:
-            text = index.fields.get(str(self.content_field))
-            types = (
-                ("text", "match_only_text")
-                if self.search_type == "hybrid"
-                else ("text", "semantic_text", "match_only_text", "keyword")
-            )
-            if text is None or text.type not in types:
-                state = f"is of type {text.type}" if text else "does not exist"
-                names = ", ".join(candidate.name for candidate in index.of_types(*types)) or "none"
-                raise ConfigurationError(
-                    f"content_field={self.content_field!r} {state}, and "
-                    f"{'keyword search' if self.search_type == 'hybrid' else 'reranking'} needs a text field. "
-                    f"The index {index.name!r} has: {names}."
-                )
+        if self.search_type == "hybrid":
+            check_text_field(index, str(self.content_field), ("text", "match_only_text"), "keyword search")
+        elif self.rerank_inference_id:
+            types = ("text", "semantic_text", "match_only_text", "keyword")
+            check_text_field(index, str(self.content_field), types, "reranking")
         if self.rerank_inference_id:
             self._check_reranker((yield from describe_endpoint(self.rerank_inference_id)))
         documents = field.inference_id or index.inference_id
@@ -243,93 +209,131 @@ class Searcher:
                 f"rerank_inference_id={endpoint.inference_id!r} is an endpoint for {endpoint.task}, not for rerank."
             )
         model = find_model(endpoint.model_id or "")
-        if isinstance(model, RerankModel) and model.window and (self.rank_window_size or 0) > model.window:
+        if not (isinstance(model, RerankModel) and model.window):
+            return
+        window, chunks = self.rank_window_size or RANK_WINDOW, self.rerank_chunks or 1
+        if window * chunks <= model.window:
+            return
+        if chunks > 1:
             raise ConfigurationError(
-                f"rank_window_size={self.rank_window_size}: {model.name} takes {model.window} documents in a call, and reranking "
-                f"is one call. Choose {model.window} or less, or rerank with JinaEISRerank, which takes any number."
+                f"rank_window_size={window} and rerank_chunks={chunks} are {window * chunks} passages in one call, and "
+                f"{model.name} takes {model.window}. Choose rank_window_size={max(1, model.window // chunks)}, or fewer "
+                "rerank_chunks."
+            )
+        raise ConfigurationError(
+            f"rank_window_size={window}: {model.name} takes {model.window} documents in a call, and reranking "
+            f"is one call. Choose {model.window} or less, or rerank with JinaEISRerank, which takes any number."
+        )
+
+    def _check_version(self, field: Field, query: Query) -> Steps[list[tuple[str, str]]]:
+        """Check that the deployment has the features of this search that older ones lack. Returns them, the newest last."""
+        features = [RERANK_CHUNKS] if self.rerank_chunks else []
+        if self.diversify is not None:
+            features.append(self._diversity_feature(field))
+        if query.content is not None and holds_url(query.content):
+            features.append(PASS_URLS)
+        for feature in features:
+            version = yield from require(*feature)
+        if self.diversify is not None:
+            yield from self._check_diversity(field, version)
+        return features
+
+    def _diversity_feature(self, field: Field) -> tuple[str, str]:
+        try:
+            return DIVERSIFY[field.type]
+        except KeyError:
+            raise ConfigurationError(
+                f"diversify compares the vectors of a dense_vector or semantic_text field, and {field.name!r} is of type "
+                f"{field.type}. Leave diversify out."
+            ) from None
+
+    def _check_diversity(self, field: Field, version: Version | None) -> Steps[None]:
+        """Check that Elasticsearch can compare the vectors of a field: where it cannot, it returns no hits and no error."""
+        if field.type == "semantic_text" and version is None:
+            feature, since = DIVERSIFY[field.type]
+            raise ConfigurationError(
+                f"{feature} needs Elasticsearch {since}, and this key may not see the version of the deployment; an older one "
+                "returns no hits. Give the key the cluster privilege monitor, or leave diversify out."
+            )
+        if (yield from ask([keeps_vectors_in_source(self.index)]))[0]:
+            raise ConfigurationError(
+                f"The index {self.index!r} has the setting index.mapping.exclude_source_vectors: false, with which diversify "
+                "returns no hits. Leave diversify out, or index the documents in an index without this setting."
             )
 
-    def _retriever(self, index: Index, field: Field, query: Query, window: int) -> Steps[dict[str, Any]]:
-        """Return the retriever: the semantic one, fused with keyword search if hybrid, within the reranker if there is one."""
+    def _retriever(self, index: Index, field: Field, query: Query, k: int, window: int) -> Steps[Json]:
+        """Return the retriever: semantic search, fused with keyword search if hybrid, then reranked, then diversified."""
         depth = max(window, RANK_WINDOW) if self.rerank_inference_id else window  # a small window must not reduce the candidates
-        retriever = yield from self._semantic_retriever(index, field, query, depth)
+        embedded_by_field = self._is_embedded_by_field(field, query)
+        vector = None if embedded_by_field and self.diversify is None else (yield from self._vector(index, field, query))
+        if vector is None or embedded_by_field:
+            retriever = by_words(field.name, str(query.content), self.filters)
+        else:
+            retriever = self._search_by_vector(field, vector, depth)
         if self.search_type == "hybrid":
-            text = _text(query, "hybrid search needs its words")
-            retriever = self._fused(self._keyword_retriever(text), retriever, depth)
+            keyword = by_words(str(self.content_field), _text(query, "hybrid search needs its words"), self.filters)
+            fusion: dict[str, Any] = {"fusion": self.fusion, "weights": self.weights, "rank_constant": self.rank_constant}
+            retriever = fused(keyword, retriever, **fusion, window=depth)
         if self.rerank_inference_id:
-            return {
-                "text_similarity_reranker": {
-                    "retriever": retriever,
-                    "field": self.content_field,
-                    "inference_id": self.rerank_inference_id,
-                    "inference_text": _text(query, "the reranker needs it"),
-                    "rank_window_size": window,
-                    **(
-                        {}
-                        if self.min_score is None
-                        else {"min_score": elasticsearch_score(self.min_score) * (1 - SINGLE_PRECISION)}
-                    ),
-                }
-            }
+            retriever = reranked(
+                retriever,
+                field=str(self.content_field),
+                inference_id=self.rerank_inference_id,
+                text=_text(query, "the reranker needs it"),
+                window=window,
+                min_score=self.min_score,
+                chunks=self.rerank_chunks,
+                chunk_words=self.rerank_chunk_words,
+            )
+        if self.diversify is not None and vector is not None:
+            retriever = diversified(retriever, field=field.name, vector=vector, relevance=self.diversify, size=k, window=window)
         return retriever
 
-    def _semantic_retriever(self, index: Index, field: Field, query: Query, window: int) -> Steps[dict[str, Any]]:
-        if query.vector is not None:
-            if field.dims and len(query.vector) != field.dims:
-                raise ConfigurationError(
-                    f"The query vector has {len(query.vector)} dimensions, and the vectors in {field.name!r} have {field.dims}."
-                )
-            return self._knn(field, window, {"query_vector": query.vector})
-        content = query.content
-        endpoint = self._endpoint(index, field)
+    def _is_embedded_by_field(self, field: Field, query: Query) -> bool:
+        """Whether Elasticsearch embeds the query with the endpoint of the field, by the same query as for words."""
         uses_field_endpoint = self.inference_id is None or self.inference_id in (field.search_inference_id, field.inference_id)
-        if content is None:
-            raise InputError("The query has no text, image or vector.")
-        if isinstance(content, str) and field.type != "dense_vector" and uses_field_endpoint:
-            return self._standard({"match": {field.name: {"query": content}}})  # embedded with the endpoint of the field
-        if endpoint is None:
-            raise ConfigurationError(
-                f"The index {index.name!r} does not name the endpoint of the vectors in {field.name!r}. Pass inference_id."
-            )
-        return self._knn(field, window, (yield from self._query_vector(endpoint, field, content)))
+        return query.vector is None and isinstance(query.content, str) and field.type != "dense_vector" and uses_field_endpoint
 
-    def _knn(self, field: Field, window: int, vector: dict[str, Any]) -> dict[str, Any]:
+    def _search_by_vector(self, field: Field, vector: Json, window: int) -> Json:
         if self.num_candidates and self.num_candidates < window:
             raise ConfigurationError(
                 f"num_candidates={self.num_candidates}: {window} documents are ranked, and each shard must consider as many. "
                 "Raise it, or lower rank_window_size."
             )
-        knn: dict[str, Any] = {
-            "field": field.name,
-            "k": window,
-            "num_candidates": self.num_candidates or max(CANDIDATES, window),
-            **self._rescoring(field, window),
-            **vector,
-            **self._filter(),
-        }
-        # the knn retriever takes only dense_vector fields
-        return {"knn": knn} if field.type == "dense_vector" else self._standard({"knn": knn})
+        candidates = self.num_candidates or max(CANDIDATES, window)
+        oversample = rescoring(self.index, field, self.oversample, window)
+        return by_vector(field, vector, self.filters, window=window, num_candidates=candidates, oversample=oversample)
 
-    def _rescoring(self, field: Field, k: int) -> dict[str, Any]:
-        """Compare more candidates with the full vectors, where the index holds short codes of them."""
-        if self.oversample is None or field.type != "dense_vector" or field.index_type in UNQUANTISED:
-            return {}
-        if field.element_type not in ("float", "bfloat16"):
-            log_unrescorable(self.index, field.name, field.element_type)
-            return {}
-        return {"rescore_vector": {"oversample": min(self.oversample, max(SERVER_OVERSAMPLE, MAX_RESCORED / k))}}
-
-    def _query_vector(self, endpoint: str, field: Field, query: Content) -> Steps[dict[str, Any]]:
+    def _vector(self, index: Index, field: Field, query: Query) -> Steps[Json]:
         """Return the query vector, or the builder with which Elasticsearch makes it."""
+        if query.vector is not None:
+            if field.dims and len(query.vector) != field.dims:
+                raise ConfigurationError(
+                    f"The query vector has {len(query.vector)} dimensions, and the vectors in {field.name!r} have {field.dims}."
+                )
+            return {"query_vector": query.vector}
+        if query.content is None:
+            raise InputError("The query has no text, image or vector.")
+        endpoint = self._endpoint(index, field)
+        if endpoint is None:
+            raise ConfigurationError(
+                f"The index {index.name!r} does not name the endpoint of the vectors in {field.name!r}. Pass inference_id."
+            )
+        return (yield from self._embedded(endpoint, field, query.content))
+
+    def _embedded(self, endpoint: str, field: Field, content: Content) -> Steps[Json]:
+        """Return the vector of a content if this library must truncate it, else the builder."""
         info = yield from describe_endpoint(endpoint)
-        check_modalities(info, [query], [0])
+        if info.task not in ("text_embedding", "embedding"):
+            raise ConfigurationError(f"{endpoint} is an endpoint for {info.task}, not for dense vectors.")
+        check_modalities(info, [content], [0])
         dimensions = self.dimensions or (field.dims if field.dims != info.dimensions else None)
         if dimensions and field.dims and dimensions != field.dims:
             raise ConfigurationError(f"dimensions={dimensions}: the vectors in {field.name!r} have {field.dims}.")
         if dimensions is None or dimensions == info.dimensions:
-            return {"query_vector_builder": query_vector_builder(endpoint, info.task, _parts(query))}
+            return {"query_vector_builder": query_vector_builder(endpoint, info.task, _parts(content))}
         embedder = Embedder(endpoint, dimensions, timeout=self.timeout)
-        (batch,) = yield from ask(embedder.content_calls(info, [query], "search"))
+        (batch,) = yield from ask(embedder.content_calls(info, [content], "search"))
         (vector,) = batch
         if not _is_vector(vector):
             raise InputError(
@@ -337,37 +341,12 @@ class Searcher:
             )
         return {"query_vector": vector}
 
-    def _keyword_retriever(self, text: str) -> dict[str, Any]:
-        return self._standard({"match": {self.content_field: {"query": text}}})
-
-    def _fused(self, keyword: dict[str, Any], semantic: dict[str, Any], window: int) -> dict[str, Any]:
-        retrievers = (keyword, semantic)
-        if self.fusion == "linear":
-            weights = self.weights or (0.5, 0.5)
-            parts = [
-                {"retriever": retriever, "weight": weight, "normalizer": "minmax"}
-                for retriever, weight in zip(retrievers, weights, strict=True)
-            ]
-            return {"linear": {"retrievers": parts, "rank_window_size": window}}
-        parts = (
-            [{"retriever": retriever, "weight": weight} for retriever, weight in zip(retrievers, self.weights, strict=True)]
-            if self.weights
-            else [*retrievers]
-        )
-        return {"rrf": {"retrievers": parts, "rank_constant": self.rank_constant, "rank_window_size": window}}
-
-    def _standard(self, query: dict[str, Any]) -> dict[str, Any]:
-        return {"standard": {"query": query, **self._filter()}}
-
-    def _filter(self) -> dict[str, Any]:
-        return {"filter": [dict(query) for query in self.filters]} if self.filters else {}
-
     def _endpoint(self, index: Index, field: Field) -> str | None:
         """Return the endpoint that embeds queries."""
-        return self.inference_id or field.search_inference_id or field.inference_id or index.inference_id
+        return self.inference_id or query_endpoint(index, field)
 
-    def _body(self, index: Index, field: Field, retriever: dict[str, Any], k: int) -> dict[str, Any]:
-        body: dict[str, Any] = {"retriever": retriever, "size": k}
+    def _body(self, index: Index, field: Field, retriever: Json, k: int) -> Json:
+        body: Json = {"retriever": retriever, "size": k}
         if self.min_score is not None and not self.rerank_inference_id:
             body["min_score"] = self.min_score  # a knn retriever accepts its own and ignores it [Elasticsearch 9.5.3]
         if self.source_fields is not None:
@@ -383,28 +362,6 @@ class Searcher:
         return body
 
 
-def describe_index(index: str, *, fresh: bool = False) -> Steps[Index]:
-    """Describe an index; with `fresh`, by a new request even if it is cached.
-
-    Raises:
-        IndexNotFoundError: the index does not exist.
-    """
-    try:
-        return (yield from ask([get_index(index, cache=not fresh)]))[0]
-    except IndexNotFoundError as error:
-        error.message = f"There is no index {index!r}. Check index_name; adding documents creates it."
-        raise
-
-
-@cache
-def log_unrescorable(index: str, field: str, element_type: str) -> None:
-    """Log once that a field holds no full vectors."""
-    logging.getLogger("jina_eis.search").info(
-        "The field %r of the index %r holds %s vectors, which are compared as they are: oversample has no effect.",
-        *(field, index, element_type),
-    )
-
-
 def _text(query: Query, reason: str) -> str:
     """Return the text of a query. Raises InputError if it has none."""
     if not query.text:
@@ -418,17 +375,3 @@ def _parts(query: Content) -> Sequence[Part]:
 
 def _is_vector(value: Any) -> bool:
     return bool(value) and isinstance(value[0], float)
-
-
-def _other_vector_fields(index: Index) -> str:
-    fields = index.of_types(*VECTORS)
-    return f"but {_format_fields(fields)}" if fields else f"nor any other of {_join_with_or(VECTORS)}"
-
-
-def _format_fields(fields: Sequence[Field]) -> str:
-    return ", ".join(f"{field.name} ({field.type})" for field in fields)
-
-
-def _join_with_or(types: Sequence[str]) -> str:
-    *others, last = types
-    return f"{', '.join(others)} or {last}" if others else last

@@ -118,7 +118,7 @@ def too_old(feature: str, since: str, error: JinaEISError) -> JinaEISError:
 
 
 def with_feature(call: Call[A], feature: str, since: str) -> Call[A]:
-    """Return the same call. Where the version of the deployment is not known, its refusal names the feature (`too_old`).
+    """Return the same call. If the deployment refuses it and is too old, or may be, the error names the feature.
 
     Args:
         call: A call that needs the feature.
@@ -129,7 +129,9 @@ def with_feature(call: Call[A], feature: str, since: str) -> Call[A]:
 
 
 def _explain_refusal(feature: str, since: str, error: JinaEISError) -> Steps[JinaEISError]:
-    return too_old(feature, since, error) if (yield from server_version()) is None else error
+    if not isinstance(error, RequestRejectedError):
+        return error
+    return error if (yield from require(feature, since)) else too_old(feature, since, error)
 
 
 def _explained(call: Call[A], explain: Callable[[JinaEISError], Steps[JinaEISError]]) -> Call[A]:

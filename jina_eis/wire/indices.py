@@ -33,7 +33,9 @@ __all__ = [
     "delete_index",
     "elasticsearch_score",
     "get_index",
+    "keeps_vectors_in_source",
     "model_score",
+    "put_search_endpoint",
     "query_vector_builder",
     "refresh_index",
     "search",
@@ -78,11 +80,13 @@ class Index:
         name: Its name.
         fields: Its fields, by name.
         inference_id: The endpoint that made its dense vectors, if this library recorded it.
+        properties: Its fields, as in its mapping.
     """
 
     name: str
     fields: Mapping[str, Field]
     inference_id: str | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
 
     def of_types(self, *types: str) -> list[Field]:
         """Return the fields of these types."""
@@ -160,12 +164,40 @@ def get_index(index: str, *, cache: bool) -> Call[Index]:
     return Call("GET", _mapping_path(index), lambda body: _read_index(index, body), cache=cache)
 
 
-def create_index(index: str, properties: Mapping[str, Any], inference_id: str | None) -> Call[bool]:
-    """Create an index with these fields. `inference_id`, the endpoint of its dense vectors, is recorded in the mapping."""
+def keeps_vectors_in_source(index: str) -> Call[bool]:
+    """Return whether an index keeps vectors in `_source`: its setting or its age decides. Sent once in the life of a driver."""
+    return Call("GET", f"/{_quoted(index)}", _read_keeps_vectors, params={"include_defaults": "true"}, cache=True)
+
+
+def create_index(
+    index: str, properties: Mapping[str, Any], inference_id: str | None, settings: Mapping[str, Any] | None = None
+) -> Call[bool]:
+    """Create an index.
+
+    Args:
+        index: Its name.
+        properties: Its fields, as in a mapping.
+        inference_id: The endpoint of its dense vectors, which is recorded in the mapping; None for none.
+        settings: Its settings, as Elasticsearch takes them; None for the defaults.
+    """
     mappings: dict[str, Any] = {"properties": properties, "dynamic_templates": [FRACTIONS]}
     if inference_id:
         mappings["_meta"] = {META: {"inference_id": inference_id}}
-    return Call("PUT", f"/{_quoted(index)}", bool, body={"mappings": mappings}, invalidates=_mapping_path(index))
+    body = {"mappings": mappings} | ({"settings": settings} if settings else {})
+    return Call("PUT", f"/{_quoted(index)}", bool, body=body, invalidates=_mapping_path(index))
+
+
+def put_search_endpoint(index: str, properties: Mapping[str, Any], field: str, inference_id: str) -> Call[bool]:
+    """Change the endpoint that embeds queries for a field. All else in the mapping stays as it is.
+
+    Args:
+        index: The index.
+        properties: Its fields, as in its mapping: what an update leaves out returns to its default.
+        field: Full name of a semantic_text or semantic field.
+        inference_id: The endpoint.
+    """
+    body = {"properties": _with_setting(properties, field, "search_inference_id", inference_id)}
+    return Call("PUT", _mapping_path(index), bool, body=body, invalidates=_mapping_path(index))
 
 
 def bulk(index: str, writes: Sequence[Write]) -> Call[list[Outcome]]:
@@ -251,8 +283,9 @@ def _read_index(name: str, body: Any) -> Index:
         (description,) = body.values()  # the key is the index's own name, even if an alias was requested
         mappings = description["mappings"]
         meta = (mappings.get("_meta") or {}).get(META) or {}
-        fields = {field.name: field for field in _read_fields(mappings.get("properties") or {}, "")}
-        return Index(name, fields, meta.get("inference_id"))
+        properties = mappings.get("properties") or {}
+        fields = {field.name: field for field in _read_fields(properties, "")}
+        return Index(name, fields, meta.get("inference_id"), properties)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise InvalidAnswerError(f"Elasticsearch did not describe one index for {name!r}.") from None
 
@@ -271,6 +304,31 @@ def _read_fields(properties: Mapping[str, Any], prefix: str) -> Iterator[Field]:
         )
         yield from _read_fields(description.get("properties") or {}, f"{full_name}.")
         yield from _read_fields(description.get("fields") or {}, f"{full_name}.")
+
+
+def _read_keeps_vectors(body: Any) -> bool:
+    try:
+        (description,) = body.values()
+        for group in ("settings", "defaults"):  # for an index of a version before 9.2, the default is false
+            kept = ((description.get(group) or {}).get("index") or {}).get("mapping") or {}
+            if "exclude_source_vectors" in kept:
+                return str(kept["exclude_source_vectors"]).lower() == "false"
+    except (AttributeError, TypeError, ValueError):
+        raise InvalidAnswerError("Elasticsearch did not describe the settings of one index.") from None
+    return False
+
+
+def _with_setting(properties: Mapping[str, Any], path: str, name: str, value: Any) -> dict[str, Any]:
+    """Return the definition of the top-level field on the path, in which the field of this path has another setting."""
+    for key, definition in properties.items():
+        if key == path:
+            return {key: {**definition, name: value}}
+        if path.startswith(f"{key}."):
+            for group in ("properties", "fields"):
+                inner = definition.get(group) or {}
+                if changed := _with_setting(inner, path.removeprefix(f"{key}."), name, value):
+                    return {key: {**definition, group: {**inner, **changed}}}
+    return {}
 
 
 def _ndjson_lines(writes: Sequence[Write]) -> Iterator[bytes]:

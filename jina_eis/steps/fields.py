@@ -1,0 +1,108 @@
+"""The fields of an index that a search or an ingest uses: the index is described once, its fields are chosen and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from ..errors import ConfigurationError, IndexNotFoundError
+from ..wire import VECTORS, Field, Index, Steps, ask, get_index
+
+__all__ = [
+    "SEARCH_TYPES",
+    "SearchType",
+    "check_text_field",
+    "choose_field",
+    "choose_text_field",
+    "describe_index",
+    "query_endpoint",
+]
+
+SearchType = Literal["semantic", "knn", "hybrid"]
+
+SEARCH_TYPES: dict[SearchType, tuple[str, ...]] = {
+    "semantic": ("semantic_text", "semantic"),
+    "knn": ("dense_vector",),
+    "hybrid": ("semantic_text", "dense_vector", "semantic"),
+}
+CONTENT_FIELDS = ("text", "content")  # names in the Elasticsearch stores of LangChain and LlamaIndex
+
+
+def describe_index(index: str, *, fresh: bool = False) -> Steps[Index]:
+    """Describe an index; with `fresh`, by a new request even if it is cached.
+
+    Raises:
+        IndexNotFoundError: the index does not exist.
+    """
+    try:
+        return (yield from ask([get_index(index, cache=not fresh)]))[0]
+    except IndexNotFoundError as error:
+        error.message = f"There is no index {index!r}. Check index_name; adding documents creates it."
+        raise
+
+
+def choose_field(index: Index, search_type: SearchType, name: str | None) -> Field:
+    """Return the field for semantic search: the named one, or the only one that fits.
+
+    Raises:
+        ConfigurationError: no field or several fit, or the named field is missing or of another type.
+    """
+    types = SEARCH_TYPES[search_type]
+    candidates = index.of_types(*types)
+    if name is None:
+        if len(candidates) == 1:
+            return candidates[0]
+        state = (
+            f"has {_format_fields(candidates)}: choose one with field"
+            if candidates
+            else f"has no such field, {_other_vector_fields(index)}"
+        )
+        raise ConfigurationError(
+            f'search_type="{search_type}" searches a field of type {_join_with_or(types)}. The index {index.name!r} {state}.'
+        )
+    field = index.fields.get(name)
+    if field is None:
+        raise ConfigurationError(f"The index {index.name!r} has no field {name!r}, {_other_vector_fields(index)}.")
+    if field.type not in types:
+        suitable = next((name for name, field_types in SEARCH_TYPES.items() if field.type in field_types), None)
+        remedy = f'Choose search_type="{suitable}".' if suitable else f"The index has {_format_fields(candidates) or 'none'}."
+        raise ConfigurationError(
+            f'field={name!r} is of type {field.type}, but search_type="{search_type}" searches {_join_with_or(types)}. {remedy}'
+        )
+    return field
+
+
+def choose_text_field(index: Index, field: Field) -> str:
+    """Return the name of the text field of an index whose `field` is searched: it has a usual name, or is this field."""
+    known = next((name for name in CONTENT_FIELDS if name in index.fields), None)
+    return known or (field.name if field.type == "semantic_text" else CONTENT_FIELDS[0])
+
+
+def check_text_field(index: Index, name: str, types: Sequence[str], purpose: str) -> None:
+    """Raise ConfigurationError unless the index has a field with this name and one of these types, which `purpose` needs."""
+    field = index.fields.get(name)
+    if field is None or field.type not in types:
+        state = f"is of type {field.type}" if field else "does not exist"
+        names = ", ".join(candidate.name for candidate in index.of_types(*types)) or "none"
+        raise ConfigurationError(
+            f"content_field={name!r} {state}, and {purpose} needs a text field. The index {index.name!r} has: {names}."
+        )
+
+
+def query_endpoint(index: Index, field: Field) -> str | None:
+    """Return the endpoint that embeds queries for a field, where no other is set; None if the index does not name it."""
+    return field.search_inference_id or field.inference_id or index.inference_id
+
+
+def _other_vector_fields(index: Index) -> str:
+    fields = index.of_types(*VECTORS)
+    return f"but {_format_fields(fields)}" if fields else f"nor any other of {_join_with_or(VECTORS)}"
+
+
+def _format_fields(fields: Sequence[Field]) -> str:
+    return ", ".join(f"{field.name} ({field.type})" for field in fields)
+
+
+def _join_with_or(types: Sequence[str]) -> str:
+    *others, last = types
+    return f"{', '.join(others)} or {last}" if others else last
