@@ -811,3 +811,74 @@ def test_the_number_of_documents(adapter: Adapter) -> None:
         assert len(found) == min(k, 5)
     assert len(adapter.search(adapter.retriever(k=2, num_candidates=64, oversample=1), "yeast")) == 2
     assert len(adapter.search(adapter.retriever(k=10_000), "yeast")) == 5
+
+
+# Diversity, and settings of a new index
+
+COPIES = 4
+REPEATED = [TEXTS[0]] * COPIES + TEXTS[1:]
+
+
+def add_repeated(adapter: Adapter, **settings: Any) -> Any:
+    retriever = adapter.retriever(**settings)
+    numbers = range(len(REPEATED))
+    adapter.add(retriever, REPEATED, [{"n": n, "even": n % 2 == 0} for n in numbers], [str(n) for n in numbers])
+    return retriever
+
+
+def copies(documents: Sequence[Document]) -> int:
+    return sum(document.text == TEXTS[0] for document in documents)
+
+
+@pytest.mark.parametrize("settings", [{}, {"dimensions": 256}, {"inference_id": OMNI}], ids=["server", "client", "omni"])
+def test_diverse_results(adapter: Adapter, settings: Json) -> None:
+    query = "How do glaciers move?"
+    plain = adapter.search(add_repeated(adapter, k=3, **settings), query)
+    assert copies(plain) == 3
+    diverse = adapter.search(adapter.retriever(k=3, diversify=0.3, **settings), query)
+    assert copies(diverse) == 1
+    assert (diverse[0].text, len(diverse)) == (TEXTS[0], 3)
+    assert diverse[0].score == pytest.approx(plain[0].score, abs=1e-3)
+    assert [document.score for document in diverse] == sorted((document.score for document in diverse), reverse=True)
+    nearest = adapter.search(adapter.retriever(k=3, diversify=1, **settings), query)
+    assert copies(nearest) == 3
+    assert len(adapter.search(adapter.retriever(k=100, diversify=0.3, **settings), query)) == len(REPEATED)
+    even = adapter.search(adapter.retriever(k=3, diversify=0.3, filter={"term": {"metadata.even": True}}, **settings), query)
+    assert (copies(even), len(even)) == (1, 3)
+    assert all(document.metadata["even"] for document in even)
+    score = diverse[1].score
+    assert len(adapter.search(adapter.retriever(k=3, diversify=0.3, min_score=score - 1e-4, **settings), query)) == 2
+
+
+def test_an_index_that_keeps_vectors_in_its_documents(adapter: Adapter) -> None:
+    """Elasticsearch 9.5.3 returns no hits there, and no error."""
+    retriever = add_repeated(adapter, k=3, index_settings={"index.mapping.exclude_source_vectors": False})
+    assert copies(adapter.search(retriever, "How do glaciers move?")) == 3
+    with pytest.raises(ConfigurationError, match="has the setting index.mapping.exclude_source_vectors: false, with which"):
+        adapter.search(adapter.retriever(diversify=0.5), "How do glaciers move?")
+
+
+@pytest.mark.parametrize(
+    "index_settings",
+    [
+        {"index.mode": "vectordb_document", "number_of_shards": 2, "index.refresh_interval": "5s"},
+        {"index": {"mode": "vectordb_document", "number_of_shards": "2", "refresh_interval": "5s"}},
+        {"index": {"mode": "vectordb_document"}, "index.number_of_shards": 2, "refresh_interval": "5s"},
+    ],
+)
+def test_settings_of_a_new_index(adapter: Adapter, index_settings: Json) -> None:
+    retriever = add_repeated(adapter, index_settings=index_settings, k=3)
+    (described,) = adapter.client.indices.get(index=adapter.index).values()
+    found = described["settings"]["index"]
+    assert (found["mode"], found["number_of_shards"], found["refresh_interval"]) == ("vectordb_document", "2", "5s")
+    assert copies(adapter.search(retriever, "How do glaciers move?")) == 3
+    assert copies(adapter.search(adapter.retriever(k=3, diversify=0.3), "How do glaciers move?")) == 1
+    add_repeated(adapter, index_settings={"number_of_shards": 7})  # the index exists
+
+
+def test_settings_that_elasticsearch_refuses(adapter: Adapter) -> None:
+    with pytest.raises(RequestRejectedError, match="unknown setting"):
+        add_repeated(adapter, index_settings={"index.number_of_shard": 2})
+    with pytest.raises(RequestRejectedError, match=r"vectordb_document only.*leave index.mode, and settings of _source"):
+        settings = {"index.mode": "vectordb_document", "index.mapping.exclude_source_vectors": False}
+        add_repeated(adapter, index_settings=settings)

@@ -31,6 +31,7 @@ from .compatibility import check_modalities, check_spaces
 from .embedder import FUSION, PASS_URLS, Embedder, has_fused
 from .endpoints import describe_endpoint, known_endpoint
 from .fields import SearchType, check_text_field, choose_field, choose_text_field, describe_index, query_endpoint
+from .names import resolve
 from .retrievers import (
     CANDIDATES,
     CHUNK_WORDS,

@@ -26,6 +26,7 @@ from ..indices import (
     check_versions,
     complete_settings,
     read_settings,
+    show_defaults,
     show_settings,
 )
 from ..refusals import Json, RefusedError, illegal_argument, invalid, not_implemented, parsing_exception
@@ -77,12 +78,14 @@ class Cluster:
             self._storage.create(name, settings, mapping)
         return {"acknowledged": True, "shards_acknowledged": True, "index": name}
 
-    def show(self, name: str) -> Json:
-        """Return the mapping and settings of an index, or of those that a pattern matches."""
+    def show(self, name: str, *, defaults: bool) -> Json:
+        """Return the mapping and settings of an index, or of those that a pattern matches; also the defaults of settings."""
         pattern = "*" if name == "_all" else name
         indices = self._storage.matching(pattern) if is_pattern(pattern) else [self._get(name)]
         return {
-            index.name: {"aliases": {}, "mappings": index.mapping.root, "settings": show_settings(index)} for index in indices
+            index.name: {"aliases": {}, "mappings": index.mapping.root, "settings": show_settings(index)}
+            | ({"defaults": show_defaults(index)} if defaults else {})
+            for index in indices
         }
 
     def delete(self, name: str) -> Json:

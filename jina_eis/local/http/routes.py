@@ -51,7 +51,7 @@ NOT_IMPLEMENTED = frozenset(
     {"filter_path", "routing", "pipeline", "q", "df", "sort", "scroll", "stored_fields", "docvalue_fields", "version"}
     | {"version_type", "if_seq_no", "if_primary_term", "analyzer", "analyze_wildcard", "default_operator", "terminate_after"}
     | {"lenient", "stats", "suggest_field", "suggest_mode", "suggest_size", "suggest_text", "explain", "search_timeout"}
-    | {"include_named_queries_score", "min_score", "max_docs", "flat_settings", "include_defaults", "local", "features"}
+    | {"include_named_queries_score", "min_score", "max_docs", "flat_settings", "local", "features"}
     | {"write_index_only", "format", "_source_include", "_source_exclude", "op_type", "retry_on_conflict", "detailed"}
 )
 
@@ -165,7 +165,9 @@ def index(request: IndexRequest) -> Operation:
         return Operation(lambda cluster: (200, cluster.create(request.index, body)))
     if request.method == "DELETE":
         return Operation(lambda cluster: (200, cluster.delete(request.index)))
-    return Operation(lambda cluster: (200, cluster.show(request.index)))
+    return Operation(
+        lambda cluster: (200, cluster.show(request.index, defaults=request.params.get("include_defaults") == "true"))
+    )
 
 
 def mapping(request: IndexRequest) -> Operation:
@@ -213,7 +215,7 @@ ROUTES: tuple[tuple[tuple[str, ...], str, Allowed, Callable[[IndexRequest], Oper
     (("GET", "POST"), "{index}/_search", SEARCH, search),
     (("GET", "POST"), "{index}/_count", ONE_INDEX | {"preference": None}, count),
     (("POST",), "{index}/_delete_by_query", DELETE_BY_QUERY, delete_by_query),
-    (("GET", "HEAD", "DELETE"), "{index}", ONE_INDEX | WAITS, index),
+    (("GET", "HEAD", "DELETE"), "{index}", ONE_INDEX | WAITS | {"include_defaults": ("true", "false")}, index),
     (("PUT",), "{index}", WAITS, index),
     (("GET", "PUT", "POST"), "{index}/_mapping", ONE_INDEX | WAITS, mapping),
     (("GET", "POST"), "{index}/_refresh", ONE_INDEX, refresh),

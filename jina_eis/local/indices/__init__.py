@@ -11,7 +11,15 @@ from .documents import values_of
 from .index import Index, StoredDocument
 from .inner import InnerInference
 from .mapping import SEMANTIC, Field, Mapping
-from .settings import check_name, check_similarities, check_versions, complete_settings, read_settings, show_settings
+from .settings import (
+    check_name,
+    check_similarities,
+    check_versions,
+    complete_settings,
+    read_settings,
+    show_defaults,
+    show_settings,
+)
 from .sources import SourceFilter, hides_vectors
 from .storage import Storage
 from .values import BITS, DATE_FORMATS, NUMBERS, PRECISIONS, Value, as_list, format_value, read_date_span, read_value
@@ -50,6 +58,7 @@ __all__ = [
     "read_value",
     "score",
     "score_at_similarity",
+    "show_defaults",
     "show_settings",
     "split_passages",
     "terms",

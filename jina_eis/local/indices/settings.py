@@ -10,7 +10,15 @@ from ..versions import Version
 from .index import Index
 from .mapping import Mapping
 
-__all__ = ["check_name", "check_similarities", "check_versions", "complete_settings", "read_settings", "show_settings"]
+__all__ = [
+    "check_name",
+    "check_similarities",
+    "check_versions",
+    "complete_settings",
+    "read_settings",
+    "show_defaults",
+    "show_settings",
+]
 
 FORBIDDEN = '\\/*?"<>| ,'
 NAME_BYTES = 255
@@ -119,6 +127,13 @@ def show_settings(index: Index) -> Json:
         "provided_name": index.name,
     }
     return {"index": as_text({"number_of_shards": 1, "number_of_replicas": 1} | index.settings | generated)}
+
+
+def show_defaults(index: Index) -> Json:
+    """Return the defaults of settings that the index does not set, of those that depend on its age."""
+    if "exclude_source_vectors" in index.settings.get("mapping", {}):
+        return {}
+    return {"index": as_text({"mapping": {"exclude_source_vectors": index.hides_vectors}})}
 
 
 def as_text(value: Any) -> Any:
