@@ -854,7 +854,7 @@ def test_an_index_that_keeps_vectors_in_its_documents(adapter: Adapter) -> None:
     """Elasticsearch 9.5.3 returns no hits there, and no error."""
     retriever = add_repeated(adapter, k=3, index_settings={"index.mapping.exclude_source_vectors": False})
     assert copies(adapter.search(retriever, "How do glaciers move?")) == 3
-    with pytest.raises(ConfigurationError, match="has the setting index.mapping.exclude_source_vectors: false, with which"):
+    with pytest.raises(ConfigurationError, match=r"has the setting index\.mapping\.exclude_source_vectors: false, with which"):
         adapter.search(adapter.retriever(diversify=0.5), "How do glaciers move?")
 
 

@@ -7,6 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from io import BytesIO, StringIO
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from langchain_core.messages import content as blocks
 from made import mp4, pdf, png, wav
 from PIL import Image, ImageOps
 
-from jina_eis.contents.inputs import content, content_list, label
+from jina_eis.contents.fetch import is_public
+from jina_eis.contents.inputs import content, content_list, holds_url, label
 from jina_eis.contents.links import Link, medium_from_location
 from jina_eis.contents.media import Medium
 from jina_eis.errors import InputError
+from jina_eis.wire.inference import as_item
 
 B64 = base64.b64encode(png()).decode()
 URI = f"data:image/png;base64,{B64}"
@@ -319,3 +322,74 @@ def test_any_block_is_an_input_or_an_input_error(block: dict[str, Any]) -> None:
 def test_any_text_is_embedded_unchanged(text: str) -> None:
     assert checked(text) == text
     assert checked({"type": "text", "text": text}) == text
+
+
+def test_urls_are_passed_on_and_nothing_is_fetched() -> None:
+    url = "https://bücher.example/a cat.png?sig=secret#top".replace(" ", "%20")
+    link = {"type": "image", "url": url}
+    passed, fused, text = content_list([link, ["a cat", link], "b"], pass_urls=True, may_fetch=True, get=never)
+    assert (passed.modality, passed.url) == ("image", "https://xn--bcher-kva.example/a%20cat.png?sig=secret")
+    assert [label(item) for item in (passed, fused)] == [
+        "https://xn--bcher-kva.example/a%20cat.png",
+        "a cat + https://xn--bcher-kva.example/a%20cat.png",
+    ]
+    assert "secret" not in repr(passed)
+    assert as_item(passed) == {"type": "image", "format": "url", "value": passed.url}
+    assert passed.encoded_size == len(passed.url)
+    assert [holds_url(item) for item in (passed, fused, text, checked(png()))] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("block", "modality"),
+    [
+        ({"type": "image_url", "image_url": {"url": "http://example.com/x"}}, "image"),
+        ({"type": "audio", "url": "http://example.com/x"}, "audio"),
+        ({"type": "video", "url": "http://example.com:8080/x", "mime_type": "video/mp4"}, "video"),
+        ({"type": "file", "url": "http://example.com/x", "mime_type": "application/pdf"}, "pdf"),
+        ({"type": "file", "url": "http://8.8.8.8/x", "mime_type": "IMAGE/PNG; q=1"}, "image"),
+    ],
+)
+def test_the_declared_type_of_a_url_that_is_passed_on(block: Any, modality: str) -> None:
+    assert checked(block, pass_urls=True).modality == modality
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        *((f"http://{host}/cat.png", "does not have a public address. Fetch it yourself, and pass the bytes") for host in (
+            "127.0.0.1", "127.1", "2130706433", "0x7f.1", "0177.0.0.1", "127.0.0.1.", "10.0.0.1", "192.168.1.1:9200", "169.254.169.254",
+            "[::1]", "[fe80::1%25eth0]", "[fc00::1]", "[::ffff:10.0.0.1]", "[64:ff9b::a00:1]", "0.0.0.0", "localhost", "es.localhost.",
+            "LOCALHOST", "１２７.0.0.1",
+        )),
+        ("http://127.0.0.1\\.example.com/", "has an invalid host"),
+        ("http://a;b.example.com/", "has an invalid host"),
+        ("ftp://example.com/", "not an http or https URL"),
+        ("http://user:secret@example.com/", "holds a user or password"),
+        ("http://example.com/a b", "not an http or https URL"),
+    ],
+)  # fmt: skip
+def test_urls_that_are_not_passed_on(url: str, message: str) -> None:
+    with pytest.raises(InputError, match=r"^The input, part 1: ") as caught:
+        checked(["a", {"type": "image", "url": url}], pass_urls=True)
+    assert message in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_url_without_a_type_is_not_passed_on() -> None:
+    for mime in (None, "application/octet-stream"):
+        with pytest.raises(InputError, match="does not state what it is, and its bytes are not seen here"):
+            checked({"type": "file", "url": "https://example.com/x?sig=secret", "mime_type": mime}, pass_urls=True)
+    assert checked({"type": "file", "url": "https://example.com/x"}, may_fetch=True, get=lambda _: png())
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["{}", "[::ffff:{}]", "0x{:x}", "{:d}"]))
+def test_an_address_is_passed_on_only_if_it_is_public(number: int, form: str) -> None:
+    address = IPv4Address(number)
+    host = form.format(number if ":x" in form or ":d" in form else address)
+    try:
+        passed = checked({"type": "image", "url": f"https://{host}/x"}, pass_urls=True)
+    except InputError:
+        assert not is_public(address)
+    else:
+        assert is_public(address)
+        assert passed.url == f"https://{host}/x"

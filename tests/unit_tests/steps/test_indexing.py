@@ -22,6 +22,7 @@ from jina_eis.errors import (
     IndexNotFoundError,
     InvalidAnswerError,
     JinaEISError,
+    RequestRejectedError,
     error_from_answer,
 )
 from jina_eis.steps.indexing import BLOCK, BULK_BYTES, BULK_DOCUMENTS, SEMANTIC_BYTES, Indexer, Record
@@ -461,3 +462,87 @@ def test_an_index_that_cannot_hold_the_documents(properties: Any, meta: Any, set
     with pytest.raises(ConfigurationError) as caught:
         Cluster(properties, meta).run(indexer(**settings).add(records(1), True))
     assert message in str(caught.value)
+
+
+def test_settings_of_a_new_index_are_sent_as_they_are() -> None:
+    bodies: list[Any] = []
+
+    class Recorder(Cluster):
+        def answer(self, call: Call[Any]) -> Any:
+            if call.method == "PUT":
+                bodies.append(call.body)
+            return super().answer(call)
+
+    settings = {"index": {"mode": "vectordb_document"}, "index.number_of_shards": 2, "refresh_interval": "30s"}
+    cluster = Recorder()
+    cluster.run(indexer(index_settings=settings).add(records(1), True))
+    cluster.run(indexer(index_settings={"number_of_shards": 7}).add(records(1), True))  # the index exists
+    assert [body["settings"] for body in bodies] == [settings]
+    Recorder().run(indexer(index_settings=None).add(records(1), True))
+    assert "settings" not in bodies[-1]
+
+
+def test_the_error_of_a_project_that_takes_one_mode_of_indices() -> None:
+    reason = "[index.mode=vectordb_document] is incompatible with [index.mapping.exclude_source_vectors=false]"
+
+    class Project(Cluster):
+        def answer(self, call: Call[Any]) -> Any:
+            if call.method == "PUT":
+                raise error_from_answer(400, {}, {"error": {"type": "illegal_argument_exception", "reason": reason}})
+            return super().answer(call)
+
+    with pytest.raises(RequestRejectedError, match=r"leave index\.mode, and settings of _source") as caught:
+        Project().run(indexer(index_settings={"index.mapping.exclude_source_vectors": False}).add(records(1), True))
+    assert reason in str(caught.value)
+    with pytest.raises(RequestRejectedError) as caught:
+        Project().run(indexer().add(records(1), True))
+    assert "index_settings" not in str(caught.value)
+
+
+def test_the_ways_to_search_with_another_endpoint() -> None:
+    """The documents stay with their endpoint; one of the same vector space can embed queries."""
+    cluster = Cluster({"embedding": {"type": "semantic_text", "inference_id": TEXT}})
+    with pytest.raises(ConfigurationError) as caught:
+        cluster.run(indexer(inference_id=OMNI).add(records(1), True))
+    assert f"for one application, JinaEISRetriever(inference_id={OMNI!r})" in str(caught.value)
+    assert f"for all clients of the index, search_with({OMNI!r})" in str(caught.value)
+    vectors = Cluster({"embedding": {"type": "dense_vector", "dims": 1024}}, {"inference_id": TEXT})
+    with pytest.raises(ConfigurationError) as caught:
+        vectors.run(indexer(inference_id=OMNI, field_type="dense_vector").add(records(1), True))
+    assert "for one application" in str(caught.value)
+    assert "search_with" not in str(caught.value)
+    for other in (".jina-embeddings-v3", "mine"):
+        with pytest.raises(ConfigurationError, match=f"not with {other}") as caught:
+            cluster.run(indexer(inference_id=other).add(records(1), True))
+        assert "for one application" not in str(caught.value)
+
+
+def test_media_by_url() -> None:
+    def pictures() -> Iterator[Record]:
+        block = {"type": "image", "url": "https://example.com/cat.png"}
+        return iter([Record("1", content(block, pass_urls=True), {"text": ""}), Record("2", content(png()), {"text": ""})])
+
+    class Versioned(Cluster):
+        version = "9.6.0"
+
+        def answer(self, call: Call[Any]) -> Any:
+            if call.path == "/":
+                return {"version": {"number": self.version}}
+            if call.path.startswith("/_inference/embedding"):
+                formats.extend(item["content"]["format"] for item in call.body["input"])
+                return {"embeddings": [{"embedding": [1.0] * 1024} for _ in call.body["input"]]}
+            return super().answer(call)
+
+    formats: list[str] = []
+    cluster = Versioned()
+    cluster.run(indexer(field_type="dense_vector", inference_id=OMNI).add(pictures(), True))
+    assert (formats, list(cluster.documents)) == (["url", "base64"], ["1", "2"])
+    older = Versioned()
+    older.version = "9.5.3"
+    with pytest.raises(ConfigurationError, match=r"pass_urls needs Elasticsearch 9\.6; this deployment has 9\.5\.3"):
+        older.run(indexer(field_type="dense_vector", inference_id=OMNI).add(pictures(), True))
+    semantic = Versioned()
+    with pytest.raises(DocumentsFailedError) as caught:
+        semantic.run(indexer(field_type="semantic", inference_id=OMNI).add(pictures(), True))
+    assert "https://example.com/cat.png is a URL, and a semantic field takes only bytes" in caught.value.failed["1"]
+    assert list(semantic.documents) == ["2"]

@@ -14,7 +14,13 @@ from made import pdf, png
 
 from jina_eis.contents.inputs import content
 from jina_eis.contents.media import Medium
-from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError
+from jina_eis.errors import (
+    AuthorizationError,
+    ConfigurationError,
+    InputError,
+    InvalidAnswerError,
+    JinaEISError,
+)
 from jina_eis.steps.filters import check_filters
 from jina_eis.steps.search import Query, Searcher
 from jina_eis.wire.call import Call
@@ -30,7 +36,13 @@ VECTOR = {"type": "dense_vector", "dims": 1024}
 FILTER = {"term": {"metadata.lang": "en"}}
 
 
-def answers(properties: dict[str, Any], meta: dict[str, Any] | None = None, hits: list[Any] | None = None) -> Any:
+def answers(
+    properties: dict[str, Any],
+    meta: dict[str, Any] | None = None,
+    hits: list[Any] | None = None,
+    version: str | JinaEISError = "9.6.0",
+    described: dict[str, Any] | None = None,
+) -> Any:
     mappings = {"properties": {"text": {"type": "text"}, **properties}, **({"_meta": {"jina_eis": meta}} if meta else {})}
 
     def answer(call: Call[Any]) -> Any:
@@ -38,6 +50,12 @@ def answers(properties: dict[str, Any], meta: dict[str, Any] | None = None, hits
             return {"docs": {"mappings": mappings}}
         if call.path.endswith("/_search"):
             return {"hits": {"hits": hits or []}}
+        if call.path == "/":
+            if isinstance(version, JinaEISError):
+                raise version
+            return {"version": {"number": version, "build_flavor": "default"}}
+        if call.path == "/docs":
+            return {"docs": described or {"defaults": {"index": {"mapping": {"exclude_source_vectors": "true"}}}}}
         key = "embeddings" if "/embedding/" in call.path else "text_embedding"
         return {key: [{"embedding": [3.0] + [0.0] * 1023}]}
 
@@ -45,14 +63,23 @@ def answers(properties: dict[str, Any], meta: dict[str, Any] | None = None, hits
 
 
 def searched(
-    properties: dict[str, Any], query: Any, meta: dict[str, Any] | None = None, k: int = 3, **settings: Any
+    properties: dict[str, Any],
+    query: Any,
+    meta: dict[str, Any] | None = None,
+    k: int = 3,
+    version: str | JinaEISError = "9.6.0",
+    described: dict[str, Any] | None = None,
+    **settings: Any,
 ) -> dict[str, Any]:
-    """Return the body of the search. The only other requests are for the mapping and for at most one embedding."""
+    """Return the body of the search. Other requests are for the mapping, at most one embedding, and what `diversify` needs."""
     searcher = Searcher(**{"index": "docs", "search_type": "semantic", "field": None, "content_field": "text", **settings})
     search_query = query if isinstance(query, Query) else Query.of(content(query))
-    _, rounds = feed(searcher.find(search_query, k), answers(properties, meta))
+    _, rounds = feed(searcher.find(search_query, k), answers(properties, meta, version=version, described=described))
     calls = [call for calls in rounds for call in calls]
-    assert [call.path for call in calls if not call.path.startswith("/_inference")] == ["/docs/_mapping", "/docs/_search"]
+    paths = [call.path for call in calls if not call.path.startswith("/_inference")]
+    chunks, diverse = settings.get("rerank_chunks") is not None, settings.get("diversify") is not None
+    needed = ["/"] * (chunks + diverse) + ["/docs"] * diverse  # a driver requests each of these once
+    assert paths == ["/docs/_mapping", *needed, "/docs/_search"]
     body: dict[str, Any] = calls[-1].body
     return body
 
@@ -313,3 +340,106 @@ def test_an_incomplete_search_is_an_error() -> None:
 
         with pytest.raises(InvalidAnswerError):
             feed(searcher.find(Query.of("q"), 3), answer)
+
+
+HIDDEN = AuthorizationError("", status=403)
+CHUNKS = {"rerank_inference_id": ".jina-reranker-v3", "rerank_chunks": 1}
+
+
+def test_the_reranker_reads_passages() -> None:
+    """The shape that the contract states: the size of a passage is always sent."""
+    reranker = searched({"body": SEMANTIC_TEXT}, "q", **CHUNKS)["retriever"]["text_similarity_reranker"]
+    assert reranker["chunk_rescorer"] == {
+        "size": 1,
+        "chunking_settings": {"strategy": "sentence", "max_chunk_size": 300, "sentence_overlap": 1},
+    }
+    settings = {"rerank_inference_id": ".jina-reranker-v3", "rerank_chunks": 4, "rank_window_size": 16, "rerank_chunk_words": 50}
+    reranker = searched({"body": SEMANTIC_TEXT}, "q", **settings)["retriever"]["text_similarity_reranker"]
+    assert reranker["chunk_rescorer"]["size"] == 4
+    assert reranker["chunk_rescorer"]["chunking_settings"]["max_chunk_size"] == 50
+    assert "chunk_rescorer" not in str(searched({"body": SEMANTIC_TEXT}, "q", rerank_inference_id=".jina-reranker-v3"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rerank_chunks": 1}, "rerank_chunks=1 applies only to a reranker. Pass rerank_inference_id."),
+        ({"rerank_chunk_words": 200, "rerank_inference_id": ".jina-reranker-v3"}, "Pass rerank_chunks as well."),
+        (
+            {**CHUNKS, "rerank_chunks": 3},
+            "rank_window_size=64 and rerank_chunks=3 are 192 passages in one call, and jina-reranker-v3 takes 64. "
+            "Choose rank_window_size=21, or fewer rerank_chunks.",
+        ),
+    ],
+)
+def test_settings_of_passages_that_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Searcher("docs", "semantic", None, "text", **settings)
+    assert message in str(caught.value)
+
+
+def test_diversity_is_outermost() -> None:
+    settings = {"search_type": "hybrid", "rerank_inference_id": ".jina-reranker-v3", "rank_window_size": 40, "diversify": 0.7}
+    builder = {"text_embedding": {"model_text": "q", "model_id": TEXT}}
+    plain = searched({"v": VECTOR}, "q", {"inference_id": TEXT}, **{**settings, "diversify": None})
+    body = searched({"v": VECTOR}, "q", {"inference_id": TEXT}, **settings)
+    diversify = body["retriever"]["diversify"]
+    assert diversify.pop("retriever") == plain["retriever"]
+    assert diversify == {
+        "type": "mmr",
+        "field": "v",
+        "lambda": 0.7,
+        "size": 3,
+        "rank_window_size": 40,
+        "query_vector_builder": builder,
+    }
+
+
+def test_the_query_of_diversity() -> None:
+    text = searched({"body": SEMANTIC_TEXT}, "q", diversify=0.0)["retriever"]["diversify"]
+    assert text["query_vector_builder"] == {"text_embedding": {"model_text": "q", "model_id": TEXT}}
+    assert text["retriever"] == {"standard": {"query": {"match": {"body": {"query": "q"}}}}}
+    assert (text["lambda"], text["field"], text["rank_window_size"]) == (0.0, "body", 64)
+    truncated = {"v": {**VECTOR, "dims": 32}}
+    knn = searched(truncated, "q", search_type="knn", inference_id=TEXT, diversify=0.5)["retriever"]["diversify"]
+    assert knn["query_vector"] == knn["retriever"]["knn"]["query_vector"] == [1.0] + [0.0] * 31
+    given = searched({"v": {**VECTOR, "dims": 2}}, Query(None, None, [0.5, 0.5]), search_type="knn", diversify=0.5)
+    assert given["retriever"]["diversify"]["query_vector"] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("properties", "settings", "version", "message"),
+    [
+        ({"v": VECTOR}, {"diversify": 0.5}, "9.2.4", "diversify needs Elasticsearch 9.3; this deployment has 9.2.4"),
+        ({"a": SEMANTIC_TEXT}, {"diversify": 0.5}, "9.5.3", "a semantic_text field needs Elasticsearch 9.6; this deployment has 9.5.3"),
+        ({"a": SEMANTIC_TEXT}, {"diversify": 0.5}, HIDDEN, "needs Elasticsearch 9.6, and this key may not see the version of the deployment; an older one returns no hits. Give the key the cluster privilege monitor"),
+        ({"a": SEMANTIC}, {"diversify": 0.5}, "9.6.0", "diversify compares the vectors of a dense_vector or semantic_text field, and 'a' is of type semantic."),
+        ({"a": {**SEMANTIC_TEXT, "inference_id": "elser"}}, {"diversify": 0.5}, "9.6.0", "elser is an endpoint for sparse_embedding, not for dense vectors."),
+        ({"a": SEMANTIC_TEXT}, CHUNKS, "9.1.0", "rerank_chunks needs Elasticsearch 9.2; this deployment has 9.1.0"),
+    ],
+)  # fmt: skip
+def test_features_of_other_versions(properties: dict[str, Any], settings: dict[str, Any], version: Any, message: str) -> None:
+    search_type = "knn" if "v" in properties else "semantic"
+    searcher = Searcher("docs", search_type, None, inference_id=TEXT if search_type == "knn" else None, **settings)
+    hand = answers(properties, version=version)
+    elser = {"inference_id": "elser", "task_type": "sparse_embedding", "service": "elastic"}
+    with pytest.raises(ConfigurationError) as caught:
+        feed(searcher.find(Query.of("q"), 3), lambda call: {"endpoints": [elser]} if "elser" in call.path else hand(call))
+    assert message in str(caught.value)
+
+
+def test_a_feature_is_tried_where_the_version_is_not_known() -> None:
+    assert searched({"v": VECTOR}, "q", {"inference_id": TEXT}, search_type="knn", diversify=0.5, version=HIDDEN)
+    assert searched({"a": SEMANTIC_TEXT}, "q", version=HIDDEN, **CHUNKS)
+
+
+@pytest.mark.parametrize("group", ["settings", "defaults"])
+def test_an_index_that_keeps_vectors_in_its_documents(group: str) -> None:
+    """By its setting, or by the default for indices that a version before 9.2 made."""
+    kept = {"settings": {"index": {"uuid": "x"}}, group: {"index": {"mapping": {"exclude_source_vectors": "false"}}}}
+    with pytest.raises(ConfigurationError, match=r"index\.mapping\.exclude_source_vectors: false, with which diversify"):
+        searched({"v": VECTOR}, "q", search_type="knn", inference_id=TEXT, diversify=0.5, described=kept)
+    assert searched({"v": VECTOR}, "q", search_type="knn", inference_id=TEXT, diversify=0.5, described={"settings": {}})
+    for wrong in ({"settings": [1]}, "x", {"settings": {"index": [1]}}):
+        with pytest.raises(InvalidAnswerError):
+            searched({"v": VECTOR}, "q", search_type="knn", inference_id=TEXT, diversify=0.5, described=wrong)
