@@ -876,9 +876,7 @@ def test_settings_of_a_new_index(adapter: Adapter, index_settings: Json) -> None
     add_repeated(adapter, index_settings={"number_of_shards": 7})  # the index exists
 
 
-def test_settings_that_elasticsearch_refuses(adapter: Adapter) -> None:
-    with pytest.raises(RequestRejectedError, match="unknown setting"):
-        add_repeated(adapter, index_settings={"index.number_of_shard": 2})
+def test_settings_that_a_mode_of_indices_refuses(adapter: Adapter) -> None:
     with pytest.raises(RequestRejectedError, match=r"vectordb_document only.*leave index.mode, and settings of _source"):
         settings = {"index.mode": "vectordb_document", "index.mapping.exclude_source_vectors": False}
         add_repeated(adapter, index_settings=settings)

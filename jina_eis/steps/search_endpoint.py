@@ -37,7 +37,7 @@ def switch_search_endpoint(index: str, search_type: SearchType, field: str | Non
     before = target.search_inference_id or target.inference_id
     if inference_id == before:
         return before
-    endpoint = yield from fetch_endpoint(inference_id)
+    endpoint = yield from describe_endpoint(inference_id)
     tasks = ("embedding",) if target.type == "semantic" else ("text_embedding", "embedding")
     if endpoint.task not in tasks:
         raise ConfigurationError(
@@ -49,6 +49,7 @@ def switch_search_endpoint(index: str, search_type: SearchType, field: str | Non
     if endpoint.task == "embedding" and target.type == "semantic_text":
         yield from require(*OMNI_FOR_TEXT)
         call = with_feature(call, *OMNI_FOR_TEXT)
+    yield from fetch_endpoint(inference_id)  # with a missing one, the searches of all clients would fail
     try:
         yield from ask([call])
     except AuthorizationError as error:

@@ -12,7 +12,7 @@ from dense_vector import LONE, MENDED, Adapter
 from helpers import TEXT
 from real.front import Front
 
-from jina_eis.errors import DocumentsFailedError
+from jina_eis.errors import DocumentsFailedError, RequestRejectedError
 
 FILTERS: list[tuple[Any, list[int]]] = [
     ({"multi_match": {"query": "paper ada", "fields": ["metadata.note", "metadata.author.name"]}}, [4, 5, 6]),
@@ -77,3 +77,8 @@ def test_indices_of_other_numbers(adapter: Adapter, element_type: str) -> None:
     else:
         retriever = adapter.add_examples(inference_id=TEXT)
         assert adapter.search(retriever, "How do glaciers move?")[0].id == "document-0"
+
+
+def test_a_setting_that_does_not_exist(adapter: Adapter) -> None:
+    with pytest.raises(RequestRejectedError, match=r"unknown setting \[index\.number_of_shard\]"):
+        adapter.add_examples(index_settings={"index.number_of_shard": 2})
