@@ -200,7 +200,7 @@ def test_diverse_results(make: Any, eis: LocalEIS, index_name: str, search_type:
     paths = [exchange.path for exchange in eis.requests]
     search = f"/{index_name}/_search"
     assert paths == [f"/{index_name}/_mapping", "/", f"/{index_name}", search, search]  # what does not change is asked once
-    diversify = searches(eis)[0]["retriever"]["diversify"]
+    diversify = dict(searches(eis)[0]["retriever"]["diversify"])
     inner = diversify.pop("retriever")
     assert list(inner) == [
         {None: {"semantic": "standard", "hybrid": "rrf"}.get(search_type, "knn"), RERANKER: "text_similarity_reranker"}[rerank]
