@@ -175,8 +175,8 @@ class ContentSettings(EmbeddingSettings):
     allow_url_fetch: bool = False
     """Whether media may be fetched from URLs: http and https, public addresses, up to 20 MB each."""
     pass_urls: bool = False
-    """Whether URLs of media are passed on to the service, which fetches them: nothing is fetched here, whatever
-    `allow_url_fetch` says. Needs Elastic Stack 9.6, which documents it for images. A URL with a private, loopback or
+    """Whether URLs of media are passed on to the service, which fetches them: nothing is fetched here, even
+    with `allow_url_fetch`. Needs Elastic Stack 9.6, which documents it for images. A URL with a private, loopback or
     link-local address is refused; a name is resolved by the service alone."""
 
     def embed_content(self, item: Embeddable, *, input_type: InputType | None = None) -> Embedded:

@@ -87,8 +87,8 @@ class RetrieverSettings(ServiceSettings):
     allow_url_fetch: bool = False
     """Whether media may be fetched from the URLs they are given as: http and https, public addresses, up to 20 MB each."""
     pass_urls: bool = False
-    """Whether URLs of media are passed on to the service, which fetches them: nothing is fetched here, whatever
-    `allow_url_fetch` says. Needs Elastic Stack 9.6, which documents it for images; semantic fields take no URLs. A URL with a
+    """Whether URLs of media are passed on to the service, which fetches them: nothing is fetched here, even
+    with `allow_url_fetch`. Needs Elastic Stack 9.6, which documents it for images; semantic fields take no URLs. A URL with a
     private, loopback or link-local address is refused; a name is resolved by the service alone."""
     field_type: FieldType | None = None
     """Type of the field in an index created here. None: dense_vector for "knn", else semantic_text."""

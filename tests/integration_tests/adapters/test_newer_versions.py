@@ -158,7 +158,7 @@ def create_by_hand(eis: LocalEIS, index: str, kind: str) -> None:
 
 # Passages for the reranker
 
-FILLER = " ".join(f"This is sentence {n} about bread, and it says nothing else of any interest." for n in range(60))
+FILLER = " ".join(f"This is sentence {n} about bread, and it has nothing else of any interest." for n in range(60))
 LONG = f"{FILLER} A glacier moves because ice flows under its own weight. {FILLER}"
 
 
