@@ -27,6 +27,8 @@ def switch_search_endpoint(index: str, search_type: SearchType, field: str | Non
         ConfigurationError: a dense_vector field, an endpoint for another task or of another vector space, or an old deployment.
         AuthorizationError: the key lacks the privilege to change the mapping.
     """
+    if not isinstance(inference_id, str) or not inference_id:
+        raise ConfigurationError(f"inference_id={inference_id!r}: pass the id of an endpoint, as a string.")
     described = yield from describe_index(index, fresh=True)
     target = choose_field(described, search_type, field)
     if target.inference_id is None:
@@ -35,9 +37,9 @@ def switch_search_endpoint(index: str, search_type: SearchType, field: str | Non
             f"queries. Create the retriever with inference_id={inference_id!r}."
         )
     before = target.search_inference_id or target.inference_id
-    if inference_id == before:
-        return before
     endpoint = yield from describe_endpoint(inference_id)
+    if endpoint.inference_id == before:
+        return before
     tasks = ("embedding",) if target.type == "semantic" else ("text_embedding", "embedding")
     if endpoint.task not in tasks:
         raise ConfigurationError(
@@ -45,11 +47,11 @@ def switch_search_endpoint(index: str, search_type: SearchType, field: str | Non
             f"{' or '.join(tasks)}."
         )
     check_same_space(endpoint, (yield from describe_endpoint(target.inference_id)))
-    call = put_search_endpoint(index, described.properties, target.name, inference_id)
+    call = put_search_endpoint(index, described.properties, target.name, endpoint.inference_id)
     if endpoint.task == "embedding" and target.type == "semantic_text":
         yield from require(*OMNI_FOR_TEXT)
         call = with_feature(call, *OMNI_FOR_TEXT)
-    yield from fetch_endpoint(inference_id)  # with a missing one, the searches of all clients would fail
+    yield from fetch_endpoint(endpoint.inference_id)  # with a missing one, the searches of all clients would fail
     try:
         yield from ask([call])
     except AuthorizationError as error:

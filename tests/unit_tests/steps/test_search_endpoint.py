@@ -119,6 +119,12 @@ def test_an_endpoint_that_does_not_exist() -> None:
         switched({"body": BODY}, "nowhere", refusal=JinaEISError("sent"))
 
 
+@pytest.mark.parametrize("wrong", [None, "", 5, "_all"])
+def test_what_is_not_the_id_of_an_endpoint(wrong: Any) -> None:
+    with pytest.raises(JinaEISError, match=r"pass the id of an endpoint|missing"):
+        switched({"body": BODY}, wrong)
+
+
 def test_another_endpoint_of_the_same_model_needs_no_version() -> None:
     assert switched({"body": BODY}, "own", version="8.19.0") == (
         TEXT,
