@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
@@ -109,6 +110,10 @@ class RetrieverSettings(ServiceSettings):
         for name in ("index_options", "chunking_settings", "index_settings"):
             if path := find_lone_surrogate(getattr(self, name), name):
                 raise ConfigurationError(f"{path} holds a lone surrogate, which UTF-8 cannot encode. Remove it.")
+        try:
+            json.dumps(self.index_settings)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ConfigurationError(f"index_settings cannot be written as JSON: {error}.") from None
         self._searcher(self.filter)
         self._indexer()
         return self
