@@ -9,6 +9,7 @@ from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not
 from ..versions import Version
 from .index import Index
 from .mapping import Mapping
+from .sources import hides_vectors
 
 __all__ = [
     "check_name",
@@ -133,7 +134,7 @@ def show_defaults(index: Index) -> Json:
     """Return the defaults of settings that the index does not set, of those that depend on its age."""
     if "exclude_source_vectors" in index.settings.get("mapping", {}):
         return {}
-    return {"index": as_text({"mapping": {"exclude_source_vectors": index.hides_vectors}})}
+    return {"index": as_text({"mapping": {"exclude_source_vectors": hides_vectors(index)}})}
 
 
 def as_text(value: Any) -> Any:
