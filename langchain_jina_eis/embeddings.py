@@ -9,15 +9,27 @@ from typing import Any, ClassVar, Literal, cast, overload
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.rate_limiters import BaseRateLimiter
-from pydantic import Field
+from langchain_core.stores import BaseStore
+from pydantic import Field, field_validator
 
-from jina_eis.adapters import ContentSettings, with_progress
-from jina_eis.contents import Content, Embeddable, Link, Part, image_list, medium_from_location, text_list, text_source
-from jina_eis.errors import InputError, JinaEISError
+from jina_eis.adapters import ContentSettings, VectorCache, with_progress
+from jina_eis.contents import (
+    Content,
+    Embeddable,
+    Link,
+    Part,
+    image_list,
+    medium_from_location,
+    query_text,
+    text_list,
+    text_source,
+)
+from jina_eis.errors import ConfigurationError, InputError, JinaEISError
 from jina_eis.steps import BATCH_SIZE, RESCUES, Embedded, OnError
 from jina_eis.transport import RateLimiter
 from jina_eis.wire import InputType, Vector
 
+from .cache import ByteCache
 from .media import from_blob
 
 __all__ = ["JinaEISEmbeddings"]
@@ -56,6 +68,9 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
             Whether URLs are passed on to the service, which fetches them (Elastic Stack 9.6); nothing is fetched here then.
         show_progress_bar: bool = False
             Show a tqdm progress bar while documents are embedded.
+        embeddings_cache: BaseStore[str, bytes] | None = None
+            A store of bytes, such as `LocalFileStore`, in which the vectors of `embed_documents` and `embed_query` are cached.
+            Deployments, roles, endpoints and lengths have separate keys. Streams do not use it.
         rate_limiter: BaseRateLimiter | None = None
             Acquired before every request, including retries.
 
@@ -102,13 +117,31 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
     show_progress_bar: bool = False
     rate_limiter: BaseRateLimiter | None = Field(default=None, exclude=True, repr=False)
 
+    @field_validator("embeddings_cache")
+    @classmethod
+    def _check_cache(cls, cache: Any) -> Any:
+        if cache is None or isinstance(cache, BaseStore):
+            return cache
+        raise ConfigurationError("embeddings_cache needs a store of bytes of LangChain, for example InMemoryByteStore().")
+
     @property
     def cache_namespace(self) -> str:
-        """A namespace for `CacheBackedEmbeddings`, unique to the endpoint, the length and the role of document vectors.
+        """A namespace for `CacheBackedEmbeddings`, unique to the deployment, the endpoint, the length and the role of documents.
 
-        Queries have another role: leave `query_embedding_cache` off, or use a separate store for it.
+        It has lower-case letters, digits and hyphens. The first read sends one request, which shows whether the deployment is the
+        embedded server; the result is remembered. Deployments are distinguished by host, port and path, embedded servers by
+        their stand-in.
+
+        Queries have another role: leave `query_embedding_cache` off, or use `embeddings_cache`, which knows the roles.
+
+        Raises:
+            JinaEISError: the request failed.
         """
-        return f"{self.inference_id}:{self.dimensions or 'full'}:{self.document_input_type}:"
+        return self._run(self._namespace(self.document_input_type)) + "-"
+
+    async def acache_namespace(self) -> str:
+        """As `cache_namespace`, without blocking the event loop."""
+        return await self._arun(self._namespace(self.document_input_type)) + "-"
 
     @property
     def lc_secrets(self) -> dict[str, str]:
@@ -116,7 +149,9 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
         return {"es_api_key": "ES_API_KEY", "es_password": "ES_PASSWORD"}
 
     def embed_documents(self, texts: list[str]) -> list[Vector]:
-        """Embed texts, and return one vector for each, in input order. An empty list sends no request.
+        """Embed texts, and return one vector for each, in input order. An empty list sends no request. Equal texts are sent once.
+
+        With `embeddings_cache`, vectors are cached as they arrive: after an error, a second call requests only the rest.
 
         Raises:
             JinaEISError: some texts were not embedded; the error names them. No vector is returned.
@@ -124,24 +159,26 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
         texts = text_list(texts)
         if not texts:
             return []
-        with closing(self._vectors(texts, self.document_input_type)) as vectors:
-            return list(with_progress(vectors, len(texts), self.show_progress_bar))
+        return self._embed_texts(texts, self.document_input_type, progress=self.show_progress_bar)
 
     async def aembed_documents(self, texts: list[str]) -> list[Vector]:
         """As `embed_documents`, without blocking the event loop."""
         texts = text_list(texts)
         if not texts:
             return []
-        async with aclosing(self._avectors(texts, self.document_input_type)) as vectors:
-            return [vector async for vector in with_progress(vectors, len(texts), self.show_progress_bar)]
+        return await self._aembed_texts(texts, self.document_input_type, progress=self.show_progress_bar)
 
     def embed_query(self, text: str) -> Vector:
         """Embed a search query."""
-        return self._query_vector(text)
+        if self.embeddings_cache is None:
+            return self._query_vector(text)
+        return self._embed_texts([query_text(text, embedded=True)], self.query_input_type)[0]
 
     async def aembed_query(self, text: str) -> Vector:
         """As `embed_query`, without blocking the event loop."""
-        return await self._aquery_vector(text)
+        if self.embeddings_cache is None:
+            return await self._aquery_vector(text)
+        return (await self._aembed_texts([query_text(text, embedded=True)], self.query_input_type))[0]
 
     def embed_image(self, uris: Iterable[Embeddable]) -> list[Vector]:
         """Embed images in the role of documents, as vector stores call it (Chroma's `add_images`). One vector for each image.
@@ -164,7 +201,8 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
     def stream_documents(self, texts: Iterable[str], *, on_error: OnError = "raise") -> Iterator[Vector | JinaEISError]:
         """Embed any number of texts, and yield the vectors in input order as they arrive.
 
-        Texts are read as they are needed: at most twice `max_concurrency` batches are in memory, for any number of texts.
+        Texts are read as they are needed: at most twice `max_concurrency` batches are in memory, for any number of texts. A text
+        that equals one in memory is not requested again.
 
         Args:
             texts: Any iterable of strings.
@@ -197,6 +235,9 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
     async def _aembed_all(self, contents: list[Content], role: InputType) -> list[Embedded]:
         async with aclosing(self._acontent_vectors(contents, role)) as embedded:
             return [vector async for vector in with_progress(embedded, len(contents), self.show_progress_bar)]
+
+    def _cache(self, namespace: str) -> VectorCache:
+        return ByteCache(self.embeddings_cache, namespace)
 
     def _adapt(self, value: Any) -> Part | None:
         return from_blob(value)

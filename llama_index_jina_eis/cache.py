@@ -1,11 +1,11 @@
-"""A cache of vectors in a LlamaIndex key-value store, with a collection for each endpoint, length and role.
+"""A cache of vectors in a LlamaIndex key-value store, with a collection for each deployment, endpoint, length and role.
 
 LlamaIndex itself keeps the vectors of all models and roles in one collection, with the text as the only key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from llama_index.core.storage.kvstore.types import BaseKVStore
@@ -19,36 +19,32 @@ _KEY = "embedding"
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """One collection of the user's store. Without a store, `get` returns no vectors and `put` does nothing.
+    """One collection of the user's store.
 
     Args:
         store: The store.
-        collection: A name that identifies the model, the length and the role of the vectors.
+        collection: A name that identifies the deployment, the model, the length and the role of the vectors.
     """
 
-    store: BaseKVStore | None
+    store: BaseKVStore
     collection: str
 
     def get(self, texts: Sequence[str]) -> list[Vector | None]:
         """The vectors of the texts; None for texts without one."""
-        if self.store is None:
-            return [None] * len(texts)
         return [_vector(self.store.get(text, collection=self.collection)) for text in texts]
 
     async def aget(self, texts: Sequence[str]) -> list[Vector | None]:
         """As `get`, without blocking the event loop."""
-        if self.store is None:
-            return [None] * len(texts)
         return [_vector(await self.store.aget(text, collection=self.collection)) for text in texts]
 
-    def put(self, text: str, vector: Vector) -> None:
-        """Store a vector."""
-        if self.store is not None:
+    def put(self, vectors: Mapping[str, Vector]) -> None:
+        """Store vectors."""
+        for text, vector in vectors.items():
             self.store.put(text, {_KEY: vector}, collection=self.collection)
 
-    async def aput(self, text: str, vector: Vector) -> None:
+    async def aput(self, vectors: Mapping[str, Vector]) -> None:
         """As `put`, without blocking the event loop."""
-        if self.store is not None:
+        for text, vector in vectors.items():
             await self.store.aput(text, {_KEY: vector}, collection=self.collection)
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import aclosing, closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar
 
-from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.base.embeddings.base import BaseEmbedding, mean_agg
 from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from llama_index.core.storage.kvstore.types import BaseKVStore
 from pydantic import Field, field_validator
 
-from jina_eis.adapters import ENDPOINT_NAMES, EmbeddingSettings, with_progress
+from jina_eis.adapters import ENDPOINT_NAMES, EmbeddingSettings, VectorCache
 from jina_eis.contents import query_text, text_list
 from jina_eis.errors import ConfigurationError
 from jina_eis.steps import BATCH_SIZE, known_endpoint
@@ -47,7 +47,8 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         embed_batch_size: Texts per request, at most 16, the limit that the service documents. Larger numbers are valid: the
             texts are sent in requests of 16, `max_concurrency` at a time. Default: 16.
         num_workers: Maximum number of requests in flight per batch call, if less than `max_concurrency`. Default: None.
-        embeddings_cache: A LlamaIndex key-value store. Roles, endpoints and lengths are cached separately. Default: None.
+        embeddings_cache: A LlamaIndex key-value store. Deployments, roles, endpoints and lengths are cached separately.
+            Default: None.
         rate_limiter: A LlamaIndex rate limiter, acquired before every request, including retries. Default: None.
 
     `model_name` is set from the endpoint. es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client,
@@ -152,6 +153,14 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         """As `get_text_embedding_batch`, without blocking the event loop."""
         return await self._aembed(texts, self.document_input_type, show_progress)
 
+    def get_agg_embedding_from_queries(self, queries: list[str], agg_fn: Callable[..., Vector] | None = None) -> Vector:
+        """Embed several queries in one request, and return the mean of their vectors, or what `agg_fn` makes of them."""
+        return (agg_fn or mean_agg)(self._embed(queries, self.query_input_type))
+
+    async def aget_agg_embedding_from_queries(self, queries: list[str], agg_fn: Callable[..., Vector] | None = None) -> Vector:
+        """As `get_agg_embedding_from_queries`, without blocking the event loop."""
+        return (agg_fn or mean_agg)(await self._aembed(queries, self.query_input_type))
+
     def _get_query_embedding(self, query: str) -> Vector:
         return self._query_vector(query)
 
@@ -177,18 +186,8 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         texts = text_list(texts)
         if not texts:
             return []
-        cache = self._cache(role)
         with self._embedding_events(texts) as report:
-            vectors = cache.get(texts)
-            if missing := _missing_positions(vectors):
-                input_positions = missing if positions is None else [positions[index] for index in missing]
-                with closing(
-                    self._vectors([texts[index] for index in missing], role, input_positions, self.num_workers)
-                ) as fresh:
-                    for index, vector in zip(missing, with_progress(fresh, len(missing), show_progress), strict=True):
-                        cache.put(texts[index], vector)
-                        vectors[index] = vector
-            return report(cast(list[Vector], vectors))
+            return report(self._embed_texts(texts, role, positions, self.num_workers, progress=show_progress))
 
     async def _aembed(
         self, texts: Sequence[str], role: InputType, show_progress: bool = False, positions: Sequence[int] | None = None
@@ -197,20 +196,8 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         texts = text_list(texts)
         if not texts:
             return []
-        cache = self._cache(role)
         with self._embedding_events(texts) as report:
-            vectors = await cache.aget(texts)
-            if missing := _missing_positions(vectors):
-                remaining = iter(missing)
-                input_positions = missing if positions is None else [positions[index] for index in missing]
-                async with aclosing(
-                    self._avectors([texts[index] for index in missing], role, input_positions, self.num_workers)
-                ) as fresh:
-                    async for vector in with_progress(fresh, len(missing), show_progress):
-                        index = next(remaining)
-                        await cache.aput(texts[index], vector)
-                        vectors[index] = vector
-            return report(cast(list[Vector], vectors))
+            return report(await self._aembed_texts(texts, role, positions, self.num_workers, progress=show_progress))
 
     @contextmanager
     def _embedding_events(self, chunks: list[str]) -> Iterator[Callable[[list[E]], list[E]]]:
@@ -227,18 +214,14 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
 
             yield report
 
-    def _cache(self, role: InputType) -> Cache:
-        return Cache(self.embeddings_cache, f"embeddings:{self._endpoint(role)}:{self.dimensions or 'full'}:{role}")
+    def _cache(self, namespace: str) -> VectorCache:
+        return Cache(self.embeddings_cache, namespace)
 
     def _texts_in_a_request(self) -> int:
         return min(self.embed_batch_size, BATCH_SIZE)
 
     def _limiter(self) -> RateLimiter | None:
         return None if self.rate_limiter is None else Limiter(self.rate_limiter)
-
-
-def _missing_positions(vectors: list[Vector | None]) -> list[int]:
-    return [position for position, vector in enumerate(vectors) if vector is None]
 
 
 with suppress(ImportError):  # a later version of LlamaIndex may not have this table

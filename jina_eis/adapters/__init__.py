@@ -3,6 +3,7 @@
 This room imports no framework. `doctor`, `Endpoints` and the settings are public; the framework packages use the rest.
 """
 
+from .caching import VectorCache
 from .doctor import Check, Report, Status, adoctor, doctor
 from .endpoints import EndpointInfo, Endpoints
 from .inference import ENDPOINT_NAMES, ContentSettings, EmbeddingSettings, RerankSettings
@@ -25,6 +26,7 @@ __all__ = [
     "RetrieverSettings",
     "ServiceSettings",
     "Status",
+    "VectorCache",
     "adoctor",
     "doctor",
     "metadata_of",

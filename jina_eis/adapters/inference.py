@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import aclosing, closing
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, get_args
 
 from pydantic import AliasChoices, BaseModel, Field, PrivateAttr, field_serializer, model_validator
 
@@ -16,20 +17,26 @@ from ..contents import Content, Embeddable, Link, Part, content, content_list, i
 from ..errors import ConfigurationError, InputError
 from ..models import DEFAULT_RERANKERS
 from ..steps import (
+    BATCH_SIZE,
     RESCUES,
     WINDOW_SIZE,
     Embedded,
     Embedder,
+    Folding,
     OnError,
     Ranked,
     Ranking,
     Reranker,
     Strategy,
+    blocks,
     compare,
     find_default_reranker,
     max_in_flight,
+    vector_namespace,
 )
 from ..wire import Call, EndpointInfo, InputType, Steps, Vector
+from .caching import VectorCache
+from .progress import with_progress
 from .settings import ServiceSettings
 
 __all__ = ["ENDPOINT_NAMES", "ContentSettings", "EmbeddingSettings", "RerankSettings"]
@@ -63,6 +70,8 @@ class EmbeddingSettings(EndpointSettings):
     dimensions: int | None = Field(default=None, ge=1)
     query_input_type: InputType = "search"
     document_input_type: InputType = "ingest"
+    embeddings_cache: Any = Field(default=None, exclude=True, repr=False)
+    """A store of the framework, in which vectors are cached. Deployments, roles, endpoints and lengths are separate in it."""
 
     @model_validator(mode="after")
     def _check_model(self) -> Self:
@@ -122,19 +131,24 @@ class EmbeddingSettings(EndpointSettings):
         positions: Sequence[int] | None = None,
         ahead: int | None = None,
         on_error: OnError = "raise",
+        *,
+        whole: bool = True,
     ) -> Generator[Vector, None, None]:
         """Yield the vectors of any number of texts, in input order. A caller that may stop early must close the generator.
 
         Args:
             texts: Read as they are needed.
             role: The input type of all texts.
-            positions: Positions of the texts in the user's list, for errors. Default: 0, 1, 2, and so on.
+            positions: Positions of the texts in the user's list, for errors. A text is then sent once, wherever it stands in the
+                list. None for a stream: a text is requested again after its vector was yielded.
             ahead: Maximum number of requests in flight, if less than `max_concurrency`.
             on_error: Whether the error of a text is raised, or yielded in place of its vector.
+            whole: Whether the vectors of all other texts in the user's list are there.
         """
-        embedder = self._embedder(role)
-        calls = partial(embedder.calls, texts=texts, input_type=role, positions=positions)
-        return self._stream(embedder.plan(), calls, ahead, on_error)
+        embedder, folding = self._embedder(role), Folding[Vector]()
+        return self._stream(
+            embedder.plan(), folding, _text_calls(embedder, folding, texts, role, positions, whole), ahead, on_error
+        )
 
     def _avectors(
         self,
@@ -143,30 +157,125 @@ class EmbeddingSettings(EndpointSettings):
         positions: Sequence[int] | None = None,
         ahead: int | None = None,
         on_error: OnError = "raise",
+        *,
+        whole: bool = True,
     ) -> AsyncGenerator[Vector, None]:
         """As `_vectors`, without blocking the event loop."""
-        embedder = self._embedder(role)
-        calls = partial(embedder.calls, texts=texts, input_type=role, positions=positions)
-        return self._astream(embedder.plan(), calls, ahead, on_error)
+        embedder, folding = self._embedder(role), Folding[Vector]()
+        return self._astream(
+            embedder.plan(), folding, _text_calls(embedder, folding, texts, role, positions, whole), ahead, on_error
+        )
+
+    def _embed_texts(
+        self,
+        texts: Sequence[str],
+        role: InputType,
+        positions: Sequence[int] | None = None,
+        ahead: int | None = None,
+        *,
+        progress: bool = False,
+    ) -> list[Vector]:
+        """Return the vector of each text, from the cache or from the service. Equal texts are sent once.
+
+        Vectors are cached as they arrive, also those before an error.
+
+        Args:
+            texts: Strings, at least one.
+            role: The input type of all texts.
+            positions: As for `_vectors`.
+            ahead: As for `_vectors`.
+            progress: Whether a progress bar is shown.
+        """
+        cache = None if self.embeddings_cache is None else self._cache(self._run(self._namespace(role)))
+        vectors: list[Vector | None] = cache.get(texts) if cache else [None] * len(texts)
+        missing = _positions_of_none(vectors)
+        places, whole = (missing, True) if positions is None else ([positions[index] for index in missing], False)
+        required = [texts[index] for index in missing]
+        new: dict[str, Vector] = {}
+        try:
+            with closing(self._vectors(required, role, places, ahead, whole=whole)) as fresh:
+                for index, vector in zip(missing, with_progress(fresh, len(missing), progress), strict=True):
+                    vectors[index] = new[texts[index]] = vector
+                    if cache and len(new) == BATCH_SIZE:
+                        arrived, new = new, {}
+                        cache.put(arrived)
+        finally:
+            if cache and new:
+                cache.put(new)
+        return cast("list[Vector]", vectors)
+
+    async def _aembed_texts(
+        self,
+        texts: Sequence[str],
+        role: InputType,
+        positions: Sequence[int] | None = None,
+        ahead: int | None = None,
+        *,
+        progress: bool = False,
+    ) -> list[Vector]:
+        """As `_embed_texts`, without blocking the event loop."""
+        cache = None if self.embeddings_cache is None else self._cache(await self._arun(self._namespace(role)))
+        vectors: list[Vector | None] = await cache.aget(texts) if cache else [None] * len(texts)
+        missing = _positions_of_none(vectors)
+        places, whole = (missing, True) if positions is None else ([positions[index] for index in missing], False)
+        required = [texts[index] for index in missing]
+        new: dict[str, Vector] = {}
+        try:
+            async with aclosing(self._avectors(required, role, places, ahead, whole=whole)) as fresh:
+                remaining = iter(missing)
+                async for vector in with_progress(fresh, len(missing), progress):
+                    index = next(remaining)
+                    vectors[index] = new[texts[index]] = vector
+                    if cache and len(new) == BATCH_SIZE:
+                        arrived, new = new, {}
+                        await cache.aput(arrived)
+        finally:
+            if cache and new:
+                await cache.aput(new)
+        return cast("list[Vector]", vectors)
+
+    def _namespace(self, role: InputType) -> Steps[str]:
+        """Return the name of the vectors of a role in caches."""
+        endpoint = yield from self._embedder(role).plan()
+        return (yield from vector_namespace(self._driver().location, endpoint, self.dimensions, role))
+
+    def _cache(self, namespace: str) -> VectorCache:
+        """The vectors of one name in the user's store, `embeddings_cache`."""
+        raise NotImplementedError
 
     def _stream(
-        self, plan: Steps[EndpointInfo], calls: _Calls[E], ahead: int | None = None, on_error: OnError = "raise"
+        self,
+        plan: Steps[EndpointInfo],
+        folding: Folding[E],
+        calls: _Calls[E],
+        ahead: int | None = None,
+        on_error: OnError = "raise",
     ) -> Generator[E, None, None]:
         driver, limiter = self._driver(), self._limiter()
         endpoint = driver.run(plan, limiter)
         with closing(driver.stream(calls(endpoint), limiter, ahead, RESCUES[on_error])) as batches:
             for answers in batches:
-                yield from answers
+                for answer in answers:
+                    yield from folding.unfold(answer)
+            yield from folding.rest()
 
     async def _astream(
-        self, plan: Steps[EndpointInfo], calls: _Calls[E], ahead: int | None = None, on_error: OnError = "raise"
+        self,
+        plan: Steps[EndpointInfo],
+        folding: Folding[E],
+        calls: _Calls[E],
+        ahead: int | None = None,
+        on_error: OnError = "raise",
     ) -> AsyncGenerator[E, None]:
         driver, limiter = self._driver(), self._limiter()
         endpoint = await driver.arun(plan, limiter)
         async with aclosing(driver.astream(calls(endpoint), limiter, ahead, RESCUES[on_error])) as batches:
             async for answers in batches:
                 for answer in answers:
-                    yield answer
+                    for result in folding.unfold(answer):
+                        yield result
+            for result in folding.rest():
+                yield result
 
 
 class ContentSettings(EmbeddingSettings):
@@ -246,19 +355,19 @@ class ContentSettings(EmbeddingSettings):
         self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
     ) -> Generator[Embedded, None, None]:
         """Yield the results of texts and media, in input order. A caller that may stop early must close the generator."""
-        embedder = self._embedder(role)
+        embedder, folding = self._embedder(role), Folding[Embedded]()
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
-        calls = partial(embedder.content_calls, contents=contents, input_type=role, positions=positions)
-        return self._stream(embedder.plan(contents), calls, limit)
+        return self._stream(embedder.plan(contents), folding, _content_calls(embedder, folding, contents, role, positions), limit)
 
     def _acontent_vectors(
         self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
     ) -> AsyncGenerator[Embedded, None]:
         """As `_content_vectors`, without blocking the event loop."""
-        embedder = self._embedder(role)
+        embedder, folding = self._embedder(role), Folding[Embedded]()
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
-        calls = partial(embedder.content_calls, contents=contents, input_type=role, positions=positions)
-        return self._astream(embedder.plan(contents), calls, limit)
+        return self._astream(
+            embedder.plan(contents), folding, _content_calls(embedder, folding, contents, role, positions), limit
+        )
 
     def _role(self, input_type: InputType | None) -> InputType:
         if input_type is None:
@@ -274,7 +383,43 @@ class ContentSettings(EmbeddingSettings):
         raise NotImplementedError
 
 
-class RerankSettings(ServiceSettings):
+def _text_calls(
+    embedder: Embedder,
+    folding: Folding[Vector],
+    texts: Iterable[str],
+    role: InputType,
+    positions: Sequence[int] | None,
+    whole: bool,
+) -> _Calls[Vector]:
+    """Return the calls for texts: of a list, each text once; of a stream, each text of a batch once."""
+    lengths: set[int] = set()
+
+    def calls(endpoint: EndpointInfo, texts: Iterable[str], positions: Iterable[int]) -> Iterator[Call[list[Vector]]]:
+        distinct = folding.distinct(texts, positions)
+        return embedder.calls(endpoint, distinct, role, folding.positions(), whole=whole, lengths=lengths)
+
+    def stream(endpoint: EndpointInfo) -> Iterator[Call[list[Vector]]]:
+        place = count()
+        for batch in blocks(texts, embedder.batch_size):
+            yield from calls(endpoint, batch, place)
+            folding.forget()
+
+    return stream if positions is None else lambda endpoint: calls(endpoint, texts, positions)
+
+
+def _content_calls(
+    embedder: Embedder, folding: Folding[Embedded], contents: Sequence[Content], role: InputType, positions: Sequence[int] | None
+) -> _Calls[Embedded]:
+    distinct = [*folding.distinct(contents, positions)]
+    places = [*islice(folding.positions(), len(distinct))]
+    return lambda endpoint: embedder.content_calls(endpoint, distinct, role, places, whole=positions is None)
+
+
+def _positions_of_none(vectors: Sequence[Vector | None]) -> list[int]:
+    return [position for position, vector in enumerate(vectors) if vector is None]
+
+
+class RerankSettings(EndpointSettings):
     """Settings of the rerankers, and the steps built from them."""
 
     if TYPE_CHECKING:

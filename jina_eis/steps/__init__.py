@@ -10,8 +10,10 @@ from .embedder import BATCH_SIZE, Embedded, Embedder, max_in_flight
 from .endpoints import EndpointSpec, explain, fetch_endpoint, find_endpoints, known_endpoint, remove_endpoint
 from .fields import SearchType
 from .filters import check_filters
+from .folding import Folding, blocks
 from .indexing import FieldType, Indexer, Record
 from .names import find_default_reranker, resolve
+from .namespace import vector_namespace
 from .reranker import PRELIMINARY, WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
 from .rescue import RESCUES, OnError
 from .retrievers import CHUNK_WORDS, RANK_CONSTANT, Fusion
@@ -32,6 +34,7 @@ __all__ = [
     "Embedder",
     "EndpointSpec",
     "FieldType",
+    "Folding",
     "Fusion",
     "Indexer",
     "OnError",
@@ -47,6 +50,7 @@ __all__ = [
     "Status",
     "Strategy",
     "Version",
+    "blocks",
     "check_deployment",
     "check_filters",
     "check_images",
@@ -65,4 +69,5 @@ __all__ = [
     "share_space",
     "switch_search_endpoint",
     "too_old",
+    "vector_namespace",
 ]

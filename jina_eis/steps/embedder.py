@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice, takewhile
+from itertools import count, islice, takewhile
 from typing import Any, cast
 
 from ..contents import Content, Medium, check_texts, holds_url
@@ -18,6 +18,7 @@ from ..models import EmbeddingModel, find_model
 from ..wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
 from .compatibility import check_modalities, check_spaces
 from .endpoints import check_dimensions, describe_endpoint, known_endpoint
+from .folding import blocks
 from .version import require, with_feature
 
 __all__ = ["BATCH_SIZE", "FUSION", "PASS_URLS", "Embedded", "Embedder", "has_fused", "max_in_flight"]
@@ -78,7 +79,14 @@ class Embedder:
         return endpoint
 
     def calls(
-        self, endpoint: EndpointInfo, texts: Iterable[str], input_type: InputType, positions: Sequence[int] | None = None
+        self,
+        endpoint: EndpointInfo,
+        texts: Iterable[str],
+        input_type: InputType,
+        positions: Iterable[int] | None = None,
+        *,
+        whole: bool = True,
+        lengths: set[int] | None = None,
     ) -> Iterator[Call[list[Vector]]]:
         """Yield one call for each batch, when it is requested.
 
@@ -86,20 +94,25 @@ class Embedder:
             endpoint: The result of `plan`.
             texts: Any number of texts.
             input_type: Their role.
-            positions: Their positions in the caller's list, for errors; default: from 0.
+            positions: Their positions in the caller's list, for errors; default: from 0. Read after the texts of a batch.
+            whole: Whether all other inputs of the caller's list are done, or equal one of the texts.
+            lengths: The lengths of the vectors that arrived, which must be equal; None for those of these calls.
 
         Raises:
-            InputError: for an element that is not a string, after the call for the texts before it.
+            InputError: for an element that is not a string, after the call for the texts before it. An error of the iterable
+                is raised unchanged, after the call for the texts before it.
         """
-        lengths: set[int] = set()
-        remaining = iter(texts)
+        lengths = set() if lengths is None else lengths
+        remaining_positions = count() if positions is None else iter(positions)
         first = 0
-        while batch := list(islice(remaining, self.batch_size)):
+        for batch in blocks(texts, self.batch_size):
+            inputs = _compact(list(islice(remaining_positions, len(batch))))
             valid = list(takewhile(lambda text: isinstance(text, str), batch))
             if valid:
-                inputs = range(first, first + len(valid)) if positions is None else positions[first : first + len(valid)]
-                yield self._call(endpoint, valid, input_type, inputs, first, lengths)
-            check_texts(batch[len(valid) :], first + len(valid), embedded=True)
+                completed = inputs[0] if whole else first
+                yield self._call(endpoint, valid, input_type, inputs[: len(valid)], completed, lengths)
+            for text, position in zip(batch[len(valid) :], inputs[len(valid) :], strict=True):
+                check_texts([text], position, embedded=True)
             first += len(batch)
 
     def content_calls(
@@ -108,6 +121,8 @@ class Embedder:
         contents: Sequence[Content],
         input_type: InputType,
         positions: Sequence[int] | None = None,
+        *,
+        whole: bool = True,
     ) -> Iterator[Call[list[Embedded]]]:
         """Yield one call for each batch and for each PDF, when it is requested.
 
@@ -116,6 +131,7 @@ class Embedder:
             contents: Any number of inputs.
             input_type: Their role.
             positions: Their positions in the caller's list, for errors; default: from 0.
+            whole: As for `calls`.
 
         Raises:
             InputError: before the first call, for an input that the model does not embed.
@@ -124,8 +140,8 @@ class Embedder:
         check_modalities(endpoint, contents, all_positions)
         lengths: set[int] = set()
         for batch in _batches(contents, self.batch_size):
-            inputs = all_positions[batch.start : batch.stop]
-            completed = batch.start if positions is None else 0  # the inputs between these positions are not known here
+            inputs = _compact(all_positions[batch.start : batch.stop])
+            completed = inputs[0] if whole else 0
             call = self._call(endpoint, contents[batch.start : batch.stop], input_type, inputs, completed, lengths)
             if any(map(holds_url, contents[batch.start : batch.stop])):
                 call = with_feature(call, *PASS_URLS)
@@ -179,6 +195,12 @@ class Embedder:
             )
         if self.dimensions is not None and self.dimensions != endpoint.dimensions:
             _check_truncation(self.dimensions, endpoint, model if isinstance(model, EmbeddingModel) else None)
+
+
+def _compact(positions: Sequence[int]) -> Sequence[int]:
+    """Return consecutive positions as a range, and all others unchanged."""
+    whole = range(positions[0], positions[-1] + 1)
+    return whole if len(whole) == len(positions) else positions
 
 
 def _check_truncation(dimensions: int, endpoint: EndpointInfo, model: EmbeddingModel | None) -> None:

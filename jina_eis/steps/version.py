@@ -18,7 +18,7 @@ __all__ = ["Version", "require", "server_version", "too_old", "with_feature"]
 
 A = TypeVar("A")
 
-_REFUSED = (403, 404)  # a key without the privilege `monitor`, and a proxy that passes on some paths only
+REFUSED = (403, 404)  # a key without the privilege `monitor`, and a proxy that passes on some paths only
 
 
 @total_ordering
@@ -70,12 +70,12 @@ class Version:
 def server_version() -> Steps[Version | None]:
     """Return the version of the deployment; None if the key may not see it. Requested once in the life of a driver."""
     try:
-        ((text, flavour),) = yield from ask([get_version()])
+        (about,) = yield from ask([get_version()])
     except JinaEISError as error:
-        if error.status not in _REFUSED:
+        if error.status not in REFUSED:
             raise
         return None
-    return Version.parse(text, flavour)
+    return Version.parse(about.number, about.flavour)
 
 
 def require(feature: str, since: str) -> Steps[Version | None]:

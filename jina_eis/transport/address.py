@@ -52,6 +52,14 @@ class Address:
         if self.cloud_id:
             _check_cloud_id(self.cloud_id)
 
+    @property
+    def location(self) -> str:
+        """Host, port and path of the deployment, without credentials. Two spellings of one address are equal."""
+        if self.cloud_id:
+            return _decode_cloud_id(self.cloud_id)  # without the name before the colon, which can be changed
+        parts = urlsplit(str(self.url))
+        return f"{parts.hostname}:{parts.port or 443}{parts.path.rstrip('/')}"
+
     def error_message(self, error: Exception) -> str:
         """Return the message for an address that a client does not accept."""
         return f"es_url cannot be used: {error}. {_URL}" if self.url else f"es_cloud_id cannot be used: {error}. {_CLOUD_ID}"
@@ -88,9 +96,13 @@ def _check_url(url: str) -> None:
 def _check_cloud_id(cloud_id: str) -> None:
     """Check an optional name and a colon, followed by base64 of host$elasticsearch$kibana."""
     try:
-        host, elasticsearch, *_ = a2b_base64(cloud_id.strip().rpartition(":")[2]).decode("ascii").split("$")
+        host, elasticsearch, *_ = _decode_cloud_id(cloud_id).split("$")
         valid = bool(host and elasticsearch)
     except ValueError:
         valid = False
     if not valid:
         raise ConfigurationError(f"es_cloud_id is not a cloud id. {_CLOUD_ID}")
+
+
+def _decode_cloud_id(cloud_id: str) -> str:
+    return a2b_base64(cloud_id.strip().rpartition(":")[2]).decode("ascii")

@@ -90,6 +90,16 @@ class Connection:
         if not async_client:
             weakref.finalize(self, _close_all, self._loops)
 
+    @property
+    def location(self) -> str:
+        """Host, port and path of the deployment, without credentials; of all nodes of a user's client, sorted."""
+        if self._address:
+            return self._address.location
+        client = self._user_client or self._user_async_client
+        assert client is not None
+        nodes = (node.config for node in client.transport.node_pool.all())
+        return ",".join(sorted(f"{node.host.lower()}:{node.port}{node.path_prefix.rstrip('/')}" for node in nodes))
+
     def send(self, call: Call[Any], abandoned: threading.Event | None = None) -> Any:
         """Send a call and return the parsed body of the response. Raises a typed error unless it succeeds.
 

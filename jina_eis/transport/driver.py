@@ -90,6 +90,11 @@ class Driver:
         self._explain = explain
         self._flights = Flights()
 
+    @property
+    def location(self) -> str:
+        """Host, port and path of the deployment, without credentials."""
+        return self._connection.location
+
     def run(self, steps: Steps[T], limiter: RateLimiter | None = None) -> T:
         """Run steps and return their result. The error of a round is raised in the steps, which may handle it."""
         resume: Callable[[], Iterable[Call[Any]]] = partial(next, steps)
@@ -391,12 +396,14 @@ class _Source(Iterator[Call[A]]):
 
     def __init__(self, calls: Iterable[Call[A]]) -> None:
         self._calls = iter(calls)
-        self._error: JinaEISError | None = None
+        self._error: Exception | None = None
 
     def __next__(self) -> Call[A]:
         try:
             return next(self._calls)
-        except JinaEISError as error:
+        except StopIteration:
+            raise
+        except Exception as error:  # noqa: BLE001 - not handled here, but raised after the results of the calls before it
             self._error = error
             raise StopIteration from None
 

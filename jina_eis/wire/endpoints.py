@@ -30,6 +30,8 @@ __all__ = [
 
 K = TypeVar("K")
 
+EMBEDDED_UUID = "jina-eis-local-not-a-cluster"  # the cluster_uuid of the embedded server
+
 
 @dataclass(frozen=True, slots=True)
 class EndpointInfo:
@@ -75,6 +77,21 @@ class ClusterInfo:
     version: str
     flavour: str
     date: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Description of a deployment by itself.
+
+    Attributes:
+        number: Its version, such as "9.5.3".
+        flavour: "default", or "serverless", which has no version of its own.
+        stand_in: For the embedded server, a text that names the model behind its endpoints; else "".
+    """
+
+    number: str
+    flavour: str
+    stand_in: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +151,9 @@ def get_cluster_info() -> Call[ClusterInfo]:
     return Call("GET", "/", _read_cluster_info, with_headers=True)
 
 
-def get_version() -> Call[tuple[str, str]]:
-    """Return the version and the flavour of the deployment, such as ("9.5.3", "default"). Sent once in the life of a driver."""
-    return Call("GET", "/", _read_version, cache=True, cache_refusal=True)
+def get_version() -> Call[About]:
+    """Return the deployment's description of itself. Sent once in the life of a driver."""
+    return Call("GET", "/", _read_about, cache=True, cache_refusal=True)
 
 
 def get_licence() -> Call[Licence]:
@@ -191,22 +208,24 @@ def _region(region: Mapping[str, Any]) -> str:
 
 def _read_cluster_info(answer: Any) -> ClusterInfo:
     body, headers = answer
-    version, flavour = _read_version(body)
+    about = _read_about(body)
     try:
         date = parsedate_to_datetime(headers.get("date") or "")
     except (ValueError, OverflowError):
         date = None
     return ClusterInfo(
         cluster=str(_object(body).get("cluster_name", "")),
-        version=version,
-        flavour=flavour,
+        version=about.number,
+        flavour=about.flavour,
         date=date and date.replace(tzinfo=date.tzinfo or UTC),
     )
 
 
-def _read_version(body: Any) -> tuple[str, str]:
-    version = _object(_object(body).get("version"))
-    return str(version.get("number", "")), str(version.get("build_flavor", "default"))
+def _read_about(body: Any) -> About:
+    about = _object(body)
+    version = _object(about.get("version"))
+    stand_in = str(about.get("tagline", "")) if about.get("cluster_uuid") == EMBEDDED_UUID else ""
+    return About(str(version.get("number", "")), str(version.get("build_flavor", "default")), stand_in)
 
 
 def _read_licence(body: Any) -> Licence:
