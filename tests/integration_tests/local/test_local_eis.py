@@ -193,7 +193,7 @@ def test_rerank_requests(http: httpx.Client, model: str, lowest: int) -> None:
             {"input": {"content": {"type": "image", "format": "text", "value": "a"}}},
             400,
             "x_content_parse_exception",
-            "Data type [image] does not support data format [text], supported formats are [base64]",
+            "Data type [image] does not support data format [text], supported formats are [base64, url]",
         ),
         (
             OMNI,
@@ -443,7 +443,7 @@ def test_refused_put_requests(http: httpx.Client, path: str, change: Any, settin
 
 def test_elasticsearch_client() -> None:
     with LocalEIS(model="hash", api_key="secret") as eis, Elasticsearch(eis.url, api_key="secret") as client:
-        assert client.info()["version"]["number"] == "9.5.0"
+        assert client.info()["version"]["number"] == "9.6.0"
         assert "not Jina's vectors" in client.info()["tagline"] and eis.model_label in client.info()["tagline"]
         assert "hashes of the bytes for media" in eis.model_label and "Equal media files" in client.info()["tagline"]
         assert client.ping()
@@ -468,6 +468,8 @@ def test_api_key(header: str | None) -> None:
         ("rate_limit", 429, "Received a rate limit status code"),
         ("timeout", 429, "Request timed out after [30s] for inference id [.jina-embeddings-v5-text-small]"),
         ("timeout_408", 408, "Request timed out after [30s]"),
+        ("timeout_504", 504, "Request timed out after [30s]"),
+        ("eis_422", 422, "Received an input validation error response"),
         ("eis_5xx", 400, "Received a server error status code"),
         ("unavailable", 503, "not available"),
         ("bad_gateway", 502, None),
