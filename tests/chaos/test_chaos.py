@@ -19,7 +19,7 @@ from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank, JinaEISRetrieve
 from llama_index_jina_eis import JinaEISEmbedding
 from llama_index_jina_eis import JinaEISRerank as LlamaIndexRerank
 
-FAULTS = ["rate_limit", "timeout", "timeout_408", "eis_5xx", "unavailable", "bad_gateway", "drop", "cut"]
+FAULTS = ["rate_limit", "timeout", "timeout_408", "timeout_504", "eis_5xx", "unavailable", "bad_gateway", "drop", "cut"]
 MANY_RETRIES = 20  # seven failures of one call in a row are rare, but not in thousands of calls
 TEXTS = [f"text {n}" for n in range(3000)]
 QUERY = "text 77"
