@@ -419,7 +419,7 @@ def _positions_of_none(vectors: Sequence[Vector | None]) -> list[int]:
     return [position for position, vector in enumerate(vectors) if vector is None]
 
 
-class RerankSettings(EndpointSettings):
+class RerankSettings(ServiceSettings):
     """Settings of the rerankers, and the steps built from them."""
 
     if TYPE_CHECKING:
