@@ -81,13 +81,22 @@ def worker_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("jina-eis_")]
 
 
+def _describes_the_deployment(method: str, path: str) -> bool:
+    return method == "GET" and (path == "/" or path.startswith("/_inference"))
+
+
 @contextmanager
-def restricted(eis: LocalEIS, recorded: list[tuple[str, str, Any]] | None = None) -> Iterator[str]:
-    """The address of a front whose key may not see the version or endpoints: every GET of these is refused with 403.
+def restricted(
+    eis: LocalEIS,
+    recorded: list[tuple[str, str, Any]] | None = None,
+    refused: Callable[[str, str], bool] = _describes_the_deployment,
+) -> Iterator[str]:
+    """The address of a front whose key may not do everything: by default, it may not see the version or endpoints.
 
     Args:
         eis: Answers all other requests.
         recorded: Receives the method, path and headers of each request.
+        refused: Whether a method and path are refused, with 403.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -97,7 +106,7 @@ def restricted(eis: LocalEIS, recorded: list[tuple[str, str, Any]] | None = None
             if recorded is not None:
                 recorded.append((self.command, self.path, self.headers))
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            if self.command == "GET" and (self.path == "/" or self.path.startswith("/_inference")):
+            if refused(self.command, self.path):
                 reason = '{"type": "security_exception", "reason": "action is unauthorized"}'
                 self.reply(403, f'{{"error": {reason}, "status": 403}}'.encode())
                 return

@@ -6,15 +6,13 @@ Passages for the reranker (9.2), diversity (9.3, 9.6), another endpoint for quer
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
-import httpx
 import pytest
 from elasticsearch import Elasticsearch
-from helpers import FACTS, OMNI, RERANKER, TEXT, Caller
+from helpers import FACTS, OMNI, RERANKER, TEXT, Caller, restricted
 from llama_index.core.schema import ImageNode, QueryBundle, TextNode
 from made import png
 
@@ -44,49 +42,11 @@ def older() -> Iterator[Callable[[str], LocalEIS]]:
         server.stop()
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Passes everything on, except what a key without the privileges `monitor` and `manage` may not do."""
-
-    protocol_version = "HTTP/1.1"
-    target: str
-
-    def answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        if self.path == "/" or (self.command == "PUT" and self.path.endswith("/_mapping")):
-            answer = httpx.Response(403, json={"error": {"type": "security_exception", "reason": "unauthorized"}, "status": 403})
-        else:
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "accept-encoding")}
-            answer = httpx.request(self.command, self.target + self.path, content=body, headers=headers)
-        self.send_response(answer.status_code)
-        self.send_header("content-type", answer.headers["content-type"])
-        self.send_header("x-elastic-product", "Elasticsearch")
-        self.send_header("content-length", str(len(answer.content)))
-        self.end_headers()
-        self.wfile.write(answer.content)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("do_"):
-            return self.answer
-        raise AttributeError(name)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
-def restricted() -> Iterator[Callable[[LocalEIS], str]]:
-    """Returns the address of a server for a key that may neither see the version nor change a mapping."""
-    servers: list[ThreadingHTTPServer] = []
-
-    def start(eis: LocalEIS) -> str:
-        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), type("Restricted", (Handler,), {"target": eis.url})))
-        Thread(target=servers[-1].serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{servers[-1].server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+def unseen() -> Iterator[Callable[[LocalEIS], str]]:
+    """Returns the address of a server for a key that may not see its version."""
+    with ExitStack() as servers:
+        yield lambda eis: servers.enter_context(restricted(eis))
 
 
 class Retriever:
@@ -274,10 +234,13 @@ def test_an_older_version_takes_no_omni_endpoint_for_texts(make: Any, older: Any
         retriever.switch(OMNI)
 
 
-def test_the_privilege_to_change_the_mapping(make: Any, eis: LocalEIS, restricted: Any) -> None:
+def test_the_privilege_to_change_the_mapping(make: Any, eis: LocalEIS) -> None:
     make().add(FACTS)
-    with pytest.raises(AuthorizationError, match="needs the index privilege manage"):
-        make(es_url=restricted(eis)).switch(OMNI)
+    with (
+        restricted(eis, refused=lambda method, path: method == "PUT") as url,
+        pytest.raises(AuthorizationError, match="needs the index privilege manage"),
+    ):
+        make(es_url=url).switch(OMNI)
 
 
 # Media by URL
@@ -376,26 +339,26 @@ def test_a_url_is_not_passed_on_to_older_versions(embedder: Any, call: Caller, o
 
 
 def test_what_a_refusal_means_where_the_version_is_not_known(
-    make: Any, embedder: Any, call: Caller, eis: LocalEIS, older: Any, restricted: Any, index_name: str
+    make: Any, embedder: Any, call: Caller, eis: LocalEIS, older: Any, unseen: Any, index_name: str
 ) -> None:
     """The request is sent; an older deployment refuses it, and the error names the feature and its version."""
     unknown = r"needs Elasticsearch {}, and this key may not see the version"
-    new, old = restricted(eis), older("9.2")
+    new, old = unseen(eis), older("9.2")
     with pytest.raises(ConfigurationError, match=unknown.format(r"9\.6")) as caught:
-        call(embedder(es_url=restricted(older("9.5")), pass_urls=True), "embed_contents", [BLOCK, "a cat"])
+        call(embedder(es_url=unseen(older("9.5")), pass_urls=True), "embed_contents", [BLOCK, "a cat"])
     assert "pass_urls" in str(caught.value)
     assert call(embedder(es_url=new, pass_urls=True), "embed_content", BLOCK)
     vectors = {"search_type": "knn", "inference_id": TEXT, "k": 3}
     create_by_hand(old, index_name, "dense_vector")
     with pytest.raises(ConfigurationError, match=unknown.format(r"9\.3")):
-        make(es_url=restricted(old), **vectors, diversify=0.3).find(FACTS[0])
+        make(es_url=unseen(old), **vectors, diversify=0.3).find(FACTS[0])
     make(es_url=new, **vectors).add(REPEATED)
     assert make(es_url=new, **vectors, diversify=0.3).find(FACTS[0]).count(FACTS[0]) == 1
 
 
-def test_diversity_over_texts_needs_a_known_version(make: Any, eis: LocalEIS, restricted: Any) -> None:
+def test_diversity_over_texts_needs_a_known_version(make: Any, eis: LocalEIS, unseen: Any) -> None:
     """Older versions answer with no hits, and not with an error."""
-    retriever = make(es_url=restricted(eis), diversify=0.5)
+    retriever = make(es_url=unseen(eis), diversify=0.5)
     make().add(FACTS)
     eis.clear()
     with pytest.raises(ConfigurationError, match=r"an older one returns no hits\. Give the key the cluster privilege monitor"):
