@@ -17,10 +17,8 @@ from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import orjson
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ..faults import Faults, Kind, index_refusal, refusal, spoil
@@ -37,7 +35,6 @@ LOG = logging.getLogger("jina_eis.local")
 T = TypeVar("T")
 
 THREADS = 32  # waiting searches are computed together, so the more the better
-METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 COMPATIBLE = re.compile(r"application/vnd\.elasticsearch\+json;\s*compatible-with=([89])")
 LICENCE = {"license": {"type": "trial", "status": "active", "uid": "jina-eis-local-not-a-licence", "issued_to": "jina-eis-local"}}
 AUTHENTICATE = ['Basic realm="security" charset="UTF-8"', "ApiKey"]
@@ -116,7 +113,6 @@ class Emulator:
         self.requests: list[Exchange] = []
         self.most_in_flight = 0
         self.ending = False
-        self.asgi = Starlette(routes=[Route("/{path:path}", self._handle, methods=METHODS)])
         self._standin = standin
         self._faults = faults
         self._api_key = api_key
@@ -126,6 +122,11 @@ class Emulator:
         self._registry = Registry(version, eis=eis, denied=denied)
         self._storage: Storage | None = None
         self._in_flight = 0
+
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; the server sends nothing but HTTP."""
+        response = await self._handle(Request(scope, receive))
+        await response(scope, receive, send)
 
     def open(self) -> None:
         """Open the storage and restore its endpoints; raises BlockingIOError if another process uses the folder."""
@@ -155,7 +156,7 @@ class Emulator:
             reply = error_reply(refused)
             if request.method == "HEAD" and refused.status == 501:  # the answer has no body
                 reply.headers["x-jina-eis-reason"] = refused.reason.encode("ascii", "replace").decode()
-                LOG.warning("HEAD /%s: %s", request.path_params["path"], refused.reason)
+                LOG.warning("HEAD %s: %s", request.scope["path"], refused.reason)
         if self._record:
             self.requests.append(new_exchange(request, raw, reply))
         return to_response(reply, request.headers.get("accept", ""))
@@ -176,7 +177,7 @@ class Emulator:
         raise refused
 
     async def _route(self, request: Request, raw: bytes) -> Reply:
-        method, path = request.method, request.path_params["path"].strip("/")
+        method, path = request.method, request.scope["path"].strip("/")
         if path == "" and method in ("GET", "HEAD"):
             return Reply(self._info())
         if (method, path) == ("GET", "_license"):

@@ -10,12 +10,16 @@ from pathlib import Path
 from types import TracebackType
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..faults import Faults
 from ..inference import ModelName, load
 from ..versions import NEWEST, VERSIONS, Version
 from .app import Emulator, Exchange
+
+try:
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as HTTPProtocol
+except ModuleNotFoundError:  # a parser in C, for CPython only
+    from uvicorn.protocols.http.h11_impl import H11Protocol as HTTPProtocol  # type: ignore[assignment]
 
 __all__ = ["Exchange", "LocalEIS"]
 
@@ -23,7 +27,7 @@ HOST = "127.0.0.1"
 SHUTDOWN_SECONDS = 1
 
 
-class AbortableProtocol(H11Protocol):
+class AbortableProtocol(HTTPProtocol):
     """Stores the transport in the state of each request, so that a fault can close the connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -124,7 +128,11 @@ class LocalEIS:
             http=AbortableProtocol,
             ws="none",
             lifespan="off",
+            interface="asgi3",
             loop="asyncio",
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
             log_level="critical",
             access_log=False,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,

@@ -23,7 +23,7 @@ from .settings import (
 from .sources import SourceFilter, hides_vectors
 from .storage import Storage
 from .values import BITS, DATE_FORMATS, NUMBERS, PRECISIONS, Value, as_list, format_value, read_date_span, read_value
-from .vectors import nearest, score, score_at_similarity
+from .vectors import as_score, nearest, score, stack
 
 __all__ = [
     "BITS",
@@ -44,6 +44,7 @@ __all__ = [
     "Writer",
     "as_list",
     "check_chunking",
+    "as_score",
     "check_name",
     "check_similarities",
     "check_versions",
@@ -57,10 +58,10 @@ __all__ = [
     "read_settings",
     "read_value",
     "score",
-    "score_at_similarity",
     "show_defaults",
     "show_settings",
     "split_passages",
+    "stack",
     "terms",
     "values_of",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ..inference import Array
 
-__all__ = ["Matrix", "nearest", "scale_back", "score", "score_at_similarity", "stack"]
+__all__ = ["Matrix", "as_score", "nearest", "scale_back", "score", "stack"]
 
 Integers = NDArray[np.int64]
-BLOCK = 64  # rows
+BLOCK = 32  # rows
 UNIT = 1e-4  # by how much the square of a length of 1 may differ
 
 
@@ -23,7 +23,7 @@ class Matrix:
     """The vectors of a field, grouped by document and ordered by document number."""
 
     rows: Array
-    norms: Array
+    norms: Array  # of the rows; 1 for a row of zeros, which has no direction
     docs: Integers  # document numbers
     starts: Integers  # first row of each document
     _waiting: list[tuple[Array, list[Array]]] = field(default_factory=list)  # queries, each with a list for its products
@@ -39,23 +39,25 @@ class Matrix:
         with self._computing:
             if not products:
                 together = [self._waiting.pop() for _ in range(len(self._waiting))]
-                queries = np.stack([waiting for waiting, _ in together], axis=1)
+                queries = np.stack([waiting for waiting, _ in together])
                 # Blocks stay in the cache. They are one call of numpy, which lets other threads run meanwhile.
                 whole = len(self.rows) // BLOCK * BLOCK
-                blocks = self.rows[:whole].reshape(whole // BLOCK, BLOCK, len(query)) @ queries
-                columns = np.concatenate([blocks.reshape(whole, len(together)), self.rows[whole:] @ queries]).T
-                for column, (_, answer) in zip(columns, together, strict=True):
-                    answer.append(column)
+                blocks = queries @ self.rows[:whole].reshape(whole // BLOCK, BLOCK, len(query)).transpose(0, 2, 1)
+                first = blocks.transpose(1, 0, 2).reshape(len(together), whole)
+                computed = np.concatenate([first, queries @ self.rows[whole:].T], axis=1)
+                for row, (_, answer) in zip(computed, together, strict=True):
+                    answer.append(row)
         return products[0]
 
 
 def stack(vectors: Mapping[int, Array]) -> Matrix:
     """Return the matrix of these vectors; every document must have at least one."""
     docs = np.array(sorted(vectors), dtype=np.int64)
-    rows = np.concatenate([vectors[doc] for doc in docs.tolist()]) if len(docs) else np.zeros((0, 0), dtype=np.float32)
-    counts = np.array([len(vectors[doc]) for doc in docs.tolist()], dtype=np.int64)
-    starts = np.cumsum(counts) - counts
-    return Matrix(rows, np.linalg.norm(rows, axis=1).astype(np.float32) if len(docs) else rows[:, 0:0], docs, starts)
+    groups = [vectors[doc] for doc in docs.tolist()]
+    rows = np.concatenate(groups) if groups else np.zeros((0, 0), dtype=np.float32)
+    norms = np.linalg.norm(rows, axis=1).astype(np.float32)
+    counts = np.array([len(group) for group in groups], dtype=np.int64)
+    return Matrix(rows, np.where(norms > 0, norms, np.float32(1)), docs, np.cumsum(counts) - counts)
 
 
 def nearest(matrix: Matrix, query: Array, similarity: str, k: int, among: Collection[int] | None) -> list[tuple[int, float]]:
@@ -70,7 +72,7 @@ def nearest(matrix: Matrix, query: Array, similarity: str, k: int, among: Collec
     """
     if not len(matrix.docs) or k < 1:
         return []
-    scores, docs = score(matrix.rows, matrix.norms, query, similarity, matrix.products), matrix.docs
+    scores, docs = score(matrix, query, similarity), matrix.docs
     if len(docs) < len(scores):
         scores = np.maximum.reduceat(scores, matrix.starts)
     if among is not None:
@@ -83,22 +85,24 @@ def nearest(matrix: Matrix, query: Array, similarity: str, k: int, among: Collec
     return list(zip(docs[best].tolist(), scores[best].tolist(), strict=True))
 
 
-def score(rows: Array, norms: Array, query: Array, similarity: str, products: Callable[[Array], Array] | None = None) -> Array:
-    """Return Elasticsearch's score of each vector; `products` computes their dot products with the query."""
+def score(matrix: Matrix, query: Array, similarity: str) -> Array:
+    """Return Elasticsearch's score of each row."""
     if similarity == "l2_norm":
-        differences = rows - query
-        values = 1.0 / (1.0 + np.einsum("ij,ij->i", differences, differences))
-    else:
-        dots = rows @ query if products is None else products(query)
-        if similarity == "cosine":
-            lengths = norms * np.linalg.norm(query)
-            cosines = np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
-            values = (1.0 + np.clip(cosines, -1.0, 1.0)) / 2.0
-        elif similarity == "dot_product":
-            values = np.maximum((1.0 + dots) / 2.0, 0.0)
-        else:
-            values = np.where(dots < 0, 1.0 / (1.0 - dots), dots + 1.0)
-    scores: Array = values.astype(np.float32)
+        differences = matrix.rows - query
+        return as_score(np.einsum("ij,ij->i", differences, differences), similarity)
+    products = matrix.products(query)
+    if similarity == "cosine":
+        products = np.clip(products / (matrix.norms * (np.linalg.norm(query) or 1.0)), -1.0, 1.0)
+    return as_score(products, similarity)
+
+
+def as_score(values: Array, similarity: str) -> Array:
+    """Return Elasticsearch's scores of cosines, products or squares of distances."""
+    scores: Array = np.maximum((1 + values) / 2, 0)
+    if similarity == "l2_norm":
+        scores = np.float32(1) / (1 + values)
+    elif similarity == "max_inner_product":
+        scores = np.where(values < 0, np.float32(1) / (1 - np.minimum(values, 0)), values + 1)
     return scores
 
 
@@ -110,12 +114,3 @@ def scale_back(vector: Array) -> Array:
     length = np.sqrt(square)
     scaled: Array = vector / length * length
     return scaled
-
-
-def score_at_similarity(threshold: float, similarity: str) -> float:
-    """Return the score of a vector at a similarity threshold: a cosine, a product or a distance."""
-    if similarity == "l2_norm":
-        return 1.0 / (1.0 + threshold * threshold)
-    if similarity == "max_inner_product":
-        return 1.0 / (1.0 - threshold) if threshold < 0 else threshold + 1.0
-    return (1.0 + threshold) / 2.0

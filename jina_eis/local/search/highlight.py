@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..indices import SEMANTIC, Field, StoredDocument, score
+from ..indices import SEMANTIC, Field, StoredDocument, score, stack
 from ..refusals import Json, illegal_argument, not_implemented
 from .context import Context, check_keys
 
@@ -55,8 +55,7 @@ def best_passages(context: Context, hit: StoredDocument, field: Field, options: 
     vectors = context.vectors.get(field.path)
     if not vectors or not passages:
         return []
-    rows = np.stack([passage.vector for passage in passages])
-    norms = np.linalg.norm(rows, axis=1)
-    scores = np.stack([score(rows, norms, vector, field.similarity) for vector in vectors]).max(axis=0)
+    matrix = stack({position: passage.vector[np.newaxis] for position, passage in enumerate(passages)})
+    scores = np.stack([score(matrix, vector, field.similarity) for vector in vectors]).max(axis=0)
     best = np.argsort(-scores, kind="stable")[:number].tolist()
     return [passages[position].text or "" for position in (best if options.get("order") == "score" else sorted(best))]

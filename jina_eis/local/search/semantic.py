@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..indices import SEMANTIC, Field, as_list, nearest, score_at_similarity
+from ..indices import SEMANTIC, Field, as_list, as_score, nearest
 from ..inference import Array, Item, parse_item
 from ..refusals import (
     Json,
@@ -145,8 +145,8 @@ def nearest_documents(
         context.vectors.setdefault(field.path, []).append(vector)
     hits = nearest(matrix, vector, field.similarity, k, among)
     if min_similarity is not None:
-        # Scores are float32: 1e-6 is their precision.
-        min_score = score_at_similarity(min_similarity, field.similarity) - 1e-6
+        threshold = min_similarity**2 if field.similarity == "l2_norm" else min_similarity
+        min_score = as_score(np.array(threshold), field.similarity) - 1e-6  # the precision of float32
         hits = [(doc, score) for doc, score in hits if score >= min_score]
     return {doc: score * boost for doc, score in sorted(hits)}
 
