@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from .refusals import RefusedError, TimeLimit, gateway_refusal, rejected, status_error, timed_out
+from .refusals import RefusedError, TimeLimit, gateway_refusal, status_error, timed_out
 from .versions import Version
 
 __all__ = ["INDEX_KINDS", "Fault", "Faults", "Kind", "index_refusal", "refusal", "spoil"]
@@ -58,17 +58,20 @@ class Faults:
     """
 
     def __init__(self, latency: float = 0.0) -> None:
+        self._lock = threading.RLock()
+        self.clear()
         self.latency = latency
-        self._lock = threading.Lock()
-        self._reset()
 
-    def _reset(self) -> None:
-        self._queue: deque[Fault] = deque()
-        self._poison: dict[str, Fault] = {}
-        self._always: Fault | None = None
-        self._some: Sequence[Fault] = ()
-        self._rate = 0.0
-        self._random = random.Random()
+    def clear(self) -> None:
+        """Remove all faults and the latency."""
+        with self._lock:
+            self.latency = 0.0
+            self._queue: deque[Fault] = deque()
+            self._poison: dict[str, Fault] = {}
+            self._always: Fault | None = None
+            self._some: Sequence[Fault] = ()
+            self._rate = 0.0
+            self._random = random.Random()
 
     def queue(self, *kinds: Kind, retry_after: RetryAfter = None) -> None:
         """Apply these faults to the next requests, one to each."""
@@ -78,9 +81,8 @@ class Faults:
 
     def always(self, kind: Kind, retry_after: RetryAfter = None) -> None:
         """Apply this fault to every request."""
-        fault = new_fault(kind, retry_after)
         with self._lock:
-            self._always = fault
+            self._always = new_fault(kind, retry_after)
 
     def some(self, rate: float, kinds: Sequence[Kind], seed: int = 0, retry_after: RetryAfter = None) -> None:
         """Apply one of these faults to about this share of the requests."""
@@ -90,39 +92,27 @@ class Faults:
 
     def poison(self, text: str, kind: Kind) -> None:
         """Apply this fault to every inference request with this text or data URI among its inputs."""
-        fault = new_fault(kind)
         with self._lock:
-            self._poison[text] = fault
-
-    def clear(self) -> None:
-        """Remove all faults and the latency."""
-        with self._lock:
-            self.latency = 0.0
-            self._reset()
+            self._poison[text] = new_fault(kind)
 
     def take(self, values: Sequence[str]) -> Fault | None:
         """Return the fault of a request with these texts and data URIs."""
         with self._lock:
-            if self._queue:
-                return self._queue.popleft()
-            for value in values:
-                if value in self._poison:
-                    return self._poison[value]
-            if self._always is not None:
-                return self._always
-            if self._some and self._random.random() < self._rate:
-                return self._random.choice(self._some)
-            return None
+            return self._take(self.poisoned(values), get_args(Kind))
 
     def take_for_index(self) -> Fault | None:
         """Return the fault of a bulk request or a search."""
         with self._lock:
-            if self._queue:
-                return self._queue.popleft() if self._queue[0].kind in INDEX_KINDS else None
-            if self._always is not None:
-                return self._always if self._always.kind in INDEX_KINDS else None
-            candidates = [fault for fault in self._some if fault.kind in INDEX_KINDS]
-            return self._random.choice(candidates) if candidates and self._random.random() < self._rate else None
+            return self._take(None, INDEX_KINDS)
+
+    def _take(self, poisoned: Fault | None, kinds: Collection[Kind]) -> Fault | None:
+        """Return the fault of a request that can have faults of some kinds."""
+        if self._queue:
+            return self._queue.popleft() if self._queue[0].kind in kinds else None
+        if (certain := poisoned or self._always) is not None:
+            return certain if certain.kind in kinds else None
+        candidates = [fault for fault in self._some if fault.kind in kinds]
+        return self._random.choice(candidates) if candidates and self._random.random() < self._rate else None
 
     def poisoned(self, values: Sequence[str]) -> Fault | None:
         """Return the fault of the first of these texts and data URIs that has one."""
@@ -138,36 +128,30 @@ def new_fault(kind: Kind, retry_after: RetryAfter = None) -> Fault:
 
 def refusal(fault: Fault, endpoint: str, limit: TimeLimit, version: Version) -> RefusedError | None:
     """Return the error response of a fault, or None if the fault changes a successful response."""
-    refused: RefusedError
-    match fault.kind:
-        case "rate_limit":
-            refused = gateway_refusal(endpoint, 429, "rate limit exceeded")
-        case "timeout":
-            refused = timed_out(endpoint, limit, version)
-        case "timeout_408" | "timeout_504":
-            refused = status_error(f"Request timed out after [{limit.text}]", int(fault.kind[-3:]))
-        case "eis_422":
-            refused = gateway_refusal(endpoint, 422, "the input is not valid")
-        case "eis_5xx":
-            refused = gateway_refusal(endpoint, 503, "service unavailable")
-        case "unavailable":
-            refused = RefusedError(503, "no_shard_available_action_exception", "the inference index is not available")
-        case _:
-            return None
-    if fault.retry_after is not None:
-        refused.headers["retry-after"] = str(fault.retry_after)
-    return refused
+    refusals = {
+        "rate_limit": gateway_refusal(endpoint, 429, "rate limit exceeded"),
+        "timeout": timed_out(endpoint, limit, version),
+        "timeout_408": status_error(f"Request timed out after [{limit.text}]", 408),
+        "timeout_504": status_error(f"Request timed out after [{limit.text}]", 504),
+        "eis_422": gateway_refusal(endpoint, 422, "the input is not valid"),
+        "eis_5xx": gateway_refusal(endpoint, 503, "service unavailable"),
+        "unavailable": RefusedError(503, "no_shard_available_action_exception", "the inference index is not available"),
+    }
+    return retry_later(refusals.get(fault.kind), fault)
 
 
 def index_refusal(fault: Fault) -> RefusedError | None:
     """Return the error response of a fault of a bulk request or a search, or None."""
-    if fault.kind == "rate_limit":
-        refused = rejected()
-    elif fault.kind == "unavailable":
-        refused = RefusedError(503, "unavailable_shards_exception", "the primary shard is not active")
-    else:
-        return None
-    if fault.retry_after is not None:
+    reason = "rejected execution: simulated by a fault of the local EIS"
+    refusals = {
+        "rate_limit": RefusedError(429, "es_rejected_execution_exception", reason),
+        "unavailable": RefusedError(503, "unavailable_shards_exception", "the primary shard is not active"),
+    }
+    return retry_later(refusals.get(fault.kind), fault)
+
+
+def retry_later(refused: RefusedError | None, fault: Fault) -> RefusedError | None:
+    if refused is not None and fault.retry_after is not None:
         refused.headers["retry-after"] = str(fault.retry_after)
     return refused
 
@@ -175,7 +159,7 @@ def index_refusal(fault: Fault) -> RefusedError | None:
 def spoil(answer: dict[str, list[dict[str, Any]]], kind: Kind) -> dict[str, list[dict[str, Any]]]:
     """Return the response with its last vector or document corrupted; unchanged for faults of the transport."""
     ((name, items),) = answer.items()
-    last = items[-1]
+    *rest, last = items
     if name == "rerank":
         empty, ragged, nan = last | {"relevance_score": None}, items[0], last | {"relevance_score": float("nan")}
         extra = last | {"index": len(items)}
@@ -183,17 +167,5 @@ def spoil(answer: dict[str, list[dict[str, Any]]], kind: Kind) -> dict[str, list
         vector = last["embedding"]
         empty, ragged, nan = {"embedding": []}, {"embedding": vector[:-1]}, {"embedding": [*vector[:-1], float("nan")]}
         extra = last
-    rest = items[:-1]
-    match kind:
-        case "too_few":
-            return {name: rest}
-        case "too_many":
-            return {name: [*items, extra]}
-        case "empty":
-            return {name: [*rest, empty]}
-        case "ragged":
-            return {name: [*rest, ragged]}
-        case "not_finite":
-            return {name: [*rest, nan]}
-        case _:
-            return answer
+    ends = {"too_few": [], "too_many": [last, extra], "empty": [empty], "ragged": [ragged], "not_finite": [nan]}
+    return {name: [*rest, *ends.get(kind, [last])]}

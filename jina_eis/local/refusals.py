@@ -6,7 +6,9 @@ Knows their types, statuses, texts and headers. Must not know when they are rais
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .versions import Version
@@ -27,7 +29,6 @@ __all__ = [
     "not_implemented",
     "parse_error",
     "parsing_exception",
-    "rejected",
     "status_error",
     "timed_out",
     "token",
@@ -43,22 +44,25 @@ GATEWAY_REASONS = {
     413: "Received a content too large status code",
     422: "Received an input validation error response",
     429: "Received a rate limit status code",
-    500: "Received a server error status code",
     503: "Received a server error status code",
 }
+# The names of JSON values in Elasticsearch's errors; those of numbers have one name.
+TOKENS = {dict: "START_OBJECT", list: "START_ARRAY", str: "VALUE_STRING", bool: "VALUE_BOOLEAN", type(None): "VALUE_NULL"}
 
 
 class RefusedError(Exception):
-    """An error response: HTTP status, Elasticsearch's type and reason, and the error that caused it."""
+    """An error response: HTTP status, Elasticsearch's type and reason, the error that caused it, and further members."""
 
-    def __init__(self, status: int, kind: str, reason: str, cause: RefusedError | None = None) -> None:
+    def __init__(
+        self, status: int, kind: str, reason: str, cause: RefusedError | None = None, details: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(reason)
         self.status = status
         self.kind = kind
         self.reason = reason
         self.cause = cause
         self.headers: dict[str, str] = {}
-        self.details: Json = {}
+        self.details: Json = dict(details or {})
         self.suppressed: list[RefusedError] = []
 
     def envelope(self) -> Json:
@@ -97,19 +101,18 @@ class SearchError(RefusedError):
         return [] if self.shard_error is None else [self.shard_error]
 
 
+# The errors for an invalid value and for an invalid mapping, from their reason and cause.
+illegal_argument = partial(RefusedError, 400, "illegal_argument_exception")
+mapper_parsing = partial(RefusedError, 400, "mapper_parsing_exception")
+
+
 def status_error(reason: str, status: int = 400) -> RefusedError:
     """Return Elasticsearch's general error with the given status."""
     return RefusedError(status, "status_exception", reason)
 
 
-def illegal_argument(reason: str) -> RefusedError:
-    """Return the error for an invalid value."""
-    return RefusedError(400, "illegal_argument_exception", reason)
-
-
 def parse_error(parser: str, reason: str, cause: RefusedError | None = None) -> RefusedError:
     """Return the error of a parser for input that it could not read."""
-    # The position is invented: a parsed body no longer has positions.
     return RefusedError(400, "x_content_parse_exception", f"[1:1] [{parser}] {reason}", cause)
 
 
@@ -137,50 +140,29 @@ def not_implemented(what: str) -> RefusedError:
 
 def index_not_found(index: str) -> RefusedError:
     """Return the error for an index that does not exist."""
-    refused = RefusedError(404, "index_not_found_exception", f"no such index [{index}]")
     names = {"resource.type": "index_or_alias", "resource.id": index, "index_uuid": "_na_", "index": index}
-    refused.details.update(names)
-    return refused
-
-
-def mapper_parsing(reason: str, cause: RefusedError | None = None) -> RefusedError:
-    """Return the error for an invalid mapping."""
-    return RefusedError(400, "mapper_parsing_exception", reason, cause)
+    return RefusedError(404, "index_not_found_exception", f"no such index [{index}]", details=names)
 
 
 def parsing_exception(reason: str, cause: RefusedError | None = None) -> RefusedError:
     """Return the error for a search that could not be parsed."""
-    refused = RefusedError(400, "parsing_exception", reason, cause)
-    refused.details.update(line=1, col=1)  # invented: a parsed body no longer has positions
-    return refused
-
-
-def rejected() -> RefusedError:
-    """Return the error for more documents or searches than Elasticsearch can queue."""
-    return RefusedError(429, "es_rejected_execution_exception", "rejected execution: simulated by a fault of the local EIS")
+    # The position is invented: a parsed body no longer has positions.
+    return RefusedError(400, "parsing_exception", reason, cause, {"line": 1, "col": 1})
 
 
 def all_shards_failed(index: str, error: ShardError) -> SearchError:
     """Return the error of a search whose only shard failed."""
-    refused = SearchError(error.status, "search_phase_execution_exception", "all shards failed")
-    refused.shard_error = error
-    if error.kind != "query_shard_exception":  # it names the index itself, and is not repeated as a cause
-        refused.cause = error
+    cause = None if error.kind == "query_shard_exception" else error  # it names the index itself, and is not repeated
     failure = {"shard": 0, "index": index, "node": "jina-eis-local", "reason": error.nested()}
-    refused.details.update(phase="query", grouped=True, failed_shards=[failure])
+    details = {"phase": "query", "grouped": True, "failed_shards": [failure]}
+    refused = SearchError(error.status, "search_phase_execution_exception", "all shards failed", cause, details)
+    refused.shard_error = error
     return refused
 
 
 def token(value: Any) -> str:
     """Return the name of a JSON value in Elasticsearch's errors."""
-    names: dict[type, str] = {
-        dict: "START_OBJECT",
-        list: "START_ARRAY",
-        str: "VALUE_STRING",
-        bool: "VALUE_BOOLEAN",
-        type(None): "VALUE_NULL",
-    }
-    return names.get(type(value), "VALUE_NUMBER")
+    return TOKENS.get(type(value), "VALUE_NUMBER")
 
 
 def gateway_refusal(endpoint: str, status: int, message: str) -> RefusedError:
@@ -213,7 +195,6 @@ def timed_out(endpoint: str, limit: TimeLimit, version: Version) -> RefusedError
     if not version.has("timeouts as 429"):
         return status_error(f"Request timed out after [{limit.text}]", 408)
     reason = f"Request timed out after [{limit.text}] for inference id [{endpoint}]"
-    refused = RefusedError(429, "timeout_exception", reason)
+    refused = RefusedError(429, "timeout_exception", reason, details={"timed_out": True})
     refused.headers["x-timed-out"] = "?1"
-    refused.details["timed_out"] = True
     return refused
