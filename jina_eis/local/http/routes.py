@@ -35,7 +35,7 @@ READ: Allowed = SOURCE | {"preference": None, "realtime": None, "refresh": None}
 SEARCH: Allowed = (
     SOURCE
     | ONE_INDEX
-    | dict.fromkeys(("size", "from", "timeout", "track_total_hits", "preference", "request_cache", "search_type"))
+    | dict.fromkeys(("size", "from", "sort", "timeout", "track_total_hits", "preference", "request_cache", "search_type"))
     | dict.fromkeys(("allow_partial_search_results", "batched_reduce_size", "ccs_minimize_roundtrips"))
     | dict.fromkeys(("max_concurrent_shard_requests", "pre_filter_shard_size", "ignore_throttled", "typed_keys"))
     | dict.fromkeys(("rest_total_hits_as_int", "explain", "version", "seq_no_primary_term", "track_scores"), ("false",))

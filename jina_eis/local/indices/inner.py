@@ -36,10 +36,16 @@ class InnerInference:
 
     def embed(self, name: str, items: Sequence[Item]) -> list[Array]:
         """Return a document vector for each item; sends as many requests as necessary."""
-        endpoint = self._embedder(name)
+        endpoint = self._endpoint(name, "text_embedding", "embedding")
         size = (endpoint.model.batch_limit if isinstance(endpoint.model, EmbeddingModel) else None) or BATCH
-        batches = [items[start : start + size] for start in range(0, len(items), size)]
-        return [vector for batch in batches for vector in self._embed(endpoint, [[item] for item in batch], "ingest")]
+        if any(item.kind == "pdf" for item in items):  # which has a vector per page
+            size = 1
+        result: list[Array] = []
+        for start in range(0, len(items), size):
+            batch = [[item] for item in items[start : start + size]]
+            vectors = embed_inputs(self._job(endpoint, batch, "ingest"), self._standin)
+            result += vectors if len(vectors) == len(batch) else [mean(vectors)]
+        return [fit(vector, endpoint.dimensions) for vector in result]
 
     def embed_query(self, name: str, items: Sequence[Item], task: str | None = None) -> Array:
         """Return the vector of a query; several items are fused into one vector.
@@ -49,12 +55,7 @@ class InnerInference:
             items: The query.
             task: Required task type of the endpoint; None accepts any.
         """
-        endpoint = self._embedder(name)
-        if task not in (None, endpoint.task):
-            raise status_error(
-                f"Incompatible task_type for {task} API, the inference endpoint [{name}] has task type [{endpoint.task}], "
-                f"expected [{task}]"
-            )
+        endpoint = self._endpoint(name, *(("text_embedding", "embedding") if task is None else (task,)))
         if len(items) > 1 and not self.registry.version.has("fused inputs"):
             raise status_error("Field [content] must contain a single item for [elastic] service.")
         vectors = embed_inputs(self._job(endpoint, [items], "search"), self._standin)
@@ -64,22 +65,21 @@ class InnerInference:
 
     def rerank(self, name: str, query: str, documents: Sequence[str]) -> list[float]:
         """Return the score of each document, from a single request."""
-        endpoint = self.registry.get(name)
-        if endpoint.task != "rerank":
-            raise status_error(
-                f"Incompatible task_type for rerank API, the inference endpoint [{name}] has task type [{endpoint.task}], "
-                "expected [rerank]"
-            )
+        endpoint = self._endpoint(name, "rerank")
         item = Item("text", query)
         parsed = Parsed([[Item("text", document)] for document in documents], query=item)
         self.check_poison(name, parsed.items, "search")
         ranked = answer(Job(endpoint, parsed, LIMITS["search"]), self._standin)["rerank"]
         return [entry["relevance_score"] for entry in sorted(ranked, key=lambda entry: int(entry["index"]))]
 
-    def _embedder(self, name: str) -> Endpoint:
+    def _endpoint(self, name: str, *tasks: str) -> Endpoint:
+        """Return the endpoint after checking that it has one of the task types."""
         endpoint = self.registry.get(name)
-        if endpoint.task not in ("text_embedding", "embedding"):
-            raise status_error(f"Inference endpoint [{name}] has task type [{endpoint.task}], and embeds nothing")
+        if endpoint.task not in tasks:
+            raise status_error(
+                f"Incompatible task_type for {tasks[-1]} API, the inference endpoint [{name}] has task type [{endpoint.task}], "
+                f"expected [{' or '.join(tasks)}]"
+            )
         return endpoint
 
     def _job(self, endpoint: Endpoint, inputs: Sequence[Sequence[Item]], role: str) -> Job:
@@ -88,11 +88,3 @@ class InnerInference:
         if isinstance(endpoint.model, EmbeddingModel):
             check_inputs(job, endpoint.model.batch_limit, "inputs", endpoint.model.modalities)
         return job
-
-    def _embed(self, endpoint: Endpoint, inputs: Sequence[Sequence[Item]], role: str) -> list[Array]:
-        result: list[Array] = []
-        one_by_one = any(items[0].kind == "pdf" for items in inputs)  # a PDF returns a vector per page
-        for batch in ([items] for items in inputs) if one_by_one else (inputs,):
-            vectors = embed_inputs(self._job(endpoint, batch, role), self._standin)
-            result += vectors if len(vectors) == len(batch) else [mean(vectors)]
-        return [fit(vector, endpoint.dimensions) for vector in result]

@@ -5,18 +5,22 @@ Must not know any query or retriever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ..indices import Field, Index, InnerInference
 from ..inference import Array
-from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parse_error, parsing_exception
+from ..refusals import Json, RefusedError, ShardError, not_implemented, parsing_exception
 from ..versions import Version
+from .parsers import as_number
 
-__all__ = ["Context", "Scores", "as_number", "check_keys", "parse_weighted_field", "query_failed", "read_options", "scalar"]
+__all__ = ["Context", "Scores", "as_float32", "as_number", "check_keys", "query_failed", "read_query_options", "scalar"]
 
 Scores = dict[int, float]  # by document number
+SCALARS = ("query", "value", "field", "minimum_should_match", "operator")  # options of queries that are no objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,41 +86,17 @@ def check_keys(
     return body
 
 
-def read_options(name: str, body: Any, known: Collection[str], unsupported: Collection[str] = ()) -> Json:
-    """Return the options of a query, each as its reader in `READERS` returns it. The arguments are those of `check_keys`."""
-    options = check_keys(name, body, known, unsupported)
-    for key, value in options.items():
-        if key in READERS and (isinstance(value, dict | list) or (value is None and name != "bool")):
-            raise parsing_exception(f"[{name}] unknown token [{value}] after [{key}]")
-    return {key: READERS[key](value) if key in READERS else value for key, value in options.items()}
-
-
-def read_number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise parse_error("number", f"Current token ({value}) not numeric, can not use numeric value accessors")
-    try:
-        return float(value)
-    except ValueError:
-        raise RefusedError(400, "number_format_exception", f'For input string: "{value}"') from None
-
-
-def read_boost(value: Any) -> float:
-    if (boost := read_number(value)) < 0:
-        raise illegal_argument(f"negative [boost] are not allowed, found [{value}], use a value between 0 and 1 to deboost")
-    return boost
-
-
-def read_operator(value: Any) -> str:
-    if str(value).upper() not in ("AND", "OR"):
-        raise illegal_argument(f"No enum constant org.elasticsearch.index.query.Operator.{str(value).upper()}")
-    return str(value).lower()
-
-
-READERS: dict[str, Callable[[Any], Any]] = {
-    "boost": read_boost,
-    "operator": read_operator,
-    **dict.fromkeys(("query", "value", "field", "minimum_should_match"), lambda value: value),
-}
+def read_query_options(name: str, body: Any, known: Collection[str]) -> Json:
+    """Return the options of a query after checking them; its other options are refused."""
+    options = check_keys(name, body, {*known, "boost"}, unsupported=body)
+    for key in SCALARS:
+        if isinstance(options.get(key), dict | list):
+            raise parsing_exception(f"[{name}] unknown token [{options[key]}] after [{key}]")
+        if options.get(key, "") is None:
+            raise not_implemented(f"{name}.{key} with [null] as a value")
+    if as_number(options, "boost", 1.0) < 0:
+        raise not_implemented(f"{name}.boost with [{options['boost']}] as a value")
+    return options
 
 
 def scalar(name: str, value: Any) -> Any:
@@ -128,19 +108,13 @@ def scalar(name: str, value: Any) -> Any:
     return value
 
 
-def parse_weighted_field(text: Any) -> tuple[str, float]:
-    """Return the path and weight of a field such as `title^3`; the weight defaults to 1."""
-    path, caret, weight = str(text).partition("^")
-    return path, read_number(weight) if caret else 1.0
-
-
-def as_number(body: Mapping[str, Any], name: str, default: float) -> float:
-    """Return a numeric option of a body."""
-    return read_number(body.get(name, default))
-
-
 def query_failed(context: Context, reason: str, kind: str = "illegal_argument_exception") -> ShardError:
     """Return the error for a query that its field does not support."""
-    error = ShardError(400, "query_shard_exception", f"failed to create query: {reason}", RefusedError(400, kind, reason))
-    error.details.update(index_uuid=context.index.uuid, index=context.index.name)
-    return error
+    cause = RefusedError(400, kind, reason)
+    details = {"index_uuid": context.index.uuid, "index": context.index.name}
+    return ShardError(400, "query_shard_exception", f"failed to create query: {reason}", cause, details)
+
+
+def as_float32(score: float) -> float:
+    """Return a number with the digits of its float32, as Elasticsearch does."""
+    return float(str(np.float32(score)))

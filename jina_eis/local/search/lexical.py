@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..indices import NUMBERS, SEMANTIC, Field, as_list, format_value, terms
-from ..refusals import Json, RefusedError, ShardError, not_implemented, parsing_exception
-from .context import Context, Scores, query_failed, read_options, scalar
+from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing_exception
+from .context import Context, Scores, query_failed, read_query_options, scalar
 from .operands import OPERATORS, Bound, read_bounds, read_exact
 
 __all__ = ["OPERATORS", "exists", "ids", "match_phrase", "match_words", "minimum_matches", "multiply", "range_", "term", "terms_"]
@@ -30,10 +30,12 @@ def match_words(context: Context, path: str, options: Json) -> Scores:
     query_terms = terms(format_value(options["query"]))
     by_term = {word: term_scores(context, field, word) for word in query_terms}
     matching = Counter(doc for word in query_terms for doc in by_term[word])
-    minimum = 1
-    if len(query_terms) > 1:  # one word is no clause of several
-        every, least = len(query_terms), options.get("minimum_should_match", 1)
-        minimum = every if options.get("operator") == "and" else minimum_matches(least, every)
+    operator, every = str(options.get("operator", "or")).lower(), len(query_terms)
+    if operator not in ("and", "or"):
+        raise illegal_argument(f"No enum constant org.elasticsearch.index.query.Operator.{operator.upper()}")
+    minimum = every if operator == "and" else minimum_matches(options.get("minimum_should_match", 1), every)
+    if every == 1:  # one word is no clause of several
+        minimum = 1
     docs = sorted(doc for doc, times in matching.items() if times >= minimum)
     return {doc: sum(by_term[word].get(doc, 0.0) for word in query_terms) for doc in docs}
 
@@ -86,14 +88,14 @@ def terms_(context: Context, _: str, body: Any) -> Scores:
     if not isinstance(body, dict):
         raise parsing_exception("[terms] query malformed, no start_object after query name")
     fields = [name for name in body if name not in ("boost", "_name")]
-    boost: float = read_options("terms", {name: body[name] for name in body if name not in fields}, {"boost"}).get("boost", 1.0)
+    options: Json = read_query_options("terms", {name: body[name] for name in body if name not in fields}, ())
     if len(fields) != 1:
         raise parsing_exception("[terms] query requires a field name, followed by array of terms, and supports no other field")
     path, values = fields[0], body[fields[0]]
     if not isinstance(values, list):
         raise not_implemented("terms with a lookup, or with a value that is not an array")
     docs = {doc for value in values for doc in exact_scores(context, path, scalar("terms", value), one_of=True)}
-    return dict.fromkeys(sorted(docs), boost)
+    return multiply(dict.fromkeys(sorted(docs), 1.0), options.get("boost", 1.0))
 
 
 def range_(context: Context, path: str, options: Json) -> Scores:
@@ -113,11 +115,11 @@ def range_(context: Context, path: str, options: Json) -> Scores:
 def exists(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `exists`: any value."""
     path, fields = format_value(options["field"]), context.index.mapping.fields
-    if path.startswith(("_", "*")) and path not in fields:
+    if (path.startswith("_") and path not in fields) or "*" in path:
         raise not_implemented(f"exists on [{path}]")
-    of_object = r"(\..*)?" if path in fields and fields[path].kind == "object" else ""
-    pattern = re.compile(".*".join(map(re.escape, path.split("*"))) + of_object)
-    names = [name for name, field in fields.items() if pattern.fullmatch(name) and is_recorded(field)]
+    of_object = path in fields and fields[path].kind == "object"
+    found = [name for name in fields if name == path or (of_object and name.startswith(f"{path}."))]
+    names = [name for name in found if is_recorded(fields[name])]
     return dict.fromkeys(sorted({doc for name in names for doc in context.index.with_field(name)}), 1.0)
 
 

@@ -1,6 +1,7 @@
-"""Parsing of the JSON of a search body, with Elasticsearch's conversions and errors.
+"""Parsing of the JSON of a search body, with Elasticsearch's errors.
 
-Knows JSON types only; must not know any option of a search.
+Knows JSON types only; must not know any option of a search. Values that Elasticsearch converts, such as a number sent as text,
+are refused.
 """
 
 from __future__ import annotations
@@ -8,94 +9,66 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ..refusals import Json, RefusedError, illegal_argument, not_implemented, parse_error, parsing_exception, token
+from ..refusals import Json, illegal_argument, not_implemented, parse_error, parsing_exception, token
 
-__all__ = ["parse_flag", "parse_number", "read_object", "read_options"]
+__all__ = ["as_number", "read_object", "read_options"]
 
-NUMBER, TEXT, FLAG, OBJECT, ARRAY = "VALUE_NUMBER", "VALUE_STRING", "VALUE_BOOLEAN", "START_OBJECT", "START_ARRAY"
-# The tokens that each kind of option accepts.
-KINDS: dict[str, tuple[str, ...]] = {
-    "int": (NUMBER, TEXT),
-    "float": (NUMBER, TEXT),
-    "text": (TEXT,),
-    "flag": (FLAG, TEXT),
-    "value": (NUMBER, TEXT, FLAG),
-    "object": (OBJECT,),
-    "array": (ARRAY,),
-    "objects": (OBJECT, ARRAY),
-    "source": (NUMBER, TEXT, FLAG, OBJECT, ARRAY),
-    "vector": (NUMBER, TEXT, OBJECT, ARRAY),
+# The JSON types that each kind of option accepts.
+KINDS: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "text": (str,),
+    "flag": (bool,),
+    "value": (int, bool),
+    "object": (dict,),
+    "array": (list,),
+    "objects": (dict, list),
+    "source": (bool, str, dict, list),
+    "vector": (list,),
 }
-NUMBERS = ("int", "float")
-NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 INT = 1 << 31
 
 
-def parse_number(value: Any, kind: str = "int") -> Any:
-    """Return a number, sent as a number or as text; an int loses its fraction."""
-    if isinstance(value, bool):
-        named = "VALUE_TRUE" if value else "VALUE_FALSE"
-        raise RefusedError(
-            400, "x_content_parse_exception", f"[1:1] Current token ({named}) not numeric, can not use numeric value accessors"
-        )
-    try:
-        if isinstance(value, str) and ("_" in value or (value[-1:].isalpha() and value not in NOT_FINITE)):
-            raise ValueError  # Java reads other texts than Python
-        number = float(value)
-    except ValueError:
-        raise RefusedError(400, "number_format_exception", f'For input string: "{value}"' if value else "empty String") from None
-    if kind == "float" or number != number:
-        return number if kind == "float" else 0
-    if not -INT <= number < INT:
-        raise RefusedError(
-            400, "x_content_parse_exception", f"[1:1] Numeric value ({value}) out of range of int ({-INT} - {INT - 1})"
-        )
-    return int(number)
+def as_number(body: Mapping[str, Any], name: str, default: float) -> float:
+    """Return a numeric option of a body."""
+    value = body.get(name, default)
+    if not accepts("float", name, value):
+        raise parsing_exception(f"[{name}] must be a number, got [{value}]")
+    return float(value)
 
 
-def parse_flag(value: Any) -> bool:
-    """Return a flag, sent as a boolean or as text."""
-    if str(value).lower() not in ("true", "false") or value in ("True", "False"):
-        raise illegal_argument(f"Failed to parse value [{value}] as only [true] or [false] are allowed.")
-    return str(value).lower() == "true"
+def accepts(kind: str, name: str, value: Any) -> bool:
+    """Return whether an option can have a value."""
+    types = KINDS[kind]
+    convertible = not {dict, list} & {*types} and isinstance(value, str | int | float)
+    if (type(value) in types and (kind != "int" or -INT <= value < INT)) or not convertible:
+        return type(value) in types
+    raise not_implemented(f"{name} with [{value}] as a value")
 
 
-def convert(kind: str, value: Any) -> Any:
-    return parse_number(value, kind) if kind in NUMBERS else parse_flag(value) if kind == "flag" else value
-
-
-def read_options(body: Json, kinds: Mapping[str, str], unsupported: Mapping[str, Any]) -> Json:
-    """Return the options of a search, converted; `unsupported` has the value that disables each."""
-    options = {}
+def read_options(body: Json, kinds: Mapping[str, str]) -> Json:
+    """Return the options of a search."""
     for name, value in body.items():
-        if name in unsupported:
-            if value is not unsupported[name]:
-                raise not_implemented(f"{name} in a search")
-        elif name not in kinds or token(value) not in (*KINDS[kinds[name]], *((FLAG,) if kinds[name] in NUMBERS else ())):
+        if name not in kinds:
+            raise not_implemented(f"{name} in a search")
+        if not accepts(kinds[name], name, value):
             raise parsing_exception(f"Unknown key for a {token(value)} in [{name}].")
-        else:
-            options[name] = convert(kinds[name], value)
-    return options
+    return body
 
 
 def read_object(
     name: str, body: Any, kinds: Mapping[str, str], unsupported: Collection[str] = (), required: Sequence[str] = ()
 ) -> Json:
-    """Return the options of an object inside a search, converted; `name` is that of the object in errors."""
+    """Return the options of an object inside a search; `name` is that of the object in errors."""
     if not isinstance(body, dict):
         raise parse_error(name, f"Expected START_OBJECT but was: {token(body)}")
-    options = {}
     for key, value in body.items():
         if key in unsupported:
             raise not_implemented(f"{name}.{key}")
         if key not in kinds:
             raise parse_error(name, f"unknown field [{key}]")
-        if token(value) not in KINDS[kinds[key]]:
+        if not accepts(kinds[key], key, value):
             raise parse_error(name, f"{key} doesn't support values of type: {token(value)}")
-        try:
-            options[key] = convert(kinds[key], value)
-        except RefusedError as cause:
-            raise parse_error(name, f"failed to parse field [{key}]", cause) from cause
-    if missing := [key for key in required if key not in options]:
+    if missing := [key for key in required if key not in body]:
         raise illegal_argument(f"Required [{', '.join(missing)}]")
-    return options
+    return dict(body)

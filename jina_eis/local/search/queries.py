@@ -12,7 +12,7 @@ from typing import Any
 from ..indices import SEMANTIC, as_list
 from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parse_error, parsing_exception
 from . import lexical, semantic
-from .context import Context, Scores, read_options
+from .context import Context, Scores, read_query_options
 from .lexical import minimum_matches, multiply
 
 __all__ = ["evaluate"]
@@ -24,14 +24,8 @@ UNSUPPORTED = """
     span_containing span_first span_multi span_near span_not span_or span_term span_within sparse_vector terms_set text_expansion
     type weighted_tokens wildcard wrapper
 """
-UNSUPPORTED_OPTIONS = """
-    adjust_pure_negative analyzer auto_generate_synonyms_phrase_query case_insensitive cutoff_frequency format from fuzziness
-    fuzzy_rewrite fuzzy_transpositions include_lower include_upper lenient max_expansions prefix_length relation rewrite slop
-    time_zone to zero_terms_query
-"""
 CLAUSES = ("must", "filter", "should", "must_not")
 WRAPPED = ("illegal_argument_exception", "number_format_exception")  # errors of clauses that `bool` reports as its own
-AS_OBJECTS = {"bool": "x_content_parse_exception", "match_all": "parsing_exception"}  # types of errors of their options
 MISSING = {  # the errors for queries without a required option
     "field": parsing_exception("[exists] must be provided with a [field]"),
     "filter": parsing_exception("[constant_score] requires a 'filter' element"),
@@ -77,12 +71,7 @@ def evaluate(query: Any, context: Context) -> Scores:
         return kind.evaluate(context, path, body)
     if kind.by_field:
         path, body = read_field(name, body, kind.required)
-    try:
-        options = read_options(name, body, {*kind.options, "boost"}, UNSUPPORTED_OPTIONS.split())
-    except RefusedError as refused:
-        if name not in AS_OBJECTS or refused.status == 501 or not isinstance(body, dict):
-            raise
-        raise RefusedError(400, AS_OBJECTS[name], f"[1:1] [{name}] failed to parse: {refused.reason}", refused) from refused
+    options = read_query_options(name, body, kind.options or ())
     if kind.required is not None and kind.required not in options:
         raise MISSING[kind.required]
     return multiply(kind.evaluate(context, path, options), options.get("boost", 1.0))

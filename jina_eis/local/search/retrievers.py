@@ -270,7 +270,7 @@ def diversify_query(context: Context, options: Json) -> Array | None:
     if isinstance(vector, dict):
         cause = parsing_exception("Unknown type [START_OBJECT] for parsing vector")
         raise parse_error("diversify", "failed to parse field [query_vector]", cause)
-    return None if vector is None else read_vector("diversify", vector)
+    return None if vector is None else read_vector(vector)
 
 
 def hit_vectors(context: Context, path: str, docs: Sequence[int], query: Array | None) -> dict[int, Array]:

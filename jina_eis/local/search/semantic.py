@@ -1,12 +1,11 @@
 """Queries for meaning: nearest vectors to a query vector, or to the embedding of a text or medium.
 
-The search is exact, so `num_candidates`, `rescore_vector` and `visit_percentage` have no effect. Knows vector fields;
+The search is exact, so `num_candidates` and `rescore_vector` have no effect. Knows vector fields;
 must not know words or compound queries.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from typing import Any
 
@@ -14,20 +13,9 @@ import numpy as np
 
 from ..indices import SEMANTIC, Field, as_list, as_score, nearest
 from ..inference import Array, Item, parse_item
-from ..refusals import (
-    Json,
-    RefusedError,
-    ShardError,
-    TimeLimit,
-    illegal_argument,
-    not_implemented,
-    parse_error,
-    parsing_exception,
-    status_error,
-    token,
-)
+from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing_exception, status_error
 from .context import Context, Scores, as_number, check_keys, query_failed, scalar
-from .parsers import parse_number, read_object
+from .parsers import read_object
 
 __all__ = ["embedded_query", "knn_query", "knn_search", "match_meaning", "read_vector", "semantic"]
 
@@ -36,11 +24,12 @@ MAX_CANDIDATES = 10_000
 # The options of a search by vectors, and the kind of their values.
 KNN = (
     dict.fromkeys(("k", "num_candidates"), "int")
-    | dict.fromkeys(("similarity", "boost", "visit_percentage"), "float")
+    | dict.fromkeys(("similarity", "boost"), "float")
     | dict.fromkeys(("query_vector_builder", "rescore_vector"), "object")
     | {"field": "text", "query_vector": "vector", "filter": "objects"}
 )
-UNSUPPORTED = ("inner_hits", "_name")
+UNSUPPORTED = ("inner_hits", "visit_percentage", "_name")
+BUILDERS = {"text_embedding": ("model_id", "model_text"), "embedding": ("inference_id", "input")}  # their endpoint and input
 SCORED_WHOLE = ("flat", "int8_flat", "int4_flat")  # index types for which `knn` as a query scores every vector
 
 
@@ -94,12 +83,8 @@ def read_knn(name: str, body: Any) -> Json:
         raise illegal_argument(
             f"negative [boost] are not allowed in [{options['boost']}], use a value between 0 and 1 to deboost"
         )
-    if not 0 <= options.get("visit_percentage", 0) <= 100:
-        raise illegal_argument("[visit_percentage] must be between 0 and 100")
-    if "query_vector" in options and "query_vector_builder" in options:
-        raise illegal_argument("only one of [query_vector] and [query_vector_builder] must be provided")
-    if "query_vector" not in options and "query_vector_builder" not in options:
-        raise illegal_argument("either [query_vector] or [query_vector_builder] must be provided")
+    if ("query_vector" in options) == ("query_vector_builder" in options):
+        raise illegal_argument("exactly one of [query_vector] and [query_vector_builder] must be provided")
     return options
 
 
@@ -154,10 +139,8 @@ def nearest_documents(
 def query_vector(context: Context, field: Field | None, options: Json) -> Array:
     if "query_vector" not in options:
         return embedded_query(context, field, options["query_vector_builder"])
-    if isinstance(options["query_vector"], str | dict):
-        raise not_implemented("query_vector that is not an array of numbers")
-    vector = read_vector("knn", options["query_vector"])
-    if not math.isfinite(np.float32(vector.astype(np.float64) @ vector)):
+    vector = read_vector(options["query_vector"])
+    if not vector.astype(np.float64) @ vector <= np.finfo(np.float32).max:
         reason = "this usually means the vector values are too extreme to fit within a float. Preview of invalid vector:"
         raise query_failed(context, f"NaN or Infinite magnitude detected, {reason} {vector[:5].tolist()}")
     if field is not None and field.similarity == "cosine" and not vector.any():
@@ -167,18 +150,11 @@ def query_vector(context: Context, field: Field | None, options: Json) -> Array:
     return vector
 
 
-def read_vector(name: str, value: Any) -> Array:
-    """Return the numbers of `query_vector`; `name` is that of the object around it."""
-    numbers = as_list(value)
-    if not set(map(type, numbers)) <= {int, float}:
-        for number in numbers:
-            if token(number) not in ("VALUE_NUMBER", "VALUE_STRING"):
-                raise parsing_exception(f"Type [{token(number)}] not supported for query vector")
-        try:
-            numbers = [parse_number(number, "float") for number in numbers]
-        except RefusedError as cause:
-            raise parse_error(name, "failed to parse field [query_vector]", cause) from cause
-    return np.array(numbers, dtype=np.float32)
+def read_vector(numbers: Any) -> Array:
+    """Return a query vector."""
+    if not isinstance(numbers, list) or not set(map(type, numbers)) <= {int, float}:
+        raise not_implemented("query_vector with other values than numbers")
+    return np.array(numbers, dtype=np.float64).astype(np.float32)
 
 
 def embedded_query(context: Context, field: Field | None, builders: Any) -> Array:
@@ -186,31 +162,24 @@ def embedded_query(context: Context, field: Field | None, builders: Any) -> Arra
     if not isinstance(builders, dict) or len(builders) != 1:
         raise illegal_argument("[query_vector_builder] must have one builder")
     ((name, builder),) = builders.items()
-    field_endpoint = None if field is None or field.kind not in SEMANTIC else field.search_inference_id
+    if name not in BUILDERS:
+        raise not_implemented(f"query_vector_builder.{name}")
+    endpoint_key, input_key = BUILDERS[name]
+    check_keys(name, builder, {endpoint_key, input_key}, unsupported=builder, required=[input_key])
+    endpoint = builder.get(endpoint_key, field.search_inference_id if field is not None and field.kind in SEMANTIC else None)
+    if endpoint is None:
+        raise illegal_argument(f"Required [{endpoint_key}]")
     if name == "text_embedding":
-        check_keys(name, builder, {"model_id", "model_text"}, required=["model_text"])
-        endpoint = builder.get("model_id", field_endpoint)
-        if endpoint is None:
-            raise illegal_argument("Required [model_id]")
         task = context.inference.registry.get(endpoint).task
-        if "model_id" in builder and task != "text_embedding":
-            raise status_error(
-                f"Incompatible task_type, the requested type [text_embedding] does not match the model type [{task}]"
-            )
-        return context.inference.embed_query(endpoint, [Item("text", str(builder["model_text"]))])
-    if name == "embedding" and context.version.has("query_vector_builder.embedding"):
-        check_keys(name, builder, {"inference_id", "input", "timeout"}, required=["input"])
-        TimeLimit.parse(str(builder.get("timeout", "30s")))
-        endpoint = builder.get("inference_id", field_endpoint)
-        if endpoint is None:
-            raise illegal_argument("[inference_id] must be specified")
-        version = context.version
-        items = [
-            Item("text", value) if isinstance(value, str) else parse_item(value, version) for value in as_list(builder["input"])
-        ]
-        if not items:
-            raise illegal_argument("[input] cannot be an empty array")
-        return context.inference.embed_query(endpoint, items, "embedding")
-    if name == "lookup":
-        raise not_implemented("query_vector_builder.lookup")
-    raise RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
+        if endpoint_key in builder and task != name:
+            raise status_error(f"Incompatible task_type, the requested type [{name}] does not match the model type [{task}]")
+        return context.inference.embed_query(endpoint, [Item("text", str(builder[input_key]))])
+    if not context.version.has("query_vector_builder.embedding"):
+        raise RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
+    items = [
+        Item("text", value) if isinstance(value, str) else parse_item(value, context.version)
+        for value in as_list(builder[input_key])
+    ]
+    if not items:
+        raise illegal_argument("[input] cannot be an empty array")
+    return context.inference.embed_query(endpoint, items, name)
