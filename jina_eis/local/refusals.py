@@ -48,6 +48,7 @@ GATEWAY_REASONS = {
 }
 # The names of JSON values in Elasticsearch's errors; those of numbers have one name.
 TOKENS = {dict: "START_OBJECT", list: "START_ARRAY", str: "VALUE_STRING", bool: "VALUE_BOOLEAN", type(None): "VALUE_NULL"}
+PARSING = ("x_content_parse_exception", "mapper_parsing_exception", "parsing_exception")  # errors that tell where it failed
 
 
 class RefusedError(Exception):
@@ -72,7 +73,7 @@ class RefusedError(Exception):
     def roots(self) -> list[RefusedError]:
         """Return the errors that `root_cause` lists."""
         root = self
-        while root.cause is not None and root.cause.kind in ("x_content_parse_exception", "mapper_parsing_exception"):
+        while root.cause is not None and root.cause.kind in PARSING:
             root = root.cause
         return [root]
 

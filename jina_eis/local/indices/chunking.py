@@ -52,28 +52,17 @@ def split_passages(text: str, settings: Json) -> list[str]:
 
 def by_sentences(text: str, size: int, overlap: int) -> list[Span]:
     """Group whole sentences up to the maximum size; a single longer sentence is split by words."""
-    spans: list[Span] = []
-    current: list[tuple[Span, int]] = []  # sentences of the current passage, with their word counts
-    has_new = False  # whether the current passage has more than the overlap
-
-    def close() -> None:
-        if current and has_new:
-            spans.append((current[0][0][0], current[-1][0][1]))
-
+    groups: list[list[list[Span]]] = []  # the words of each sentence of each passage
+    is_open = False  # whether the last passage can take further sentences
     for match in SENTENCE.finditer(text):
         words = [(match.start() + start, match.start() + end) for start, end in map(re.Match.span, WORD.finditer(match[0]))]
-        if not words:
-            continue
-        sentence, count = (words[0][0], words[-1][1]), len(words)
-        if current and sum(number for _, number in current) + count > size:
-            close()
-            kept = current[-1:] if overlap and has_new and current[-1][1] + count <= size else []
-            current, has_new = kept, False
-        if count > size:
-            parts = [words[first : first + size] for first in range(0, count, size)]
-            spans += [(part[0][0], part[-1][1]) for part in parts]
-            continue
-        current.append((sentence, count))
-        has_new = True
-    close()
-    return spans
+        if len(words) > size:
+            groups += [[words[first : first + size]] for first in range(0, len(words), size)]
+            is_open = False
+        elif is_open and words and sum(map(len, groups[-1])) + len(words) <= size:
+            groups[-1].append(words)
+        elif words:
+            last = groups[-1][-1:] if is_open and overlap else []
+            groups.append([*(last if sum(map(len, last)) + len(words) <= size else []), words])
+            is_open = True
+    return [(group[0][0][0], group[-1][-1][1]) for group in groups]

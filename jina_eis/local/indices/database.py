@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,19 +72,17 @@ class Database:
 def connect(folder: Path | None) -> sqlite3.Connection:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
+    path = ":memory:" if folder is None else folder / FILE
     try:
-        database = sqlite3.connect(
-            ":memory:" if folder is None else folder / FILE, isolation_level=None, check_same_thread=False, timeout=1
-        )
-        try:
-            # Held until the connection is closed.
-            for statement in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
-                database.execute(f"PRAGMA {statement}")
+        with ExitStack() as opened:
+            database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1)
+            opened.callback(database.close)
+            # The lock is held until the connection is closed.
+            for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
+                database.execute(f"PRAGMA {pragma}")
             database.execute("BEGIN EXCLUSIVE")
             database.execute("COMMIT")
-        except BaseException:
-            database.close()
-            raise
+            opened.pop_all()
     except sqlite3.DatabaseError as error:
         if "locked" in str(error):
             raise BlockingIOError(f"{folder} is in use by another local EIS: stop it, or choose another folder") from error

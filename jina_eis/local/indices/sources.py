@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
-from ..refusals import Json, illegal_argument, not_implemented, parsing_exception, token
+from ..refusals import Json, not_implemented
 from .index import Index, StoredDocument
 from .mapping import SEMANTIC
-from .values import as_list, format_value
+from .values import as_list
 
 __all__ = ["SourceFilter", "hides_vectors"]
 
-OPTIONS = {"includes": "includes", "include": "includes", "excludes": "excludes", "exclude": "excludes"}
 DROPPED = object()
 PARAMETERS = ("_source", "_source_includes", "_source_excludes", "_source_exclude_vectors")
 
@@ -83,31 +82,19 @@ def hides_vectors(index: Index) -> bool:
 def parse(source: Any) -> SourceFilter:
     if source is None or isinstance(source, bool):
         return SourceFilter(show=source is not False)
-    if isinstance(source, str | list):
-        return SourceFilter(includes=read_patterns("_source", source))
-    if not isinstance(source, dict):
-        raise parsing_exception(
-            "Expected one of [VALUE_BOOLEAN, VALUE_STRING, START_ARRAY, START_OBJECT] but found [VALUE_NUMBER]"
-        )
+    options = source if isinstance(source, dict) else {"includes": source}
     patterns: dict[str, tuple[str, ...]] = {}
-    for name, value in source.items():
-        if name in OPTIONS and isinstance(value, str | list):
-            patterns[OPTIONS[name]] = read_patterns(name, value)
-        elif name != "exclude_vectors" or not isinstance(value, str | bool):
-            raise parsing_exception(f"Unknown key for a {token(value)} in [{name}].")
-        elif format_value(value) not in ("true", "false"):
-            raise illegal_argument(f"Failed to parse value [{value}] as only [true] or [false] are allowed.")
-    vectors = format_value(source["exclude_vectors"]) == "false" if "exclude_vectors" in source else None
+    for name, value in options.items():
+        if (
+            name in ("includes", "excludes")
+            and isinstance(value, str | list)
+            and all(isinstance(pattern, str) for pattern in as_list(value))
+        ):
+            patterns[name] = tuple(as_list(value))
+        elif name != "exclude_vectors" or not isinstance(value, bool):
+            raise not_implemented(f"_source.{name} with [{value}] as a value")
+    vectors = not options["exclude_vectors"] if "exclude_vectors" in options else None
     return SourceFilter(True, patterns.get("includes", ()), patterns.get("excludes", ()), vectors)
-
-
-def read_patterns(name: str, patterns: str | list[Any]) -> tuple[str, ...]:
-    for pattern in as_list(patterns):
-        if name != "_source" and not isinstance(pattern, str):
-            raise parsing_exception(f"Unknown key for a {token(pattern)} in [{name}].")
-        if not isinstance(pattern, str | int | float):
-            raise illegal_argument(f"Expected text at 1:1 but found {token(pattern)}")
-    return tuple(map(format_value, as_list(patterns)))
 
 
 def parents(path: str) -> list[str]:

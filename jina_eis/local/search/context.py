@@ -5,7 +5,8 @@ Must not know any query or retriever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +14,21 @@ import numpy as np
 
 from ..indices import Field, Index, InnerInference
 from ..inference import Array
-from ..refusals import Json, RefusedError, ShardError, not_implemented, parsing_exception
+from ..refusals import Json, RefusedError, ShardError, not_implemented, parse_error, parsing_exception
 from ..versions import Version
 from .parsers import as_number
 
-__all__ = ["Context", "Scores", "as_float32", "as_number", "check_keys", "query_failed", "read_query_options", "scalar"]
+__all__ = [
+    "Context",
+    "Scores",
+    "as_float32",
+    "as_number",
+    "check_keys",
+    "inner_query",
+    "query_failed",
+    "read_query_options",
+    "scalar",
+]
 
 Scores = dict[int, float]  # by document number
 SCALARS = ("query", "value", "field", "minimum_should_match", "operator")  # options of queries that are no objects
@@ -64,9 +75,23 @@ class Context:
         """Return the documents that match all queries; None without queries."""
         matched: set[int] | None = None
         for query in queries:
-            docs = set(self.evaluate(query, self))
+            if not isinstance(query, dict):
+                raise not_implemented(f"a filter that is [{query}]")
+            with inner_query("knn"):
+                docs = set(self.evaluate(query, self))
             matched = docs if matched is None else matched & docs
         return matched
+
+
+@contextmanager
+def inner_query(name: str) -> Iterator[None]:
+    """Report that a query inside another one, or inside a search by vectors, could not be parsed."""
+    try:
+        yield
+    except RefusedError as refused:
+        if isinstance(refused, ShardError) or refused.status == 501:
+            raise
+        raise parse_error(name, f"failed to parse a query inside: {refused.reason}", refused) from refused
 
 
 def check_keys(

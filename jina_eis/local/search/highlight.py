@@ -15,7 +15,7 @@ from .context import Context, check_keys
 
 __all__ = ["check_highlight", "highlights"]
 
-OPTIONS = {"type", "number_of_fragments", "order", "max_analyzed_offset"}
+OPTIONS = {"number_of_fragments", "order", "max_analyzed_offset"}
 FRAGMENTS = 5
 
 
@@ -37,8 +37,6 @@ def check_highlight(body: Any, context: Context) -> dict[str, Json]:
             raise illegal_argument(f"[number_of_fragments] must be a number of 0 or more, got [{number}]")
         if not -1 <= options.get("max_analyzed_offset", 1) != 0:
             raise illegal_argument("[max_analyzed_offset] must be a positive integer, or -1")
-        if options.get("type", "semantic") != "semantic":
-            raise not_implemented(f"highlighter [{options['type']}]")
     return {path: options for path, options in checked.items() if context.field(path) is not None}
 
 

@@ -17,7 +17,7 @@ from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_imp
 from .context import Context, Scores, query_failed, read_query_options, scalar
 from .operands import OPERATORS, Bound, read_bounds, read_exact
 
-__all__ = ["OPERATORS", "exists", "ids", "match_phrase", "match_words", "minimum_matches", "multiply", "range_", "term", "terms_"]
+__all__ = ["exact_scores", "exists", "ids", "match_phrase", "match_words", "minimum_matches", "multiply", "range_", "terms_"]
 
 K1, B = 1.2, 0.75
 
@@ -57,11 +57,6 @@ def match_phrase(context: Context, path: str, options: Json) -> Scores:
     lengths = {doc: length for found in occurrences.values() for doc, _, length in found}
     found = [(doc, times[doc], lengths[doc]) for doc in sorted(times)]
     return bm25_scores(context, field, found, [len(occurrences[word]) for word in phrase])
-
-
-def term(context: Context, path: str, options: Json) -> Scores:
-    """Evaluate `term`: an exact value."""
-    return exact_scores(context, path, options["value"])
 
 
 def exact_scores(context: Context, path: str, value: Any, *, one_of: bool = False) -> Scores:
@@ -127,7 +122,7 @@ def ids(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `ids`: documents by id."""
     values = options.get("values", [])
     if not isinstance(values, str | list) or not all(isinstance(value, str | int) for value in values):
-        raise parsing_exception(f"[ids] values doesn't support [{values}]")
+        raise not_implemented(f"ids.values with [{values}] as a value")
     return dict.fromkeys(sorted(context.index.with_id([str(value) for value in as_list(values)])), 1.0)
 
 

@@ -24,7 +24,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "array": (list,),
     "objects": (dict, list),
     "source": (bool, str, dict, list),
-    "vector": (list,),
+    "vector": (int, float, str, dict, list),
 }
 INT = 1 << 31
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..indices import SEMANTIC, as_list
-from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parse_error, parsing_exception
+from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing_exception
 from . import lexical, semantic
-from .context import Context, Scores, read_query_options
+from .context import Context, Scores, inner_query, read_query_options
 from .lexical import minimum_matches, multiply
+from .operands import OPERATORS
 
 __all__ = ["evaluate"]
 
@@ -25,7 +26,6 @@ UNSUPPORTED = """
     type weighted_tokens wildcard wrapper
 """
 CLAUSES = ("must", "filter", "should", "must_not")
-WRAPPED = ("illegal_argument_exception", "number_format_exception")  # errors of clauses that `bool` reports as its own
 MISSING = {  # the errors for queries without a required option
     "field": parsing_exception("[exists] must be provided with a [field]"),
     "filter": parsing_exception("[constant_score] requires a 'filter' element"),
@@ -100,6 +100,9 @@ def match(context: Context, path: str, options: Json) -> Scores:
 def bool_(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `bool`: clauses that must, should and must not match."""
     clauses = {name: as_list(options.get(name)) for name in CLAUSES}
+    for name, queries in clauses.items():
+        if any(isinstance(query, int | float | list) for query in queries) or isinstance(options.get(name), str):
+            raise not_implemented(f"bool.{name} with [{options[name]}] as a value")
     if not any(clauses.values()):
         return match_all(context, path, options)
     failures: list[ShardError] = []
@@ -130,14 +133,11 @@ def bool_(context: Context, path: str, options: Json) -> Scores:
 def clause_scores(clause: Any, context: Context, failures: list[ShardError], *, excludes: bool = False) -> Scores:
     """Return the scores of a clause; one that fails on the index is noted, and limits no other."""
     try:
-        return evaluate(clause, context)
+        with inner_query("bool"):
+            return evaluate(clause, context)
     except ShardError as error:
         failures.append(error)
         return {} if excludes else dict.fromkeys(context.index.all_docs(), 0.0)
-    except RefusedError as refused:
-        if refused.kind not in WRAPPED:
-            raise
-        raise parse_error("bool", f"failed to parse a clause: {refused.reason}", refused) from refused
 
 
 def is_semantic(query: Any, context: Context) -> bool:
@@ -175,8 +175,10 @@ QUERIES = {
     "match_all": Query(match_all),
     "match_none": Query(lambda context, path, options: {}),
     "match_phrase": Query(lexical.match_phrase, {"query"}, "query", by_field=True),
-    "range": Query(lexical.range_, lexical.OPERATORS.keys(), by_field=True),
+    "range": Query(lexical.range_, OPERATORS.keys(), by_field=True),
     "semantic": Query(lambda context, _, body: semantic.semantic(context, body), None),
-    "term": Query(lexical.term, {"value"}, "value", by_field=True),
+    "term": Query(
+        lambda context, path, options: lexical.exact_scores(context, path, options["value"]), {"value"}, "value", by_field=True
+    ),
     "terms": Query(lexical.terms_, None),
 }

@@ -56,6 +56,8 @@ def knn_query(context: Context, body: Any) -> Scores:
     if not isinstance(body, dict):
         raise parsing_exception("[knn] query malformed, no start_object after query name")
     options = read_knn("knn", body)
+    if "similarity" in options and not context.size:
+        raise not_implemented("knn.similarity in a search that only counts")  # Elasticsearch counts the others, too [9.5.3]
     field = context.field(options["field"])
     if field is not None and field.kind not in ("dense_vector", *SEMANTIC):
         raise query_failed(context, "[knn] queries are only supported on [dense_vector] fields")

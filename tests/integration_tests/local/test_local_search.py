@@ -904,7 +904,7 @@ def test_errors_of_a_reranker(eis: LocalEIS, es: Elasticsearch) -> None:
             "expected [END_OBJECT] but found [FIELD_NAME]",
         ),
         ({"query": {"match": {"t": {"query": "x", "foo": 1}}}}, 501, "not_implemented_exception", "match.foo"),
-        ({"query": {"bool": {"filter": [{"foo": {}}]}}}, 400, "parsing_exception", "unknown query [foo]"),
+        ({"query": {"bool": {"filter": [{"foo": {}}]}}}, 400, "x_content_parse_exception", "unknown query [foo]"),
         ({"query": {}}, 400, "illegal_argument_exception", "empty clause found"),
         ({"foo": 1}, 501, "not_implemented_exception", "foo in a search"),
         ({"size": -1}, 400, "illegal_argument_exception", "[size] parameter cannot be negative, found [-1]"),
