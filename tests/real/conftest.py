@@ -12,6 +12,30 @@ from real.node import RealNode, Tools, UnavailableError, find_tools
 
 from jina_eis.local import LocalEIS
 
+TALLIES = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Which generated requests test_differential.py sends; each is made from its number alone."""
+    group = parser.getgroup("generated requests to both servers")
+    group.addoption("--searches", type=int, default=1000, help="number of searches (1000)")
+    group.addoption("--sequences", type=int, default=300, help="number of sequences of writes (300)")
+    group.addoption("--seed", type=int, default=0, help="number of the first case (0)")
+    group.addoption("--tier", choices=["near", "wild"], default="near", help="what clients send, or stranger requests (near)")
+    group.addoption("--case", default="", help="one case alone, such as search:17 or sequence:4")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep a place for what `pytest_terminal_summary` prints."""
+    config.stash[TALLIES] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print how many answers of each kind were right, refused and wrong."""
+    for tally in config.stash[TALLIES]:
+        terminalreporter.section("generated requests")
+        terminalreporter.write_line(tally)
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
