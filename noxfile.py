@@ -9,6 +9,8 @@ nox.options.sessions = ["lint", "types", "docs", "tests", "oldest", "oldest_lang
 
 OLD_CLIENT = "elasticsearch>=8.19,<9"
 NEW_CLIENT = "elasticsearch>=9,<10"
+PEER = "1.0.0"  # version of langchain-elasticsearch; like LlamaIndex's store it takes only version 8 of the client
+LLAMA_INDEX_STORE = "llama-index-vector-stores-elasticsearch>=0.7,<0.8"
 
 
 @nox.session(python=["3.11", "3.12", "3.13"])
@@ -28,8 +30,8 @@ def tests_314(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def oldest(session: nox.Session) -> None:
-    """The test suite with the oldest supported LlamaIndex and client."""
-    session.install(".[all,dev]", OLD_CLIENT, "llama-index-core==0.13.0")
+    """The test suite with the oldest supported LlamaIndex and client, and with LlamaIndex's Elasticsearch store."""
+    session.install(".[all,dev]", OLD_CLIENT, "llama-index-core==0.13.0", LLAMA_INDEX_STORE)
     session.run("pytest", "--ignore=tests/packaging", "--ignore=tests/notebooks", *session.posargs)
 
 
@@ -125,6 +127,21 @@ for extra, statement in imports.items():
         raise AssertionError(f"{statement} works without {extra}")
 print("ok")
 """
+
+
+@nox.session(python="3.11")
+def peers(session: nox.Session) -> None:
+    """Tests of the stores of both frameworks and of the client's helpers, on the embedded EIS, counted. `-- REPOSITORY` fetches
+    langchain-elasticsearch from elsewhere than GitHub."""
+    tag, repository = f"libs/elasticsearch/v{PEER}", (session.posargs or ["https://github.com/langchain-ai/langchain-elastic"])[0]
+    folder = Path(session.create_tmp()) / f"langchain-elastic-{PEER}"
+    if not folder.exists():
+        clone = ("git", "clone", "--quiet", "--depth=1", "--branch", tag, repository, str(folder))
+        session.run(*clone, external=True, silent=True, success_codes=[0, 128])
+    if not folder.exists():
+        session.skip(f"{repository} cannot be reached: the tests of langchain-elasticsearch are fetched from there")
+    session.install(".[all,dev]", OLD_CLIENT, f"langchain-elasticsearch=={PEER}", LLAMA_INDEX_STORE, "pytest-mock", "syrupy")
+    session.run("python", "tests/peers/run.py", str(folder))
 
 
 @nox.session

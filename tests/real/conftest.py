@@ -58,6 +58,12 @@ def pytest_runtest_setup(item: pytest.Function) -> None:
         pytest.skip(reason)
 
 
+@pytest.fixture
+def tallies(pytestconfig: pytest.Config) -> list[str]:
+    """What `pytest_terminal_summary` prints."""
+    return pytestconfig.stash[TALLIES]
+
+
 @pytest.fixture(scope="session")
 def _node() -> Iterator[RealNode]:
     tools = tools_or_reason()

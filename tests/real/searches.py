@@ -26,7 +26,8 @@ __all__ = ["Search", "World", "check_world", "search_of", "world_of"]
 
 Json = dict[str, Any]
 BLOCK = 50  # searches of one index
-WORDS = "ice ink red pen Blue bread cap the of İstanbul 2023 한국 氷河 x9 it's tea e-mail 3.5 über naïve can't U.S. a1 🙂".split()
+WORDS = ["ice", "ink", "red", "pen", "Blue", "bread", "cap", "the", "of", "tea", "İstanbul", "한국", "氷河", "🙂"]
+WORDS += ["2023", "x9", "a1", "3.5", "U.S.", "it's", "can't", "e-mail", "über", "naïve"]
 LANGUAGES = ["en", "de", "fr", "EN", "pt-BR", ""]
 DAYS = ["2023", "2023-06", "2023-06-15", "2023-06-15T10:30", "2023-06-15T18:30:00Z", "2023-06-15T18:30:00.123Z", "2024-02-29"]
 DAYS += ["2022-12-31", "2023-06-15T18:30:00+02:00"]
@@ -43,10 +44,17 @@ TYPED = {  # an index whose metadata have a mapping
     "ratio": {"type": "double"},
     "author": {"properties": {"name": {"type": "keyword"}, "born": {"type": "long"}}},
 }
-DYNAMIC = {"lang.keyword": "keyword", "lang": "text", "note.keyword": "keyword", "author.name": "text", "author.name.keyword": "keyword"}
+DYNAMIC = {
+    "lang.keyword": "keyword",
+    "lang": "text",
+    "note.keyword": "keyword",
+    "author.name": "text",
+    "author.name.keyword": "keyword",
+}
 KINDS = {  # the type of each field of metadata, for values of queries
     **{name: definition["type"] for name, definition in TYPED.items() if "type" in definition},
-    **{"author.born": "long", "note.keyword": "keyword"},
+    "author.born": "long",
+    "note.keyword": "keyword",
 }
 
 
@@ -216,7 +224,10 @@ def retriever_of_langchain(random: Random, world: World) -> Sent:
             knn["filter"] = query_of(random, world, 1)
         if world.tolerance != QUANTISED and random.random() < 0.2:  # compared with the short codes
             knn["similarity"] = random.choice((0.2, 0.8))
-        body, tolerance = random.choice(({**body, "knn": knn}, {"knn": knn}, {"query": {"bool": {"should": [{"knn": knn}]}}})), world.tolerance
+        body, tolerance = (
+            random.choice(({**body, "knn": knn}, {"knn": knn}, {"query": {"bool": {"should": [{"knn": knn}]}}})),
+            world.tolerance,
+        )
     options: Json = {
         "size": random.choice((0, 1, 5, 40)),
         "from": random.choice((0, 1, 3)),
@@ -261,7 +272,9 @@ def query_of(random: Random, world: World, depth: int) -> Json:
         case "match":
             options: Json = {"query": words(random)}
             if random.random() < 0.3:
-                options |= random.choice(({"operator": "and"}, {"operator": "or"}, {"minimum_should_match": random.choice((1, 2, "75%"))}))
+                options |= random.choice(
+                    ({"operator": "and"}, {"operator": "or"}, {"minimum_should_match": random.choice((1, 2, "75%"))})
+                )
             if random.random() < 0.1:
                 options["boost"] = random.choice((2, 0.5))
             field = random.choice((world.text, world.text, "metadata.note"))

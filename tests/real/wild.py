@@ -9,7 +9,31 @@ from typing import Any
 
 __all__ = ["mutate"]
 
-ODD = [None, True, False, "true", 0, 1, -1, 2, 1.5, "2", "x", "", " ", [], {}, ["x"], [1], {"a": 1}, 2**31, 2**63, 1e30, "2023-13", "75%"]
+ODD = [
+    None,
+    True,
+    False,
+    "true",
+    0,
+    1,
+    -1,
+    2,
+    1.5,
+    "2",
+    "x",
+    "",
+    " ",
+    [],
+    {},
+    ["x"],
+    [1],
+    {"a": 1},
+    2**31,
+    2**63,
+    1e30,
+    "2023-13",
+    "75%",
+]
 NAMES = ["boost", "_name", "query", "value", "fields", "type", "field", "size", "filter", "analyzer", "lenient", "format", "nope"]
 
 

@@ -34,21 +34,21 @@ def sequence_of(number: int, tier: str) -> list[tuple[str, Request]]:
     requests = [*creation(random, index), *(write(random, index) for _ in range(random.randint(3, 10)))]
     if tier == "wild":
         requests = [(kind, distort(random, request)) for kind, request in requests]
-    return [*requests, *end_state(index)]
+    return [*requests, *(shown for name in names_in(requests, index) for shown in end_state(name))]
 
 
 def check_sequence(both: Both, case: tuple[str, int]) -> list[Result]:
     """Send a sequence to both servers. After a difference, or a refusal of what Elasticsearch does, their states differ: it ends."""
     tier, number = case
     results: list[Result] = []
-    names = indices_of(f"sequence-{tier}-{number}")
-    for kind, request in sequence_of(number, tier):
+    sequence = sequence_of(number, tier)
+    for kind, request in sequence:
         real, local = both.ask(request)
         results.append(Result.of(f"sequence:{number}", kind, request, real, local))
         verdict = results[-1].verdict
         if verdict == "wrong" or (verdict == "refused" and changes(request) and real.status < 300):
             break
-    for name in names:
+    for name in names_in(sequence, f"sequence-{tier}-{number}"):
         both.ask(Request("DELETE", f"/{name}"))
     return results
 
@@ -57,8 +57,10 @@ def changes(request: Request) -> bool:
     return request.method not in ("GET", "HEAD") and not request.path.endswith(("_mget", "_count", "_search"))
 
 
-def indices_of(index: str) -> list[str]:
-    return [index, f"{index}-b"]
+def names_in(sequence: list[tuple[str, Request]], index: str) -> list[str]:
+    """The index, and the other one if a request names it."""
+    other = f"{index}-b"
+    return [index, other] if any(other in f"{request.path} {request.body}" for _, request in sequence) else [index]
 
 
 def creation(random: Random, index: str) -> Iterator[tuple[str, Request]]:
@@ -86,7 +88,11 @@ def creation(random: Random, index: str) -> Iterator[tuple[str, Request]]:
             body["mappings"]["dynamic"] = random.choice((True, False, "strict"))
         if random.random() < 0.4:
             body["settings"] = random.choice(
-                ({"refresh_interval": "-1"}, {"number_of_shards": 1, "number_of_replicas": 0}, {"index": {"number_of_replicas": 0}})
+                (
+                    {"refresh_interval": "-1"},
+                    {"number_of_shards": 1, "number_of_replicas": 0},
+                    {"index": {"number_of_replicas": 0}},
+                )
             )
         yield "create an index, user", Request("PUT", f"/{index}", body)
 
@@ -203,11 +209,10 @@ def other(random: Random, index: str) -> tuple[str, Request]:
 
 
 def end_state(index: str) -> Iterator[tuple[str, Request]]:
-    for name in indices_of(index):
-        yield "refresh", Request("POST", f"/{name}/_refresh")
-        yield "end: index", Request("GET", f"/{name}")
-        yield "end: count", Request("GET", f"/{name}/_count")
-        yield "end: documents", Request("POST", f"/{name}/_mget?_source_exclude_vectors=false", {"ids": IDS})
+    yield "refresh", Request("POST", f"/{index}/_refresh")
+    yield "end: index", Request("GET", f"/{index}")
+    yield "end: count", Request("GET", f"/{index}/_count")
+    yield "end: documents", Request("POST", f"/{index}/_mget?_source_exclude_vectors=false", {"ids": IDS})
 
 
 def distort(random: Random, request: Request) -> Request:
@@ -223,7 +228,9 @@ def distort(random: Random, request: Request) -> Request:
         case "body" if body is not None:
             body = mutate(random, body)
         case "parameter":
-            name = random.choice(("refresh", "timeout", "op_type", "routing", "if_seq_no", "wait_for_active_shards", "nope", "_source"))
+            name = random.choice(
+                ("refresh", "timeout", "op_type", "routing", "if_seq_no", "wait_for_active_shards", "nope", "_source")
+            )
             path += f"{'&' if '?' in path else '?'}{name}={random.choice(('true', 'false', '1', '9s', 'create', 'wait', ''))}"
         case "mapping" if method == "PUT" and isinstance(body, dict) and "mappings" in body:
             properties = body["mappings"].setdefault("properties", {})
@@ -240,7 +247,9 @@ def odd_field(random: Random) -> Json:
         "ignore_above": random.choice((4, "256", -1)),
         "dims": random.choice((2, 3, 64, 400)),
         "similarity": random.choice(("cosine", "l2_norm", "BM25", "nope")),
-        "index_options": random.choice(({"type": "hnsw", "m": 32}, {"type": "bbq_hnsw"}, {"type": "x"}, {"type": "int8_flat"}, {})),
+        "index_options": random.choice(
+            ({"type": "hnsw", "m": 32}, {"type": "bbq_hnsw"}, {"type": "x"}, {"type": "int8_flat"}, {})
+        ),
         "copy_to": random.choice(("all", ["all"])),
         "dynamic": random.choice((True, False, "strict")),
         "properties": {"a": {"type": random.choice(TYPES)}},
@@ -250,4 +259,8 @@ def odd_field(random: Random) -> Json:
     }
     kind = random.choice((*TYPES, "dense_vector", "dense_vector", "object", "nested", "nope"))
     names = random.sample(list(options), random.choice((0, 1, 1, 2)))
-    return {"type": kind, **{name: options[name] for name in names}, **({"null_value": random.choice(ODD)} if random.random() < 0.1 else {})}
+    return {
+        "type": kind,
+        **{name: options[name] for name in names},
+        **({"null_value": random.choice(ODD)} if random.random() < 0.1 else {}),
+    }
