@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ __all__ = ["BM25", "QUANTISED", "VECTORS", "Answer", "Both", "Request", "Result"
 BM25, VECTORS, QUANTISED = 1e-5, 1e-4, 1e-3  # relative differences of scores that are equal
 COORDINATES = 1e-6  # of vectors in answers: the last digits of a normalised vector depend on the processor
 WORKERS = 4
+TIMEOUT = 120  # seconds
+IDLE_SECONDS = 2  # after which a connection is opened again: the embedded EIS closes one that was idle for five
 LONGEST = 900  # characters of a request or value in a message
 VECTOR = re.compile(r"\[(-?\d[\d.e+-]*, ){8,}[^\[\]]*\]")  # which messages shorten
 OF_THE_SERVER = {"took", "creation_date", "uuid", "index_uuid", "provided_name", "forced_refresh"}
@@ -46,20 +49,37 @@ class Answer(NamedTuple):
     body: Any
 
 
+class Connection:
+    """A connection to a server, for one thread."""
+
+    def __init__(self, url: str) -> None:
+        self._http = http.client.HTTPConnection(url.removeprefix("http://"), timeout=TIMEOUT)
+        self._used = 0.0
+
+    def send(self, request: Request) -> Answer:
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self.close()  # the next request opens it again
+        answer = send(self._http, request)
+        self._used = time.monotonic()
+        return answer
+
+    def close(self) -> None:
+        self._http.close()
+
+
 class Both:
     """A connection to each of the two servers, for one thread."""
 
     def __init__(self, real: str, local: str) -> None:
-        self._connections = [http.client.HTTPConnection(url.removeprefix("http://"), timeout=60) for url in (real, local)]
+        self._real, self._local = Connection(real), Connection(local)
 
     def ask(self, request: Request) -> tuple[Answer, Answer]:
         """The answers of the real node and of the embedded EIS."""
-        real, local = (send(connection, request) for connection in self._connections)
-        return real, local
+        return self._real.send(request), self._local.send(request)
 
     def close(self) -> None:
-        for connection in self._connections:
-            connection.close()
+        self._real.close()
+        self._local.close()
 
 
 def send(connection: http.client.HTTPConnection, request: Request) -> Answer:
