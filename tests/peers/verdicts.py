@@ -46,6 +46,7 @@ def pytest_sessionfinish() -> None:
 
 
 def refused_feature(error: ApiError) -> str:
-    """What a 501 refuses, without the names of indices; the response to a HEAD has no text."""
-    found = REFUSED.search(str(error))
-    return INDEX.sub("INDEX", found[1])[:90] if found else f"a HEAD request: {error}"
+    """What a 501 refuses, without the names of indices. The response to a HEAD request has its reason in a header."""
+    reason = error.meta.headers.get("x-jina-eis-reason") or str(error)
+    found = REFUSED.search(reason)
+    return INDEX.sub("INDEX", found[1] if found else reason)[:90]

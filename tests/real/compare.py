@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 __all__ = ["BM25", "QUANTISED", "VECTORS", "Answer", "Both", "Request", "Result", "Tally", "check_all", "differences"]
 
 BM25, VECTORS, QUANTISED = 1e-5, 1e-4, 1e-3  # relative differences of scores that are equal
+ROUNDING = 1e-7  # absolute: a cosine near -1 becomes a score near 0, with few digits of single precision left
 COORDINATES = 1e-6  # of vectors in answers: the last digits of a normalised vector depend on the processor
 WORKERS = 4
 TIMEOUT = 120  # seconds
@@ -27,6 +28,7 @@ LONGEST = 900  # characters of a request or value in a message
 VECTOR = re.compile(r"\[(-?\d[\d.e+-]*, ){8,}[^\[\]]*\]")  # which messages shorten
 OF_THE_SERVER = {"took", "creation_date", "uuid", "index_uuid", "provided_name", "forced_refresh"}
 SERVER_MADE_ID = re.compile(r"[\w-]{20}")
+HEAD_REASON = "x-jina-eis-reason"  # the header with the reason of a 501 that has no body
 REFUSED = re.compile(r"does not implement \[(.*)\]\. It implements", re.DOTALL)
 
 
@@ -43,7 +45,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The status and the JSON of a response; a body that is no JSON is a text."""
+    """The status and the JSON of a response; a text if the body is no JSON, and for the reason of a refused HEAD request."""
 
     status: int
     body: Any
@@ -91,7 +93,7 @@ def send(connection: http.client.HTTPConnection, request: Request) -> Answer:
     response = connection.getresponse()
     data = response.read()
     try:
-        return Answer(response.status, json.loads(data) if data else None)
+        return Answer(response.status, json.loads(data) if data else response.getheader(HEAD_REASON))
     except ValueError:
         return Answer(response.status, data.decode("utf-8", "replace"))
 
@@ -169,9 +171,7 @@ def check_all(cases: Iterable[Any], check: Callable[[Both, Any], list[Result]], 
 
 def refused_feature(answer: Answer) -> str:
     """What a 501 refuses, without the values of the request."""
-    if not isinstance(answer.body, dict):
-        return "HEAD"
-    reason = answer.body["error"]["reason"]
+    reason = answer.body["error"]["reason"] if isinstance(answer.body, dict) else str(answer.body)
     name = found[1] if (found := REFUSED.search(reason)) else reason
     return name[:60]
 
@@ -274,7 +274,7 @@ def same(expected: Any, found: Any, tolerance: float) -> bool:
 
 def close(one: Any, other: Any, tolerance: float) -> bool:
     if isinstance(one, float) and isinstance(other, float) and tolerance:
-        return abs(one - other) <= tolerance * max(abs(one), abs(other))
+        return abs(one - other) <= max(tolerance * max(abs(one), abs(other)), ROUNDING)
     return bool(one == other)
 
 

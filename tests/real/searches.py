@@ -222,7 +222,7 @@ def retriever_of_langchain(random: Random, world: World) -> Sent:
         knn: Json = {"field": "vector", "query_vector": vector_of(random, world.dims), "k": 5, "num_candidates": 20}
         if random.random() < 0.5:
             knn["filter"] = query_of(random, world, 1)
-        if world.tolerance != QUANTISED and random.random() < 0.2:  # compared with the short codes
+        if random.random() < 0.2:
             knn["similarity"] = random.choice((0.2, 0.8))
         body, tolerance = (
             random.choice(({**body, "knn": knn}, {"knn": knn}, {"query": {"bool": {"should": [{"knn": knn}]}}})),

@@ -34,7 +34,7 @@ def sequence_of(number: int, tier: str) -> list[tuple[str, Request]]:
     requests = [*creation(random, index), *(write(random, index) for _ in range(random.randint(3, 10)))]
     if tier == "wild":
         requests = [(kind, distort(random, request)) for kind, request in requests]
-    return [*requests, *(shown for name in names_in(requests, index) for shown in end_state(name))]
+    return [*requests, *(request for name in names_in(requests, index) for request in end_state(name))]
 
 
 def check_sequence(both: Both, case: tuple[str, int]) -> list[Result]:
