@@ -29,6 +29,7 @@ __all__ = [
     "not_implemented",
     "parse_error",
     "parsing_exception",
+    "read_flag",
     "status_error",
     "timed_out",
     "token",
@@ -112,6 +113,13 @@ def status_error(reason: str, status: int = 400) -> RefusedError:
     return RefusedError(status, "status_exception", reason)
 
 
+def read_flag(value: Any) -> bool:
+    """Return a flag of a body, which may be sent as a text."""
+    if (text := str(value).lower() if isinstance(value, bool) else value) not in ("true", "false"):
+        raise illegal_argument(f"Failed to parse value [{value}] as only [true] or [false] are allowed.")
+    return bool(text == "true")
+
+
 def parse_error(parser: str, reason: str, cause: RefusedError | None = None) -> RefusedError:
     """Return the error of a parser for input that it could not read."""
     return RefusedError(400, "x_content_parse_exception", f"[1:1] [{parser}] {reason}", cause)
@@ -181,12 +189,12 @@ class TimeLimit:
     text: str
 
     @classmethod
-    def parse(cls, text: str) -> TimeLimit:
+    def parse(cls, text: str, name: str = "timeout") -> TimeLimit:
         """Parse a time value such as `30s`."""
         match = TIME.fullmatch(text.strip().lower())
         if match is None:
             raise illegal_argument(
-                f"failed to parse setting [timeout] with value [{text}] as a time value: unit is missing or unrecognized"
+                f"failed to parse setting [{name}] with value [{text}] as a time value: unit is missing or unrecognized"
             )
         return cls(int(match[1]) * SECONDS[match[2]], text)
 

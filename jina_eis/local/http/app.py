@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ..faults import Faults, Kind, index_refusal, refusal, spoil
-from ..indices import InnerInference, Storage
+from ..indices import Clock, InnerInference, Storage
 from ..inference import Registry, StandIn, answer, parse_task, plan, read_body
 from ..refusals import RefusedError, not_implemented, timed_out
 from ..versions import Version
@@ -36,7 +36,18 @@ T = TypeVar("T")
 
 THREADS = 32  # waiting searches are computed together, so the more the better
 COMPATIBLE = re.compile(r"application/vnd\.elasticsearch\+json;\s*compatible-with=([89])")
+JSON_TYPE = re.compile(r"application/(vnd\.elasticsearch\+)?(json|x-ndjson)\s*(;|$)", re.IGNORECASE)
 LICENCE = {"license": {"type": "trial", "status": "active", "uid": "jina-eis-local-not-a-licence", "issued_to": "jina-eis-local"}}
+BUILD = {
+    "build_flavor": "default",
+    "build_type": "tar",
+    "build_hash": "0" * 40,
+    "build_date": "2026-08-01T00:00:00.000000000Z",
+    "build_snapshot": False,
+    "lucene_version": "10.4.0",
+    "minimum_wire_compatibility_version": "8.19.0",
+    "minimum_index_compatibility_version": "8.0.0",
+}
 AUTHENTICATE = ['Basic realm="security" charset="UTF-8"', "ApiKey"]
 
 
@@ -108,6 +119,7 @@ class Emulator:
         eis: bool,
         denied: Collection[str],
         version: Version,
+        clock: Clock,
     ) -> None:
         self.label = f"{standin.label} for text, hashes of the bytes for media"
         self.requests: list[Exchange] = []
@@ -118,6 +130,7 @@ class Emulator:
         self._api_key = api_key
         self._record = record
         self._data = data
+        self._clock = clock
         self._threads = ThreadPoolExecutor(THREADS, "jina-eis-local")
         self._registry = Registry(version, eis=eis, denied=denied)
         self._storage: Storage | None = None
@@ -130,7 +143,7 @@ class Emulator:
 
     def open(self) -> None:
         """Open the storage and restore its endpoints; raises BlockingIOError if another process uses the folder."""
-        self._storage = Storage(self._data)
+        self._storage = Storage(self._data, self._clock)
         self._registry.restore(self._storage.endpoints(), self._storage.keep_endpoint)
 
     def close(self) -> None:
@@ -151,6 +164,8 @@ class Emulator:
             raw = gzip.decompress(raw)
         try:
             self._authenticate(request)
+            if raw and not JSON_TYPE.match(kind := request.headers.get("content-type", "")):
+                raise not_implemented(f"Content-Type [{kind}]")
             reply = await self._route(request, raw)
         except RefusedError as refused:
             reply = error_reply(refused)
@@ -263,17 +278,7 @@ class Emulator:
             "name": "jina-eis-local",
             "cluster_name": "jina-eis-local",
             "cluster_uuid": "jina-eis-local-not-a-cluster",
-            "version": {
-                "number": self._registry.version.number,
-                "build_flavor": "default",
-                "build_type": "tar",
-                "build_hash": "0" * 40,
-                "build_date": "2026-08-01T00:00:00.000000000Z",
-                "build_snapshot": False,
-                "lucene_version": "10.4.0",
-                "minimum_wire_compatibility_version": "8.19.0",
-                "minimum_index_compatibility_version": "8.0.0",
-            },
+            "version": {"number": self._registry.version.number, **BUILD},
             "tagline": f"Local stand-in for the Elastic Inference Service: {self.label}. These are not Jina's vectors. "
             "Equal media files get equal vectors; vectors of media have no other meaning.",
         }

@@ -5,31 +5,30 @@ Knows Elasticsearch's responses. Must not know HTTP, nor how documents are store
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Mapping as Mapped
 from collections.abc import Sequence
-from typing import Any
 
 from ..indices import (
-    WRITE_SHARDS,
     Action,
     Index,
     InnerInference,
     Mapping,
     SourceFilter,
     Storage,
-    StoredDocument,
     Writer,
-    as_list,
     check_name,
     check_similarities,
     check_versions,
     complete_settings,
+    format_value,
     read_settings,
     show_defaults,
     show_settings,
+    write_shards,
 )
-from ..refusals import Json, RefusedError, illegal_argument, invalid, not_implemented, parsing_exception
+from ..refusals import Json, RefusedError, illegal_argument, index_not_found, invalid, not_implemented, parsing_exception
 from ..search import SHARDS, matching_documents, search_index
 
 __all__ = ["Cluster"]
@@ -46,28 +45,33 @@ class Cluster:
         self._inference = inference
         self._registry = inference.registry
 
-    def _get(self, name: str) -> Index:
-        """Return the index of this name; refuses patterns and lists of names."""
+    def _find(self, name: str) -> Index | None:
+        """Return the index of this name, or None; refuses patterns and lists of names."""
         if name == "_all" or any(character in name for character in "*,"):
             raise not_implemented(f"requests to several indices: {name}")
-        return self._storage.get(name)
+        return self._storage.find(name)
 
-    def _ensure(self, name: str) -> Index:
-        """Return the index for a document to write, and create it if it does not exist."""
-        existing = self._storage.find(name)
-        if existing is not None:
-            return existing
-        check_name(name)
-        return self._storage.create(name, complete_settings({}, self._registry.version), Mapping({}))
+    def _get(self, name: str) -> Index:
+        """Return the index of this name; refuses with 404 if it does not exist."""
+        if (index := self._find(name)) is None:
+            raise index_not_found(name)
+        return index
+
+    def _searched(self, name: str) -> Index:
+        """Return the index of this name for a search."""
+        index = self._get(name)
+        index.refresh_if_due()
+        return index
 
     # Indices
 
     def create(self, name: str, body: Json) -> Json:
         """Create an index."""
         check_name(name)
-        for key in body:
-            if key not in CREATE_KEYS:
-                raise parsing_exception(f"unknown key [{key}] for create index")
+        for key, value in body.items():
+            if key not in CREATE_KEYS or not isinstance(value, dict):
+                problem = f"key [{key}] must be an object" if key in CREATE_KEYS else f"unknown key [{key}] for create index"
+                raise RefusedError(400, "parse_exception", problem)
         if body.get("aliases"):
             raise not_implemented("aliases")
         settings = complete_settings(read_settings(body.get("settings", {})), self._registry.version)
@@ -81,16 +85,16 @@ class Cluster:
     def show(self, name: str, *, defaults: bool) -> Json:
         """Return the mapping and settings of an index, or of those that a pattern matches; also the defaults of settings."""
         pattern = "*" if name == "_all" else name
-        indices = self._storage.matching(pattern) if is_pattern(pattern) else [self._get(name)]
+        indices = self._storage.matching(pattern) if "*" in pattern and "," not in pattern else [self._get(name)]
         return {
-            index.name: {"aliases": {}, "mappings": index.mapping.root, "settings": show_settings(index)}
+            index.name: {"aliases": {}, "mappings": index.mapping.definition, "settings": show_settings(index)}
             | ({"defaults": show_defaults(index)} if defaults else {})
             for index in indices
         }
 
     def delete(self, name: str) -> Json:
         """Delete an index."""
-        if name == "_all" or is_pattern(name):
+        if name == "_all" or ("*" in name and "," not in name):
             raise illegal_argument("Wildcard expressions or all indices are not allowed")
         self._get(name)
         with self._storage.writing:
@@ -99,7 +103,7 @@ class Cluster:
 
     def show_mapping(self, name: str) -> Json:
         """Return the mapping of an index."""
-        return {name: {"mappings": self._get(name).mapping.root}}
+        return {name: {"mappings": self._get(name).mapping.definition}}
 
     def put_mapping(self, name: str, body: Json) -> Json:
         """Add fields to the mapping of an index."""
@@ -108,130 +112,112 @@ class Cluster:
             mapping = index.mapping.merged(body, self._registry.find)
             check_similarities(mapping, index.settings)
             check_versions(mapping, self._registry)
-            index.set_mapping(mapping)
+            index.keep(mapping)
         return {"acknowledged": True}
 
     def refresh(self, name: str) -> Json:
-        """Do nothing: written documents are searchable immediately."""
-        self._get(name)
-        return {"_shards": WRITE_SHARDS}
+        """Let searches see all written documents."""
+        index = self._get(name)
+        index.refresh()
+        return {"_shards": write_shards(index)}
 
     # Documents
 
-    def _write(self, actions: Sequence[Action]) -> list[Json | RefusedError]:
+    def _write(self, actions: Sequence[Action], refresh: str) -> list[Json | RefusedError]:
         with self._storage.writing:
-            return Writer(self._ensure, self._storage.transaction, self._inference).write(actions)
+            return Writer(self._storage, self._inference).write(actions, refresh)
 
-    def bulk(self, actions: Sequence[Action]) -> Json:
+    def bulk(self, actions: Sequence[Action], refresh: str) -> Json:
         """Write documents. One that fails does not affect the others."""
         began = time.monotonic()
-        results = self._write(actions)
+        results = self._write(actions, refresh)
         items = [{action.kind: bulk_item(action, result)} for action, result in zip(actions, results, strict=True)]
         errors = any(isinstance(result, RefusedError) for result in results)
         return {"errors": errors, "took": int((time.monotonic() - began) * 1000), "items": items}
 
-    def write(self, action: Action) -> StatusAndBody:
+    def write(self, action: Action, refresh: str) -> StatusAndBody:
         """Write one document."""
-        (result,) = self._write([action])
+        (result,) = self._write([action], refresh)
         if isinstance(result, RefusedError):
             raise result
+        if result["result"] == "noop":  # alone, it reaches no shard
+            result.pop("forced_refresh", None)
+            result["_shards"] = {"total": 0, "successful": 0, "failed": 0}
         return status_of(result), result
 
     def get(self, name: str, doc_id: str, params: Mapped[str, str]) -> StatusAndBody:
         """Return a document."""
-        document = self._document(self._get(name), doc_id, SourceFilter.of(None, params))
+        index = self._get(name)
+        if params.get("refresh") in ("true", ""):
+            index.refresh()
+        document = self._document(index, doc_id, SourceFilter.of(None, params))
         return 200 if document["found"] else 404, document
 
-    def mget(self, name: str | None, body: Json, params: Mapped[str, str]) -> Json:
-        """Return several documents."""
-        specs = [{"_id": doc_id} for doc_id in as_list(body.get("ids"))] + as_list(body.get("docs"))
-        if body.keys() - {"ids", "docs"}:
-            raise parsing_exception(f"unknown key [{next(iter(body.keys() - {'ids', 'docs'}))}] for a multi get")
-        if not specs:
+    def mget(self, name: str, body: Json, params: Mapped[str, str]) -> Json:
+        """Return documents by their ids."""
+        for key in body.keys() - {"ids"}:
+            raise not_implemented(f"[{key}] in a multi get") if key == "docs" else parsing_exception(f"unknown key [{key}]")
+        ids = body.get("ids", [])
+        if not isinstance(ids, list) or not all(isinstance(doc_id, str | int | float) for doc_id in ids):
+            raise parsing_exception("unexpected token, expected [FIELD_NAME] or [START_ARRAY] of ids")
+        if not ids:
             raise invalid("no documents to get")
-        return {"docs": [self._get_one(spec, name, params) for spec in specs]}
-
-    def _get_one(self, spec: Any, name: str | None, params: Mapped[str, str]) -> Json:
-        if not isinstance(spec, dict) or "_id" not in spec or not spec.get("_index", name):
-            raise invalid("index or id is missing for a document to get")
-        for key in spec.keys() - {"_id", "_index", "_source"}:
-            raise not_implemented(f"{key} in a multi get")
-        index, doc_id = str(spec.get("_index", name)), str(spec["_id"])
-        try:
-            return self._document(self._get(index), doc_id, SourceFilter.of(spec.get("_source"), params))
-        except RefusedError as refused:
-            if refused.status == 501:
-                raise
-            return {"_index": index, "_id": doc_id, "error": refused.envelope()["error"]}
+        source, names = SourceFilter.of(None, params), list(map(format_value, ids))
+        if (index := self._find(name)) is None:
+            error = index_not_found(name).envelope()["error"]
+            return {"docs": [{"_index": name, "_id": doc_id, "error": error} for doc_id in names]}
+        return {"docs": [self._document(index, doc_id, source) for doc_id in names]}
 
     def _document(self, index: Index, doc_id: str, source: SourceFilter) -> Json:
         stored = index.stored(doc_id)
         if stored is None:
             return {"_index": index.name, "_id": doc_id, "found": False}
-        return document_header(index, stored) | ({"_source": source.apply(stored, index)} if source.show else {})
+        head = {"_index": index.name, "_id": stored.id, "_version": stored.version, "_seq_no": stored.seq, "_primary_term": 1}
+        return head | {"found": True} | ({"_source": source.apply(stored, index)} if source.show else {})
 
     # Queries
 
     def search(self, name: str, body: Json, params: Mapped[str, str]) -> Json:
         """Return the hits of a search."""
-        return search_index(self._get(name), self._inference, body, params)
+        return search_index(self._searched(name), self._inference, body, params)
 
     def count(self, name: str, body: Json) -> Json:
         """Count the documents that match."""
-        matches = matching_documents(self._get(name), self._inference, check_query_body(body).get("query", {"match_all": {}}))
+        query = check_query_body(body).get("query", {"match_all": {}})
+        matches = matching_documents(self._searched(name), self._inference, query)
         return {"count": len(matches), "_shards": SHARDS}
 
-    def delete_by_query(self, name: str, body: Json) -> Json:
+    def delete_by_query(self, name: str, body: Json, refresh: bool) -> Json:
         """Delete the documents that match."""
         began = time.monotonic()
-        max_docs = check_query_body(body, "max_docs").get("max_docs")
-        if "query" not in body:
+        if "query" not in check_query_body(body):
             raise invalid("query is missing")
-        if max_docs is not None and (type(max_docs) is not int or max_docs < 1):
-            raise illegal_argument(f"[max_docs] should be greater than zero, got [{max_docs}]")
         with self._storage.writing:
-            index = self._get(name)
-            docs = matching_documents(index, self._inference, body["query"])[:max_docs]
+            index = self._searched(name)
+            docs = matching_documents(index, self._inference, body["query"])
             with self._storage.transaction():
-                for doc in docs:
-                    index.remove(doc)
-                    index.next_write()
-        return {
-            "took": int((time.monotonic() - began) * 1000),
-            "timed_out": False,
-            "total": len(docs),
-            "deleted": len(docs),
-            "batches": 1 if docs else 0,
+                for found in index.documents(docs).values():
+                    current = index.stored(found.id)
+                    if current is None or current.doc != found.doc:
+                        raise not_implemented("_delete_by_query of documents that changed since the last refresh")
+                    index.delete(found.id, found.version + 1)
+                index.keep(index.mapping)
+                if refresh:
+                    index.refresh()
+        counts = dict.fromkeys(("total", "deleted"), len(docs)) | {
+            "batches": min(len(docs), 1),
             "version_conflicts": 0,
             "noops": 0,
-            "retries": {"bulk": 0, "search": 0},
-            "throttled_millis": 0,
-            "requests_per_second": -1.0,
-            "throttled_until_millis": 0,
-            "failures": [],
         }
+        took = {"took": int((time.monotonic() - began) * 1000), "timed_out": False}
+        throttled = {"throttled_millis": 0, "requests_per_second": -1.0, "throttled_until_millis": 0, "failures": []}
+        return took | counts | {"retries": {"bulk": 0, "search": 0}} | throttled
 
 
-def is_pattern(name: str) -> bool:
-    return "*" in name and "," not in name
-
-
-def check_query_body(body: Json, *more: str) -> Json:
-    for key in body:
-        if key not in ("query", *more):
-            raise not_implemented(f"[{key}] next to [query]")
+def check_query_body(body: Json) -> Json:
+    for key in body.keys() - {"query"}:
+        raise not_implemented(f"[{key}] next to [query]")
     return body
-
-
-def document_header(index: Index, stored: StoredDocument) -> Json:
-    return {
-        "_index": index.name,
-        "_id": stored.id,
-        "_version": stored.version,
-        "_seq_no": stored.seq,
-        "_primary_term": 1,
-        "found": True,
-    }
 
 
 def status_of(result: Json) -> int:
@@ -241,5 +227,7 @@ def status_of(result: Json) -> int:
 def bulk_item(action: Action, result: Json | RefusedError) -> Json:
     """Return the entry of an action in a bulk response."""
     if isinstance(result, RefusedError):
-        return {"_index": action.index, "_id": action.id, "status": result.status, "error": result.nested()}
+        unnamed = action.id is None and result.kind != "invalid_index_name_exception"
+        doc_id = secrets.token_urlsafe(15) if unnamed else action.id
+        return {"_index": action.index, "_id": doc_id, "status": result.status, "error": result.nested()}
     return result | {"status": status_of(result)}

@@ -7,53 +7,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from ..indices import Action, parse_bulk, read_lines
+from ..indices import Action, check_actions, parse_bulk, parse_update
 from ..inference import read_body
-from ..refusals import Json, RefusedError, illegal_argument, not_implemented
+from ..refusals import Json, RefusedError, TimeLimit, illegal_argument, invalid, not_implemented, read_flag
+from ..unsupported import refuse_unsupported
 from .cluster import Cluster
 
 __all__ = ["Operation", "find_operation"]
 
 Params = Mapping[str, str]
 StatusAndBody = tuple[int, Json]
-Allowed = dict[str, Sequence[str] | None]
 
-# Parameters and their allowed values; None allows any value. Those in COMMON change no response here.
-COMMON: Allowed = {"pretty": None, "human": None, "error_trace": ("false",)}
-WAITS: Allowed = {"timeout": None, "master_timeout": None, "wait_for_active_shards": None}
-SOURCE: Allowed = {"_source": None, "_source_includes": None, "_source_excludes": None} | {
-    "_source_exclude_vectors": ("true", "false")
+FLAG, TIME, TRUE, FALSE, ANY = "true false", "time", "true", "false", "any"
+# The implemented values of each parameter; an empty text counts as true. TIME is a time value, ANY is checked elsewhere.
+VALUES = {
+    **dict.fromkeys(("pretty", "human", "allow_no_indices", "include_source_on_error", "_source_exclude_vectors"), FLAG),
+    **dict.fromkeys(("_source", "_source_includes", "_source_excludes", "size", "from", "sort", "track_total_hits"), ANY),
+    **dict.fromkeys(("timeout", "master_timeout"), TIME),
+    **dict.fromkeys(("ignore_unavailable", "require_alias"), FALSE),
+    "expand_wildcards": "open closed hidden none all open,hidden",
+    "realtime": TRUE,
+    "refresh": "true false wait_for",
+    "wait_for_active_shards": "0 1",
+    "op_type": "index create",
+    "retry_on_conflict": "0 1 2 3 4 5 6 7 8 9",
 }
-ONE_INDEX: Allowed = {"allow_no_indices": None, "expand_wildcards": None, "ignore_unavailable": ("false",)}
-WRITE: Allowed = (
-    WAITS
-    | {"refresh": ("true", "false", "wait_for", ""), "include_source_on_error": None, "list_executed_pipelines": ("false",)}
-    | dict.fromkeys(("require_alias", "require_data_stream"), ("false",))
-)
-READ: Allowed = SOURCE | {"preference": None, "realtime": None, "refresh": None}
-SEARCH: Allowed = (
-    SOURCE
-    | ONE_INDEX
-    | dict.fromkeys(("size", "from", "sort", "timeout", "track_total_hits", "preference", "request_cache", "search_type"))
-    | dict.fromkeys(("allow_partial_search_results", "batched_reduce_size", "ccs_minimize_roundtrips"))
-    | dict.fromkeys(("max_concurrent_shard_requests", "pre_filter_shard_size", "ignore_throttled", "typed_keys"))
-    | dict.fromkeys(("rest_total_hits_as_int", "explain", "version", "seq_no_primary_term", "track_scores"), ("false",))
-)
-DELETE_BY_QUERY: Allowed = (
-    ONE_INDEX
-    | WAITS
-    | {"conflicts": None, "refresh": None, "requests_per_second": None, "scroll_size": None, "slices": None}
-    | {"wait_for_completion": ("true",), "request_cache": None, "preference": None}
-)
-OP_TYPE: Allowed = {"op_type": ("index", "create")}
-NOT_IMPLEMENTED = frozenset(
-    {"filter_path", "routing", "pipeline", "q", "df", "sort", "scroll", "stored_fields", "docvalue_fields", "version"}
-    | {"version_type", "if_seq_no", "if_primary_term", "analyzer", "analyze_wildcard", "default_operator", "terminate_after"}
-    | {"lenient", "stats", "suggest_field", "suggest_mode", "suggest_size", "suggest_text", "explain", "search_timeout"}
-    | {"include_named_queries_score", "min_score", "max_docs", "flat_settings", "local", "features"}
-    | {"write_index_only", "format", "_source_include", "_source_exclude", "op_type", "retry_on_conflict", "detailed"}
-)
+COMMON = "pretty human "
+INDEX = COMMON + "allow_no_indices expand_wildcards ignore_unavailable "
+WAITS = COMMON + "timeout master_timeout "
+DELETE = COMMON + "timeout wait_for_active_shards refresh "
+WRITE = DELETE + "require_alias include_source_on_error "
+SOURCE = COMMON + "_source _source_includes _source_excludes _source_exclude_vectors "
+READ = SOURCE + "realtime refresh "
+SEARCH = INDEX + SOURCE + "size from sort timeout track_total_hits "
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +64,16 @@ class Operation:
 class IndexRequest:
     """A request to an index, or to several in one bulk request."""
 
-    method: str
+    template: str
     index: str
-    id: str
+    id: str | None
     params: Params
     raw: bytes
 
     @property
-    def body(self) -> Json:
-        """The body; empty if it is missing."""
-        return read_body(self.raw) if self.raw.strip() else {}
-
-    @property
-    def required_body(self) -> Json:
-        """The body; raises RefusedError if it is missing."""
-        if not self.raw.strip():
-            raise RefusedError(400, "parse_exception", "request body is required")
-        return read_body(self.raw)
+    def refresh(self) -> str:
+        """When searches shall see a write."""
+        return self.params.get("refresh", "false") or "true"
 
 
 def find_operation(method: str, names: Sequence[str], params: Params, raw: bytes) -> Operation:
@@ -103,11 +85,17 @@ def find_operation(method: str, names: Sequence[str], params: Params, raw: bytes
         params: The parameters of the URL.
         raw: The body.
     """
-    for methods, template, allowed, route in ROUTES:
-        if method in methods and (bound := bind(template.split("/"), names)) is not None:
-            check_params("/".join(names), params, allowed)
-            return route(IndexRequest(method, bound.get("{index}", ""), bound.get("{id}", ""), params, raw))
-    raise not_implemented(f"{method} /{'/'.join(names)}")
+    path = f"/{'/'.join(names)}"
+    for methods, template, allowed, read, run in ROUTES:
+        if method in methods.split() and (bound := bind(template.split("/"), names)) is not None:
+            check_params(path, params, allowed.split())
+            if raw and read in (no_body, delete):
+                raise illegal_argument(f"request [{method} {path}] does not support having a body")
+            request = IndexRequest(template, bound.get("{index}", ""), bound.get("{id}"), params, raw)
+            return Operation(
+                partial(run, request, read(request)), template.endswith(("_bulk", "_search")), not template.endswith("_bulk")
+            )
+    raise not_implemented(f"{method} {path}")
 
 
 def bind(template: Sequence[str], names: Sequence[str]) -> dict[str, str] | None:
@@ -121,108 +109,90 @@ def bind(template: Sequence[str], names: Sequence[str]) -> dict[str, str] | None
     return dict(zip(template, names, strict=True))
 
 
-def check_params(path: str, params: Params, allowed: Allowed) -> None:
-    allowed = COMMON | allowed
+def check_params(path: str, params: Params, allowed: Sequence[str]) -> None:
     for name, value in params.items():
-        if name in allowed:
-            values = allowed[name]
-            if values is not None and value not in values:
-                raise not_implemented(f"{name}={value}")
-        elif name in NOT_IMPLEMENTED:
-            raise not_implemented(f"parameter {name}")
-        else:
+        if name not in allowed:
+            refuse_unsupported("parameter", name, f"parameter {name}")
             raise illegal_argument(f"request [{path}] contains unrecognized parameter: [{name}]")
+        if VALUES[name] == TIME and not path.endswith("_search"):
+            if value not in ("-1", "0"):
+                TimeLimit.parse(value, name)
+        elif VALUES[name] not in (TIME, ANY) and (value or "true") not in VALUES[name].split():
+            raise not_implemented(f"{name}={value}")
 
 
-def bulk(request: IndexRequest) -> Operation:
-    actions = read_lines(parse_bulk(request.raw), request.index or None)
-    return Operation(lambda cluster: (200, cluster.bulk(actions)), faulty=True, reads=False)
+# What a request contains in addition to its parameters.
 
 
-def search(request: IndexRequest) -> Operation:
-    body = request.body
-    return Operation(lambda cluster: (200, cluster.search(request.index, body, request.params)), faulty=True)
+def no_body(request: IndexRequest) -> Json:
+    return {}
 
 
-def mget(request: IndexRequest) -> Operation:
-    body = request.required_body
-    return Operation(lambda cluster: (200, cluster.mget(request.index or None, body, request.params)))
+def optional_body(request: IndexRequest) -> Json:
+    return read_body(request.raw) if request.raw.strip() else {}
 
 
-def count(request: IndexRequest) -> Operation:
-    body = request.body
-    return Operation(lambda cluster: (200, cluster.count(request.index, body)))
+def required_body(request: IndexRequest) -> Json:
+    if not request.raw.strip():
+        raise RefusedError(400, "parse_exception", "request body is required")
+    return read_body(request.raw)
 
 
-def delete_by_query(request: IndexRequest) -> Operation:
-    body = request.required_body
-    return Operation(lambda cluster: (200, cluster.delete_by_query(request.index, body)))
+def bulk(request: IndexRequest) -> list[Action]:
+    return parse_bulk(request.raw, request.index or None)
 
 
-def index(request: IndexRequest) -> Operation:
-    if request.method == "PUT":
-        body = request.body
-        return Operation(lambda cluster: (200, cluster.create(request.index, body)))
-    if request.method == "DELETE":
-        return Operation(lambda cluster: (200, cluster.delete(request.index)))
-    return Operation(
-        lambda cluster: (200, cluster.show(request.index, defaults=request.params.get("include_defaults") == "true"))
-    )
+def document(request: IndexRequest) -> Action:
+    if not request.raw.strip():
+        raise invalid("source is missing")
+    kind = "create" if "_create" in request.template else request.params.get("op_type", "index")
+    return checked(Action(kind, request.index, request.id, request.raw))
 
 
-def mapping(request: IndexRequest) -> Operation:
-    if request.method == "GET":
-        return Operation(lambda cluster: (200, cluster.show_mapping(request.index)))
-    body = request.required_body
-    return Operation(lambda cluster: (200, cluster.put_mapping(request.index, body)))
+def update(request: IndexRequest) -> Action:
+    return checked(Action("update", request.index, request.id, update=parse_update(request.raw)))
 
 
-def refresh(request: IndexRequest) -> Operation:
-    return Operation(lambda cluster: (200, cluster.refresh(request.index)))
+def checked(action: Action) -> Action:
+    check_actions([action])
+    return action
 
 
-def get(request: IndexRequest) -> Operation:
-    return Operation(lambda cluster: cluster.get(request.index, request.id, request.params))
+def delete(request: IndexRequest) -> Action:
+    return checked(Action("delete", request.index, request.id))
 
 
-def put(request: IndexRequest) -> Operation:
-    return write(request, "create" if request.params.get("op_type") == "create" else "index")
+def write(request: IndexRequest, action: Any, cluster: Cluster) -> StatusAndBody:
+    return cluster.write(action, request.refresh)
 
 
-def create(request: IndexRequest) -> Operation:
-    return write(request, "create")
+def delete_by_query(request: IndexRequest, body: Any, cluster: Cluster) -> StatusAndBody:
+    return 200, cluster.delete_by_query(request.index, body, request.refresh == "true")
 
 
-def update(request: IndexRequest) -> Operation:
-    return write(request, "update")
+def show(request: IndexRequest, _: Any, cluster: Cluster) -> StatusAndBody:
+    return 200, cluster.show(request.index, defaults=read_flag(request.params.get("include_defaults", "false")))
 
 
-def write(request: IndexRequest, kind: str) -> Operation:
-    action = Action(kind, request.index, request.id or None, request.required_body)
-    return Operation(lambda cluster: cluster.write(action))
-
-
-def delete(request: IndexRequest) -> Operation:
-    action = Action("delete", request.index, request.id)
-    return Operation(lambda cluster: cluster.write(action))
-
-
-ROUTES: tuple[tuple[tuple[str, ...], str, Allowed, Callable[[IndexRequest], Operation]], ...] = (
-    (("POST", "PUT"), "_bulk", WRITE, bulk),
-    (("POST", "PUT"), "{index}/_bulk", WRITE, bulk),
-    (("GET", "POST"), "_mget", READ, mget),
-    (("GET", "POST"), "{index}/_mget", READ, mget),
-    (("GET", "POST"), "{index}/_search", SEARCH, search),
-    (("GET", "POST"), "{index}/_count", ONE_INDEX | {"preference": None}, count),
-    (("POST",), "{index}/_delete_by_query", DELETE_BY_QUERY, delete_by_query),
-    (("GET", "HEAD", "DELETE"), "{index}", ONE_INDEX | WAITS | {"include_defaults": ("true", "false")}, index),
-    (("PUT",), "{index}", WAITS, index),
-    (("GET", "PUT", "POST"), "{index}/_mapping", ONE_INDEX | WAITS, mapping),
-    (("GET", "POST"), "{index}/_refresh", ONE_INDEX, refresh),
-    (("POST",), "{index}/_doc", WRITE | OP_TYPE, put),
-    (("PUT", "POST"), "{index}/_doc/{id}", WRITE | OP_TYPE, put),
-    (("PUT", "POST"), "{index}/_create/{id}", WRITE, create),
-    (("POST",), "{index}/_update/{id}", WRITE | {"retry_on_conflict": None}, update),
-    (("GET", "HEAD"), "{index}/_doc/{id}", READ, get),
-    (("DELETE",), "{index}/_doc/{id}", WRITE, delete),
+Row = tuple[str, str, str, Callable[[IndexRequest], Any], Callable[[IndexRequest, Any, Cluster], StatusAndBody]]
+# Methods, path, parameters, what reads the body, and what runs the operation.
+ROUTES: tuple[Row, ...] = (
+    ("POST PUT", "_bulk", WRITE, bulk, lambda to, actions, es: (200, es.bulk(actions, to.refresh))),
+    ("POST PUT", "{index}/_bulk", WRITE, bulk, lambda to, actions, es: (200, es.bulk(actions, to.refresh))),
+    ("GET POST", "{index}/_mget", READ, required_body, lambda to, body, es: (200, es.mget(to.index, body, to.params))),
+    ("GET POST", "{index}/_search", SEARCH, optional_body, lambda to, body, es: (200, es.search(to.index, body, to.params))),
+    ("GET POST", "{index}/_count", INDEX, optional_body, lambda to, body, es: (200, es.count(to.index, body))),
+    ("POST", "{index}/_delete_by_query", INDEX + DELETE, required_body, delete_by_query),
+    ("GET HEAD", "{index}", INDEX + "master_timeout include_defaults", no_body, show),
+    ("DELETE", "{index}", INDEX + WAITS, no_body, lambda to, body, es: (200, es.delete(to.index))),
+    ("PUT", "{index}", WAITS + "wait_for_active_shards", optional_body, lambda to, body, es: (200, es.create(to.index, body))),
+    ("GET", "{index}/_mapping", INDEX + WAITS, no_body, lambda to, body, es: (200, es.show_mapping(to.index))),
+    ("PUT POST", "{index}/_mapping", INDEX + WAITS, required_body, lambda to, body, es: (200, es.put_mapping(to.index, body))),
+    ("GET POST", "{index}/_refresh", INDEX, no_body, lambda to, body, es: (200, es.refresh(to.index))),
+    ("POST", "{index}/_doc", WRITE + "op_type", document, write),
+    ("PUT POST", "{index}/_doc/{id}", WRITE + "op_type", document, write),
+    ("PUT POST", "{index}/_create/{id}", WRITE, document, write),
+    ("POST", "{index}/_update/{id}", WRITE + "retry_on_conflict", update, write),
+    ("GET HEAD", "{index}/_doc/{id}", READ, no_body, lambda to, body, es: es.get(to.index, to.id or "", to.params)),
+    ("DELETE", "{index}/_doc/{id}", DELETE, delete, write),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import TracebackType
 
@@ -51,6 +52,7 @@ class LocalEIS:
         version: The version of Elasticsearch to answer as, one of "8.19" and "9.0" to "9.6". An older one lists only the
             endpoints that it had, and refuses what only newer ones have.
         data: A folder for indices, documents and created endpoints. None keeps indices and documents in memory until `stop()`.
+        clock: Returns seconds that only grow; decides when a refresh of an index is due.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class LocalEIS:
         denied: Collection[str] = (),
         version: str = NEWEST,
         data: str | Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if version not in VERSIONS:
             raise ValueError(f"version={version!r}: choose one of {', '.join(VERSIONS)}")
@@ -79,6 +82,7 @@ class LocalEIS:
             eis=eis,
             denied=denied,
             version=Version.parse(version),
+            clock=clock,
         )
         self._requested_port = port
         self._port: int | None = None

@@ -3,12 +3,12 @@
 This room may import `inference`, which embeds semantic fields. It knows no query.
 """
 
-from .actions import Action, parse_bulk, read_lines
+from .actions import Action, check_actions, parse_bulk, parse_update
 from .analysis import terms
-from .bulk import WRITE_SHARDS, Writer
+from .bulk import Writer, write_shards
 from .chunking import check_chunking, split_passages
 from .documents import values_of
-from .index import Index, StoredDocument
+from .index import Clock, Index, StoredDocument
 from .inner import InnerInference
 from .mapping import SEMANTIC, Field, Mapping
 from .settings import (
@@ -22,17 +22,16 @@ from .settings import (
 )
 from .sources import SourceFilter, hides_vectors
 from .storage import Storage
-from .values import BITS, DATE_FORMATS, NUMBERS, PRECISIONS, Value, as_list, format_value, read_date_span, read_value
+from .values import BITS, NUMBERS, PRECISIONS, Value, as_list, format_value, read_date_span, read_value
 from .vectors import as_score, nearest, score, stack
 
 __all__ = [
     "BITS",
-    "DATE_FORMATS",
     "NUMBERS",
     "PRECISIONS",
     "SEMANTIC",
-    "WRITE_SHARDS",
     "Action",
+    "Clock",
     "Field",
     "Index",
     "InnerInference",
@@ -44,6 +43,7 @@ __all__ = [
     "Writer",
     "as_list",
     "as_score",
+    "check_actions",
     "check_chunking",
     "check_name",
     "check_similarities",
@@ -53,8 +53,8 @@ __all__ = [
     "hides_vectors",
     "nearest",
     "parse_bulk",
+    "parse_update",
     "read_date_span",
-    "read_lines",
     "read_settings",
     "read_value",
     "score",
@@ -64,4 +64,5 @@ __all__ = [
     "stack",
     "terms",
     "values_of",
+    "write_shards",
 ]

@@ -1,77 +1,144 @@
-"""Bulk requests: parses their lines into actions. Knows only their syntax."""
+"""Writes as requests state them: their lines, documents and updates. Knows only their syntax."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from ..refusals import Json, RefusedError, illegal_argument, invalid, not_implemented
+from ..refusals import Json, RefusedError, illegal_argument, invalid, not_implemented, parse_error
+from ..unsupported import refuse_unsupported
+from .values import format_value
 
-__all__ = ["Action", "parse_bulk", "read_lines"]
+__all__ = ["Action", "check_actions", "parse_bulk", "parse_update", "read_source"]
 
 KINDS = ("create", "delete", "index", "update")
-TARGET = {"_index", "_id"}
-TARGET_UNSUPPORTED = {"routing", "pipeline", "version", "version_type", "if_seq_no", "if_primary_term", "dynamic_templates"}
-TARGET_IGNORED = {"retry_on_conflict", "require_alias", "require_data_stream", "list_executed_pipelines"}
+UPDATE = {"doc": dict, "upsert": dict, "doc_as_upsert": bool, "detect_noop": bool}
+ID_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A write of one document."""
+    """A write: `source` is the JSON of a document, or `update` the body of an update."""
 
     kind: str
     index: str
     id: str | None
-    body: Json | None = None
+    source: bytes = b""
+    update: Json | None = None
 
 
-def parse_bulk(raw: bytes) -> list[Any]:
-    """Return the parsed lines of a bulk request."""
-    if not raw.strip():
+def parse_bulk(raw: bytes, index: str | None) -> list[Action]:
+    """Return the actions of a bulk request; a malformed action or update refuses the whole request."""
+    if not raw:
         raise RefusedError(400, "parse_exception", "request body is required")
     if not raw.endswith(b"\n"):
         raise illegal_argument("The bulk request must be terminated by a newline [\\n]")
-    try:
-        return [orjson.loads(line) for line in raw.split(b"\n") if line.strip()]
-    except orjson.JSONDecodeError as error:
-        raise RefusedError(400, "x_content_parse_exception", f"[{error.lineno}:{error.colno}] {error.msg}") from error
-
-
-def read_lines(lines: Sequence[Any], index: str | None) -> list[Action]:
-    """Return the actions of a bulk request; a malformed line refuses the whole request."""
-    actions, position = [], 0
-    while position < len(lines):
-        number, line = position + 1, lines[position]
-        if not isinstance(line, dict) or len(line) != 1:
-            raise illegal_argument(f"Malformed action/metadata line [{number}], expected START_OBJECT with one action")
-        ((kind, target),) = line.items()
-        if kind not in KINDS:
-            raise illegal_argument(
-                f"Malformed action/metadata line [{number}], expected field [create], [delete], [index] or [update] "
-                f"but found [{kind}]"
-            )
-        if not isinstance(target, dict):
-            raise illegal_argument(f"Malformed action/metadata line [{number}], expected START_OBJECT but found another value")
-        for name in target.keys() - TARGET:
-            if name in TARGET_UNSUPPORTED:
-                raise not_implemented(f"{name} in a bulk action")
-            if name not in TARGET_IGNORED:
-                raise illegal_argument(f"Action/metadata line [{number}] contains an unknown parameter [{name}]")
-        name = target.get("_index", index)
-        if not name:
+    actions, lines = [], enumerate(raw.split(b"\n")[:-1], 1)
+    for number, line in lines:
+        if not line.strip():
+            continue
+        kind, target = read_action_line(number, line)
+        if (name := target.get("_index", index)) is None:
             raise invalid("index is missing")
-        body = None
-        if kind != "delete":
-            position += 1
-            body = lines[position] if position < len(lines) else None
-            if not isinstance(body, dict):
-                raise illegal_argument(f"Malformed document on line [{number + 1}], expected START_OBJECT")
-        doc_id = target.get("_id")
-        actions.append(Action(kind, str(name), None if doc_id is None else str(doc_id), body))
-        position += 1
-    if not actions:
-        raise invalid("no requests added")
+        if kind == "delete":
+            actions.append(Action(kind, name, target.get("_id")))
+        elif (following := next(lines, None)) is not None:  # a last action without its document is not read
+            update = parse_update(following[1]) if kind == "update" else None
+            actions.append(Action(kind, name, target.get("_id"), following[1], update))
+    check_actions(actions)
     return actions
+
+
+def read_action_line(number: int, line: bytes) -> tuple[str, dict[str, str]]:
+    """Return the kind of an action, and its index and id as far as they are named."""
+    parsed = parse_json(line)
+    if not isinstance(parsed, dict) or len(parsed) != 1:
+        raise illegal_argument(f"Malformed action/metadata line [{number}], expected START_OBJECT with one action")
+    ((kind, options),) = parsed.items()
+    if kind not in KINDS or not isinstance(options, dict):
+        expected = "expected field [create], [delete], [index] or [update]"
+        raise illegal_argument(f"Malformed action/metadata line [{number}], {expected} but found [{kind}: {options}]")
+    target: dict[str, str] = {}
+    for name, value in options.items():
+        if name not in ("_index", "_id") or isinstance(value, list | dict):
+            if value is not None and not (name == "retry_on_conflict" and type(value) is int):
+                refuse_unsupported("bulk action", name, f"{name} in a bulk action")
+                raise illegal_argument(f"Action/metadata line [{number}] contains an unknown parameter [{name}]")
+        elif value is not None:
+            target[name] = format_value(value)
+    return kind, target
+
+
+def check_actions(actions: list[Action]) -> None:
+    """Refuse a request with an action that Elasticsearch does not begin."""
+    problems = [] if actions else ["no requests added"]
+    for action in actions:
+        if action.id is None and action.kind in ("update", "delete"):
+            problems.append("id is missing")
+        if action.id is not None and (size := len(action.id.encode("utf-8", "replace"))) > ID_BYTES:
+            problems.append(f"id [{action.id}] is too long, must be no longer than {ID_BYTES} bytes but was: {size}")
+        if action.kind == "update" and "doc" not in (action.update or {}):
+            problems.append("script or doc is missing")
+    if problems:
+        raise invalid(*problems)
+
+
+def parse_update(raw: bytes) -> Json:
+    """Return the body of an update."""
+    body = parse_json(raw) if raw.strip() else {}
+    if not isinstance(body, dict):
+        raise parse_error("UpdateRequest", f"Expected START_OBJECT but was: {type(body).__name__}")
+    for name, value in body.items():
+        refuse_unsupported("update", name, f"[{name}] in an update")
+        if UPDATE.get(name) is bool and isinstance(value, str):
+            raise not_implemented(f"[{name}] as a text in an update")
+        if name not in UPDATE or not isinstance(value, UPDATE[name]):
+            problem = f"{name} doesn't support values of type: {type(value).__name__}"
+            raise parse_error("UpdateRequest", problem if name in UPDATE else f"unknown field [{name}]")
+    return body
+
+
+def read_source(raw: bytes) -> Json:
+    """Return a document."""
+    try:
+        source = parse_json(raw)
+    except RefusedError as refused:
+        if refused.status == 501:
+            raise
+        raise RefusedError(400, "document_parsing_exception", f"[1:1] failed to parse: {refused.reason}", refused) from refused
+    if not isinstance(source, dict):
+        raise RefusedError(400, "document_parsing_exception", "Malformed content, must start with an object")
+    return source
+
+
+def parse_json(raw: bytes) -> Any:
+    """Parse JSON; refuses a key that occurs twice, as Elasticsearch does."""
+    try:
+        parsed = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        if "surrogate" in error.msg or str(error.doc)[error.pos : error.pos + 1] == "/" or "infinity" in error.msg:
+            raise not_implemented("JSON with half a surrogate pair, a comment, or a number beyond all others") from error
+        raise json_error(f"[{error.lineno}:{error.colno}] {error.msg}", eof="end of data" in error.msg) from error
+    if raw.count(b'":') != count_keys(parsed):  # a key is lost, or a text looks like one
+        json.loads(raw, object_pairs_hook=check_keys)
+    return parsed
+
+
+def json_error(reason: str, *, eof: bool = False) -> RefusedError:
+    kind, cause = ("x_content_e_o_f", "json_e_o_f") if eof else ("x_content_parse", "json_parse")
+    return RefusedError(400, f"{kind}_exception", reason, RefusedError(400, f"{cause}_exception", reason))
+
+
+def count_keys(value: Any) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(map(count_keys, value.values()))
+    return sum(map(count_keys, value)) if isinstance(value, list) and value and isinstance(value[0], dict | list) else 0
+
+
+def check_keys(pairs: list[tuple[str, Any]]) -> Json:
+    if len(body := dict(pairs)) != len(pairs):
+        raise json_error(f"[1:1] Duplicate field among {[name for name, _ in pairs]}")
+    return body

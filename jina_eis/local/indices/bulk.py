@@ -7,141 +7,162 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from ..inference import Array, Item
-from ..refusals import Json, RefusedError, illegal_argument, invalid, not_implemented
-from .actions import Action
+from ..refusals import Json, RefusedError, illegal_argument, index_not_found
+from .actions import Action, read_source
 from .chunking import split_passages
 from .documents import Document, read_document
 from .index import Index, Passage
 from .inner import InnerInference
-from .mapping import Field
+from .mapping import Field, Mapping
+from .settings import check_name
+from .storage import Storage
 
-__all__ = ["WRITE_SHARDS", "Writer"]
+__all__ = ["Writer", "write_shards"]
 
-UPDATE = {"doc", "doc_as_upsert", "upsert", "detect_noop"}
-ID_BYTES = 512
-WINDOW = 500  # documents embedded together
-WRITE_SHARDS = {"total": 1, "successful": 1, "failed": 0}
+
+@dataclass(slots=True)
+class Target:
+    """An index that a request writes to, and the state of its documents after the actions read so far.
+
+    Attributes:
+        index: None if the index is created with the changes.
+        documents: Version and source by id; the source of a deleted document is None.
+    """
+
+    name: str
+    index: Index | None
+    mapping: Mapping
+    documents: dict[str, tuple[int, Json | None]]
+
+    def state(self, doc_id: str) -> tuple[int, Json | None]:
+        """Return the version and source of a document; version 0 if there was none."""
+        if doc_id not in self.documents and self.index is not None:
+            stored, deleted = self.index.stored(doc_id), self.index.deleted_version(doc_id)
+            self.documents[doc_id] = (stored.version, stored.source) if stored else (deleted, None)
+        return self.documents.get(doc_id, (0, None))
 
 
 @dataclass(slots=True)
 class Pending:
-    """A parsed document that is not stored yet."""
+    """A change that is read, and not stored yet. A deletion has no source; an update without effect has no document."""
 
     number: int  # position in the request
-    action: Action
     id: str
-    index: Index
-    source: Json
+    target: Target
     version: int
-    document: Document
-    passages: dict[str, list[Passage]]
+    source: Json | None
+    document: Document | None = None
+    before: tuple[int, Json | None] = (0, None)  # version and source
+    passages: dict[str, list[Passage]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A passage to embed."""
-
-    pending: Pending
-    field: Field
-    item: Item
+Chunk = tuple[Pending, Field, Item]  # a passage to embed
 
 
 class Writer:
-    """Executes the actions of one request in order, and embeds many documents at a time.
+    """Executes the actions of one request: reads and embeds all of them, then stores them in one transaction.
 
     Args:
-        find: Returns the index with a name; creates it if it does not exist.
-        transaction: Commits all writes inside it, or none.
+        storage: The indices; an index that does not exist is created.
         inference: Embeds the values of semantic fields.
     """
 
-    def __init__(
-        self,
-        find: Callable[[str], Index],
-        transaction: Callable[[], AbstractContextManager[None]],
-        inference: InnerInference,
-    ) -> None:
-        self._find = find
-        self._transaction = transaction
+    def __init__(self, storage: Storage, inference: InnerInference) -> None:
+        self._storage = storage
         self._inference = inference
+        self._targets: dict[str, Target] = {}
         self._pending: list[Pending] = []
-        self._ids: set[tuple[str, str]] = set()
+        self._embedded = 0  # how many of the pending changes have their vectors
         self._results: dict[int, Json | RefusedError] = {}
 
-    def write(self, actions: Sequence[Action]) -> list[Json | RefusedError]:
-        """Return the result of each action, or its error."""
+    def write(self, actions: Sequence[Action], refresh: str = "false") -> list[Json | RefusedError]:
+        """Return the result of each action, or its error. Stores nothing if one is not implemented."""
+        for action in sorted(actions, key=lambda action: action.kind == "delete"):
+            with suppress(RefusedError):  # an index that any action creates exists for all of them
+                self._target(action)
         for number, action in enumerate(actions):
             try:
-                self._execute(number, action)
+                self._read(number, action)
             except RefusedError as refused:
                 if refused.status == 501:
                     raise
                 self._results[number] = refused
-            if len(self._pending) >= WINDOW:
-                self._flush()
-        self._flush()
-        return [self._results[number] for number in range(len(actions))]
-
-    def _execute(self, number: int, action: Action) -> None:
-        doc_id = secrets.token_urlsafe(15) if action.id is None else action.id
-        if action.id is None and action.kind in ("update", "delete"):
-            raise invalid("id is missing")
-        check_id(doc_id)
-        if (action.index, doc_id) in self._ids:
-            self._flush()
-        if action.kind == "delete":
-            self._results[number] = self._delete(self._find(action.index), doc_id)
-            return
-        index = self._find(action.index)
-        existing = index.stored(doc_id)
-        source = action.body or {}
-        if action.kind == "create" and existing is not None:
-            raise version_conflict(index, doc_id, existing.version)
-        if action.kind == "update":
-            changed = apply_update(None if existing is None else existing.source, source, doc_id, index)
-            if existing is not None and changed is None:
-                self._results[number] = write_result(index, doc_id, existing.version, existing.seq, "noop")
-                return
-            source = changed or {}
-        document = read_document(index.mapping, doc_id, source)
-        index.set_mapping(document.mapping)
-        version = 1 if existing is None else existing.version + 1
-        self._ids.add((action.index, doc_id))
-        self._pending.append(Pending(number, action, doc_id, index, source, version, document, {}))
-
-    def _delete(self, index: Index, doc_id: str) -> Json:
-        existing = index.stored(doc_id)
-        if existing is None:
-            return write_result(index, doc_id, 1, index.next_write(), "not_found")
-        with self._transaction():
-            index.remove(existing.doc)
-            return write_result(index, doc_id, existing.version + 1, index.next_write(), "deleted")
-
-    def _flush(self) -> None:
         self._embed()
-        with self._transaction():
+        with self._storage.transaction():
+            indices = {target.name: self._open(target) for target in self._targets.values()}
             for pending in self._pending:
                 if pending.number not in self._results:
-                    self._results[pending.number] = self._store(pending)
-        self._pending.clear()
-        self._ids.clear()
+                    result = self._store(pending, indices[pending.target.name])
+                    self._results[pending.number] = result | ({"forced_refresh": True} if refresh == "true" else {})
+            for index in indices.values():
+                index.keep(index.mapping)
+                if refresh != "false":
+                    index.refresh()
+        return [self._results[number] for number in range(len(actions))]
 
-    def _store(self, pending: Pending) -> Json:
-        index, document = pending.index, pending.document
-        existing = index.stored(pending.id)
-        if existing is not None:
-            index.remove(existing.doc)
-        passages = {path: [Passage(None, vector)] for path, vector in document.vectors.items()} | pending.passages
-        seq = index.add(pending.id, pending.version, pending.source, document.exact, document.texts, passages)
-        for path in pending.passages:
-            self._store_model_settings(index, path)
-        return write_result(index, pending.id, pending.version, seq, "created" if pending.version == 1 else "updated")
+    def _target(self, action: Action) -> Target:
+        if action.index not in self._targets:
+            index = self._storage.find(action.index)
+            if index is None and action.kind == "delete":
+                raise index_not_found(action.index)
+            check_name(action.index)
+            self._targets[action.index] = Target(action.index, index, index.mapping if index else Mapping({}), {})
+        return self._targets[action.index]
+
+    def _open(self, target: Target) -> Index:
+        index = target.index or self._storage.create(target.name, {}, target.mapping)
+        index.mapping = target.mapping
+        return index
+
+    def _read(self, number: int, action: Action) -> None:
+        if action.id == "":
+            raise illegal_argument("if _id is specified it must not be empty")
+        target, doc_id = self._target(action), secrets.token_urlsafe(15) if action.id is None else action.id
+        if doc_id in target.documents:
+            self._embed()  # a document that cannot be embedded is not there for the next action
+        version, existing = target.state(doc_id)
+        source, document = None, None
+        if action.kind == "update":
+            source = apply_update(existing, action.update or {}, doc_id, target)
+            if source is None:
+                self._pending.append(Pending(number, doc_id, target, version, existing))
+                return
+        elif action.kind != "delete":
+            source = read_source(action.source)
+        if source is not None:
+            document = read_document(target.mapping, doc_id, source)
+            target.mapping = document.mapping
+        if action.kind == "create" and existing is not None:
+            reason = f"[{doc_id}]: version conflict, document already exists (current version [{version}])"
+            raise document_error(409, "version_conflict_engine_exception", reason, target)
+        self._pending.append(Pending(number, doc_id, target, version + 1, source, document, (version, existing)))
+        target.documents[doc_id] = (version + 1, source)
+
+    def _store(self, pending: Pending, index: Index) -> Json:
+        document, version = pending.document, pending.version
+        if document is not None:
+            passages = {path: [Passage(None, vector)] for path, vector in document.vectors.items()} | pending.passages
+            seq, created = index.add(pending.id, version, pending.source or {}, document, passages)
+            for path in pending.passages:
+                self._store_model_settings(index, path)
+            result = "created" if created else "updated"
+        elif pending.source is None:
+            seq, found = index.delete(pending.id, version)
+            result = "deleted" if found else "not_found"
+        else:
+            stored = index.stored(pending.id)
+            assert stored is not None
+            version, seq, result = stored.version, stored.seq, "noop"
+        head: Json = {"_index": index.name, "_id": pending.id, "_version": version, "result": result}
+        return head | {"_shards": write_shards(index), "_seq_no": seq, "_primary_term": 1}
 
     def _store_model_settings(self, index: Index, path: str) -> None:
         """Add the model to the mapping of a semantic field when its first document is written."""
@@ -155,24 +176,25 @@ class Writer:
         if field.source != field.path:  # a multi-field
             siblings = index.mapping.fields[field.source].settings["fields"]
             addition = {"fields": siblings | {path.rpartition(".")[2]: {**field.settings, **addition}}}
-        index.set_mapping(index.mapping.with_field(field.source, addition))
+        index.mapping = index.mapping.with_field(field.source, addition)
 
     def _embed(self) -> None:
         """Embed the passages of all pending documents, by endpoint; a failure affects only its own document."""
         chunks_by_endpoint: dict[str, list[Chunk]] = defaultdict(list)
-        for pending in self._pending:
-            for path, items in pending.document.semantic.items():
-                field = pending.index.mapping.fields[path]
+        unembedded, self._embedded = self._pending[self._embedded :], len(self._pending)
+        for pending in unembedded:
+            for path, items in pending.document.semantic.items() if pending.document else ():
+                field = pending.target.mapping.fields[path]
                 pending.passages[path] = []
                 try:
-                    chunks_by_endpoint[field.inference_id] += [Chunk(pending, field, item) for item in self._chunk(field, items)]
+                    chunks_by_endpoint[field.inference_id] += [(pending, field, item) for item in self._chunk(field, items)]
                 except RefusedError as refused:
-                    self._results[pending.number] = inference_failure(field, refused)
+                    self._fail(pending, field, refused)
         for endpoint, all_chunks in chunks_by_endpoint.items():
-            valid = [chunk for chunk in all_chunks if chunk.pending.number not in self._results]
-            for chunk, vector in zip(valid, self._vectors(endpoint, valid), strict=True):
+            valid = [chunk for chunk in all_chunks if chunk[0].number not in self._results]
+            for (pending, field, item), vector in zip(valid, self._vectors(endpoint, valid), strict=True):
                 if vector is not None:
-                    chunk.pending.passages[chunk.field.path].append(Passage(chunk.item.value, vector))
+                    pending.passages[field.path].append(Passage(item.value, vector))
 
     def _chunk(self, field: Field, items: Sequence[Item]) -> list[Item]:
         """Split the values of a field into passages; raise the error of a poisoned one."""
@@ -184,58 +206,38 @@ class Writer:
         self._inference.check_poison(field.inference_id, [*items, *passages], "ingest")
         return passages
 
-    def _vectors(self, endpoint: str, chunks: Sequence[Chunk]) -> Sequence[Array | None]:
+    def _vectors(self, endpoint: str, chunks: Sequence[Chunk]) -> list[Array | None]:
         """Return a vector for each chunk; None if its document failed."""
         try:
-            return self._inference.embed(endpoint, [chunk.item for chunk in chunks])
-        except RefusedError:  # retry one by one to find the invalid inputs
-            return [self._vector(endpoint, chunk) for chunk in chunks]
-
-    def _vector(self, endpoint: str, chunk: Chunk) -> Array | None:
-        try:
-            return self._inference.embed(endpoint, [chunk.item])[0]
+            return [*self._inference.embed(endpoint, [item for _, _, item in chunks])]
         except RefusedError as refused:
-            self._results[chunk.pending.number] = inference_failure(chunk.field, refused)
-            return None
+            if len(chunks) != 1:  # retry one by one to find the invalid inputs
+                return [vector for chunk in chunks for vector in self._vectors(endpoint, [chunk])]
+            self._fail(*chunks[0][:2], refused)
+            return [None]
+
+    def _fail(self, pending: Pending, field: Field, cause: RefusedError) -> None:
+        reason = f"Exception when running inference id [{field.inference_id}] on field [{field.path}]"
+        self._results[pending.number] = RefusedError(cause.status, "inference_exception", reason, cause)
+        pending.target.documents[pending.id] = pending.before
 
 
-def check_id(doc_id: str) -> None:
-    if not doc_id:
-        raise illegal_argument("if _id is specified it must not be empty")
-    if (size := len(doc_id.encode("utf-8", "replace"))) > ID_BYTES:
-        raise illegal_argument(f"id [{doc_id}] is too long, must be no longer than {ID_BYTES} bytes but was: {size}")
+def document_error(status: int, kind: str, reason: str, target: Target) -> RefusedError:
+    details = {"index_uuid": target.index.uuid if target.index else "_na_", "shard": "0", "index": target.name}
+    return RefusedError(status, kind, reason, details=details)
 
 
-def version_conflict(index: Index, doc_id: str, version: int) -> RefusedError:
-    reason = f"[{doc_id}]: version conflict, document already exists (current version [{version}])"
-    refused = RefusedError(409, "version_conflict_engine_exception", reason)
-    refused.details.update(index_uuid=index.uuid, shard="0", index=index.name)
-    return refused
-
-
-def inference_failure(field: Field, cause: RefusedError) -> RefusedError:
-    reason = f"Exception when running inference id [{field.inference_id}] on field [{field.path}]"
-    return RefusedError(cause.status, "inference_exception", reason, cause)
-
-
-def apply_update(existing: Json | None, change: Json, doc_id: str, index: Index) -> Json | None:
+def apply_update(existing: Json | None, change: Json, doc_id: str, target: Target) -> Json | None:
     """Return the document after an update, or None if the update changes nothing."""
-    for name in change.keys() - UPDATE:
-        if name in ("script", "scripted_upsert", "_source"):
-            raise not_implemented(f"[{name}] in an update")
-        raise illegal_argument(f"[UpdateRequest] unknown field [{name}]")
-    doc = change.get("doc")
-    if not isinstance(doc, dict):
-        raise invalid("script or doc is missing")
     if existing is None:
-        new: Json | None = doc if change.get("doc_as_upsert") else change.get("upsert")
+        new: Json | None = change["doc"] if change.get("doc_as_upsert") else change.get("upsert")
         if new is None:
-            refused = RefusedError(404, "document_missing_exception", f"[{doc_id}]: document missing")
-            refused.details.update(index_uuid=index.uuid, shard="0", index=index.name)
-            raise refused
+            raise document_error(404, "document_missing_exception", f"[{doc_id}]: document missing", target)
         return new
-    after: Json = merge(existing, doc)
-    return None if change.get("detect_noop", True) and after == existing else after
+    after: Json = merge(existing, change["doc"])
+    # Compared as JSON: 1, 1.0 and true are equal in Python only.
+    same = orjson.dumps(after, option=orjson.OPT_SORT_KEYS) == orjson.dumps(existing, option=orjson.OPT_SORT_KEYS)
+    return None if same and change.get("detect_noop", True) else after
 
 
 def merge(old: Any, new: Any) -> Any:
@@ -244,13 +246,6 @@ def merge(old: Any, new: Any) -> Any:
     return old | {name: merge(old.get(name), value) for name, value in new.items()}
 
 
-def write_result(index: Index, doc_id: str, version: int, seq: int, result: str) -> Json:
-    return {
-        "_index": index.name,
-        "_id": doc_id,
-        "_version": version,
-        "result": result,
-        "_shards": WRITE_SHARDS,
-        "_seq_no": seq,
-        "_primary_term": 1,
-    }
+def write_shards(index: Index) -> Json:
+    """Return the shards of a write: this node has no replica."""
+    return {"total": 1 + int(index.settings.get("number_of_replicas") or 1), "successful": 1, "failed": 0}

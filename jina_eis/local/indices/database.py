@@ -58,11 +58,6 @@ class Database:
         with self.lock:
             self._connection.executemany(statement, rows)
 
-    def insert(self, statement: str, parameters: Sequence[Any]) -> int:
-        """Run an INSERT and return the number of the new row."""
-        with self.lock:
-            return int(self._connection.execute(statement, parameters).lastrowid or 0)
-
     def run_all(self, statements: str) -> None:
         """Run several statements without parameters."""
         for statement in statements.split(";")[:-1]:

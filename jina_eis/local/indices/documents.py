@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..inference import Array, Item, parse_item
-from ..refusals import Json, RefusedError, illegal_argument
+from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not_implemented
 from ..versions import Version
+from .fieldtypes import MAX_DIMENSIONS, complete_vector
 from .mapping import SEMANTIC, Field, Mapping
-from .values import Value, format_value, looks_like_date, read_value
+from .values import ISO_DATE, NUMBERS, Value, date_format_of, format_value, object_error, read_value, read_vector
 
 __all__ = ["Document", "read_document", "values_of"]
 
@@ -24,13 +25,9 @@ IGNORE_ABOVE = 256
 VECTOR_LENGTHS = range(128, 4097)  # a new field with an array of so many fractions becomes a dense_vector
 BINARY_LIMIT = 1 << 20
 MAX_KEYWORD_BYTES = 32_766
-METADATA = frozenset({"_doc_count", "_feature", "_field_names", "_id", "_ignored", "_index", "_nested_path", "_routing"}) | {
-    "_seq_no",
-    "_source",
-    "_tier",
-    "_version",
-}
-SCALARS = (str, int, float, bool)
+METADATA = {"_id", "_source", "_index", "_routing", "_data_stream_timestamp", "_ignored_source", "_seq_no", "_version"}
+METADATA |= {"_field_names", "_nested_path", "_ignored"}
+BELOW_ZERO = -5e-324  # for -0.0, which Lucene orders before 0.0 and SQLite does not
 
 
 @dataclass(slots=True)
@@ -51,7 +48,7 @@ def read_document(mapping: Mapping, doc_id: str, source: Json) -> Document:
         RefusedError: a value that its field does not accept.
     """
     reader = Reader(Document(mapping), doc_id)
-    reader.read_object(source, "", mapping.root.get("dynamic", True))
+    reader.read_object(source, "", mapping.root.get("dynamic", "true"))
     return reader.document
 
 
@@ -96,21 +93,21 @@ class Reader:
         self.document = document
         self._id = doc_id
 
-    def read_object(self, node: Json, prefix: str, dynamic: Any) -> None:
+    def read_object(self, node: Json, prefix: str, dynamic: str) -> None:
         for name, value in node.items():
-            if not prefix and name in METADATA:
-                reason = f"Field [{name}] is a metadata field and cannot be added inside a document."
-                raise parse_failure(f"{reason} Use the index API request parameters.")
-            path = name.rstrip(".")
-            if not all(part.strip() for part in path.split(".")):
-                raise parse_failure(f"field name cannot contain only whitespace or dots: [{name}]")
-            head, dot, rest = path.partition(".")
-            self._read(f"{prefix}{head}", {rest: value} if dot else value, dynamic)
+            if not prefix and name in METADATA and value is not None:
+                cause = parse_failure(f"Field [{name}] is a metadata field and cannot be added inside a document.")
+                raise self._value_error(name, name, value, cause)
+            head, *rest = check_field_name(name, prefix)
+            leaf = self.document.mapping.fields.get(f"{prefix}{head}")
+            if rest and leaf is not None and leaf.kind != "object":
+                raise self._value_error(leaf.path, leaf.kind, value, object_error(leaf.kind, "illegal_state_exception"))
+            self._read(f"{prefix}{head}", {".".join(rest): value} if rest else value, dynamic)
 
-    def _read(self, path: str, value: Any, dynamic: Any) -> None:
+    def _read(self, path: str, value: Any, dynamic: str) -> None:
         field = self.document.mapping.fields.get(path)
         if field is None:
-            if value is None or dynamic in (False, "false") or not self._add_field(path, value, dynamic):
+            if dynamic == "false" or not self._add_field(path, value, dynamic):
                 return
             field = self.document.mapping.fields[path]
         if field.kind == "object":
@@ -118,28 +115,31 @@ class Reader:
         else:
             self._read_leaf(field, value)
 
-    def _read_objects(self, field: Field, value: Any, dynamic: Any) -> None:
+    def _read_objects(self, field: Field, value: Any, dynamic: str) -> None:
         if not field.settings.get("enabled", True):
             return
         for element in flatten(value):
             if not isinstance(element, dict):
-                last = field.path.split(".")[-1]
-                raise parse_failure(
-                    f"object mapping for [{field.path}] tried to parse field [{last}] as object, but found a concrete value"
-                )
+                tried = f"object mapping for [{field.path}] tried to parse field [{field.path.split('.')[-1]}] as object"
+                raise parse_failure(f"{tried}, but found a concrete value")
             self.read_object(element, f"{field.path}.", field.settings.get("dynamic", dynamic))
 
-    def _add_field(self, path: str, value: Any, dynamic: Any) -> bool:
+    def _add_field(self, path: str, value: Any, dynamic: str) -> bool:
         """Add a field to the mapping; return False if the value has no type yet."""
-        first = next(flatten(value), None)
-        if first is None:
-            return False
         if dynamic == "strict":
             parent = path.rpartition(".")[0] or "_doc"
             reason = f"mapping set to strict, dynamic introduction of [{path.split('.')[-1]}] within [{parent}] is not allowed"
             raise parse_failure(reason, kind="strict_dynamic_mapping_exception")
+        first = next(flatten(value), None)
+        if first is None:
+            return False
         mapping = self.document.mapping
-        self.document.mapping = mapping.with_field(path, new_field(value, first, mapping.root))
+        try:
+            self.document.mapping = mapping.with_field(path, new_field(value, first, mapping.root))
+        except RefusedError as refused:
+            raise (
+                refused if refused.status == 501 else parse_failure(f"failed to parse: {refused.reason}", refused)
+            ) from refused
         return True
 
     def _read_leaf(self, field: Field, value: Any) -> None:
@@ -152,91 +152,97 @@ class Reader:
             self._read_leaf(self.document.mapping.fields[sibling], value)
         for target in field.copies:
             if target not in self.document.mapping.fields:
-                self._add_field(target, value, True)
+                self._add_field(target, value, "true")
             self._read_leaf(self.document.mapping.fields[target], value)
 
+    def _value_error(self, path: str, kind: str, value: Any, cause: RefusedError) -> RefusedError:
+        reason = f"failed to parse field [{path}] of type [{kind}] in document with id '{self._id}'."
+        return parse_failure(f"{reason} Preview of field's value: '{format_value(value)[:100]}'", cause)
+
     def _read_value(self, field: Field, value: Any) -> None:
+        if value == "" and field.kind in NUMBERS:
+            return
         try:
             if field.kind in SEMANTIC:
                 self.document.semantic.setdefault(field.path, []).append(semantic_item(field.kind, value))
                 return
-            if not isinstance(value, SCALARS):
-                raise RefusedError(400, "illegal_state_exception", "Can't get text on a START_OBJECT at 1:1")
-            indexed = read_value(field.kind, value)
+            indexed = read_value(field.kind, value, field.date_format)
         except RefusedError as refused:
-            if refused.status == 501:
-                raise
-            raise parse_failure(
-                f"failed to parse field [{field.path}] of type [{field.kind}] in document with id '{self._id}'. "
-                f"Preview of field's value: '{format_value(value)[:100]}'",
-                refused,
-            ) from refused
-        if field.kind == "keyword" and "ignore_above" not in field.settings and len(str(indexed).encode()) > MAX_KEYWORD_BYTES:
-            raise parse_failure(
-                f'Document contains at least one immense term in field="{field.path}" (whose UTF8 encoding is longer than the '
-                f"max length {MAX_KEYWORD_BYTES}), all of which were skipped."
-            )
+            raise (refused if refused.status == 501 else self._value_error(field.path, field.kind, value, refused)) from refused
         if field.kind == "text":
             self.document.texts.setdefault(field.path, []).append(str(indexed))
-        elif not (field.kind == "keyword" and len(str(indexed)) > field.settings.get("ignore_above", 1 << 31)):
-            self.document.exact.append((field.path, indexed))
+            return
+        if field.kind == "keyword":
+            if "ignore_above" in field.settings and len(str(indexed)) > field.settings["ignore_above"]:
+                return
+            if "ignore_above" not in field.settings and len(str(indexed).encode()) > MAX_KEYWORD_BYTES:
+                immense = f'Document contains at least one immense term in field="{field.path}"'
+                raise parse_failure(f"{immense} (whose UTF8 encoding is longer than the max length {MAX_KEYWORD_BYTES})")
+        self.document.exact.append((field.path, BELOW_ZERO if indexed == 0 and str(indexed) == "-0.0" else indexed))
 
     def _read_vector(self, field: Field, value: Any) -> None:
-        numbers = [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
+        if value is None:
+            return
         try:
             if field.path in self.document.vectors:
-                raise illegal_argument(
-                    f"Field [{field.path}] of type [dense_vector] doesn't support indexing multiple values for the same field "
-                    "in the same document"
-                )
-            if value is None:
-                return
-            if not isinstance(numbers, list) or not set(map(type, numbers)) <= {int, float}:
-                raise illegal_argument(f"Field [{field.path}] of type [dense_vector] takes an array of numbers")
-            vector = np.array(numbers, dtype=np.float32)
+                raise illegal_argument(f"Field [{field.path}] of type [dense_vector] doesn't support multiple values")
             dims = field.settings.get("dims")
+            vector = read_vector(value, dims)
             if dims is None:
-                self.document.mapping = self.document.mapping.with_field(field.path, {"dims": len(numbers)})
-            elif dims != len(numbers):
-                raise illegal_argument(
-                    f"The [dense_vector] field [{field.path}] in doc [document with id '{self._id}'] has a different dimension "
-                    f"[{len(numbers)}] than defined in the mapping [{dims}]"
-                )
+                if not 1 <= len(vector) <= MAX_DIMENSIONS:
+                    raise mapper_parsing(f"The number of dimensions should be in the range [1, {MAX_DIMENSIONS}]")
+                settings = complete_vector(field.settings | {"dims": len(vector)}, field.path)
+                self.document.mapping = self.document.mapping.with_field(field.path, settings)
+            elif dims != len(vector):
+                where = f"The [dense_vector] field [{field.path}] in doc [document with id '{self._id}']"
+                raise illegal_argument(f"{where} has a different dimension [{len(vector)}] than defined in the mapping [{dims}]")
             check_norm(field, vector)
         except RefusedError as refused:
+            if refused.status == 501 or refused.kind == "mapper_parsing_exception":
+                raise
             raise parse_failure(f"failed to parse: {refused.reason}", refused) from refused
         self.document.vectors[field.path] = vector
 
 
+def check_field_name(name: str, prefix: str) -> list[str]:
+    """Return the names of a path with dots; refuses those that Elasticsearch refuses."""
+    parts = name.rstrip(".").split(".")
+    if all(part.strip() for part in parts):
+        return parts
+    if name.strip(".") and len(parts) == 1:
+        raise parse_failure(f"Field name cannot contain only whitespace: [{prefix}{name}]")
+    problem = "only whitespace" if name.strip(".") else "only dots" if name else "an empty string"
+    cause = illegal_argument(f"field name cannot {'contain ' if name else 'be '}{problem}: ['{name}']")
+    raise parse_failure(f"failed to parse: {cause.reason}", cause)
+
+
 def check_norm(field: Field, vector: Array) -> None:
+    norm, problem = float(np.linalg.norm(vector)), ""
     if not np.isfinite(vector).all():
-        raise illegal_argument("element_type [float] vectors do not support non-finite values")
-    norm, preview = float(np.linalg.norm(vector)), ", ".join(str(number) for number in vector[:5].tolist())
-    if field.similarity == "cosine" and field.settings.get("index", True) and norm == 0.0:
-        raise illegal_argument(
-            f"The [cosine] similarity does not support vectors with zero magnitude. Preview of invalid vector: [{preview}]"
-        )
-    if field.similarity == "dot_product" and abs(norm * norm - 1.0) > 1e-4:
-        raise illegal_argument(
-            f"The [dot_product] similarity can only be used with unit-length vectors. Preview of invalid vector: [{preview}]"
-        )
+        problem = "element_type [float] vectors do not support non-finite values"
+    elif field.similarity == "cosine" and field.settings["index"] and norm == 0.0:
+        problem = "The [cosine] similarity does not support vectors with zero magnitude"
+    elif field.similarity == "dot_product" and abs(norm * norm - 1.0) > 1e-4:
+        problem = "The [dot_product] similarity can only be used with unit-length vectors"
+    if problem:
+        raise illegal_argument(f"{problem}. Preview of invalid vector: {vector[:5].tolist()}")
 
 
 def new_field(value: Any, first: Any, root: Json) -> Json:
     """Return the definition that Elasticsearch derives from the first value of a field."""
     if isinstance(first, dict):
         return {"properties": {}}
-    if isinstance(first, bool):
-        return {"type": "boolean"}
     if isinstance(first, int):
-        return {"type": "long"}
+        return {"type": "boolean" if isinstance(first, bool) else "long"}
     if isinstance(first, float):
-        fractions = isinstance(value, list) and all(type(number) is float for number in value)
-        if fractions and len(value) in VECTOR_LENGTHS and "dynamic_templates" not in root:
-            return {"type": "dense_vector", "dims": len(value), "index": True, "similarity": "cosine"}
+        if abs(first) >= 1 << 64:  # it may have been sent as a whole number
+            raise not_implemented(f"a new field with a number beyond 64 bits: {first}")
+        numbers = list(flatten(value)) if isinstance(value, list) and "dynamic_templates" not in root else []
+        if len(numbers) in VECTOR_LENGTHS and set(map(type, numbers)) == {float}:
+            return complete_vector({"type": "dense_vector", "dims": len(numbers)}, "")
         return {"type": "float"}
-    if root.get("date_detection", True) and looks_like_date(first):
-        return {"type": "date"}
+    if root.get("date_detection", True) and (date_format := date_format_of(first)) is not None:
+        return {"type": "date"} | ({} if date_format == ISO_DATE else {"format": date_format, "locale": ""})
     return {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": IGNORE_ABOVE}}}
 
 
@@ -255,7 +261,6 @@ def semantic_item(kind: str, value: Any) -> Item:
         except ValueError:
             size = 0  # the service reports the invalid Base64
         if size > BINARY_LIMIT:
-            raise illegal_argument(
-                f"the {item.kind} has {size} bytes, more than the [{BINARY_LIMIT}] of [indices.inference.max_binary_input_size]"
-            )
+            limit = f"[{BINARY_LIMIT}] of [indices.inference.max_binary_input_size]"
+            raise illegal_argument(f"the {item.kind} has {size} bytes, more than the {limit}")
     return item

@@ -1,4 +1,4 @@
-"""Field definitions, checked as Elasticsearch does: types, parameters and defaults.
+"""Field definitions, read as Elasticsearch does: types, parameters, defaults, and what a later definition may change.
 
 Must not know mappings, documents or queries.
 """
@@ -9,194 +9,232 @@ from collections.abc import Callable
 from typing import Any
 
 from ..inference import Endpoint
-from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not_implemented
+from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not_implemented, read_flag
+from ..unsupported import refuse_unsupported
 from .chunking import check_chunking
-from .values import DATE_FORMATS, NUMBERS
+from .values import DATE_FORMATS, ISO_DATE, NUMBERS, as_list, format_value, read_value
 
-__all__ = ["SEMANTIC", "SIMILARITIES", "check_dynamic", "merge_properties", "parse_failure", "read_properties"]
+__all__ = [
+    "MAX_DIMENSIONS",
+    "SEMANTIC",
+    "complete_vector",
+    "merge_properties",
+    "parse_failure",
+    "read_dynamic",
+    "read_properties",
+]
+
+Find = Callable[[str], Endpoint | None]  # returns the inference endpoint with an id, or None
 
 DEFAULT_INFERENCE_ID = ".jina-embeddings-v5-text-small"
 SEMANTIC = ("semantic_text", "semantic")
-SIMILARITIES = ("cosine", "dot_product", "l2_norm", "max_inner_product")
+SIMILARITIES = ("l2_norm", "cosine", "dot_product", "max_inner_product")
 MAX_DIMENSIONS = 4096
+BBQ_DIMENSIONS = 384  # from here on, the default index of vectors is bbq_hnsw
+LEAST_BBQ_DIMENSIONS = 64
 
-# Parameters that are stored without effect, then the parameters of each type.
-SHARED = {"type", "meta", "store", "index", "doc_values", "fields", "copy_to", "eager_global_ordinals"}
-STATISTICS = {"index_options", "index_phrases", "index_prefixes", "term_vector", "fielddata", "position_increment_gap"}
-VECTOR_INDEX = {"index_options", "meta", "type", "fields"}
-PARAMETERS: dict[str, set[str]] = {
-    "text": SHARED | STATISTICS | {"analyzer", "search_analyzer", "search_quote_analyzer", "similarity"},
-    "keyword": SHARED | {"ignore_above", "norms", "index_options"},
-    "boolean": SHARED,
-    "date": SHARED | {"format"},
-    **dict.fromkeys(NUMBERS, SHARED | {"coerce"}),
-    "object": {"type", "properties", "dynamic", "enabled"},
-    "dense_vector": VECTOR_INDEX | {"dims", "similarity", "index", "element_type"},
-    "semantic_text": VECTOR_INDEX | {"inference_id", "search_inference_id", "chunking_settings", "model_settings"},
-    "semantic": VECTOR_INDEX | {"inference_id", "search_inference_id", "chunking_settings", "model_settings"},
+# The implemented parameters of each type with their defaults.
+OBJECTS = {"chunking_settings", "model_settings", "index_options"}  # of a semantic field
+LEAF: Json = {"index": True, "doc_values": True, "copy_to": [], "fields": {}}
+PARAMETERS: dict[str, Json] = {
+    "text": {"index": True, "copy_to": [], "fields": {}, "analyzer": "default", "similarity": None},
+    "keyword": LEAF | {"ignore_above": (1 << 31) - 1},
+    "boolean": LEAF,
+    "date": LEAF | {"format": ISO_DATE, "locale": "en"},
+    **dict.fromkeys(NUMBERS, LEAF),
+    "dense_vector": {"dims": None, "index": True, "similarity": None, "index_options": None, "element_type": "float"},
+    **dict.fromkeys(SEMANTIC, dict.fromkeys(OBJECTS | {"inference_id", "search_inference_id"}) | {"fields": {}, "copy_to": []}),
 }
-# Types and parameters that Elasticsearch supports and the local EIS does not.
-UNSUPPORTED_TYPES = frozenset(
-    {"aggregate_metric_double", "alias", "binary", "completion", "constant_keyword", "counted_keyword", "date_nanos"}
-    | {"date_range", "double_range", "flattened", "float_range", "geo_point", "geo_shape", "histogram", "integer_range", "ip"}
-    | {"ip_range", "join", "long_range", "match_only_text", "murmur3", "nested", "passthrough", "percolator", "point"}
-    | {"rank_feature", "rank_features", "rank_vectors", "scaled_float", "search_as_you_type", "shape", "sparse_vector"}
-    | {"token_count", "unsigned_long", "version", "wildcard"}
-)
-UNSUPPORTED_PARAMETERS = frozenset(
-    {"ignore_malformed", "normalizer", "norms", "null_value", "script", "split_queries_on_whitespace", "subobjects"}
-)
+UPDATABLE = frozenset({"copy_to", "fields", "ignore_above"})  # The index of vectors: its keys with their defaults.
+GRAPH: Json = {"m": 16, "ef_construction": 100}
+RESCORED: Json = {"rescore_vector": {"oversample": 3.0}}
+INDEX_OPTIONS: dict[str, Json] = dict.fromkeys(("hnsw", "int8_hnsw", "int4_hnsw"), GRAPH)
+INDEX_OPTIONS |= {"flat": {}, "int8_flat": {}, "int4_flat": {}, "bbq_hnsw": GRAPH | RESCORED, "bbq_flat": RESCORED}
 
 
 def parse_failure(cause: RefusedError) -> RefusedError:
     """Return the error for a mapping that cannot be parsed, with its cause."""
-    return mapper_parsing(f"Failed to parse mapping: {cause.reason}", cause)
+    return cause if cause.status == 501 else mapper_parsing(f"Failed to parse mapping: {cause.reason}", cause)
 
 
-def read_properties(properties: Any, prefix: str, find: Callable[[str], Endpoint | None]) -> Json:
-    """Check field definitions and return them with their defaults.
+def read_properties(properties: Any, prefix: str, find: Find) -> Json:
+    """Check field definitions and return those parameters that differ from their defaults.
 
     Args:
         properties: Definitions from a client.
         prefix: Path of the enclosing object, with a trailing dot.
         find: Returns the inference endpoint with an id, or None.
     """
-    if not isinstance(properties, dict):
-        raise parse_failure(
-            mapper_parsing(f"Expected map for property [properties] on field [{prefix[:-1]}] but got {properties}")
-        )
+    if not isinstance(properties, dict) and properties != []:
+        raise RefusedError(400, "parse_exception", "properties must be a map type")
     fields: Json = {}
-    for name, settings in properties.items():
-        head, dot, rest = name.partition(".")
-        if not head:
-            raise parse_failure(illegal_argument("field name cannot be an empty string"))
-        nested = {"properties": {rest: settings}} if dot else settings
-        fields = merge_properties(fields, {head: read_field(nested, f"{prefix}{head}", find)}, prefix)
+    for name, settings in dict(properties).items():
+        parts = name.rstrip(".").split(".")
+        if not all(part.strip() for part in parts):
+            raise illegal_argument(f"field name cannot be empty, or contain only dots or whitespaces: [{name}]")
+        field = read_field(settings, f"{prefix}{'.'.join(parts)}", find)
+        for part in reversed(parts[1:]):
+            field = {"properties": {part: field}}
+        fields = merge_properties(fields, {parts[0]: field}, prefix)
     return fields
 
 
 def merge_properties(old: Json, new: Json, prefix: str) -> Json:
-    """Merge new definitions into old ones; an existing field may gain settings, and keeps its fixed ones."""
+    """Merge new definitions into old ones; refuses changes of fixed parameters."""
     merged = dict(old)
     for name, settings in new.items():
-        path, existing = f"{prefix}{name}", old.get(name)
-        if existing is None:
-            merged[name] = settings
-            continue
-        old_type, new_type = existing.get("type", "object"), settings.get("type", "object")
-        if old_type != new_type:
-            if "object" in (old_type, new_type):
-                raise illegal_argument(f"can't merge a non object mapping [{path}] with an object mapping")
-            raise illegal_argument(f"mapper [{path}] cannot be changed from type [{old_type}] to [{new_type}]")
-        for fixed in ("dims", "similarity", "inference_id", "analyzer", "index"):
-            if old_type != "object" and fixed in existing and settings.get(fixed, existing[fixed]) != existing[fixed]:
-                raise illegal_argument(
-                    f"Mapper for [{path}] conflicts with existing mapper:\n\tCannot update parameter [{fixed}] "
-                    f"from [{existing[fixed]}] to [{settings[fixed]}]"
-                )
-        merged[name] = existing | settings
-        for key, inner_prefix in (("properties", f"{path}."), ("fields", f"{path}.")):
-            if key in existing or key in settings:
-                merged[name][key] = merge_properties(existing.get(key, {}), settings.get(key, {}), inner_prefix)
+        merged[name] = settings if name not in old else merge_field(old[name], settings, f"{prefix}{name}")
     return merged
 
 
-def read_field(settings: Any, path: str, find: Callable[[str], Endpoint | None], *, multi: bool = False) -> Json:
-    """Check the definition of a field and return it with its defaults."""
+def merge_field(old: Json, new: Json, path: str) -> Json:
+    old_type, new_type = old.get("type", "object"), new.get("type", "object")
+    if old_type != new_type:
+        if "object" in (old_type, new_type):
+            raise illegal_argument(f"can't merge a non object mapping [{path}] with an object mapping")
+        raise illegal_argument(f"mapper [{path}] cannot be changed from type [{old_type}] to [{new_type}]")
+    if old_type == "object":
+        if new.get("enabled", old.get("enabled")) != old.get("enabled"):
+            raise not_implemented(f"a change of [enabled] of field [{path}]")
+        return old | new | {"properties": merge_properties(old["properties"], new["properties"], f"{path}.")}
+    if old_type in SEMANTIC:  # what is left out stays
+        new = old | new
+    fixed = {"inference_id"} if old_type in SEMANTIC else PARAMETERS[old_type].keys() - UPDATABLE
+    if old_type == "dense_vector" and "dims" not in old:
+        fixed &= old.keys()
+    before, after = PARAMETERS[old_type] | old, PARAMETERS[old_type] | new
+    changed = sorted(name for name in fixed if before[name] != after[name])
+    if changed == ["index_options"]:
+        raise not_implemented(f"a change of index_options of field [{path}]")
+    if changed:
+        conflicts = (f"\n\tCannot update parameter [{name}] from [{before[name]}] to [{after[name]}]" for name in changed)
+        raise illegal_argument(f"Mapper for [{path}] conflicts with existing mapper:{''.join(conflicts)}")
+    fields = merge_properties(old.get("fields", {}), new.get("fields", {}), f"{path}.")
+    return new | ({"fields": fields} if fields else {})
+
+
+def read_field(settings: Any, path: str, find: Find, *, multi: bool = False) -> Json:
+    """Check the definition of a field; return its type, and what differs from the defaults."""
+    settings = {} if settings == [] else settings
     if not isinstance(settings, dict):
-        raise parse_failure(
-            mapper_parsing(f"Expected map for property [fields] on field [{path}] but got a {type(settings).__name__}")
-        )
-    kind = settings.get("type", "object" if "properties" in settings or not settings else None)
-    if not isinstance(kind, str):
-        raise parse_failure(mapper_parsing(f"No type specified for field [{path}]"))
-    if kind in UNSUPPORTED_TYPES:
-        raise not_implemented(f"type [{kind}] of field [{path}]")
-    if kind not in PARAMETERS:
-        raise parse_failure(
-            mapper_parsing(
-                f"The mapper type [{kind}] declared on field [{path}] does not exist. It might have been created within a future "
-                "version or requires a plugin to be installed. Check the documentation."
-            )
-        )
-    for name in settings:
-        if name not in PARAMETERS[kind]:
-            if name in UNSUPPORTED_PARAMETERS or name in PARAMETERS["text"]:
-                raise not_implemented(f"parameter [{name}] of field [{path}] of type [{kind}]")
-            raise parse_failure(mapper_parsing(f"unknown parameter [{name}] on mapper [{path.split('.')[-1]}] of type [{kind}]"))
-    checked = dict(settings)
-    for name in ("fields", "meta", "chunking_settings", "index_options" if kind in SEMANTIC else "fields"):
-        if not isinstance(settings.get(name) or {}, dict):
-            raise parse_failure(mapper_parsing(f"[{name}] of field [{path}] must be an object"))
-    copies = settings.get("copy_to", [])
-    if not all(isinstance(target, str) for target in (copies if isinstance(copies, list) else [copies])):
-        raise parse_failure(mapper_parsing(f"[copy_to] of field [{path}] must be a field, or an array of fields"))
-    if type(settings.get("ignore_above", 0)) is not int:
-        raise parse_failure(mapper_parsing(f"[ignore_above] of field [{path}] must be a number"))
-    try:
-        if kind in CHECKS:
-            CHECKS[kind](checked, path, find)
-    except RefusedError as refused:
-        raise refused if refused.status == 501 else parse_failure(refused) from refused
-    if kind == "object" and "properties" in settings:
-        checked["properties"] = read_properties(settings["properties"], f"{path}.", find)
-    if "fields" in settings:
-        if multi:
-            raise parse_failure(mapper_parsing(f"Type [{kind}] used in multi field [{path}] cannot have fields of its own"))
-        multi_fields = settings["fields"].items()
-        checked["fields"] = {name: read_field(sub, f"{path}.{name}", find, multi=True) for name, sub in multi_fields}
-    return checked
+        raise mapper_parsing(f"Expected map for property [fields] on field [{path}] but got a class java.lang.String")
+    is_object = not multi and any(settings.get(name) is not None for name in ("properties", "enabled"))
+    kind = settings.get("type", "object" if is_object else None)
+    if kind is None:
+        raise mapper_parsing(f"No type specified for field [{path}]")
+    if kind == "object" and not multi:
+        return read_object(settings, path, find)
+    refuse_unsupported("field type", kind, f"type [{kind}] of field [{path}]")
+    if kind not in list(PARAMETERS):
+        problem = "cannot be used in multi field" if kind == "object" else f"declared on field [{path}] does not exist"
+        raise mapper_parsing(f"The mapper type [{kind}] {problem}")
+    if multi and ("fields" in settings or "copy_to" in settings):
+        raise mapper_parsing(f"Type [{kind}] used in multi field [{path}] cannot have [fields] or [copy_to] of its own")
+    read = {name: read_parameter(kind, name, value, path) for name, value in settings.items() if name != "type"}
+    checked = {"type": kind} | {name: value for name, value in read.items() if value != PARAMETERS[kind][name]}
+    if "fields" in checked:
+        multi_fields = checked["fields"].items()
+        checked["fields"] = {sub: read_field(inner, f"{path}.{sub}", find, multi=True) for sub, inner in multi_fields}
+    if kind in SEMANTIC:
+        check_semantic(checked, path, find)
+    return complete_vector(checked, path) if kind == "dense_vector" else checked
 
 
-def check_dynamic(settings: Json) -> None:
-    """Refuse unsupported values of `dynamic`."""
-    if settings.get("dynamic", True) not in (True, False, "true", "false", "strict"):
-        raise not_implemented(f"dynamic: {settings['dynamic']}")
+def read_parameter(kind: str, name: str, value: Any, path: str) -> Any:
+    """Return a parameter as Elasticsearch understands it."""
+    if name not in PARAMETERS[kind]:
+        refuse_unsupported("field", name, f"{name} of field [{path}] of type [{kind}]")
+        raise mapper_parsing(f"unknown parameter [{name}] on mapper [{path.split('.')[-1]}] of type [{kind}]")
+    if value is None and name not in ("similarity", "index_options") and kind not in SEMANTIC:
+        raise mapper_parsing(f"[{name}] on mapper [{path.split('.')[-1]}] of type [{kind}] must not have a [null] value")
+    default = PARAMETERS[kind][name]
+    if isinstance(default, bool):
+        return read_flag(value)
+    if name in ("ignore_above", "dims"):
+        return read_count(name, value, path)
+    if name == "fields" or (kind in SEMANTIC and name in OBJECTS):
+        value = {} if value in ([], None) else value
+        if not isinstance(value, dict):
+            raise mapper_parsing(f"[{name}] must be an object, got [{value}] for field [{path}]")
+        return value
+    if name == "copy_to":
+        return [format_value(target) for target in as_list(value)]
+    if value is None or kind in SEMANTIC or name == "index_options":
+        return value
+    text = format_value(value)
+    accepted = {"locale": ("", "en"), "analyzer": ("standard", "default"), "element_type": ("float",)}
+    known = set(text.split("||")) <= DATE_FORMATS.keys() if name == "format" else text in accepted.get(name, (text,))
+    if not known or text == "boolean":  # a similarity
+        raise not_implemented(f"{name} [{text}] of field [{path}] of type [{kind}]")
+    return text
 
 
-def check_object(settings: Json, path: str, find: Callable[[str], Endpoint | None]) -> None:
-    check_dynamic(settings)
-    if not isinstance(settings.get("enabled", True), bool):
-        raise illegal_argument(f"Failed to parse value [{settings['enabled']}] as only [true] or [false] are allowed.")
+def read_count(name: str, value: Any, path: str) -> int:
+    number = int(read_value("integer", value))
+    if name == "dims" and (type(value) is not int or not 1 <= value <= MAX_DIMENSIONS):
+        raise mapper_parsing(f"The number of dimensions should be in the range [1, {MAX_DIMENSIONS}] but was [{value}]")
+    if number < 0 or (isinstance(value, float) and value != number):
+        raise illegal_argument(f"[{name}] must be a positive integer, got [{value}] for field [{path}]")
+    return number
 
 
-def check_text(settings: Json, path: str, find: Callable[[str], Endpoint | None]) -> None:
-    for name in ("analyzer", "search_analyzer", "search_quote_analyzer"):
-        if settings.get(name, "standard") not in ("standard", "default"):
-            raise not_implemented(f"{name} [{settings[name]}] of field [{path}], only [standard] is supported")
+def read_dynamic(value: Any) -> str:
+    """Return a value of `dynamic` as a text; refuses those that are not implemented."""
+    text = format_value(value)
+    if text == "runtime":
+        raise not_implemented("dynamic [runtime]")
+    if text not in ("true", "false", "strict"):
+        raise illegal_argument(f"Could not convert [dynamic.dynamic] to boolean: [{text}]")
+    return text
 
 
-def check_date(settings: Json, path: str, find: Callable[[str], Endpoint | None]) -> None:
-    formats = str(settings.get("format", DATE_FORMATS[0])).split("||")
-    if any(name not in DATE_FORMATS for name in formats):
-        raise not_implemented(f"format [{settings['format']}] of field [{path}], only {'||'.join(DATE_FORMATS)} is supported")
+def read_object(settings: Json, path: str, find: Find) -> Json:
+    for name in settings.keys() - {"type", "properties", "dynamic", "enabled"}:
+        refuse_unsupported("field", name, f"{name} of field [{path}]")
+        raise mapper_parsing(f"Mapping definition for [{path}] has unsupported parameters:  [{name} : {settings[name]}]")
+    checked: Json = {"properties": read_properties(settings.get("properties", {}), f"{path}.", find)}
+    if "dynamic" in settings:
+        checked["dynamic"] = read_dynamic(settings["dynamic"])
+    return checked if read_flag(settings.get("enabled", True)) else checked | {"enabled": False}
 
 
-def check_vector(settings: Json, path: str, find: Callable[[str], Endpoint | None]) -> None:
-    dims = settings.get("dims")
-    if dims is not None and (type(dims) is not int or not 1 <= dims <= MAX_DIMENSIONS):
-        raise mapper_parsing(
-            f"The number of dimensions should be in the range [1, {MAX_DIMENSIONS}] but was [{dims}] on field [{path}]"
-        )
-    if settings.get("element_type", "float") != "float":
-        raise not_implemented(f"element_type [{settings['element_type']}] of field [{path}], only [float] is supported")
-    if "similarity" in settings:
-        if settings["similarity"] not in SIMILARITIES:
-            accepted = ", ".join(SIMILARITIES)
-            raise mapper_parsing(
-                f"Unknown value [{settings['similarity']}] for field [similarity] on field [{path}] - "
-                f"accepted values are [{accepted}]"
-            )
-        if settings.get("index") is False:
-            raise illegal_argument(
-                "Field [similarity] can only be specified for a field of type [dense_vector] when it is indexed"
-            )
-    settings.setdefault("index", True)
-    if settings["index"]:
-        settings.setdefault("similarity", "cosine")
+def complete_vector(settings: Json, path: str) -> Json:
+    """Add the defaults that Elasticsearch shows in the definition of a vector."""
+    options, dims = settings.get("index_options"), settings.get("dims")
+    if not settings.get("index", True):
+        if settings.get("similarity") or options:
+            raise illegal_argument(f"Field [similarity] or [index_options] of field [{path}] can only be set when it is indexed")
+        return settings
+    similarity = settings.get("similarity") or "cosine"
+    if similarity not in SIMILARITIES:
+        accepted = ", ".join(SIMILARITIES)
+        raise mapper_parsing(f"Unknown value [{similarity}] for field [similarity] - accepted values are [{accepted}]")
+    if options is None and dims is not None:
+        options = {"type": "bbq_hnsw" if dims >= BBQ_DIMENSIONS else "int8_hnsw"}
+    completed = {} if options is None else {"index_options": read_index_options(options, dims, path)}
+    return settings | {"index": True, "similarity": similarity} | completed
 
 
-def check_semantic(settings: Json, path: str, find: Callable[[str], Endpoint | None]) -> None:
+def read_index_options(options: Any, dims: int | None, path: str) -> Json:
+    if not isinstance(options, dict) or options.get("type") is None:
+        raise mapper_parsing("[index_options] requires field [type] to be configured")
+    kind = options["type"]
+    if kind == "bbq_disk":
+        raise not_implemented(f"index_options [bbq_disk] of field [{path}]")
+    if kind not in list(INDEX_OPTIONS):
+        raise mapper_parsing(f"Unknown vector index options type [{kind}] for field [{path}]")
+    if kind.startswith("bbq") and dims is not None and dims < LEAST_BBQ_DIMENSIONS:
+        raise mapper_parsing(f"{kind} does not support dimensions fewer than {LEAST_BBQ_DIMENSIONS}; provided={dims}")
+    completed: Json = {"type": kind} | INDEX_OPTIONS[kind]
+    for name, value in options.items():
+        if name in GRAPH and name in completed:
+            completed[name] = completed[name] if value is None else read_count(name, value, path)
+        elif value not in (None, completed.get(name)):
+            raise not_implemented(f"index_options [{name}: {value}] of field [{path}]")
+    return completed
+
+
+def check_semantic(settings: Json, path: str, find: Find) -> None:
     kind = settings["type"]
     if kind == "semantic_text":
         settings.setdefault("inference_id", DEFAULT_INFERENCE_ID)
@@ -209,23 +247,9 @@ def check_semantic(settings: Json, path: str, find: Callable[[str], Endpoint | N
         endpoint = None if inference_id is None else find(inference_id)
         accepted = ("embedding",) if kind == "semantic" else ("text_embedding", "sparse_embedding", "embedding")
         if endpoint is not None and endpoint.task not in accepted:
-            raise illegal_argument(
-                f"Wrong [task_type], expected {' or '.join(accepted)}, got {endpoint.task}, for [{name}] "
-                f"[{inference_id}] on field [{path}]"
-            )
+            wrong = f"Wrong [task_type], expected {' or '.join(accepted)}, got {endpoint.task}"
+            raise illegal_argument(f"{wrong}, for [{name}] [{inference_id}] on field [{path}]")
     if settings.get("index_options", {}).keys() - {"dense_vector"}:
-        raise not_implemented(
-            f"index_options {sorted(settings['index_options'])} of field [{path}], only [dense_vector] is supported"
-        )
-    if settings.get("chunking_settings") is not None:
+        raise not_implemented(f"index_options {sorted(settings['index_options'])} of field [{path}]")
+    if "chunking_settings" in settings:
         check_chunking(settings["chunking_settings"])
-
-
-CHECKS: dict[str, Callable[[Json, str, Callable[[str], Endpoint | None]], None]] = {
-    "object": check_object,
-    "text": check_text,
-    "date": check_date,
-    "dense_vector": check_vector,
-    "semantic_text": check_semantic,
-    "semantic": check_semantic,
-}

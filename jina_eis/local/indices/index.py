@@ -1,49 +1,60 @@
 """An index: stores its documents, and looks up their values, words and vectors.
 
-Knows the tables of an index, FTS5 as its inverted index of words, and the matrices of its vectors; must not know queries,
-requests or how documents are read.
+Knows the tables of an index, FTS5 as its inverted index of words, the matrices of its vectors, and when searches see a write;
+must not know queries or requests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Mapped
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import orjson
 
 from ..inference import Array
-from ..refusals import Json, index_not_found
+from ..refusals import Json, TimeLimit, index_not_found
 from .analysis import terms
 from .database import Database
+from .documents import Document, read_document
 from .mapping import Mapping
 from .values import Value
 from .vectors import Matrix, scale_back, stack
 
-__all__ = ["CREATE", "TABLES", "Index", "Passage", "StoredDocument"]
+__all__ = ["CREATE", "TABLES", "Clock", "Index", "Passage", "StoredDocument"]
 
-# Each index has its own tables, so that deleting it is fast. A word is stored as `<number of its field>_<word>`.
-CREATE = """
-CREATE TABLE docs_{0} (
-    doc INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL,
-    source BLOB NOT NULL
-);
-CREATE TABLE exact_{0} (path TEXT NOT NULL, value NOT NULL, doc INTEGER NOT NULL);
-CREATE INDEX exact_value_{0} ON exact_{0} (path, value, doc);
-CREATE INDEX exact_doc_{0} ON exact_{0} (doc);
-CREATE TABLE paths_{0} (number INTEGER PRIMARY KEY, path TEXT UNIQUE NOT NULL);
-CREATE TABLE lengths_{0} (
-    path TEXT NOT NULL, doc INTEGER NOT NULL, length INTEGER NOT NULL, PRIMARY KEY (path, doc)
-) WITHOUT ROWID;
-CREATE INDEX lengths_doc_{0} ON lengths_{0} (doc);
-CREATE TABLE vectors_{0} (path TEXT NOT NULL, doc INTEGER NOT NULL, text TEXT, vector BLOB NOT NULL);
-CREATE INDEX vectors_doc_{0} ON vectors_{0} (doc);
-CREATE VIRTUAL TABLE words_{0} USING fts5 (words, columnsize = 0, tokenize = "ascii tokenchars '_'");
-CREATE VIRTUAL TABLE vocabulary_{0} USING fts5vocab ('words_{0}', 'instance');
+Clock = Callable[[], float]  # returns seconds that only grow
+
+# Each index has its own tables, so that deleting it is fast. Searches see the documents of `docs`; a refresh moves those of `new`
+# there, and deletes those of `gone`. A word is stored as `<number of its field>_<word>`.
+COLUMNS = "id TEXT UNIQUE NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL, source BLOB NOT NULL"
+LENGTHS = "path TEXT NOT NULL, doc INTEGER NOT NULL, length INTEGER NOT NULL"
+CREATE = f"""
+CREATE TABLE IF NOT EXISTS docs_{{0}} (doc INTEGER PRIMARY KEY AUTOINCREMENT, {COLUMNS});
+CREATE TABLE IF NOT EXISTS new_{{0}} (doc INTEGER PRIMARY KEY, {COLUMNS});
+CREATE TABLE IF NOT EXISTS gone_{{0}} (doc INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS exact_{{0}} (path TEXT NOT NULL, value NOT NULL, doc INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS exact_value_{{0}} ON exact_{{0}} (path, value, doc);
+CREATE INDEX IF NOT EXISTS exact_doc_{{0}} ON exact_{{0}} (doc);
+CREATE TABLE IF NOT EXISTS paths_{{0}} (number INTEGER PRIMARY KEY, path TEXT UNIQUE NOT NULL);
+CREATE TABLE IF NOT EXISTS lengths_{{0}} ({LENGTHS}, PRIMARY KEY (path, doc)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS lengths_doc_{{0}} ON lengths_{{0}} (doc);
+CREATE TABLE IF NOT EXISTS vectors_{{0}} (path TEXT NOT NULL, doc INTEGER NOT NULL, text TEXT, vector BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS vectors_doc_{{0}} ON vectors_{{0}} (doc);
+CREATE VIRTUAL TABLE IF NOT EXISTS words_{{0}} USING fts5 (words, columnsize = 0, tokenize = "ascii tokenchars '_'");
+CREATE VIRTUAL TABLE IF NOT EXISTS vocabulary_{{0}} USING fts5vocab ('words_{{0}}', 'instance');
 """
-TABLES = ("vocabulary", "words", "docs", "exact", "paths", "lengths", "vectors")
+TABLES = ("vocabulary", "words", "docs", "new", "gone", "exact", "paths", "lengths", "vectors")
+CURRENT = """
+SELECT doc, id, version, seq, source FROM new_{0} WHERE id = ?1
+UNION ALL SELECT doc, id, version, seq, source FROM docs_{0} WHERE id = ?1 AND doc NOT IN gone_{0}
+"""
+REFRESH_SECONDS = 1.0
+IDLE_SECONDS = 30.0  # an index without `refresh_interval` that was not searched for so long is refreshed by the next search
+TOMBSTONE_SECONDS = 60.0  # how long the version of a deleted document is remembered
 GAP = " _ "  # between the values of a field, so that no phrase matches across two values
 
 
@@ -72,22 +83,34 @@ class Passage:
     vector: Array
 
 
+@dataclass(eq=False, slots=True)
 class Index:
-    """An index with its documents and lookups."""
+    """An index with its documents and lookups.
 
-    def __init__(
-        self, database: Database, number: int, name: str, uid: str, created: int, settings: Json, mapping: Mapping
-    ) -> None:
-        self.number = number
-        self.name = name
-        self.uuid = uid
-        self.created = created
-        self.settings = settings
-        self.mapping = mapping
-        self.dropped = False
-        self._database = database
-        self._vectors: dict[str, dict[int, Array]] = {}
-        self._matrices: dict[str, Matrix] = {}
+    Attributes:
+        writes: How often its documents changed.
+    """
+
+    _database: Database
+    _clock: Clock
+    number: int
+    name: str
+    uuid: str
+    created: int
+    settings: Json
+    mapping: Mapping
+    writes: int = 0
+    dropped: bool = False
+    _written: float = 0.0  # when the first change since the last refresh was written
+    _unseen: dict[int, Document] = field(default_factory=dict)  # that searches do not see yet
+    _tombstones: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _vectors: dict[str, dict[int, Array]] = field(default_factory=dict)
+    _matrices: dict[str, Matrix] = field(default_factory=dict)
+    _searched: float = field(init=False)  # when it was searched last
+    _refreshed: int = field(init=False)  # the number of changes that searches see
+
+    def __post_init__(self) -> None:
+        self._searched, self._refreshed = self._clock(), self.writes
 
     def _rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Return the rows of a statement; `{0}` in it is the number of the index."""
@@ -96,28 +119,29 @@ class Index:
                 raise index_not_found(self.name)
             return self._database.rows(statement.format(self.number), parameters)
 
+    def _docs(self, statement: str, parameters: Sequence[Any] = ()) -> list[int]:
+        return [doc for (doc,) in self._rows(statement, parameters)]
+
     def _run(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         self._database.run(statement.format(self.number), rows)
 
     # Documents
 
-    def set_mapping(self, mapping: Mapping) -> None:
-        """Replace the mapping."""
-        if mapping is not self.mapping:
-            self._run("UPDATE indices SET mapping = ? WHERE number = {0}", [(orjson.dumps(mapping.root),)])
-            self.mapping = mapping
-
-    def next_write(self) -> int:
-        """Count a change and return its number."""
-        with self._database.lock:
-            ((number,),) = self._rows("SELECT writes FROM indices WHERE number = {0}")
-            self._rows("UPDATE indices SET writes = writes + 1 WHERE number = {0}")
-        return int(number)
+    def keep(self, mapping: Mapping) -> None:
+        """Replace the mapping, and store the number of changes."""
+        root = orjson.dumps(mapping.root)
+        self._run("UPDATE indices SET mapping = ?, writes = ? WHERE number = {0}", [(root, self.writes)])
+        self.mapping = mapping
 
     def stored(self, doc_id: str) -> StoredDocument | None:
-        """Return the document with this id, or None."""
-        rows = self._rows("SELECT doc, id, version, seq, source FROM docs_{0} WHERE id = ?", (doc_id,))
+        """Return the document with this id, whether searches see it or not, or None."""
+        rows = self._rows(CURRENT, (doc_id,))
         return self.complete(StoredDocument.of(rows[0])) if rows else None
+
+    def deleted_version(self, doc_id: str) -> int:
+        """Return the version of a document that was deleted lately; 0 if there was none."""
+        version, when = self._tombstones.get(doc_id, (0, 0.0))
+        return version if self._clock() - when < TOMBSTONE_SECONDS else 0
 
     def documents(self, docs: Sequence[int]) -> dict[int, StoredDocument]:
         """Return the documents with these numbers, without those deleted since; their vectors are None."""
@@ -139,48 +163,97 @@ class Index:
 
     def _separates_vectors(self, path: str) -> bool:
         """Return whether sources are stored without the vectors of a field, as in Elasticsearch since 9.2."""
-        field = self.mapping.fields.get(path)
-        return field is not None and field.kind == "dense_vector" and field.settings.get("index", True) is not False
+        found, kept = self.mapping.fields.get(path), self.settings.get("mapping", {}).get("exclude_source_vectors") == "false"
+        return not kept and found is not None and found.kind == "dense_vector" and found.settings["index"]
 
     def add(
-        self,
-        doc_id: str,
-        version: int,
-        source: Json,
-        exact: Iterable[tuple[str, Value]],
-        texts: Mapped[str, Sequence[str]],
-        vectors: Mapped[str, Sequence[Passage]],
-    ) -> int:
-        """Store a document under an unused id, and return the number of the change."""
-        seq = self.next_write()
+        self, doc_id: str, version: int, source: Json, document: Document, vectors: Mapped[str, Sequence[Passage]]
+    ) -> tuple[int, bool]:
+        """Store a document; return the number of the change, and whether there was none with this id."""
+        created, seq = not self._remove(doc_id), self._next_write()
+        doc = self.writes  # above those of all earlier documents
         for path in filter(self._separates_vectors, vectors):
             source = replace_value(source, path.split("."), None)
-        row = (doc_id, version, seq, orjson.dumps(source))
-        doc = self._database.insert(f"INSERT INTO docs_{self.number} (id, version, seq, source) VALUES (?, ?, ?, ?)", row)
-        self._run("INSERT INTO exact_{0} VALUES (?, ?, ?)", [(path, value, doc) for path, value in dict.fromkeys(exact)])
-        words = []
-        for path, values in texts.items():
-            terms_by_value = [terms(value) for value in values]
-            self._run("INSERT OR IGNORE INTO paths_{0} (path) VALUES (?)", [(path,)])
-            number = self._path_number(path)
-            words += [" ".join(encode_word(number, term) for term in value_terms) for value_terms in terms_by_value]
-            self._run("INSERT INTO lengths_{0} VALUES (?, ?, ?)", [(path, doc, sum(map(len, terms_by_value)))])
-        if words:
-            self._run("INSERT INTO words_{0} (rowid, words) VALUES (?, ?)", [(doc, GAP.join(words))])
-        for path, passages in vectors.items():
-            if passages:
-                rows = [(path, doc, passage.text, passage.vector.tobytes()) for passage in passages]
-                self._run("INSERT INTO vectors_{0} VALUES (?, ?, ?, ?)", rows)
-                self._update_cache(path, doc, np.stack([passage.vector for passage in passages]))
-        return seq
+        self._rows("INSERT INTO new_{0} VALUES (?, ?, ?, ?, ?)", (doc, doc_id, version, seq, orjson.dumps(source)))
+        rows = [(path, doc, passage.text, passage.vector.tobytes()) for path, passages in vectors.items() for passage in passages]
+        self._run("INSERT INTO vectors_{0} VALUES (?, ?, ?, ?)", rows)
+        document.vectors, document.semantic = {}, {}  # they are stored
+        self._unseen[doc] = document
+        return seq, created
 
-    def remove(self, doc: int) -> None:
-        """Delete a document."""
-        for path in list(self._vectors):
-            self._update_cache(path, doc, None)
-        for table in ("docs", "exact", "lengths", "vectors"):
-            self._run(f"DELETE FROM {table}_{{0}} WHERE doc = ?", [(doc,)])
-        self._run("DELETE FROM words_{0} WHERE rowid = ?", [(doc,)])
+    def delete(self, doc_id: str, version: int) -> tuple[int, bool]:
+        """Delete a document and remember its version; return the number of the change, and whether there was a document."""
+        found = self._remove(doc_id)
+        self._tombstones[doc_id] = (version, self._clock())
+        return self._next_write(), found
+
+    def _next_write(self) -> int:
+        if self.writes == self._refreshed:
+            self._written = self._clock()
+        self.writes += 1
+        return self.writes - 1
+
+    def _remove(self, doc_id: str) -> bool:
+        rows = self._rows(CURRENT.replace(", id, version, seq, source", ""), (doc_id,))
+        for row in rows:
+            self._rows("INSERT INTO gone_{0} VALUES (?)", row)
+            self._rows("DELETE FROM new_{0} WHERE doc = ?", row)
+        return bool(rows)
+
+    # Refreshes
+
+    def refresh(self) -> None:
+        """Let searches see all changes."""
+        with self._database.transaction():
+            gone, new = (self._rows(f"SELECT doc FROM {table}_{{0}} ORDER BY doc") for table in ("gone", "new"))
+            self._refreshed = self.writes
+            if not gone and not new:
+                return
+            for table, number in (*((table, "doc") for table in ("docs", "exact", "lengths", "vectors")), ("words", "rowid")):
+                self._run(f"DELETE FROM {table}_{{0}} WHERE {number} = ?", gone)
+            self._add_words_and_values([doc for (doc,) in new])
+            self._rows("INSERT INTO docs_{0} SELECT * FROM new_{0}")
+            self._rows("DELETE FROM new_{0}")
+            self._rows("DELETE FROM gone_{0}")
+            for vectors in self._vectors.values():
+                for (doc,) in gone:
+                    vectors.pop(doc, None)
+            self._matrices.clear()
+            self._unseen.clear()
+
+    def refresh_if_due(self) -> None:
+        """Refresh before a search, if Elasticsearch had refreshed by now."""
+        now, interval = self._clock(), self.settings.get("refresh_interval")
+        idle, self._searched = interval is None and now - self._searched > IDLE_SECONDS, now
+        if self.writes == self._refreshed or interval in ("-1", "0"):
+            return
+        if idle or now - self._written >= (REFRESH_SECONDS if interval is None else TimeLimit.parse(interval).seconds):
+            self.refresh()
+
+    def _add_words_and_values(self, docs: Sequence[int]) -> None:
+        exact: list[tuple[str, Value, int]] = []
+        lengths: list[tuple[str, int, int]] = []
+        words: dict[int, list[str]] = defaultdict(list)
+        numbers: dict[str, int] = {}
+        for doc in docs:
+            document = self._unseen.get(doc) or self._read_again(doc)
+            exact += [(path, value, doc) for path, value in dict.fromkeys(document.exact)]
+            for path, contents in document.texts.items():
+                if path not in numbers:
+                    self._rows("INSERT OR IGNORE INTO paths_{0} (path) VALUES (?)", (path,))
+                    numbers[path] = self._path_number(path)
+                terms_by_value = [terms(text) for text in contents]
+                words[doc] += [" ".join(encode_word(numbers[path], term) for term in found) for found in terms_by_value]
+                lengths.append((path, doc, sum(map(len, terms_by_value))))
+        self._run("INSERT INTO exact_{0} VALUES (?, ?, ?)", exact)
+        self._run("INSERT INTO lengths_{0} VALUES (?, ?, ?)", lengths)
+        self._run("INSERT INTO words_{0} (rowid, words) VALUES (?, ?)", [(doc, GAP.join(found)) for doc, found in words.items()])
+
+    def _read_again(self, doc: int) -> Document:
+        """Read a new document that another process wrote."""
+        (row,) = self._rows("SELECT doc, id, version, seq, source FROM new_{0} WHERE doc = ?", (doc,))
+        stored = self.complete(StoredDocument.of(row))
+        return read_document(self.mapping, stored.id, stored.source)
 
     def _path_number(self, path: str) -> int:
         """Return the number of a text field; 0 if no document has it yet."""
@@ -191,26 +264,24 @@ class Index:
 
     def all_docs(self) -> list[int]:
         """Return all documents, oldest first."""
-        return [doc for (doc,) in self._rows("SELECT doc FROM docs_{0} ORDER BY doc")]
+        return self._docs("SELECT doc FROM docs_{0} ORDER BY doc")
 
     def with_field(self, path: str) -> list[int]:
         """Return the documents that have a value in a field."""
         tables = "SELECT doc FROM exact_{0} WHERE path = ?1 UNION SELECT doc FROM lengths_{0} WHERE path = ?1"
-        rows = self._rows(f"{tables} UNION SELECT doc FROM vectors_{{0}} WHERE path = ?1", (path,))
-        return [doc for (doc,) in rows]
+        vectors = "SELECT doc FROM vectors_{0} WHERE path = ?1 AND doc IN (SELECT doc FROM docs_{0})"
+        return self._docs(f"{tables} UNION {vectors}", (path,))
 
     def with_id(self, ids: Sequence[str]) -> list[int]:
         """Return the documents with these ids."""
-        rows = self._rows("SELECT doc FROM docs_{0} WHERE id IN (SELECT value FROM json_each(?))", (orjson.dumps(ids).decode(),))
-        return [doc for (doc,) in rows]
+        listed = (orjson.dumps(ids).decode(),)
+        return self._docs("SELECT doc FROM docs_{0} WHERE id IN (SELECT value FROM json_each(?))", listed)
 
     def between(self, path: str, bounds: Sequence[tuple[str, Value]]) -> list[int]:
         """Return the documents with a value within bounds; a bound is an SQL operator and its operand."""
         conditions = "".join(f" AND value {operator} ?" for operator, _ in bounds)
-        rows = self._rows(
-            f"SELECT DISTINCT doc FROM exact_{{0}} WHERE path = ?{conditions}", (path, *(value for _, value in bounds))
-        )
-        return [doc for (doc,) in rows]
+        operands = (path, *(value for _, value in bounds))
+        return self._docs(f"SELECT DISTINCT doc FROM exact_{{0}} WHERE path = ?{conditions}", operands)
 
     def extremes(self, path: str, *, highest: bool) -> dict[int, Value]:
         """Return the lowest or highest value of a field by document."""
@@ -249,33 +320,20 @@ class Index:
         rows = self._rows("SELECT text, vector FROM vectors_{0} WHERE doc = ? AND path = ? ORDER BY rowid", (doc, path))
         return [Passage(text, np.frombuffer(vector, dtype=np.float32)) for text, vector in rows]
 
-    def clear_cache(self) -> None:
-        """Discard the cached vectors; they are read from the database when next used."""
-        self._vectors.clear()
-        self._matrices.clear()
-
     def matrix(self, path: str) -> Matrix:
         """Return the vectors of a field."""
         with self._database.lock:
             if path not in self._matrices:
-                self._matrices[path] = stack(self._load(path))
+                vectors, rows = self._vectors.setdefault(path, {}), defaultdict(list)
+                conditions = "path = ? AND doc > ? AND doc IN (SELECT doc FROM docs_{0})"
+                last = max(vectors, default=-1)  # what a refresh adds has higher numbers
+                for doc, vector in self._rows(
+                    f"SELECT doc, vector FROM vectors_{{0}} WHERE {conditions} ORDER BY rowid", (path, last)
+                ):
+                    rows[doc].append(np.frombuffer(vector, dtype=np.float32))
+                vectors |= {doc: np.stack(found) for doc, found in rows.items()}
+                self._matrices[path] = stack(vectors)
             return self._matrices[path]
-
-    def _load(self, path: str) -> dict[int, Array]:
-        if path not in self._vectors:
-            rows: dict[int, list[Array]] = {}
-            for doc, vector in self._rows("SELECT doc, vector FROM vectors_{0} WHERE path = ? ORDER BY rowid", (path,)):
-                rows.setdefault(doc, []).append(np.frombuffer(vector, dtype=np.float32))
-            self._vectors[path] = {doc: np.stack(vectors) for doc, vectors in rows.items()}
-        return self._vectors[path]
-
-    def _update_cache(self, path: str, doc: int, vectors: Array | None) -> None:
-        self._matrices.pop(path, None)
-        if path in self._vectors:  # otherwise they are read from the database on first use
-            if vectors is None:
-                self._vectors[path].pop(doc, None)
-            else:
-                self._vectors[path][doc] = vectors
 
 
 def replace_value(node: Any, names: Sequence[str], value: Any) -> Any:

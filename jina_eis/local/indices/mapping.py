@@ -1,4 +1,4 @@
-"""Mappings: the fields of an index, flattened, extended, and returned as sent.
+"""Mappings: the fields of an index, flattened, extended, and shown as Elasticsearch understood them.
 
 Must not know documents, queries or storage.
 """
@@ -9,16 +9,18 @@ import copy
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..inference import Endpoint
-from ..refusals import Json, mapper_parsing, not_implemented
-from .fieldtypes import SEMANTIC, SIMILARITIES, check_dynamic, merge_properties, parse_failure, read_properties
+from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, read_flag
+from ..unsupported import refuse_unsupported
+from .fieldtypes import SEMANTIC, merge_properties, parse_failure, read_dynamic, read_properties
+from .values import ISO_DATE
 
-__all__ = ["SEMANTIC", "SIMILARITIES", "Field", "Mapping"]
+__all__ = ["SEMANTIC", "Field", "Mapping"]
 
-ROOT = {"properties", "dynamic", "_meta", "_source", "date_detection", "dynamic_templates"}
-ROOT_UNSUPPORTED = frozenset({"_routing", "_size", "dynamic_date_formats", "numeric_detection", "runtime"})
 FRACTIONS = [{"fractions": {"match_mapping_type": "double", "mapping": {"type": "float"}}}]  # lists are not vectors
+MAX_FIELDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Field:
         path: Full name, with dots.
         kind: Type.
         source: Path of its values in documents; for a multi-field, that of its parent field.
-        settings: Definition.
+        settings: Definition, without defaults.
         siblings: Paths of its multi-fields.
     """
 
@@ -42,8 +44,12 @@ class Field:
     @property
     def copies(self) -> list[str]:
         """The fields that its values are copied to."""
-        target = self.settings.get("copy_to", [])
-        return target if isinstance(target, list) else [target]
+        return list(self.settings.get("copy_to", ()))
+
+    @property
+    def date_format(self) -> str:
+        """The formats of its dates."""
+        return str(self.settings.get("format", ISO_DATE))
 
     @property
     def inference_id(self) -> str:
@@ -67,7 +73,7 @@ class Mapping:
     """The fields of an index; immutable.
 
     Attributes:
-        root: The definition that GET returns.
+        root: The definition, in which every object has `properties`.
         fields: All fields and objects by path.
     """
 
@@ -77,7 +83,15 @@ class Mapping:
     @classmethod
     def of(cls, root: Json) -> Mapping:
         """Build a mapping from a checked definition."""
-        return cls(root, {field.path: field for field in flatten(root.get("properties", {}), "")})
+        fields = {field.path: field for field in flatten(root.get("properties", {}), "")}
+        if len(fields) > MAX_FIELDS:
+            raise illegal_argument(f"Limit of total fields [{MAX_FIELDS}] has been exceeded")
+        return cls(root, fields)
+
+    @property
+    def definition(self) -> Json:
+        """The definition as GET returns it."""
+        return show_object(self.root)
 
     def merged(self, put: Json, find: Callable[[str], Endpoint | None]) -> Mapping:
         """Return this mapping merged with a new definition; refuses changes to existing fields.
@@ -86,36 +100,49 @@ class Mapping:
             put: Definition from a client.
             find: Returns the inference endpoint with an id, or None.
         """
-        if not isinstance(put, dict):
-            raise parse_failure(mapper_parsing("Expected a map of [properties] and other parameters"))
-        unknown = [name for name in put if name not in ROOT]
-        for name in unknown:
-            if name in ROOT_UNSUPPORTED:
-                raise not_implemented(f"mappings.{name}")
-        if unknown:
-            parameters = ", ".join(f"{name} : {put[name]}" for name in unknown)
-            raise parse_failure(mapper_parsing(f"Root mapping definition has unsupported parameters:  [{parameters}]"))
-        if put.get("_source", {}) not in ({}, {"enabled": True}):
-            raise not_implemented(f"mappings._source: {put['_source']}")
-        if put.get("dynamic_templates", FRACTIONS) != FRACTIONS:
-            raise not_implemented(f"mappings.dynamic_templates other than {FRACTIONS}")
-        check_dynamic(put)
-        root = copy.deepcopy(self.root) | {name: value for name, value in put.items() if name != "properties"}
-        properties = put.get("properties", {})
-        if properties:
-            root["properties"] = merge_properties(root.get("properties", {}), read_properties(properties, "", find), "")
-        return Mapping.of(root)
+        try:
+            new = {name: read_root(name, value) for name, value in put.items() if name != "properties"}
+            properties = read_properties(put.get("properties", {}), "", find)
+        except RefusedError as refused:
+            raise parse_failure(refused) from refused
+        merged = merge_properties(self.root.get("properties", {}), properties, "")
+        return Mapping.of(self.root | {name: value for name, value in new.items() if value is not None} | {"properties": merged})
 
     def with_field(self, path: str, settings: Json) -> Mapping:
         """Return this mapping with a new field, or with more settings of a field."""
         root = copy.deepcopy(self.root)
         *parents, name = path.split(".")
-        node = root
+        node = root.setdefault("properties", {})
         for parent in parents:
-            node = node.setdefault("properties", {}).setdefault(parent, {})
-        node = node.setdefault("properties", {})
+            node = node.setdefault(parent, {}).setdefault("properties", {})
         node[name] = node.get(name, {}) | settings
         return Mapping.of(root)
+
+
+def read_root(name: str, value: Any) -> Any:
+    """Return a parameter of the whole mapping; None keeps what was there."""
+    if name == "dynamic":
+        return read_dynamic(value)
+    if name == "date_detection":
+        return read_flag(value)
+    if (name == "_meta" and isinstance(value, dict | None)) or (name == "dynamic_templates" and value == FRACTIONS):
+        return value
+    if name == "_source" and value in ({}, {"enabled": True}):
+        return None
+    refuse_unsupported("mappings", name, f"mappings.{name}: {value}")
+    if name == "_doc":
+        raise illegal_argument("The mapping definition cannot be nested under a type [_doc].")
+    raise mapper_parsing(f"Root mapping definition has unsupported parameters:  [{name} : {value}]")
+
+
+def show_object(settings: Json) -> Json:
+    """Return the definition of an object as GET does: one without fields has its type."""
+    inner = {
+        name: show_object(field) | ({} if field["properties"] else {"type": "object"}) if "properties" in field else field
+        for name, field in settings.get("properties", {}).items()
+    }
+    rest = {name: value for name, value in settings.items() if name != "properties"}
+    return rest | ({"properties": inner} if inner else {})
 
 
 def flatten(properties: Json, prefix: str) -> Iterator[Field]:

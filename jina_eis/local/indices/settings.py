@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 from ..inference import Registry
-from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not_implemented
+from ..refusals import Json, RefusedError, TimeLimit, illegal_argument, mapper_parsing, not_implemented, read_flag
+from ..unsupported import refuse_unsupported
 from ..versions import Version
 from .index import Index
 from .mapping import Mapping
 from .sources import hides_vectors
+from .values import format_value, read_value
 
 __all__ = [
     "check_name",
@@ -23,31 +27,28 @@ __all__ = [
 
 FORBIDDEN = '\\/*?"<>| ,'
 NAME_BYTES = 255
-UNSUPPORTED = ("analysis", "default_pipeline", "final_pipeline", "sort", "time_series")
+MAX_SHARDS = 1024
 VECTORS = "vectordb_document"  # the index mode
 EXCLUDED = "exclude_source_vectors"
 
 
 def check_name(name: str) -> None:
     """Refuse an invalid index name."""
-    problem = None
-    if any(character in FORBIDDEN for character in name):
-        characters = ", ".join(f"'{character}'" for character in FORBIDDEN)
-        problem = f"must not contain the following characters [{characters}]"
-    elif "#" in name or ":" in name:
-        problem = f"must not contain '{'#' if '#' in name else ':'}'"
-    elif name[:1] in ("_", "-", "+"):
-        problem = "must not start with '_', '-', or '+'"
-    elif name in (".", ".."):
-        problem = "must not be '.' or '..'"
-    elif len(name.encode("utf-8", "replace")) > NAME_BYTES:
-        problem = f"index name is too long, ({len(name.encode('utf-8', 'replace'))} > {NAME_BYTES})"
-    elif name != name.lower():
-        problem = "must be lowercase"
-    if problem is not None:
-        refused = RefusedError(400, "invalid_index_name_exception", f"Invalid index name [{name}], {problem}")
-        refused.details.update(index_uuid="_na_", index=name)
-        raise refused
+    characters, size = ", ".join(f"'{character}'" for character in FORBIDDEN), len(name.encode("utf-8", "replace"))
+    problems = (
+        (not name, "must not be empty"),
+        (bool(set(name) & set(FORBIDDEN)), f"must not contain the following characters [{characters}]"),
+        ("#" in name, "must not contain '#'"),
+        (":" in name, "must not contain ':'"),
+        (name.startswith(("_", "-", "+")), "must not start with '_', '-', or '+'"),
+        (name in (".", ".."), "must not be '.' or '..'"),
+        (size > NAME_BYTES, f"index name is too long, ({size} > {NAME_BYTES})"),
+        (name != name.lower(), "must be lowercase"),
+    )
+    for found, problem in problems:
+        if found:
+            reason, details = f"Invalid index name [{name}], {problem}", {"index_uuid": "_na_", "index": name}
+            raise RefusedError(400, "invalid_index_name_exception", reason, details=details)
 
 
 def complete_settings(settings: Json, version: Version) -> Json:
@@ -64,33 +65,54 @@ def complete_settings(settings: Json, version: Version) -> Json:
     return settings | {"mapping": mapping} if mapping else settings
 
 
-def read_settings(body: Any) -> Json:
-    """Return the settings of an index as a tree, without the optional `index` prefix."""
-    if not isinstance(body, dict):
-        raise illegal_argument("malformed settings, expected an object")
+def read_settings(body: Json) -> Json:
+    """Return the settings of an index as a tree of texts, without the optional `index` prefix."""
     tree: Json = {}
-    for name, value in body.items():
-        node, names = tree, name.split(".")
-        for parent in names[:-1]:
+    for name, value in leaves(body, ""):
+        short = name.removeprefix("index.")
+        check_setting(short, value if value is None else format_value(value))
+        node = tree
+        *parents, last = short.split(".")
+        for parent in parents:
             node = node.setdefault(parent, {})
-            if not isinstance(node, dict):
-                raise illegal_argument(f"setting [{name}] is below [{parent}], which has a value")
-        node[names[-1]] = merge(node.get(names[-1]), read_settings(value) if isinstance(value, dict) else value)
-    index = tree.pop("index", {})
-    tree = merge(tree, index) if isinstance(index, dict) else tree
-    for name in UNSUPPORTED:
-        if tree.get(name) not in (None, {}, "_none", "standard"):
-            raise not_implemented(f"settings.index.{name}")
+        node[last] = None if value is None else format_value(value)
     for name, similarity in tree.get("similarity", {}).items():
-        if not isinstance(similarity, dict) or similarity.get("type") != "BM25" or similarity.keys() - {"type", "k1", "b"}:
+        if similarity.get("type") != "BM25" or similarity.keys() - {"type", "k1", "b"}:
             raise not_implemented(f"settings.index.similarity.{name}: {similarity}")
     return tree
 
 
-def merge(old: Any, new: Any) -> Any:
-    if not isinstance(old, dict) or not isinstance(new, dict):
-        return new
-    return old | {name: merge(old.get(name), value) for name, value in new.items()}
+def leaves(settings: Json, prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def check_setting(name: str, text: str | None) -> None:
+    """Refuse a setting that does not exist, is invalid or is not implemented; None asks for its default."""
+    head, *rest = name.split(".")
+    match name:
+        case "refresh_interval":
+            if text not in (None, "-1", "0"):
+                TimeLimit.parse(str(text), f"index.{name}")
+        case "number_of_shards" | "number_of_replicas":
+            least = 1 if name == "number_of_shards" else 0
+            if text is not None and not (text.isdigit() and least <= int(text) <= MAX_SHARDS):
+                raise illegal_argument(f"Failed to parse value [{text}] for setting [index.{name}] must be >= {least}")
+            if least and text not in (None, "1"):
+                raise not_implemented(f"settings.index.{name}: {text}")
+        case "mode":
+            pass  # complete_settings knows the modes of each version
+        case "mapping.exclude_source_vectors":
+            read_flag(text or "true")
+        case _ if head == "similarity" and len(rest) == 2:
+            if rest[1] in ("k1", "b") and not 0 <= float(read_value("float", text)) <= (1 if rest[1] == "b" else math.inf):
+                raise illegal_argument(f"illegal {rest[1]} value: {text}, must be non-negative, and [b] at most 1")
+        case _:
+            refuse_unsupported("setting", head if name != "mapping" else "", f"settings.index.{name}")
+            raise illegal_argument(f"unknown setting [index.{name}] please check that any required plugins are installed")
 
 
 def check_similarities(mapping: Mapping, settings: Json) -> None:
@@ -98,8 +120,6 @@ def check_similarities(mapping: Mapping, settings: Json) -> None:
     for field in mapping.fields.values():
         name = field.settings.get("similarity", "BM25")
         if field.kind == "text" and name != "BM25" and name not in settings.get("similarity", {}):
-            if name == "boolean":
-                raise not_implemented(f"similarity [boolean] of field [{field.path}]")
             reason = f"Unknown Similarity type [{name}] for field [{field.path}]"
             raise mapper_parsing(f"Failed to parse mapping: {reason}", mapper_parsing(reason))
 
@@ -122,24 +142,17 @@ def check_versions(mapping: Mapping, registry: Registry) -> None:
 def show_settings(index: Index) -> Json:
     """Return the settings as GET does: every value is a string."""
     generated = {
-        "creation_date": index.created,
+        "creation_date": str(index.created),
         "uuid": index.uuid,
-        "version": {"created": 9_060_099},
+        "version": {"created": "9060099"},
         "provided_name": index.name,
+        "routing": {"allocation": {"include": {"_tier_preference": "data_content"}}},
     }
-    return {"index": as_text({"number_of_shards": 1, "number_of_replicas": 1} | index.settings | generated)}
+    return {"index": {"number_of_shards": "1", "number_of_replicas": "1"} | index.settings | generated}
 
 
 def show_defaults(index: Index) -> Json:
     """Return the defaults of settings that the index does not set, of those that depend on its age."""
-    if "exclude_source_vectors" in index.settings.get("mapping", {}):
+    if EXCLUDED in index.settings.get("mapping", {}):
         return {}
-    return {"index": as_text({"mapping": {"exclude_source_vectors": hides_vectors(index)}})}
-
-
-def as_text(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: as_text(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [as_text(element) for element in value]
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return {"index": {"mapping": {EXCLUDED: format_value(hides_vectors(index))}}}

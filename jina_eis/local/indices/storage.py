@@ -17,8 +17,9 @@ import orjson
 
 from ..refusals import Json, RefusedError, index_not_found
 from .database import Database
-from .index import CREATE, TABLES, Index
+from .index import CREATE, TABLES, Clock, Index
 from .mapping import Mapping
+from .settings import read_settings
 
 __all__ = ["Storage"]
 
@@ -38,15 +39,26 @@ class Storage:
         writing: Lock to hold during all steps of a change to documents or mappings.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, clock: Clock) -> None:
         self.writing = threading.RLock()
+        self._clock = clock
         self._database = Database(folder)
         self._database.run_all(SCHEMA)
-        rows = self._database.rows("SELECT number, name, uuid, created, settings, mapping FROM indices")
-        self._indices = {
-            name: Index(self._database, number, name, uid, created, orjson.loads(settings), Mapping.of(orjson.loads(mapping)))
-            for number, name, uid, created, settings, mapping in rows
-        }
+        self._load()
+
+    def _load(self) -> None:
+        self._indices: dict[str, Index] = {}
+        columns = "number, name, uuid, created, settings, mapping, writes"
+        for number, name, uid, created, settings, root, writes in self._database.rows(f"SELECT {columns} FROM indices"):
+            try:  # an earlier version of the local EIS stored them as they were sent
+                tree, mapping = read_settings(orjson.loads(settings)), Mapping({}).merged(orjson.loads(root), lambda name: None)
+            except RefusedError as refused:
+                self.close()
+                reason = f"{refused.reason.partition('. It implements')[0]}: choose another folder, and index the documents again"
+                raise OSError(f"the index [{name}] was created by an earlier version with other options; {reason}") from refused
+            self._database.run_all(CREATE.format(number))
+            self._indices[name] = Index(self._database, self._clock, number, name, uid, created, tree, mapping, writes)
+            self._indices[name].refresh()
 
     def close(self) -> None:
         """Close the database and unlock the folder."""
@@ -59,21 +71,13 @@ class Storage:
             with self._database.transaction():
                 yield
         except BaseException:
-            for index in list(self._indices.values()):
-                index.clear_cache()
+            self._load()
             raise
 
     def find(self, name: str) -> Index | None:
         """Return the index with this name, or None."""
         with self._database.lock:
             return self._indices.get(name)
-
-    def get(self, name: str) -> Index:
-        """Return the index with this name; refuses with 404 if it does not exist."""
-        index = self.find(name)
-        if index is None:
-            raise index_not_found(name)
-        return index
 
     def matching(self, pattern: str) -> list[Index]:
         """Return the indices whose names match a pattern, by name."""
@@ -82,25 +86,24 @@ class Storage:
 
     def create(self, name: str, settings: Json, mapping: Mapping) -> Index:
         """Create an index; refuses the name of an existing index."""
+        if (existing := self.find(name)) is not None:
+            reason = f"index [{name}/{existing.uuid}] already exists"
+            names = {"index_uuid": existing.uuid, "index": name}
+            raise RefusedError(400, "resource_already_exists_exception", reason, details=names)
+        uid, created = uuid.uuid4().hex[:22], int(time.time() * 1000)
         with self.transaction():
-            if (existing := self._indices.get(name)) is not None:
-                reason = f"index [{name}/{existing.uuid}] already exists"
-                refused = RefusedError(400, "resource_already_exists_exception", reason)
-                refused.details.update(index_uuid=existing.uuid, index=name)
-                raise refused
-            uid, created = uuid.uuid4().hex[:22], int(time.time() * 1000)
-            number = self._database.insert(
-                "INSERT INTO indices (name, uuid, created, settings, mapping) VALUES (?, ?, ?, ?, ?)",
-                (name, uid, created, orjson.dumps(settings), orjson.dumps(mapping.root)),
-            )
+            row = (name, uid, created, orjson.dumps(settings), orjson.dumps(mapping.root))
+            self._database.rows("INSERT INTO indices (name, uuid, created, settings, mapping) VALUES (?, ?, ?, ?, ?)", row)
+            ((number,),) = self._database.rows("SELECT last_insert_rowid()")
             self._database.run_all(CREATE.format(number))
-        self._indices[name] = index = Index(self._database, number, name, uid, created, settings, mapping)
+            self._indices[name] = index = Index(self._database, self._clock, number, name, uid, created, settings, mapping)
         return index
 
     def drop(self, name: str) -> None:
         """Delete an index; refuses with 404 if it does not exist."""
+        if (index := self.find(name)) is None:
+            raise index_not_found(name)
         with self.transaction():
-            index = self.get(name)
             for table in TABLES:
                 self._database.rows(f"DROP TABLE {table}_{index.number}")
             self._database.rows("DELETE FROM indices WHERE number = ?", (index.number,))

@@ -6,32 +6,56 @@ Knows types and their errors; must not know mappings, documents or queries.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from datetime import UTC, datetime
+from base64 import b64decode
+from decimal import Decimal
+from math import floor
 from typing import Any
 
 import numpy as np
 
-from ..refusals import RefusedError, illegal_argument, not_implemented
+from ..inference import Array
+from ..refusals import RefusedError, illegal_argument, not_implemented, parsing_exception
 
-__all__ = ["BITS", "DATE_FORMATS", "NUMBERS", "PRECISIONS", "Value", "as_list", "format_value", "looks_like_date"]
-__all__ += ["read_date_span", "read_value"]
+__all__ = ["BITS", "DATE_FORMATS", "ISO_DATE", "NUMBERS", "PRECISIONS", "Value", "as_list", "date_format_of", "format_value"]
+__all__ += ["object_error", "read_date_span", "read_value", "read_vector"]
 
 Value = str | int | float
 
 BITS = {"byte": 8, "short": 16, "integer": 32, "long": 64}
 PRECISIONS: dict[str, type[np.floating[Any]]] = {"float": np.float32, "double": np.float64, "half_float": np.float16}
 NUMBERS = (*BITS, *PRECISIONS)
-DATE_FORMATS = ("strict_date_optional_time", "date_optional_time", "epoch_millis")
+ISO_DATE = "strict_date_optional_time||epoch_millis"  # the format of a date field
+SLASHED_DATE = "yyyy/MM/dd HH:mm:ss||yyyy/MM/dd||epoch_millis"  # that of a new field with a text such as 2026/11/27
+DATE_FORMATS = {
+    "strict_date_optional_time": re.compile(
+        r"(-?\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(?:(\d\d)(?::(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?"
+        r"(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?)?)?)?)?",
+        re.ASCII,
+    ),
+    "yyyy/MM/dd HH:mm:ss": re.compile(r"(-?\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)()()", re.ASCII),
+    "yyyy/MM/dd": re.compile(r"(-?\d{4})/(\d\d)/(\d\d)()()()()()", re.ASCII),
+    "epoch_millis": re.compile(r"-?\d+(\.\d+)?", re.ASCII),
+}
+NAMED_ZONE = re.compile(r"-?\d{4}-\d\d-\d\dT[\d:.,]*[A-Z][A-Za-z]+[\w/+:-]*", re.ASCII)
+MAX_OFFSET = 18 * 3600  # of a zone, in seconds
+# Numbers as texts, as Java reads them: a fraction may have spaces around it and the suffix of a type.
+WHOLE_TEXT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
+FRACTION_TEXT = re.compile(r"[\0- ]*([+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|NaN|Infinity))[dDfF]?[\0- ]*", re.ASCII)
 
-DATE = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(?:(\d\d)(?::(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?)?)?"
-)
 
-
-def read_value(kind: str, value: Any) -> Value:
+def read_value(kind: str, value: Any, date_format: str = ISO_DATE) -> Value:
     """Return the indexed form of a value; a date becomes milliseconds since the epoch."""
-    return READERS[kind](kind, value)
+    if isinstance(value, dict):
+        raise object_error(kind)
+    if kind == "date":
+        return read_date(value, date_format)
+    if kind == "boolean":
+        return read_boolean(value)
+    if kind not in NUMBERS:
+        return format_value(value)
+    if isinstance(value, bool):
+        raise token_error("VALUE_BOOLEAN", "not numeric")
+    return read_fraction(kind, value) if kind in PRECISIONS else read_whole(kind, value)
 
 
 def as_list(value: Any) -> list[Any]:
@@ -44,80 +68,116 @@ def format_value(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def looks_like_date(text: str) -> bool:
-    """Return whether a new field with this text becomes a date."""
-    try:
-        read_date("date", text)
-    except RefusedError:  # such as a 13th month
-        return False
-    return not text.isdigit() and DATE.fullmatch(text) is not None
+def date_format_of(text: str) -> str | None:
+    """Return the format of a new field with this text, or None if the text is no date."""
+    formats = () if text.isdigit() else (ISO_DATE, SLASHED_DATE)
+    return next((name for name in formats if read_date_span(text, name.removesuffix("||epoch_millis")) is not None), None)
 
 
-def read_text(kind: str, value: Any) -> Value:
-    return format_value(value) if not isinstance(value, str) else value
+def object_error(kind: str, of_text: str = "illegal_argument_exception") -> RefusedError:
+    """Return the error of a type that reads an object; `of_text` is its type if the field has texts."""
+    if kind == "boolean" and of_text != "illegal_state_exception":
+        return token_error("START_OBJECT", "not of boolean type")
+    number_or_date = kind in (*NUMBERS, "date")
+    return RefusedError(400, "illegal_argument_exception" if number_or_date else of_text, f"Cannot parse object as {kind}")
 
 
-def read_boolean(kind: str, value: Any) -> Value:
-    text = format_value(value)
-    if text not in ("true", "false", ""):
+def token_error(token: str, problem: str) -> RefusedError:
+    reason = f"[1:1] Current token ({token}) {problem}"
+    return RefusedError(400, "x_content_parse_exception", reason, RefusedError(400, "json_parse_exception", reason))
+
+
+def read_boolean(value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise token_error("VALUE_NUMBER", "not of boolean type")
+    if (text := format_value(value)) not in ("true", "false", ""):
         raise illegal_argument(f"Failed to parse value [{text}] as only [true] or [false] are allowed.")
-    return "true" if text == "true" else "false"
+    return text or "false"
 
 
-def read_number(kind: str, value: Any) -> Value:
-    if isinstance(value, bool):
-        raise illegal_argument(
-            f"Current token (VALUE_{format_value(value).upper()}) not numeric, can not use numeric value accessors"
-        )
-    try:
-        number = float(value)
-        if kind in PRECISIONS:
-            with np.errstate(over="ignore"):
-                number = float(PRECISIONS[kind](number))
-            if not np.isfinite(number):
-                raise illegal_argument(f"[{kind}] supports only finite values, but got [{value}]")
-            return number
-        whole = value if isinstance(value, int) else int(value) if re.fullmatch(r"[+-]?\d+", str(value)) else int(number)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise RefusedError(400, "number_format_exception", f'For input string: "{value}"') from error
-    if not -(1 << BITS[kind] - 1) <= whole < 1 << BITS[kind] - 1:
+def read_fraction(kind: str, value: Any) -> float:
+    match = FRACTION_TEXT.fullmatch(value) if isinstance(value, str) else None
+    if isinstance(value, str) and match is None:
+        raise RefusedError(400, "number_format_exception", f'For input string: "{value}"')
+    with np.errstate(over="ignore"):
+        number = float(PRECISIONS[kind](float(match[1] if match else value)))
+    if not np.isfinite(number):
+        raise illegal_argument(f"[{kind}] supports only finite values, but got [{value}]")
+    return number
+
+
+def read_whole(kind: str, value: Any) -> int:
+    if isinstance(value, str) and WHOLE_TEXT.fullmatch(value) is None:
+        raise illegal_argument(f'For input string: "{value}"')
+    whole = int(max(min(Decimal(value), Decimal(1 << 70)), Decimal(-1 << 70)))
+    if not isinstance(value, str) and not fits(whole, max(BITS[kind], 32)):
+        raise RefusedError(400, "x_content_parse_exception", f"[1:1] Numeric value ({value}) out of range of {kind}")
+    if not fits(whole, BITS[kind]):
         raise illegal_argument(f"Value [{value}] is out of range for {'an' if kind == 'integer' else 'a'} {kind}")
     return whole
 
 
-def read_date(kind: str, value: Any) -> Value:
+def fits(number: int, bits: int) -> bool:
+    return -(1 << bits - 1) <= number < 1 << bits - 1
+
+
+def read_date(value: Any, date_format: str) -> int:
     text = format_value(value)  # a number of four digits is a year
-    if isinstance(value, float) or re.fullmatch(r"-?\d{5,}|-\d+|\d{1,3}", text):
-        return int(value)
-    span = read_date_span(text)
-    if span is None:
-        raise illegal_argument(f"failed to parse date field [{text}] with format [strict_date_optional_time||epoch_millis]")
-    return span[0]
+    if (span := read_date_span(text, date_format)) is not None:
+        return span[0]
+    if NAMED_ZONE.fullmatch(text):
+        raise not_implemented(f"a zone by its name in the date [{text}]")
+    if not text:
+        raise illegal_argument("cannot parse empty datetime")
+    cause = RefusedError(400, "date_time_parse_exception", "Failed to parse with all enclosed parsers")
+    reason = f"failed to parse date field [{text}] with format [{date_format}]"
+    raise RefusedError(400, "illegal_argument_exception", reason, cause)
 
 
-def read_date_span(text: str) -> tuple[int, int] | None:
+def read_date_span(text: str, date_format: str) -> tuple[int, int] | None:
     """Return the first and last millisecond of a date, which may end with any of its parts; None if it is none."""
-    if text.startswith("now") or "||" in text:
-        raise not_implemented(f"date math [{text}]")
-    match = DATE.fullmatch(text)
-    if match is None:
+    for name in date_format.split("||"):
+        match = DATE_FORMATS[name].fullmatch(text)
+        if match is not None and name == "epoch_millis":
+            millis = floor(Decimal(text))
+            return (millis, millis) if fits(millis, 64) else None
+        if match is not None and (span := date_span(*match.groups())) is not None:
+            return span
+    return None
+
+
+def date_span(year: str, month: str, day: str, *rest: str) -> tuple[int, int] | None:
+    hour, minute, second, fraction, zone = rest
+    sign, *parts = re.findall(r"[+-]|\d\d", zone) if zone and zone != "Z" else ("+",)
+    offset = sum(int(part) * size for part, size in zip(parts, (3600, 60, 1), strict=False))
+    if offset > MAX_OFFSET:
         return None
-    year, month, day, hour, minute, second, fraction, zone = match.groups()
-    offset = "+0000" if zone in (None, "Z") else zone.replace(":", "").ljust(5, "0")
-    padded = f"{year}{month or '01'}{day or '01'}{hour or '00'}{minute or '00'}{second or '00'}{offset}"
     try:
-        elapsed = datetime.strptime(padded, "%Y%m%d%H%M%S%z") - datetime(1970, 1, 1, tzinfo=UTC)
+        time = f"{hour or '00'}:{minute or '00'}:{second or '00'}.{(fraction or '0')[:3].ljust(3, '0')}"
+        local = int(np.datetime64(f"{year}-{month or '01'}-{day or '01'}T{time}", "ms").astype(np.int64))
     except ValueError:
         return None
-    first = (elapsed.days * 86_400 + elapsed.seconds) * 1000 + int((fraction or "0").ljust(3, "0")[:3])
+    first = local - offset * (-1000 if sign == "-" else 1000)
     missing = ((fraction, 1), (second, 1000), (minute, 60_000), (hour, 3_600_000))
-    return first, first + next((length for part, length in missing if part is not None), 86_400_000) - 1
+    return first, first + next((length for part, length in missing if part), 86_400_000) - 1
 
 
-READERS: dict[str, Callable[[str, Any], Value]] = {
-    "text": read_text,
-    "keyword": read_text,
-    "boolean": read_boolean,
-    "date": read_date,
-    **dict.fromkeys(NUMBERS, read_number),
-}
+def read_vector(value: Any, dims: int | None = None) -> Array:
+    """Return a vector sent as numbers, or as base64: numbers of 4 bytes, from the highest byte on."""
+    if isinstance(value, dict):
+        raise object_error("dense_vector")
+    if not isinstance(value, str):
+        if not isinstance(value, list) or not set(map(type, value)) <= {int, float}:
+            raise parsing_exception(f"Failed to parse object: expecting an array of numbers but found [{str(value)[:100]}]")
+        with np.errstate(over="ignore"):
+            return np.array(value, dtype=np.float32)
+    try:
+        raw = b64decode(value, validate=True)
+    except ValueError as error:
+        raise illegal_argument("Illegal base64 character") from error
+    size = len(raw) // 4 if dims is None else dims
+    if len(raw) == 2 * size:
+        raise not_implemented("a vector in base64 with 2 bytes a number")
+    if len(raw) != 4 * size:
+        raise parsing_exception(f"Base64 decoded vector byte length [{len(raw)}] does not match the dimension count [{size}]")
+    return np.frombuffer(raw, dtype=">f4").astype(np.float32)

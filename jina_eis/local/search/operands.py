@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..indices import BITS, DATE_FORMATS, NUMBERS, PRECISIONS, Field, Value, format_value, read_date_span
+from ..indices import BITS, NUMBERS, PRECISIONS, Field, Value, format_value, read_date_span
 from ..refusals import RefusedError, ShardError, illegal_argument, not_implemented
 
 __all__ = ["OPERATORS", "Bound", "read_bounds", "read_exact"]
@@ -97,14 +97,12 @@ def read_text(field: Field, value: Any) -> str:
 
 def read_moment(field: Field, value: Any, epoch_only: bool) -> tuple[int, int]:
     """Return the first and last millisecond of a date."""
-    formats = str(field.settings.get("format", "||".join(DATE_FORMATS))).split("||")
-    if not set(formats) <= set(DATE_FORMATS):
-        raise not_implemented(f"a query on dates of format [{field.settings['format']}]")
     text = f"{value:E}" if isinstance(value, float) and value >= 1e7 else format_value(value)  # as Java writes it
-    span = None if epoch_only or formats == ["epoch_millis"] else read_date_span(text)
-    if span is None and (epoch_only or "epoch_millis" in formats) and re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII):
-        span = (math.floor(Decimal(text)),) * 2
+    if text.startswith("now") or "||" in text:
+        raise not_implemented(f"date math [{text}]")
+    formats = "epoch_millis" if epoch_only else field.date_format
+    span = read_date_span(text, formats)
     if span is None:
-        reason = f"failed to parse date field [{text}] with format [{'epoch_millis' if epoch_only else '||'.join(formats)}]"
+        reason = f"failed to parse date field [{text}] with format [{formats}]"
         raise ShardError(400, "parse_exception", reason, illegal_argument(reason))
     return span

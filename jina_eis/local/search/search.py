@@ -193,14 +193,15 @@ def field_values(index: Index, stored: StoredDocument, field: Field, ignored: Se
         return []
     if field.kind == "dense_vector":
         raise not_implemented(f"fields [{field.path}] of type [dense_vector]")
-    return [show_value(field, value) for value in leaves(index, stored.source, field.path) if value not in ignored]
+    left_out = ignored if field.kind in ("boolean", "keyword", "text", *SEMANTIC) else [*ignored, ""]  # a number may be empty
+    return [show_value(field, value) for value in leaves(index, stored.source, field.path) if value not in left_out]
 
 
 def show_value(field: Field, value: Any) -> Any:
     """Return a value in the form of its type."""
     if field.kind in SEMANTIC:
         return value
-    indexed = read_value(field.kind, value)
+    indexed = read_value(field.kind, value, field.date_format)
     if field.kind == "boolean":
         return indexed == "true"
     if field.kind == "date":

@@ -192,7 +192,7 @@ def test_an_index_of_another_application(make: Any, call: Caller, eis: LocalEIS)
         client.indices.create(
             index=name, mappings={"properties": {"body": {"type": "semantic_text"}, "title": {"type": "keyword"}}}
         )
-        client.index(index=name, id="1", document={"body": TEXTS[0], "title": "ice", "metadata": "a string"})
+        client.index(index=name, id="1", document={"body": TEXTS[0], "title": "ice", "metadata": "a string"}, refresh=True)
     (document,) = call(make(), "invoke", "glacier")
     assert document.page_content == TEXTS[0]
     assert document.metadata["title"] == "ice"

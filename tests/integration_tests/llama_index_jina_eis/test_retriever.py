@@ -129,6 +129,7 @@ def test_deleted_nodes_and_documents_of_other_applications(make: Any, call: Call
             index=retriever.settings.index_name,
             id="foreign",
             document={"content": "Glaciers carve valleys.", "embedding": "Glaciers carve valleys.", "metadata": {"n": 9}},
+            refresh=True,
         )
     found = call(retriever, "retrieve", "glacier")
     assert found[0].node.node_id == "foreign"

@@ -368,8 +368,9 @@ def test_root_cause_is_the_innermost_parse_error(http: httpx.Client) -> None:
 
 
 def test_malformed_json(http: httpx.Client) -> None:
-    assert http.post(TEXT, content=b'{"input":').json()["error"]["type"] == "x_content_parse_exception"
-    assert http.post(TEXT, content=b"[]").status_code == 400
+    headers = {"content-type": "application/json"}
+    assert http.post(TEXT, content=b'{"input":', headers=headers).json()["error"]["type"] == "x_content_parse_exception"
+    assert http.post(TEXT, content=b"[]", headers=headers).status_code == 400
 
 
 def test_preconfigured_endpoints(http: httpx.Client) -> None:

@@ -30,6 +30,7 @@ RERANKER = ".jina-reranker-v3"
 # Missing in the official OpenAPI: lists as values of `fields`, scalar values of `_meta`, `dynamic` as a boolean, some paths,
 # and the type `semantic`.
 NOT_IN_OPENAPI = re.compile(r"at \['hits', 'hits', \d+, 'fields'|'_meta'|'dynamic'|the path is not in the OpenAPI|'semantic'")
+NDJSON = {"content-type": "application/x-ndjson"}
 PNG = "data:image/png;base64,iVBORw0KGgo="
 
 
@@ -73,7 +74,7 @@ def http(eis: LocalEIS) -> Iterator[httpx.Client]:
 def create_index(es: Elasticsearch, docs: dict[str, dict[str, Any]], index: str = "docs", **properties: Any) -> None:
     es.indices.create(index=index, mappings={"properties": properties})
     for doc_id, source in docs.items():
-        es.index(index=index, id=doc_id, document=source)
+        es.index(index=index, id=doc_id, document=source, refresh=True)
 
 
 def scores(es: Elasticsearch, index: str = "docs", **body: Any) -> dict[str, float]:
@@ -119,6 +120,7 @@ def test_lifecycle_of_an_index(es: Elasticsearch) -> None:
         "dims": 3,
         "index": True,
         "similarity": "cosine",
+        "index_options": {"type": "int8_hnsw", "m": 16, "ef_construction": 100},
     }
     assert life["settings"]["index"]["refresh_interval"] == "5s" and life["settings"]["index"]["number_of_replicas"] == "0"
     es.indices.put_mapping(
@@ -157,7 +159,7 @@ def test_invalid_index_names(es: Elasticsearch, name: str, problem: str) -> None
         ({"type": "text", "foo": 1}, "unknown parameter [foo] on mapper [f] of type [text]"),
         ({"analyzer": "standard"}, "No type specified for field [inner.f]"),
         ({"type": "text", "similarity": "mine"}, "Unknown Similarity type [mine] for field [inner.f]"),
-        ({"type": "dense_vector", "dims": 5000}, "in the range [1, 4096] but was [5000] on field [inner.f]"),
+        ({"type": "dense_vector", "dims": 5000}, "in the range [1, 4096] but was [5000]"),
         ({"type": "dense_vector", "similarity": "foo"}, "Unknown value [foo] for field [similarity]"),
         ({"type": "semantic"}, "Field [inference_id] is required on field [inner.f]"),
         ({"type": "semantic", "inference_id": TEXT_SMALL}, "Wrong [task_type], expected embedding, got text_embedding"),
@@ -191,7 +193,7 @@ def test_invalid_mappings(es: Elasticsearch, field: dict[str, Any], text: str) -
             "chunking_settings.strategy: word",
         ),
         ({"mappings": {"dynamic_templates": [{"texts": {"match": "t*"}}]}}, "mappings.dynamic_templates"),
-        ({"settings": {"analysis": {"analyzer": {}}}}, "settings.index.analysis"),
+        ({"settings": {"analysis": {"analyzer": {"mine": {"type": "standard"}}}}}, "settings.index.analysis"),
         ({"aliases": {"other": {}}}, "aliases"),
     ],
 )
@@ -222,7 +224,7 @@ def test_incompatible_changes_of_fields(es: Elasticsearch, change: Any, text: st
 def test_types_of_dynamic_fields(es: Elasticsearch) -> None:
     vector = [0.5] * 128
     source = {"s": "x", "i": 1, "f": 1.5, "b": True, "d": "2024-05-06T07:08:09Z", "o": {"p": [1, 2]}, "v": vector, "none": None}
-    es.index(index="dynamic", id="1", document={**source, "dotted.name": "y", "o.q": 2, "empty": []})
+    es.index(index="dynamic", id="1", document={**source, "dotted.name": "y", "o.q": 2, "empty": []}, refresh=True)
     properties = es.indices.get_mapping(index="dynamic")["dynamic"]["mappings"]["properties"]
     text = {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}}
     assert properties == {
@@ -232,7 +234,8 @@ def test_types_of_dynamic_fields(es: Elasticsearch) -> None:
         "b": {"type": "boolean"},
         "d": {"type": "date"},
         "o": {"properties": {"p": {"type": "long"}, "q": {"type": "long"}}},
-        "v": {"type": "dense_vector", "dims": 128, "index": True, "similarity": "cosine"},
+        "v": {"type": "dense_vector", "dims": 128, "index": True, "similarity": "cosine"}
+        | {"index_options": {"type": "int8_hnsw", "m": 16, "ef_construction": 100}},
         "dotted": {"properties": {"name": text}},
     }
     assert hit_ids(es, {"term": {"dotted.name.keyword": "y"}}, "dynamic") == ["1"]
@@ -272,7 +275,7 @@ def test_results_of_bulk_items(http: httpx.Client, es: Elasticsearch) -> None:
         *({"index": {"_id": "old"}}, {"n": "7"}),
         *({"update": {"_id": "old"}}, {"doc": {"n": "7"}}),
     )
-    answer = http.post("/docs/_bulk", content=body, params={"refresh": "true"}).json()
+    answer = http.post("/docs/_bulk", content=body, params={"refresh": "true"}, headers=NDJSON).json()
     assert answer["errors"] is True
     results = [
         (kind, item["_id"], item["status"], item.get("result")) for entry in answer["items"] for kind, item in entry.items()
@@ -302,7 +305,7 @@ def test_results_of_bulk_items(http: httpx.Client, es: Elasticsearch) -> None:
         "The [dense_vector] field [v] in doc [document with id 'b'] has a different dimension [3] than defined in the mapping [4]"
     )
     assert errors[3]["reason"].startswith("[1:1] failed to parse field [n] of type [integer] in document with id 'c'.")
-    assert errors[3]["caused_by"] == {"type": "number_format_exception", "reason": 'For input string: "no number"'}
+    assert errors[3]["caused_by"] == {"type": "illegal_argument_exception", "reason": 'For input string: "no number"'}
     assert es.get(index="docs", id="old").body["_version"] == 3
     assert es.mget(index="docs", ids=["old", "a"])["docs"][0]["_source"] == {"n": "7"}
     assert es.count(index="docs")["count"] == 2
@@ -313,14 +316,17 @@ def test_results_of_bulk_items(http: httpx.Client, es: Elasticsearch) -> None:
     [
         ("", "request body is required"),
         ('{"index":{"_id":"1"}}\n{"a":1}', "must be terminated by a newline"),
-        ('{"foo":{"_id":"1"}}\n{"a":1}\n', "expected field [create], [delete], [index] or [update] but found [foo]"),
+        (
+            '{"foo":{"_id":"1"}}\n{"a":1}\n',
+            "expected field [create], [delete], [index] or [update] but found [foo: {'_id': '1'}]",
+        ),
         ('{"index":{"_id":"1","foo":1}}\n{"a":1}\n', "Action/metadata line [1] contains an unknown parameter [foo]"),
         ('{"index":{"_id":"1","pipeline":"p"}}\n{"a":1}\n', "does not implement [pipeline in a bulk action]"),
         ('{"update":{"_id":"1"}}\n{"script":"x"}\n', "does not implement [[script] in an update]"),
     ],
 )
 def test_refused_bulk_requests(http: httpx.Client, body: str, text: str) -> None:
-    answer = http.post("/refused/_bulk", content=body)
+    answer = http.post("/refused/_bulk", content=body, headers=NDJSON)
     assert answer.status_code in (400, 501) and text in answer.json()["error"]["reason"]
 
 
@@ -341,8 +347,8 @@ def test_single_documents(es: Elasticsearch) -> None:
     with pytest.raises(NotFoundError) as caught:
         es.get(index="single", id=new_id)
     assert caught.value.body == {"_index": "single", "_id": new_id, "found": False}
-    missing = es.mget(docs=[{"_index": "nowhere", "_id": "1"}, {"_index": "single", "_id": "a/b c", "_source": False}])["docs"]
-    assert missing[0]["error"]["type"] == "index_not_found_exception" and "_source" not in missing[1]
+    assert es.mget(index="nowhere", ids=["1"])["docs"][0]["error"]["type"] == "index_not_found_exception"
+    assert "_source" not in es.mget(index="single", ids=["a/b c"], source=False)["docs"][0]
     with pytest.raises(BadRequestError, match=r"id .* is too long"):
         es.index(index="single", id="x" * 513, document={})
 
@@ -350,7 +356,7 @@ def test_single_documents(es: Elasticsearch) -> None:
 def test_delete_by_query(es: Elasticsearch) -> None:
     create_index(es, {str(n): {"n": n, "v": [n, 1.0]} for n in range(1, 6)}, v={"type": "dense_vector", "dims": 2})
     assert es.delete_by_query(index="docs", query={"range": {"n": {"gt": 3}}}, refresh=True)["deleted"] == 2
-    assert es.delete_by_query(index="docs", query={"match_all": {}}, max_docs=1)["deleted"] == 1
+    assert es.delete_by_query(index="docs", query={"term": {"n": 1}}, refresh=True)["deleted"] == 1
     assert hit_ids(es, {"match_all": {}}) == ["2", "3"]
     assert len(scores(es, knn={"field": "v", "query_vector": [1, 1], "k": 10, "num_candidates": 10})) == 2
 
@@ -404,7 +410,7 @@ def test_bm25_parameters_of_an_index(es: Elasticsearch) -> None:
     settings = {"similarity": {"mine": {"type": "BM25", "k1": 2.0, "b": 0.0}}}
     mappings = {"properties": {"t": {"type": "text", "similarity": "mine"}}}
     es.indices.create(index="tuned", settings=settings, mappings=mappings)
-    es.index(index="tuned", id="1", document={"t": "ice ice flows"})
+    es.index(index="tuned", id="1", document={"t": "ice ice flows"}, refresh=True)
     assert scores(es, "tuned", query={"match": {"t": "ice"}}) == {
         "1": pytest.approx(3 * math.log(1 + 0.5 / 1.5) * 2 / (2 + 2), abs=1e-6)
     }
@@ -512,7 +518,7 @@ def test_pages_totals_and_equal_scores(es: Elasticsearch) -> None:
     create_index(es, {str(n): {"n": n} for n in range(25)})
     assert hit_ids(es, {"match_all": {}}) == [str(n) for n in range(10)]
     assert hit_ids(es, {"match_all": {}}, from_=20, size=10) == ["20", "21", "22", "23", "24"]
-    es.index(index="docs", id="0", document={"n": 0})
+    es.index(index="docs", id="0", document={"n": 0}, refresh=True)
     assert hit_ids(es, {"match_all": {}}, from_=20, size=10)[-1] == "0", "a replaced document becomes the newest"
     hits = es.search(index="docs", size=0, track_total_hits=7)["hits"]
     assert (
@@ -741,7 +747,7 @@ def test_embedding_errors_affect_only_their_document(eis: LocalEIS, es: Elastics
     texts = ["fine", "rate limited", "also fine", "broken"]
     actions = [{"_index": "docs", "_id": str(n), "s": text} for n, text in enumerate(texts)]
     actions.append({"_index": "docs", "_id": "4", "gone": "x"})
-    results = [item["index"] for _, item in streaming_bulk(es, actions, raise_on_error=False)]
+    results = [item["index"] for _, item in streaming_bulk(es, actions, raise_on_error=False, refresh=True)]
     assert [result["status"] for result in results] == [201, 429, 201, 400, 404]
     error = results[1]["error"]
     assert error["type"] == "inference_exception"
@@ -1000,7 +1006,7 @@ MALFORMED: list[tuple[str, str, Any]] = [
     ),
     *(
         ("PUT", "/wrong", {"mappings": {"properties": {"a": {"type": "semantic_text", name: 5}}}})
-        for name in ("chunking_settings", "index_options", "fields", "meta")
+        for name in ("chunking_settings", "index_options", "fields")
     ),
     *(("PUT", "/wrong", {"settings": settings}) for settings in ([], {"a": {"b": 1}, "a.b.c": 2})),
     *(
@@ -1008,7 +1014,7 @@ MALFORMED: list[tuple[str, str, Any]] = [
         for source in ([], 5, {"": 1}, {"_id": "x"}, {"t": {"a": 1}}, {"s": {"a": 1}}, {"k": "x" * 40_000})
     ),
     *(("POST", "/docs/_update/1", change) for change in ([], {}, {"doc": 5}, {"foo": 1})),
-    *(("POST", "/docs/_mget", body) for body in ({}, {"docs": [5]}, {"docs": "x"})),
+    *(("POST", "/docs/_mget", body) for body in ({}, {"ids": [[5]]}, {"ids": "x"})),
     ("POST", "/docs/_delete_by_query", {}),
 ]
 
@@ -1054,7 +1060,7 @@ def test_faults_of_bulk_requests_and_searches(eis: LocalEIS, http: httpx.Client,
     body = lines({"index": {"_id": "1"}}, {"n": 1})
 
     def send() -> httpx.Response:
-        return http.post("/docs/_bulk", content=body)
+        return http.post("/docs/_bulk", content=body, headers=NDJSON)
 
     eis.faults.queue("rate_limit", retry_after=3)
     refused = send()
@@ -1114,6 +1120,7 @@ def test_data_survives_a_restart(tmp_path: Path) -> None:
         es.delete(index="kept", id="1")
         es.index(index="kept", id="1", document={"s": "bread rises", "v": [1, 1], "t": "bread"})
         es.indices.delete(index="dropped")
+        es.indices.refresh(index="kept")
         before = scores(es, "kept", query=query), scores(es, "kept", query={"match": {"t": "bread ice"}})
         code = f"from jina_eis.cli import main; raise SystemExit(main(['serve', '--port', '0', '--model', 'hash', '--data', {str(tmp_path)!r}]))"
         second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
@@ -1159,6 +1166,7 @@ def test_many_writers_and_readers(es: Elasticsearch) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    es.indices.refresh(index="busy")
     assert not problems and es.count(index="busy")["count"] == 400
     assert es.search(index="busy", query={"match": {"t": "ice"}})["hits"]["total"]["value"] == 400
 
