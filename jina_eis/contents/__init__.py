@@ -16,12 +16,13 @@ from .inputs import (
     image_list,
     in_thread,
     label,
+    looks_binary,
     query_text,
     text_list,
     text_source,
 )
 from .links import Link, medium_from_location, medium_from_url
-from .media import Medium
+from .media import Medium, describe
 from .objects import Image
 
 __all__ = [
@@ -35,10 +36,12 @@ __all__ = [
     "check_texts",
     "content",
     "content_list",
+    "describe",
     "holds_url",
     "image_list",
     "in_thread",
     "label",
+    "looks_binary",
     "medium_from_location",
     "medium_from_url",
     "query_text",

@@ -15,9 +15,10 @@ from os import PathLike
 from typing import Any, BinaryIO, TypeVar
 
 from ..errors import InputError
+from .encoding import looks_like_base64_of_medium, looks_like_data_uri
 from .fetch import Fetcher
 from .links import Link
-from .media import LARGEST, Medium, looks_like_data_uri
+from .media import LARGEST, Medium
 from .objects import (
     Image,
     Resource,
@@ -43,12 +44,14 @@ __all__ = [
     "image_list",
     "in_thread",
     "label",
+    "looks_binary",
     "query_text",
     "text_list",
     "text_source",
 ]
 
 FETCHED_AT_ONCE = 8
+_CONTROL = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
 
 # A text that is probably a mistake. Whether the file exists is not checked.
 _FILE_NAME = re.compile(
@@ -198,7 +201,7 @@ def _fetch_all(links: list[tuple[str, Link]], get: Get | None) -> list[Medium]:
     def fetch(named_link: tuple[str, Link]) -> Medium:
         part_name, link = named_link
         with _errors_naming(part_name):
-            return Medium.from_bytes(get(link.url), link.declared)
+            return Medium.from_bytes(get(link.url), link.declared, source=link.url.partition("?")[0])
 
     threads = ThreadPoolExecutor(min(len(links), FETCHED_AT_ONCE), thread_name_prefix="jina-eis-fetch")
     try:
@@ -268,14 +271,27 @@ def _converted(value: Any, adapt: Adapt | None) -> Part | Link:
 
 
 def _text_with_warning(text: str) -> str:
-    """Return the text, with a warning if it looks like the name of a file."""
+    """Return the text, with a warning if it looks like the name of a file or the base64 of a medium."""
     if _FILE_NAME.fullmatch(text):
         warnings.warn(
             f"{text!r} is embedded as text. For a file pass pathlib.Path(...), for a URL a content block "
             '{"type": "image", "url": ...}.',
             stacklevel=2,
         )
+    elif looks_like_base64_of_medium(text):
+        warnings.warn(
+            f"{text[:12]}… is embedded as text, but it is the base64 of a medium. Pass base64.b64decode(...), or a data URI.",
+            stacklevel=2,
+        )
+    elif looks_binary(text):
+        warnings.warn(f"{text[:12]!r}… is embedded as text, but it looks like binary data. Pass bytes.", stacklevel=2)
     return non_empty(text)
+
+
+def looks_binary(text: str) -> bool:
+    """Whether a tenth of the first characters are control characters, as in a file that was decoded as text."""
+    sample = text[:2000]
+    return _CONTROL.search(sample) is not None and len(_CONTROL.findall(sample)) > max(8, len(sample) // 10)
 
 
 @contextmanager

@@ -1,29 +1,31 @@
 """Media: identified by their bytes, and encoded for a request.
 
 A medium is checked when it is created: a known format that agrees with the declared type, neither empty nor too large, an
-image not too small. Only the start of a file is read then; the whole file is read when it is sent, to save memory.
+image not too small. Only the start of a file and the description of its tracks are read then; the whole file is read when it
+is sent, to save memory.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import stat
-from base64 import b64decode, b64encode
+from binascii import b2a_base64
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from ..errors import InputError
 from ..models import Modality
+from .encoding import decode_base64, split_data_uri
+from .pixels import pixel_size
+from .signatures import Identity, identify
 
-__all__ = ["LARGEST", "Medium", "looks_like_data_uri", "modality_of"]
+__all__ = ["LARGEST", "LEAST_PIXELS", "Medium", "check_size", "describe", "modality_of", "pixel_size"]
 
 LARGEST = 74 * 2**20  # bytes; in base64 they just fit into a request to Elasticsearch (http.max_content_length, 100 MB)
 LEAST_PIXELS = 28  # on each side; documented by Elastic for the omni models
-MOST_PIXELS = 1_000_000  # on each side; no format has larger images, so a header with more is damaged
-HEAD = 8192  # bytes; every signature lies within them
 
 # The canonical name of a format that has several.
 _CANONICAL = {
@@ -34,6 +36,13 @@ _CANONICAL = {
     "audio/mid": "audio/midi",
     "audio/mp3": "audio/mpeg",
     "audio/mp4a-latm": "audio/mp4",
+    "audio/aac-adts": "audio/aac",
+    "audio/aifc": "audio/x-aiff",
+    "audio/caf": "audio/x-caf",
+    "audio/mka": "audio/x-matroska",
+    "audio/x-aac": "audio/aac",
+    "audio/x-aifc": "audio/x-aiff",
+    "audio/x-hx-aac-adts": "audio/aac",
     "audio/opus": "audio/ogg",
     "audio/vnd.wave": "audio/wav",
     "audio/wave": "audio/wav",
@@ -50,6 +59,11 @@ _CANONICAL = {
     "image/x-ms-bmp": "image/bmp",
     "image/vnd.microsoft.icon": "image/x-icon",
     "image/x-png": "image/png",
+    "image/ico": "image/x-icon",
+    "image/jpx": "image/jp2",
+    "image/psd": "image/vnd.adobe.photoshop",
+    "image/x-psd": "image/vnd.adobe.photoshop",
+    "application/photoshop": "image/vnd.adobe.photoshop",
     "video/avi": "video/x-msvideo",
     "video/flv": "video/x-flv",
     "video/matroska": "video/x-matroska",
@@ -58,28 +72,23 @@ _CANONICAL = {
     "video/vnd.avi": "video/x-msvideo",
     "video/x-m4v": "video/mp4",
 }
-# Declared types that are accepted for a container whose bytes do not show its content.
-_COMPATIBLE = {
-    "audio/mp4": ("video/mp4",),
-    "audio/ogg": ("video/ogg", "application/ogg"),
-    "image/heic": ("image/heif",),
-    "image/heif": ("image/heic", "image/avif"),
-    "video/mp4": ("audio/mp4", "video/quicktime", "video/3gpp", "audio/3gpp", "application/mp4"),
-    "video/quicktime": ("video/mp4", "audio/mp4"),
-    "video/webm": ("audio/webm",),
-    "video/x-matroska": ("audio/x-matroska", "video/webm", "audio/webm"),
-    "video/x-ms-wmv": ("audio/x-ms-wma", "video/x-ms-asf"),
-}
-_MEASURABLE = ("image/bmp", "image/gif", "image/jpeg", "image/png", "image/tiff", "image/webp")
+# Containers of one family. A declaration within the family is often a guess from a file name, so the content decides.
+_FAMILIES = [
+    {f"{kind}/{subtype}" for kind in ("audio", "video", "application") for subtype in subtypes}
+    for subtypes in (
+        ("mp4", "quicktime", "3gpp", "3gpp2"),
+        ("webm", "x-matroska"),
+        ("ogg",),
+        ("x-ms-asf", "x-ms-wma", "x-ms-wmv"),
+        ("x-msvideo",),
+        ("x-flv",),
+        ("mp2t", "mp2p", "vnd.dlna.mpeg-tts"),
+    )
+]
+_FAMILIES.append({f"image/{subtype}{ending}" for subtype in ("heic", "heif", "avif") for ending in ("", "-sequence")})
 _NON_BLOCKING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # the file may have become a pipe
 _UNSPECIFIC = ("", "*/*", "application/octet-stream", "binary/octet-stream")
-_DATA_URI = re.compile(r"data:(?P<mime>[\w.+-]+/[\w.+-]+)(?:;[^;,]*)*;base64,", re.IGNORECASE)
-_DATA_URI_START = re.compile(r"data:(?:image|audio|video|application)/[\w.+-]+[;,]", re.IGNORECASE)
-
-
-def looks_like_data_uri(text: str) -> bool:
-    """Whether a string starts like the data URI of a medium, valid or not."""
-    return _DATA_URI_START.match(text) is not None
+_CHUNK = 3 * 2**20  # bytes that are encoded at a time; a multiple of 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +98,15 @@ class _File:
     path: Path
     state: tuple[int, ...]
 
-    def read(self) -> bytes:
-        """Return its bytes. Raises InputError if the file has changed."""
+    def chunks(self) -> Iterator[bytes]:
+        """Yield its bytes in parts, each but the last of `_CHUNK` bytes. Raises InputError if the file has changed."""
         try:
             with open(os.open(self.path, os.O_RDONLY | _NON_BLOCKING), "rb") as file:
                 if _file_state(os.fstat(file.fileno())) == self.state:
-                    return file.read()
+                    while chunk := file.read(_CHUNK):
+                        yield chunk
+                    if _file_state(os.fstat(file.fileno())) == self.state:
+                        return
         except OSError as error:
             raise InputError(f"{self.path} can no longer be read: {error.strerror}.") from error
         raise InputError(f"{self.path} has changed since it was checked. Embed it again.")
@@ -113,6 +125,9 @@ class Medium:
         mime: MIME type; "" if it is not known.
         size: Size in bytes; 0 for a medium that the service fetches.
         label: Short name for errors and events.
+        source: Where it came from: a path as it was given, the name of an open file, a URL; "" if it is not known.
+        pixels: Width and height of an image; None if they are not known.
+        seconds: Duration of a sound or video; None if it is not known.
         url: The URL that the service fetches it from; None if its bytes are sent.
     """
 
@@ -120,20 +135,26 @@ class Medium:
     mime: str
     size: int
     label: str
-    _payload: bytes | _File | str = field(repr=False)  # a str is base64
+    _payload: bytes | _File = field(repr=False)
+    source: str = field(default="", repr=False)
+    pixels: tuple[int, int] | None = None
+    seconds: float | None = None
     url: str | None = field(default=None, repr=False)  # its query may hold a secret
 
     @classmethod
-    def from_bytes(cls, data: bytes | bytearray | memoryview, declared: str = "", *, name: str = "") -> Medium:
+    def from_bytes(cls, data: bytes | bytearray | memoryview, declared: str = "", *, name: str = "", source: str = "") -> Medium:
         """Create a medium from bytes.
 
         Args:
             data: The bytes.
             declared: The declared MIME type, or a pattern such as `image/*`; "" for none.
             name: Its label; "" for its type and size.
+            source: Where it came from; "" for its name.
         """
+        size = memoryview(data).nbytes
+        check_size(size, name or "it")
         data = bytes(data)
-        return _checked_medium(BytesIO(data), len(data), declared, name, data)
+        return _checked_medium(BytesIO(data), size, declared, name, data, source or name)
 
     @classmethod
     def from_path(cls, path: str | os.PathLike[str], declared: str = "") -> Medium:
@@ -144,8 +165,10 @@ class Medium:
             if not stat.S_ISREG(result.st_mode):
                 kind = "a directory" if stat.S_ISDIR(result.st_mode) else "a device or pipe"
                 raise InputError(f"{path} is {kind}, not a file.")
+            check_size(result.st_size, str(path))
             with path.open("rb") as file:
-                return _checked_medium(file, result.st_size, declared, str(path), _File(path, _file_state(result)))
+                payload = _File(path, _file_state(result))
+                return _checked_medium(file, result.st_size, declared, str(path), payload, str(path))
         except InputError:
             raise
         except FileNotFoundError:
@@ -155,29 +178,31 @@ class Medium:
             raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
     @classmethod
-    def from_base64(cls, text: str, declared: str = "") -> Medium:
-        """Create a medium from base64 without a prefix. Line breaks and spaces are ignored."""
-        compact, data = _decode_base64(text)
-        return _checked_medium(BytesIO(data), len(data), declared, "", compact)
+    def from_base64(cls, text: str, declared: str = "", *, source: str = "") -> Medium:
+        """Create a medium from base64 without a prefix. White space is ignored, and the padding may be missing."""
+        return cls.from_bytes(decode_base64(text, 0, LARGEST), declared, source=source)
 
     @classmethod
-    def from_data_uri(cls, uri: str, declared: str = "") -> Medium:
-        """Create a medium from a data URI, `data:image/png;base64,...`."""
-        prefix = _DATA_URI.match(uri)
-        if not prefix:
-            raise InputError(f"the data URI is invalid: it begins with {uri[:40]!r} instead of data:<MIME type>;base64,")
+    def from_data_uri(cls, uri: str, declared: str = "", *, source: str = "") -> Medium:
+        """Create a medium from a data URI, `data:image/png;base64,...`, as browsers write and read it.
+
+        The type ends at the first `;`, and the data begin after the first `;base64,`: what is between them is ignored.
+        """
+        mime, start = split_data_uri(uri)
         try:
-            compact, data = _decode_base64(uri[prefix.end() :])
+            data = decode_base64(uri, start, LARGEST)
         except InputError as error:
-            raise InputError(f"the data URI ({prefix['mime']}) is invalid: {error}") from None
-        medium = _checked_medium(BytesIO(data), len(data), prefix["mime"], "", compact)
-        _agreed_mime(medium.mime, declared)
+            raise InputError(f"the data URI ({mime}) is invalid: {error}") from None
+        if mime.lower() in _UNSPECIFIC:
+            return cls.from_bytes(data, declared, source=source)
+        medium = cls.from_bytes(data, mime, source=source)
+        _agreed_mime(Identity(medium.mime), declared)
         return medium
 
     @classmethod
     def at_url(cls, url: str, modality: Modality, label: str) -> Medium:
         """Create a medium that the service fetches. The URL was checked by the caller."""
-        return cls(modality, "", 0, label, "", url)
+        return cls(modality, "", 0, label, b"", url=url)
 
     @property
     def encoded_size(self) -> int:
@@ -190,99 +215,103 @@ class Medium:
         Raises:
             InputError: the file can no longer be read, or has changed.
         """
-        payload = self._payload.read() if isinstance(self._payload, _File) else self._payload
-        return f"data:{self.mime};base64,{payload if isinstance(payload, str) else b64encode(payload).decode('ascii')}"
+        uri = BytesIO()
+        self.write_data_uri(uri)
+        return str(uri.getbuffer(), "ascii")
+
+    def write_data_uri(self, output: BinaryIO) -> None:
+        """As `data_uri`, but write it into a file. It is read and encoded in parts, to save memory."""
+        output.write(f"data:{self.mime};base64,".encode())
+        for chunk in _chunks(self._payload) if isinstance(self._payload, bytes) else self._payload.chunks():
+            output.write(b2a_base64(chunk, newline=False))
 
 
-def _decode_base64(text: str) -> tuple[str, bytes]:
-    """Return base64 without white space, and the decoded bytes."""
-    compact = "".join(text.split())
-    try:
-        return compact, b64decode(compact, validate=True)
-    except ValueError:
-        raise InputError("it is not base64, or a part of it is missing.") from None
+def describe(medium: Medium) -> dict[str, Any]:
+    """Return what is known of a medium, as metadata of a document.
+
+    Keys: `mime_type` and `modality`; `source` unless the medium came from bytes without a name; `width` and `height` in
+    pixels and `seconds` where they are known.
+    """
+    facts: dict[str, Any] = {"source": medium.source} if medium.source else {}
+    facts |= {"mime_type": medium.mime, "modality": medium.modality}
+    if medium.pixels:
+        facts["width"], facts["height"] = medium.pixels
+    if medium.seconds is not None:
+        facts["seconds"] = round(medium.seconds, 3)
+    return facts
 
 
-def _checked_medium(file: BinaryIO, size: int, declared: str, name: str, payload: bytes | _File | str) -> Medium:
-    subject = name or "it"
+def _chunks(data: bytes) -> Iterator[memoryview]:
+    view = memoryview(data)
+    for start in range(0, len(data), _CHUNK):
+        yield view[start : start + _CHUNK]
+
+
+def check_size(size: int, subject: str) -> None:
+    """Raise InputError for a medium that is empty or too large for a request; `subject` names it."""
     if not size:
         raise InputError(f"{subject} is empty.")
     if size > LARGEST:
         raise InputError(f"{subject} has {_format_size(size)}; a request to Elasticsearch holds {_format_size(LARGEST)} at most.")
-    detected = _mime_from_bytes(file.read(HEAD), name)
+
+
+def _checked_medium(file: BinaryIO, size: int, declared: str, name: str, payload: bytes | _File, source: str) -> Medium:
+    identity = identify(file, size, name)
     try:
-        mime = _agreed_mime(detected, declared)
+        mime = _agreed_mime(identity, declared)
     except InputError as error:
         raise InputError(f"{name}: {error}" if name else str(error)) from None
-    if mime.startswith("image/"):
-        _check_pixels(file, mime, subject)
-    return Medium(cast(Modality, modality_of(mime)), mime, size, name or f"<{mime}, {_format_size(size)}>", payload)
+    pixels = _checked_pixels(file, mime, name or "it") if mime.startswith("image/") else None
+    label = name or f"<{mime}, {_format_size(size)}>"
+    return Medium(cast(Modality, modality_of(mime)), mime, size, label, payload, source, pixels, identity.seconds)
 
 
-def _mime_from_bytes(head: bytes, name: str) -> str:
-    """Return the MIME type that the first bytes show."""
-    import filetype
+def _agreed_mime(identity: Identity, declared: str) -> str:
+    """Return the MIME type that fits both the bytes and the declaration.
 
-    mime = filetype.guess_mime(head) or ""
-    if head[4:8] == b"ftyp" and head[8:12] in (b"mif1", b"msf1"):
-        mime = "image/heif"
-    elif head[4:8] == b"ftyp" and not mime:
-        mime = "video/mp4"  # of a brand that filetype does not know
-    elif head.lstrip().startswith(b"%PDF-"):
-        mime = "application/pdf"
-    mime = _CANONICAL.get(mime, mime)
-    if mime == "application/pdf" or mime.startswith(("image/", "audio/", "video/")):
-        return mime
-    subject = f"{mime}, it" if mime else "it"
-    raise InputError(
-        f"{name or 'it'} is not an image, audio, video or PDF in a known format: "
-        f"{subject} begins with {head[:12]!r}. {_advice_for(head)}".rstrip()
-    )
-
-
-def _advice_for(head: bytes) -> str:
-    """Return advice about bytes that are not a medium; "" for none."""
-    if b"<svg" in head:
-        return "Convert SVG to PNG."
-    readable = head.decode("utf-8", "ignore").isprintable() and head.isascii()
-    return "Pass text as a str." if readable else ""
-
-
-def _agreed_mime(detected: str, declared: str) -> str:
-    """Return the MIME type that fits both the bytes and the declaration."""
+    Within a family of containers the tracks decide, whatever is declared; where they could not be read, the declaration.
+    """
+    detected = identity.mime
     declared = declared.partition(";")[0].strip().lower()
     declared = _CANONICAL.get(declared, declared)
-    if declared in _UNSPECIFIC:
+    kind, _, subtype = declared.partition("/")
+    family = next((family for family in _FAMILIES if detected in family), {detected})
+    if declared in _UNSPECIFIC or declared == detected:
         return detected
-    for mime in (detected, *_COMPATIBLE.get(detected, ())):
-        if declared == mime or (declared.endswith("/*") and mime.startswith(declared[:-1])):
-            return detected if mime.startswith("application/") else mime
-    if declared.endswith("/*"):
-        kind = declared[:-2]
-        raise InputError(f"{'an' if kind[0] in 'ai' else 'a'} {kind} is expected here, but its bytes are {detected}.")
+    if subtype == "*":
+        if _main_type(detected) == kind:
+            return detected
+        if not identity.certain and f"{kind}/{detected.partition('/')[2]}" in family:
+            return f"{kind}/{detected.partition('/')[2]}"
+        raise InputError(f"{'an' if kind[:1] in ('a', 'i') else 'a'} {kind} is expected here, but its bytes are {detected}.")
+    if declared in family:
+        return detected if identity.certain or kind == "application" else declared
     raise InputError(f"it is declared as {declared}, but its bytes are {detected}. Correct the declared type.")
+
+
+def _main_type(mime: str) -> str:
+    return mime.partition("/")[0]
 
 
 def modality_of(mime: str) -> Modality | None:
     """Return the modality of a MIME type or of a pattern such as `image/*`; None for any other type."""
     mime = mime.partition(";")[0].strip().lower()
-    kind = mime.partition("/")[0]
+    kind = _main_type(mime)
     if _CANONICAL.get(mime, mime) == "application/pdf":
         return "pdf"
     return cast(Modality, kind) if kind in ("image", "audio", "video") else None
 
 
-def _check_pixels(file: BinaryIO, mime: str, subject: str) -> None:
-    """Refuse an image that is too small or has a damaged header. The headers of some formats cannot be read here."""
-    import imagesize
-
-    file.seek(0)
-    width, height = imagesize.get(file)
-    known = width >= 0
-    if max(width, height) > MOST_PIXELS or (not known and mime in _MEASURABLE):
-        raise InputError(f"{subject} is damaged or not an image: it begins like {mime}, but its header is invalid.")
-    if known and min(width, height) < LEAST_PIXELS:
+def _checked_pixels(file: BinaryIO, mime: str, subject: str) -> tuple[int, int] | None:
+    """Return the size of an image. Refuse one that is too small or has a damaged header."""
+    try:
+        pixels = pixel_size(file)
+    except ValueError:
+        raise InputError(f"{subject} is damaged or not an image: it begins like {mime}, but its header is invalid.") from None
+    if pixels and min(pixels) < LEAST_PIXELS:
+        width, height = pixels
         raise InputError(f"{subject} has {width}x{height} pixels; the models take at least {LEAST_PIXELS}x{LEAST_PIXELS}.")
+    return pixels
 
 
 def _format_size(size: int) -> str:

@@ -10,14 +10,12 @@ import hashlib
 from base64 import b64decode
 from io import BytesIO
 
-import imagesize
 import numpy as np
 
+from ...contents.media import LEAST_PIXELS, pixel_size
 from .standin import DIMENSIONS, Array, unit
 
 __all__ = ["UnreadableError", "medium_vectors"]
-
-MIN_PIXELS = 28  # of each side; documented by Elastic for the omni models
 
 
 class UnreadableError(ValueError):
@@ -64,11 +62,14 @@ def decode_payload(uri: str) -> bytes:
 
 
 def check_pixels(data: bytes) -> None:
-    width, height = imagesize.get(BytesIO(data))
-    if (width, height) == (-1, -1):  # imagesize does not know the format, but the service may
+    """Refuse an image that is too small. One of an unknown size may be readable by the service."""
+    try:
+        pixels = pixel_size(BytesIO(data))
+    except ValueError:
         return
-    if min(abs(width), abs(height)) < MIN_PIXELS:  # the height of a bitmap stored top down is negative
-        raise UnreadableError(f"the image must have at least {MIN_PIXELS}x{MIN_PIXELS} pixels, got {abs(width)}x{abs(height)}")
+    if pixels and min(pixels) < LEAST_PIXELS:
+        least = f"{LEAST_PIXELS}x{LEAST_PIXELS}"
+        raise UnreadableError(f"the image must have at least {least} pixels, got {pixels[0]}x{pixels[1]}")
 
 
 def count_pages(data: bytes) -> int:

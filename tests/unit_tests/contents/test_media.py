@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from made import mp4, pdf, png, wav
 from PIL import Image
 
-from jina_eis.contents.media import LARGEST, Medium, looks_like_data_uri
+from jina_eis.contents.encoding import CHUNK, decode_base64, looks_like_data_uri
+from jina_eis.contents.media import LARGEST, Medium
 from jina_eis.errors import InputError
 
 OGG = b"OggS\0\2" + b"\0" * 20 + b"\1\x1e\1vorbis" + b"\0" * 100
@@ -115,7 +116,7 @@ def test_bytes_that_are_not_a_medium(data: bytes) -> None:
 def test_advice_about_bytes_that_are_not_a_medium() -> None:
     for data, advice in (
         (b"Hello, world", "Pass text as a str."),
-        (b"<svg xmlns=''></svg>", "Convert SVG to PNG."),
+        (b"<svg xmlns=''></svg>", "Convert SVG to PNG, for example with `rsvg-convert FILE -o image.png`."),
         (b"\0\1\2", r"x02'\."),
     ):
         with pytest.raises(InputError, match=f"{advice}$"):
@@ -210,6 +211,50 @@ def test_a_data_uri_with_parameters_capitals_and_line_breaks() -> None:
     assert "\n" in encoded.strip()
     medium = Medium.from_data_uri(f"DATA:Image/PNG;charset=utf-8;BASE64,{encoded}")
     assert medium.data_uri() == f"data:image/png;base64,{base64.b64encode(png(64, 64, shade=9)).decode()}"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "data:image/png;base64,",
+        "data:image/png;codecs=avc1.42000a,mp4a.40.2;base64,",
+        'data:image/png;codecs="vp8,opus";base64,',
+        "data:image/png;name=a,b.png;base64,",
+        "data:image/png;charset=utf-8;name=%2Fcat.png;base64,",
+        " \r\n\tdata:image/png;base64,",
+        "data:image/png;base64,\r\n",
+        "data:image/png; base64 ,",
+        "data:application/octet-stream;base64,",
+    ],
+)
+def test_a_data_uri_as_browsers_write_it(header: str) -> None:
+    for data in (png(), png(noise=1), png(noise=2)):
+        encoded = base64.b64encode(data).decode()
+        for text in (encoded, encoded.rstrip("="), base64.encodebytes(data).decode(), encoded.replace("=", "%3D")):
+            assert looks_like_data_uri(header + text)
+            assert Medium.from_data_uri(header + text).data_uri() == f"data:image/png;base64,{encoded}"
+
+
+@given(
+    st.binary(max_size=300),
+    st.lists(st.tuples(st.integers(0, 400), st.sampled_from([" ", "\n", "\r\n", "\t"])), max_size=9),
+    st.booleans(),
+)
+def test_base64_with_white_space_and_without_padding(data: bytes, spaces: list[tuple[int, str]], padded: bool) -> None:
+    text = base64.b64encode(data).decode()
+    text = text if padded else text.rstrip("=")
+    for position, space in spaces:
+        text = text[:position] + space + text[position:]
+    assert decode_base64(f"prefix{text}", 6, LARGEST) == data
+
+
+def test_base64_that_is_decoded_in_parts() -> None:
+    data = os.urandom(CHUNK)
+    for text in (base64.b64encode(data).decode(), base64.encodebytes(data).decode().rstrip("=\n")):
+        assert decode_base64(text, 0, LARGEST) == data
+    for text in ("QQ==" + "A" * CHUNK, "A" * (CHUNK - 4) + "QQ==" + "AAAA", "A" * CHUNK + "é", "A" * CHUNK + "Q"):
+        with pytest.raises(InputError, match="not base64"):
+            decode_base64(text, 0, LARGEST)
 
 
 @given(st.integers(28, 60), st.integers(28, 60), st.integers(0, 255), st.integers(0, 2000))
