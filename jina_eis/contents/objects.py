@@ -5,12 +5,12 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Mapping
 from inspect import iscoroutine
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from typing import Any, Protocol
 
 from ..errors import InputError
 from .links import Link, medium_from_url
-from .media import LARGEST, Medium
+from .media import LARGEST, Medium, check_size
 
 __all__ = [
     "Image",
@@ -55,11 +55,20 @@ class Resource(Protocol):
 
 def medium_from_file(file: Any) -> Medium:
     """Return the content of a file from its current position, which is restored."""
+    name = getattr(file, "name", "")
+    name = name if isinstance(name, str) else ""
     try:
         start = file.tell() if getattr(file, "seekable", lambda: False)() else None
+        if start is not None:
+            end = file.seek(0, SEEK_END)
+            file.seek(start)
+            if isinstance(end, int) and end - start > LARGEST:
+                check_size(end - start, name or "the file")
         data = file.read(LARGEST + 1)
         if start is not None:
             file.seek(start)
+    except InputError:
+        raise
     except Exception as error:  # a foreign object may raise anything
         raise InputError(f"the file cannot be read: {error}.") from error
     if iscoroutine(data):
@@ -69,8 +78,7 @@ def medium_from_file(file: Any) -> Medium:
         raise InputError("the file does not return bytes. Open it in binary mode, open(path, 'rb').")
     if start and not data:
         raise InputError("the file is at its end. Rewind it with seek(0).")
-    name = getattr(file, "name", "")
-    return Medium.from_bytes(data, name=name if isinstance(name, str) else "")
+    return Medium.from_bytes(data, name=name)
 
 
 def medium_from_image(image: Any) -> Medium:
@@ -126,7 +134,14 @@ def content_of_block(block: Mapping[str, Any]) -> str | Medium | Link:
         raise InputError("the content block has the URL of a text. Fetch it yourself, and pass the text.")
     if kind in _TEXT_BLOCKS or mime.startswith("text/"):
         return non_empty(_decode_text(value))
-    return Medium.from_base64(value, mime)
+    return _of_kind(Medium.from_base64(value, mime), kind)
+
+
+def _of_kind(medium: Medium, kind: str) -> Medium:
+    """Return the medium. Raises InputError if a block for a sound, say, holds a video: the declared type may be a guess."""
+    if kind != "file" and medium.modality != kind:
+        raise InputError(f"{'an' if kind[0] in 'ai' else 'a'} {kind} is expected here, but its bytes are {medium.mime}.")
+    return medium
 
 
 def _declared_mime(block: Mapping[str, Any], kind: str) -> str:

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import TOO_LARGE_BYTES_BODY, BytesPayload, Payload
 from elastic_transport import AiohttpHttpNode
 from elastic_transport.client_utils import DEFAULT
 from elasticsearch import AsyncElasticsearch
 
 __all__ = ["AsyncElasticsearch", "AsyncNode"]
+
+PART = 2**18  # bytes
 
 
 class AsyncNode(AiohttpHttpNode):
@@ -34,11 +37,19 @@ class AsyncNode(AiohttpHttpNode):
 
 
 class _LargeBody(BytesPayload):
-    """A body of any size."""
+    """A body of any size. It is written in parts: aiohttp and asyncio (before Python 3.12) both copy what they are given."""
 
     def __init__(self, body: bytes) -> None:
         Payload.__init__(self, body, content_type="application/json")  # that of BytesPayload warns
         self._size = len(body)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        view = memoryview(self._value)[:content_length]
+        for start in range(0, len(view), PART):
+            await writer.write(view[start : start + PART])
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # for the client's log
         return self._value.decode(encoding, errors)

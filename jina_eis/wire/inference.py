@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from io import BytesIO
+from typing import Any, BinaryIO, Literal
 from urllib.parse import quote
 
 from ..contents import Content, Medium, Part
@@ -71,18 +73,16 @@ def embed(
     key = "text_embedding" if task == "text_embedding" else "embeddings"
     count = len(contents)
     expected = None if count == 1 and isinstance(contents[0], Medium) and contents[0].modality == "pdf" else count
-    texts_only = all(isinstance(content, str) for content in contents)
-
-    def load_body() -> dict[str, Any]:
-        return {"input": _input(contents, inputs), "input_type": input_type}
+    texts = [well_formed(content) for content in contents if isinstance(content, str)]
+    texts_only = len(texts) == count
 
     return Call(
         "POST",
         f"/_inference/{task}/{quote(inference_id, safe='')}",
         lambda body: [_truncated(vector, truncate_to) for vector in _read_vectors(body, key, expected, dimensions)],
         params={"timeout": duration(timeout)},
-        body=load_body() if texts_only else None,
-        load_body=None if texts_only else load_body,
+        body={"input": texts, "input_type": input_type} if texts_only else None,
+        load_body=None if texts_only else lambda: _body_with_media(contents, inputs, input_type),
         endpoint=inference_id,
         bucket=f"{inference_id} {input_type}",
         invalidates=f"/_inference/{quote(inference_id, safe='')}",
@@ -118,20 +118,37 @@ def rerank(
     )
 
 
-def _input(contents: Sequence[Content], positions: Sequence[int]) -> list[Any]:
-    """Return texts unchanged; if an input is not a text, all as objects, because the official schema allows no mixture."""
-    texts = [well_formed(content) for content in contents if isinstance(content, str)]
-    if len(texts) == len(contents):
-        return texts
-    return [_object(content, position) for content, position in zip(contents, positions, strict=True)]
+def _body_with_media(contents: Sequence[Content], positions: Sequence[int], input_type: str) -> bytes:
+    """Return the body as JSON. Media are read and encoded into it in parts, so that a large one is in memory only once.
+
+    All inputs are objects, also the texts, because the official schema allows no mixture.
+    """
+    body = BytesIO()
+    body.write(b'{"input":[')
+    for number, (content, position) in enumerate(zip(contents, positions, strict=True)):
+        body.write(b',{"content":' if number else b'{"content":')
+        try:
+            _write_content(content, body)
+        except InputError as error:
+            error.inputs = [position]
+            raise
+        body.write(b"}")
+    body.write(b'],"input_type":' + json.dumps(input_type).encode() + b"}")
+    return body.getvalue()
 
 
-def _object(content: Content, position: int) -> dict[str, Any]:
-    try:
-        return {"content": [*map(as_item, content)] if isinstance(content, tuple) else as_item(content)}
-    except InputError as error:
-        error.inputs = [position]
-        raise
+def _write_content(content: Content, body: BinaryIO) -> None:
+    if isinstance(content, tuple):
+        for number, part in enumerate(content):
+            body.write(b"," if number else b"[")
+            _write_content(part, body)
+        body.write(b"]")
+    elif isinstance(content, str):
+        body.write(json.dumps(as_item(content), ensure_ascii=False).encode())
+    else:
+        body.write(f'{{"type":"{content.modality}","format":"base64","value":"'.encode())
+        content.write_data_uri(body)
+        body.write(b'"}')
 
 
 def as_item(part: Part) -> dict[str, str]:
