@@ -28,9 +28,8 @@ def from_blob(value: Any) -> Part | None:
             cause = getattr(error, "strerror", None) or error
             raise InputError(f"{value.path or 'a Blob'} cannot be read as text: {cause}.") from error
     if value.data is not None:
-        return Medium.from_bytes(value.data, declared)
-    kind = f"{declared.partition('/')[0]}/*" if declared else ""  # LangChain guesses the subtype of a file from its name
-    return Medium.from_path(value.path or "", declared if kind == "application/*" else kind)
+        return Medium.from_bytes(value.data, declared, source=str(value.source or ""))
+    return Medium.from_path(value.path or "")  # LangChain guesses the type of a file from its name: its bytes decide
 
 
 def _refuse_empty_text() -> str:

@@ -5,14 +5,16 @@ The field that contains a string decides whether it is a path or a URL. URL fiel
 
 from __future__ import annotations
 
+import warnings
+from base64 import b64decode
 from typing import Any
 
-from llama_index.core.schema import BaseNode, ImageNode, MediaResource, MetadataMode, Node
+from llama_index.core.schema import BaseNode, ImageDocument, ImageNode, MediaResource, MetadataMode, Node
 
-from jina_eis.contents import Link, Medium, Part, medium_from_location, medium_from_url
+from jina_eis.contents import Link, Medium, Part, looks_binary, medium_from_location, medium_from_url
 from jina_eis.errors import InputError
 
-__all__ = ["image_content", "node_content", "node_or_resource_content"]
+__all__ = ["image_content", "node_content", "node_or_resource_content", "node_text"]
 
 
 def node_or_resource_content(value: Any) -> Part | Link | None:
@@ -39,9 +41,9 @@ def node_content(node: Any) -> Part | Link | None:
         return None
     if isinstance(node, ImageNode):
         medium = _image_node_content(node)
-        return _require_content(_embedded_text(node), node.node_id) if medium is None else medium
+        return _required_text(node) if medium is None else medium
     if not isinstance(node, Node):
-        return _embedded_text(node)
+        return node_text(node)
     resources = {"image": node.image_resource, "audio": node.audio_resource, "video": node.video_resource}
     media = [medium for kind, resource in resources.items() if resource and (medium := _resource_content(resource, f"{kind}/*"))]
     if len(media) > 1:
@@ -51,15 +53,28 @@ def node_content(node: Any) -> Part | Link | None:
     if media:
         return media[0]
     text_only = node.text_resource is None or node.text_resource.text is not None
-    return (
-        _embedded_text(node)
-        if text_only and not any(resources.values())
-        else _require_content(_embedded_text(node), node.node_id)
-    )
+    for_media = isinstance(node, ImageDocument) or any(resources.values())
+    return node_text(node) if text_only and not for_media else _required_text(node)
 
 
-def _embedded_text(node: BaseNode) -> str:
+def node_text(node: BaseNode) -> str:
+    """The text of a node, with the metadata that LlamaIndex embeds. Warns if it is binary data that a reader took for text."""
+    text = node.get_content(metadata_mode=MetadataMode.NONE)
+    kind = str(node.metadata.get("file_type") or "")
+    if text and (kind.startswith(("image/", "audio/", "video/")) or looks_binary(text)):
+        name = node.metadata.get("file_path") or node.metadata.get("file_name") or f"node {node.node_id}"
+        warnings.warn(
+            f"{name}{f' ({kind})' if kind else ''} is embedded as text. SimpleDirectoryReader reads files that it does not know "
+            "as text. Load images with ImageNode(image_path=...), and sounds and videos with "
+            "Document(audio_resource=MediaResource(path=...)) or video_resource.",
+            stacklevel=2,
+        )
     return node.get_content(metadata_mode=MetadataMode.EMBED)
+
+
+def _required_text(node: BaseNode) -> Part | Link:
+    """The text of a node that is made for a medium and has none. Metadata alone are no content."""
+    return _require_content(node_text(node) if node.get_content(metadata_mode=MetadataMode.NONE) else "", node.node_id)
 
 
 def _require_content(content: Part | Link | None, node_id: str) -> Part | Link:
@@ -75,19 +90,26 @@ def _require_content(content: Part | Link | None, node_id: str) -> Part | Link:
 def _image_node_content(node: ImageNode) -> Medium | Link | None:
     """The image of a node. If the node has a path, its MIME type is a guess from the file name, and ignored."""
     if node.image:
-        return _medium_from_base64(node.image, "image/*" if node.image_path else node.image_mimetype or "image/*")
+        return _medium_from_base64(node.image, "image/*", node.image_path or "")
     if node.image_path:
         return Medium.from_path(node.image_path, "image/*")
     return medium_from_url(str(node.image_url), "image/*") if node.image_url else None
 
 
 def _resource_content(resource: MediaResource, kind: str = "") -> Medium | Link | None:
+    """The medium of a resource. LlamaIndex guesses its MIME type, so that of its place in a node counts for more."""
     if resource.data:
-        return _medium_from_base64(resource.data.decode("ascii"), kind if resource.path else resource.mimetype or kind)
+        guess = "" if resource.path else resource.mimetype or ""
+        declared = kind if kind and (not guess or guess.startswith(("image/", "audio/", "video/"))) else guess
+        return _medium_from_base64(resource.data.decode("ascii"), declared, str(resource.path or ""))
     if resource.path:
         return Medium.from_path(resource.path, kind)
     return medium_from_url(str(resource.url), kind or resource.mimetype or "") if resource.url else None
 
 
-def _medium_from_base64(base64: str, declared: str) -> Medium:
-    return Medium.from_data_uri(base64, declared) if base64.startswith("data:") else Medium.from_base64(base64, declared)
+def _medium_from_base64(base64: str, declared: str, source: str = "") -> Medium:
+    if base64.startswith("ZGF0YT"):  # LlamaIndex encodes a data URI again
+        base64 = b64decode(base64).decode("ascii", "replace")
+    if base64[:16].lstrip().lower().startswith("data:"):
+        return Medium.from_data_uri(base64, declared, source=source)
+    return Medium.from_base64(base64, declared, source=source)

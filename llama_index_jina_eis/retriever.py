@@ -19,7 +19,7 @@ from jina_eis.errors import InputError
 from jina_eis.steps import Query, Record, SearchResult
 from jina_eis.wire import well_formed_value
 
-from .media import node_content, node_or_resource_content
+from .media import node_content, node_or_resource_content, node_text
 
 __all__ = ["JinaEISRetriever"]
 
@@ -255,7 +255,7 @@ class JinaEISRetriever(BaseRetriever):
 
 
 def _embedded_text(value: Any) -> Part | Medium | None:
-    return value.get_content(metadata_mode=MetadataMode.EMBED) if isinstance(value, BaseNode) else None
+    return node_text(value) if isinstance(value, BaseNode) else None
 
 
 def _stored_node(node: BaseNode) -> dict[str, Any]:
