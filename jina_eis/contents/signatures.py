@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from typing import BinaryIO
 
 from ..errors import InputError
@@ -43,6 +44,7 @@ from .tracks import (
 __all__ = ["Identity", "has_signature", "identify"]
 
 HEAD = 8192  # bytes; every signature lies within them
+HEADER = 128  # bytes; a container whose structure is damaged behind them holds something, and what is not known
 PDF_HEADER = 1024  # bytes in which readers search for the header of a PDF (PDF 1.7, appendix H, note 13)
 
 
@@ -52,8 +54,8 @@ class Identity:
 
     Attributes:
         mime: MIME type of its content.
-        certain: Whether the tracks of the container were found. Else the type is that of a video in this container, and a
-            declaration may be right that it holds sound alone.
+        certain: Whether the tracks of the container were found. Else there is no more than its header: the type is that of a
+            video, and a declaration may be right that it holds sound alone.
         seconds: Duration, where the walk through the tracks found it.
     """
 
@@ -102,7 +104,8 @@ def identify(file: BinaryIO, size: int, name: str = "") -> Identity:
         found = _identified(reader, head)
     except CutOffError:
         raise InputError(
-            f"{subject} is cut off: it ends before the part that describes its tracks. Copy or download it again."
+            f"{subject} is cut off or damaged: the part that describes its tracks is missing. Copy or download it again. "
+            "If it plays, convert it, for example with `ffmpeg -i FILE video.mp4`."
         ) from None
     if isinstance(found, Identity):
         return found
@@ -115,6 +118,8 @@ def identify(file: BinaryIO, size: int, name: str = "") -> Identity:
 
 
 def _identified(reader: Reader, head: bytes) -> Identity | Refusal | None:
+    if head.startswith(_CHUNKED):
+        return _of_chunks(reader, head)
     for offset, signature, result in SIGNATURES:
         if head.startswith(signature, offset):
             return Identity(result) if isinstance(result, str) else result
@@ -122,8 +127,6 @@ def _identified(reader: Reader, head: bytes) -> Identity | Refusal | None:
         return _of_brands(reader, head)
     if head[4:8] in _QUICKTIME_BOXES:
         return _of_old_quicktime(reader, head[4:8])
-    if head.startswith(_CHUNKED):
-        return _of_chunks(reader, head[8:12])
     for signature, subtype, walk in _CONTAINERS:
         if head.startswith(signature):
             return _of_tracks(reader, subtype, walk, unknown="audio" if subtype == "ogg" else "video")
@@ -154,12 +157,13 @@ def _of_old_quicktime(reader: Reader, first_box: bytes) -> Identity | Refusal | 
     return None if isinstance(identity, Identity) and not identity.certain else identity
 
 
-def _of_chunks(reader: Reader, form: bytes) -> Identity | Refusal | None:
+def _of_chunks(reader: Reader, head: bytes) -> Identity | Refusal | None:
     """RIFF and IFF files."""
+    form = head[8:12]
     if form == b"AVI ":
         return _of_tracks(reader, "x-msvideo", avi_tracks)
     if form == b"WAVE":
-        return Identity("audio/wav", seconds=wave_seconds(reader))
+        return Identity("audio/wav", seconds=wave_seconds(Reader(BytesIO(head), reader.size)))
     if form == b"RMID":
         return MIDI
     mime = {b"WEBP": "image/webp", b"AIFF": "audio/x-aiff", b"AIFC": "audio/x-aiff"}.get(form)
@@ -171,12 +175,14 @@ def _of_tracks(reader: Reader, subtype: str, walk: Callable[[Reader], set[str]],
     try:
         kinds = walk(reader)
     except DamagedError:
+        if reader.furthest > HEADER:  # the zeros of a download that was interrupted, for example
+            raise CutOffError from None
         return Identity(_mime(unknown, subtype), certain=False)
+    if "unknown" in kinds and "video" not in kinds:
+        raise CutOffError
     for kind in ("video", "audio", "image"):
         if kind in kinds:
             return Identity(_mime(kind, subtype), seconds=reader.seconds)
-    if "unknown" in kinds:
-        return Identity(_mime(unknown, subtype), certain=False)
     return Refusal("a container with neither sound nor pictures", "Pass its text, or a file with sound or pictures.")
 
 

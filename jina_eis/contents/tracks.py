@@ -31,6 +31,8 @@ __all__ = [
 MOST_READS = 20_000  # in one file; more means that it is damaged, or made to be slow
 FLV_TAGS = 100  # of sound, which last some two seconds: a video would have begun by then
 
+SEGMENT, CLUSTER = 0x18538067, 0x1F43B675  # elements of Matroska
+
 _UINT16 = Struct(">H")
 _UINT32 = Struct(">I")
 _UINT64 = Struct(">Q")
@@ -54,11 +56,13 @@ class Reader:
         file: The file, which can seek.
         size: Its size in bytes.
         seconds: The duration, once a walk has found it.
+        furthest: The end of what was read.
     """
 
     file: BinaryIO
     size: int
     seconds: float | None = None
+    furthest: int = 0
     reads: int = field(default=0, repr=False)
 
     def at(self, offset: int, length: int) -> bytes:
@@ -66,6 +70,7 @@ class Reader:
         if offset + length > self.size:
             raise CutOffError
         self.reads += 1
+        self.furthest = max(self.furthest, offset + length)
         if self.reads > MOST_READS:
             raise DamagedError
         self.file.seek(offset)
@@ -82,15 +87,10 @@ def iso_tracks(reader: Reader) -> set[str]:
     """
     has_media = False
     kind = b""
-    try:
-        for kind, start, end in boxes(reader, 0, reader.size):
-            if kind == b"moov":
-                return _movie_tracks(reader, start, end)
-            has_media = has_media or kind == b"moof" or (kind == b"mdat" and end > start)
-    except DamagedError:
-        if has_media:  # a download that was interrupted: the rest of the file is zeros
-            raise CutOffError from None
-        raise
+    for kind, start, end in boxes(reader, 0, reader.size):
+        if kind == b"moov":
+            return _movie_tracks(reader, start, end)
+        has_media = has_media or kind == b"moof" or (kind == b"mdat" and end > start)
     if not has_media and kind == b"mdat":
         raise DamagedError  # it is complete, and there is nothing that a track could describe
     raise CutOffError
@@ -114,7 +114,7 @@ def boxes(reader: Reader, start: int, end: int) -> Iterator[tuple[bytes, int, in
 
 
 def _movie_tracks(reader: Reader, start: int, end: int) -> set[str]:
-    handlers: dict[int, str] = {}
+    tracks: list[tuple[int, str]] = []
     chapters: set[int] = set()
     for kind, first, last in boxes(reader, start, end):
         if kind == b"mvhd":
@@ -122,29 +122,32 @@ def _movie_tracks(reader: Reader, start: int, end: int) -> set[str]:
         elif kind == b"cmov":  # a compressed movie header of QuickTime
             raise DamagedError
         elif kind == b"trak":
-            number = -len(handlers) - 1  # of a track without a header
-            handler = "other"
-            for part, inner, inner_end in boxes(reader, first, last):
-                if part == b"tkhd":
-                    header = reader.at(inner, 24)
-                    number = _UINT32.unpack_from(header, 20 if header[0] else 12)[0]
-                elif part == b"mdia":
-                    handler = _handler(reader, inner, inner_end)
-                elif part == b"tref":
-                    for use, ids, ids_end in boxes(reader, inner, inner_end):
-                        if use == b"chap":
-                            data = reader.at(ids, min(ids_end - ids, 400) // 4 * 4)
-                            chapters.update(value for (value,) in _UINT32.iter_unpack(data))
-            handlers[number] = handler
-    return {handler for number, handler in handlers.items() if number not in chapters}
+            number, handler, served_by = _movie_track(reader, first, last)
+            tracks.append((number, handler))
+            chapters |= served_by
+    return {handler for number, handler in tracks if number not in chapters}
 
 
-def _handler(reader: Reader, start: int, end: int) -> str:
+def _movie_track(reader: Reader, start: int, end: int) -> tuple[int, str, set[int]]:
+    """Return the number of a track, its kind, and the numbers of the tracks with its chapters."""
+    number, handler = 0, b""
+    chapters: set[int] = set()
+    for part, first, last in boxes(reader, start, end):
+        if part == b"tkhd":
+            header = reader.at(first, 24)
+            number = _UINT32.unpack_from(header, 20 if header[0] else 12)[0]
+        elif part == b"mdia":
+            handlers = [reader.at(at + 8, 4) for kind, at, _ in boxes(reader, first, last) if kind == b"hdlr"]
+            handler = handlers[0] if handlers else b""
+        elif part == b"tref":
+            for use, at, to in boxes(reader, first, last):
+                if use == b"chap":
+                    data = reader.at(at, min(to - at, 400) // 4 * 4)
+                    chapters.update(value for (value,) in _UINT32.iter_unpack(data))
+    if not (handler.isascii() and handler.decode().isprintable() and handler):
+        raise DamagedError
     names = {b"vide": "video", b"MPEG": "video", b"soun": "audio", b"pict": "image"}
-    for kind, first, _ in boxes(reader, start, end):
-        if kind == b"hdlr":
-            return names.get(reader.at(first + 8, 4), "other")
-    return "other"
+    return number, names.get(handler, "other"), chapters
 
 
 def _movie_seconds(header: bytes) -> float | None:
@@ -167,7 +170,7 @@ def matroska_tracks(reader: Reader) -> set[str]:
     segment, start, end = _element(reader, header_end)
     while segment == 0xEC:  # Void
         segment, start, end = _element(reader, end)
-    if segment != 0x18538067:
+    if segment != SEGMENT:
         raise DamagedError
     while start < end:
         kind, first, last = _element(reader, start, end)
@@ -176,20 +179,27 @@ def matroska_tracks(reader: Reader) -> set[str]:
         elif kind == 0x1654AE6B:  # Tracks
             for entry, entry_first, entry_last in _elements(reader, first, last):
                 if entry == 0xAE:
-                    types = [
-                        reader.at(at, to - at) for name, at, to in _elements(reader, entry_first, entry_last) if name == 0x83
-                    ]
-                    number = int.from_bytes(types[-1][-1:], "big") if types else 0
-                    found.add({1: "video", 2: "audio", 3: "video"}.get(number, "other"))
+                    found.add(_matroska_track(reader, entry_first, entry_last))
                     if "video" in found:
-                        return found
+                        break
             return found
         start = last
     raise CutOffError
 
 
+def _matroska_track(reader: Reader, start: int, end: int) -> str:
+    types = [reader.at(first, last - first) for kind, first, last in _elements(reader, start, end) if kind == 0x83]
+    number = int.from_bytes(types[0], "big") if types else 0
+    if not 1 <= number <= 0x21:  # a buttons or metadata track has 0x20 or 0x21
+        raise DamagedError
+    return {1: "video", 2: "audio", 3: "video"}.get(number, "other")
+
+
 def _element(reader: Reader, start: int, end: int | None = None) -> tuple[int, int, int]:
-    """Return the id of an element, and the first and last offset of its content. An unknown length reaches to the end."""
+    """Return the id of an element, and the first and last offset of its content.
+
+    Segments and clusters may have an unknown length, which reaches to the end (RFC 8794, section 6.2).
+    """
     head = reader.at(start, min(12, max(2, reader.size - start)))
     id_length = 9 - head[0].bit_length()
     if id_length > 4:
@@ -203,9 +213,12 @@ def _element(reader: Reader, start: int, end: int | None = None) -> tuple[int, i
         raise CutOffError
     size = int.from_bytes(head[id_length : id_length + size_length], "big") & ((1 << 7 * size_length) - 1)
     first = start + id_length + size_length
-    unknown = size == (1 << 7 * size_length) - 1
-    last = (end or reader.size) if unknown else first + size
-    return int.from_bytes(head[:id_length], "big"), first, last
+    kind = int.from_bytes(head[:id_length], "big")
+    if size < (1 << 7 * size_length) - 1:
+        return kind, first, first + size
+    if kind not in (SEGMENT, CLUSTER):
+        raise DamagedError
+    return kind, first, end or reader.size
 
 
 def _elements(reader: Reader, start: int, end: int) -> Iterator[tuple[int, int, int]]:

@@ -17,7 +17,7 @@ from samples import REFUSED, SAMPLES, Sample, encoded, sample_bytes
 
 from jina_eis.contents import describe
 from jina_eis.contents.media import Medium
-from jina_eis.contents.signatures import HEAD
+from jina_eis.contents.signatures import HEAD, HEADER
 from jina_eis.errors import InputError
 
 PAGE = Path(__file__).parents[3] / "docs" / "multimodal.md"
@@ -57,6 +57,15 @@ def test_a_file_that_is_cut_off_is_refused_or_sent_as_what_it_is(sample: Sample,
     for length in lengths:
         with suppress(InputError):
             assert Medium.from_bytes(data[:length]).modality == modality_of(sample[2]), f"cut at {length} of {len(data)}"
+
+
+@pytest.mark.parametrize(("sample", "make"), FILES, ids=IDS)
+@pytest.mark.parametrize("fill", [b"\0", b"\xff"])
+def test_a_download_that_was_interrupted_is_no_other_kind(sample: Sample, make: object, fill: bytes) -> None:
+    data = sample_bytes(make)  # type: ignore[arg-type]
+    for length in range(HEADER, len(data), max(1, len(data) // 100)):
+        with suppress(InputError):
+            assert Medium.from_bytes(data[:length] + fill * (len(data) - length)).modality == modality_of(sample[2])
 
 
 @given(st.sampled_from(FILES), st.data())
