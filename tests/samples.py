@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+import pikepdf
 import pillow_heif
 from made import pdf, png, wav
 from PIL import Image
@@ -74,6 +75,15 @@ def _sparse_webm() -> bytes:
     return header + b"\x18S\x80g\x01\xff\xff\xff\xff\xff\xff\xff" + element(b"\xec", b"\0" * 300) + element(b"\x16T\xaek", track)
 
 
+def _encrypted_pdf() -> bytes:
+    """Opens without a password, as bank statements do."""
+    file = BytesIO()
+    with pikepdf.new() as document:
+        document.add_blank_page()
+        document.save(file, encryption=pikepdf.Encryption(owner="owner", user="", R=4))
+    return file.getvalue()
+
+
 def _zip(name: str) -> bytes:
     file = BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -105,7 +115,7 @@ SAMPLES: dict[Sample, tuple[Callable[[], bytes], ...]] = {
     ("JPEG 2000", "a picture", "image/jp2"): (partial(encoded, "JPEG2000"),),
     ("ICO", "pictures", "image/x-icon"): (partial(encoded, "ICO", (256, 256)),),
     ("Photoshop", "a picture", "image/vnd.adobe.photoshop"): (_psd,),
-    ("PDF", "pages", "application/pdf"): (partial(pdf, 2), lambda: b"\r\n" + pdf()),
+    ("PDF", "pages", "application/pdf"): (partial(pdf, 2), lambda: b"\r\n" + pdf(), _encrypted_pdf),
     ("WAV, RF64", "sound", "audio/wav"): (
         wav,
         partial(recording, "wav", "libmp3lame"),
