@@ -143,7 +143,7 @@ def _write_content(content: Content, body: BinaryIO) -> None:
             body.write(b"," if number else b"[")
             _write_content(part, body)
         body.write(b"]")
-    elif isinstance(content, str):
+    elif isinstance(content, str) or content.url is not None:
         body.write(json.dumps(as_item(content), ensure_ascii=False).encode())
     else:
         body.write(f'{{"type":"{content.modality}","format":"base64","value":"'.encode())
