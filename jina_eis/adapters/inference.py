@@ -51,12 +51,10 @@ _Calls = Callable[[EndpointInfo], Iterable[Call[list[E]]]]
 class EndpointSettings(ServiceSettings):
     """Settings with an endpoint, named `inference_id` or, as in most packages, `model`."""
 
-    if TYPE_CHECKING:
-        model: str = Field(default="")  # type checkers derive the arguments from the fields
-    else:
+    if not TYPE_CHECKING:
 
         @property
-        def model(self) -> str:
+        def model(self) -> str | None:
             """The inference endpoint, under the name that many tools read."""
             return self.inference_id
 
@@ -64,6 +62,8 @@ class EndpointSettings(ServiceSettings):
 class EmbeddingSettings(EndpointSettings):
     """Settings of the embedding adapters, and the vectors that they produce."""
 
+    if TYPE_CHECKING:
+        model: str = Field(default="")  # type checkers derive the arguments from the fields
     inference_id: str = Field(default=".jina-embeddings-v5-text-small", min_length=1, validation_alias=ENDPOINT_NAMES)
     search_inference_id: str | None = Field(default=None, min_length=1)
     """The endpoint for queries, if it differs from the endpoint for documents. Both must share a vector space."""
@@ -419,18 +419,11 @@ def _positions_of_none(vectors: Sequence[Vector | None]) -> list[int]:
     return [position for position, vector in enumerate(vectors) if vector is None]
 
 
-class RerankSettings(ServiceSettings):
+class RerankSettings(EndpointSettings):
     """Settings of the rerankers, and the steps built from them."""
 
     if TYPE_CHECKING:
-        model: str | None = Field(default=None)  # type checkers derive the arguments from the fields
-    else:
-
-        @property
-        def model(self) -> str | None:
-            """The inference endpoint, under the name that many tools read."""
-            return self.inference_id
-
+        model: str | None = Field(default=None)
     inference_id: str | None = Field(default=None, min_length=1, validation_alias=ENDPOINT_NAMES)
     """The endpoint. None: `.jina-reranker-v3.5` if the deployment has it, else `.jina-reranker-v3`. It is found with the first
     documents, and this attribute then has its id."""

@@ -173,7 +173,7 @@ class ServiceSettings(BaseModel):
             added = {name: known[name].get_default(**options) for name in known.keys() - stored.keys()}
             return {**{name: value for name, value in added.items() if value is not PydanticUndefined}, **stored}
 
-        fields = completed(state["__dict__"], type(self).model_fields, call_default_factory=True, validated_data={})
+        fields = completed(state["__dict__"], type(self).model_fields, call_default_factory=True)
         private = completed(state["__pydantic_private__"] or {}, type(self).__private_attributes__)
         BaseModel.__setstate__(self, {**state, "__dict__": fields, "__pydantic_private__": private})
 
