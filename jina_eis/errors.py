@@ -160,7 +160,7 @@ class RequestRejectedError(JinaEISError):
 
 
 class RequestTooLargeError(JinaEISError):
-    """The request is larger than Elasticsearch or the service accepts (413)."""
+    """The request is larger than Elasticsearch (413) or the service accepts (400, too many tokens to rerank)."""
 
     remedy = "Send fewer inputs in a request (batch_size, or window_size to rerank), or split the largest."
 
@@ -229,6 +229,7 @@ _BY_STATUS: dict[int, type[JinaEISError]] = {
 }
 # The status of the inference service, in the reason that Elasticsearch writes; its own status differs (5xx becomes 400).
 _SERVICE_STATUS = re.compile(r"for request from inference entity id \[.*?\] status \[(\d{3})\]")
+TOO_MANY_TOKENS = "estimated total tokens"  # a rerank request with too much text: 400
 _REFUSED_BY_SERVICE = (
     "The service refuses the deployment, not your key. Check the licence and, on a self-managed cluster, Cloud Connect, which "
     "needs an Enterprise or trial licence."
@@ -255,7 +256,9 @@ def error_from_answer(status: int, headers: Mapping[str, str], body: object, *, 
     service_status = next((int(found[1]) for text in reasons if (found := _SERVICE_STATUS.search(text))), None)
     remedy: str | None = None
     kind: type[JinaEISError]
-    if service_status is not None:
+    if TOO_MANY_TOKENS in reason:
+        kind = RequestTooLargeError
+    elif service_status is not None:
         if service_status in (401, 402, 403):
             kind, remedy = AuthorizationError, _REFUSED_BY_SERVICE
         elif service_status >= 500:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from types import EllipsisType
-from typing import ClassVar, NotRequired, TypedDict, TypeVar
+from typing import Any, ClassVar, NotRequired, TypedDict, TypeVar
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
@@ -13,11 +13,13 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import Field
 
 from jina_eis.adapters import RerankSettings
-from jina_eis.contents import text_source
+from jina_eis.contents import Content, Embeddable, Link, Part, text_source
 from jina_eis.errors import InputError
 from jina_eis.steps import PRELIMINARY, Ranked
 from jina_eis.transport import RateLimiter
 from jina_eis.wire import Steps
+
+from .media import from_blob
 
 __all__ = ["JinaEISRerank", "RankedDocument"]
 
@@ -57,19 +59,24 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
         score_threshold: float | None = None
             The result ends before the first document with a lower score. Scores of a listwise model lie between -1 and 1
             and depend on the other documents: choose the threshold on your own data.
-        window_size: int = 64
-            Maximum number of documents per request; fewer if long documents would overflow the model's context.
-            jina-reranker-v3 and v3.5 rank 64 together (arXiv 2509.25085).
+        window_size: int | None = None
+            Maximum number of documents per request. None: 64, which jina-reranker-v3 ranks together (arXiv 2509.25085), or 128
+            for jina-reranker-v3.5. A request holds fewer documents if they have more than 120,000 tokens together, by a high
+            estimate, or more than 4 MB of images.
         strategy: str = "auto"
-            How to rank more documents than `window_size`. Requests for 64, 100, 200, 500 and 1,000 documents, in windows of 64:
+            How to rank more documents than a window. Requests for 64, 100, 200, 500 and 1,000 documents:
 
-            - "two_stage": ranks blocks in parallel, then the best of all blocks in one request: 1, 3, 5, 9 and 19, in at most
-              3 rounds. For every model; the first 8 places are exact, the others nearly always.
-            - "sliding": moves a window from the end to the front: 1, 3, 6, 15 and 31, one after the other. For every
-              model, slower; the first 32 places are exact.
+            - "two_stage": ranks blocks in parallel, then the best of all blocks in one request: 1, 3, 5, 9 and 19 with v3, 1, 1,
+              3, 5 and 9 with v3.5. For every model; the first 8 places are exact, the others nearly always.
+            - "sliding": moves a window from the end to the front: 1, 3, 6, 15 and 31 with v3, 1, 1, 3, 7 and 15 with v3.5, one
+              after the other. For every model, slower; the first half of a window is exact.
             - "pages": scores each document once and sorts by score: 1, 2, 4, 8 and 16, in parallel. For pointwise models
               only; rejected for models that are known to be listwise.
             - "auto": "pages" for jina-reranker-v2-base-multilingual and m0, "two_stage" for any other.
+        media_of: Callable[[Document], Any] | None = None
+            Returns the image of a document, as `rerank` takes it, or None to rank its text. Left out of dumps.
+        allow_url_fetch: bool = False
+            Whether images may be fetched from URLs.
         rate_limiter: BaseRateLimiter | None = None
             Acquired before every request, including retries.
 
@@ -97,7 +104,7 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
         best = await reranker.acompress_documents(documents, "How do glaciers move?")
         ```
 
-    With more documents than `window_size` and a listwise model, a final request ranks the best of all blocks, and its scores
+    With more documents than a window and a listwise model, a final request ranks the best of all blocks, and its scores
     are comparable. The documents after them are also in order, but their scores come from requests with other documents and
     are not comparable. They are marked `"relevance_score_preliminary": True`, in the metadata or in the result of `rerank`.
 
@@ -107,7 +114,8 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
     Raises:
         ConfigurationError: (also a ValueError) invalid arguments. Those that depend on the deployment are detected on
             first use.
-        InputError: (also a ValueError) an empty query, or an input that is not a document. No request was sent.
+        InputError: (also a ValueError) an empty query, an input that is not a document, or an image for a model that ranks only
+            texts. No request was sent.
         JinaEISError: the service returned an error; see `jina_eis.errors` for the types. The error names the
             documents of the failed request.
     """
@@ -115,6 +123,8 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
     product: ClassVar[str] = f"langchain-jina-eis/{version('jina-eis')}"
 
     rate_limiter: BaseRateLimiter | None = Field(default=None, exclude=True, repr=False)
+    media_of: Callable[[Document], Any] | None = Field(default=None, exclude=True, repr=False)
+    """Returns the image of a document, as `rerank` takes it, or None to rank its text."""
 
     def compress_documents(self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None) -> list[Document]:
         """Return the `top_n` most relevant documents, best first. Documents of equal relevance keep their order.
@@ -122,51 +132,77 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
         The results are copies with the same id, type and metadata, and with the score in `metadata["relevance_score"]`. The
         input documents are not changed. An empty list sends no request. `callbacks` are not used.
         """
-        return self._run(self._compress(documents, query))
+        checked = _checked_documents(documents)
+        return self._run(self._compress(checked, *self._read(query, self._items(checked))))
 
     async def acompress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
         """As `compress_documents`, without blocking the event loop."""
-        return await self._arun(self._compress(documents, query))
+        checked = _checked_documents(documents)
+        return await self._arun(self._compress(checked, *(await self._aread(query, self._items(checked)))))
 
     def rerank(
-        self, documents: Iterable[str | Document], query: str, *, top_n: int | EllipsisType | None = ...
+        self, documents: Iterable[Embeddable | Document], query: Embeddable, *, top_n: int | EllipsisType | None = ...
     ) -> list[RankedDocument]:
         """Return positions and scores of the most relevant documents: `[{"index": 0, "relevance_score": 0.5}]`, best first.
 
+        A document that comes several times is sent once, and each of its positions has its score.
+
         Args:
-            documents: Texts and documents, in any mix.
-            query: The search query.
+            documents: Texts, documents and images, in any mix. Images are those of `JinaEISEmbeddings.embed_content`, and need a
+                model that ranks them, such as `.jina-reranker-m0`.
+            query: The search query, a text or an image.
             top_n: Overrides `top_n` of the object; None for all.
+
+        Raises:
+            InputError: an image for a model that ranks only texts, or an input that is neither. No request was sent.
         """
-        return self._run(self._rerank(documents, query, top_n))
+        read = self._read(query, self._items(_document_list(documents)))
+        return self._run(self._rerank(*read, self.top_n if isinstance(top_n, EllipsisType) else top_n))
 
     async def arerank(
-        self, documents: Iterable[str | Document], query: str, *, top_n: int | EllipsisType | None = ...
+        self, documents: Iterable[Embeddable | Document], query: Embeddable, *, top_n: int | EllipsisType | None = ...
     ) -> list[RankedDocument]:
         """As `rerank`, without blocking the event loop."""
-        return await self._arun(self._rerank(documents, query, top_n))
+        read = await self._aread(query, self._items(_document_list(documents)))
+        return await self._arun(self._rerank(*read, self.top_n if isinstance(top_n, EllipsisType) else top_n))
 
     def _limiter(self) -> RateLimiter | None:
         return self.rate_limiter
 
-    def _compress(self, documents: Sequence[Document], query: str) -> Steps[list[Document]]:
-        documents = _document_list(documents)
-        for position, document in enumerate(documents):
-            if not isinstance(document, Document):
-                raise InputError(
-                    f"Input {position} is of type {type(document).__name__}, not a Document. To rank texts, use `rerank`."
-                )
-        ranked = yield from self._rank(query, [document.page_content for document in documents], self.top_n)
+    def _items(self, documents: Sequence[Any]) -> list[Any]:
+        """Return the documents, those with an image replaced by it."""
+        media_of = self.media_of
+        if media_of is None:
+            return list(documents)
+        return [
+            document if not isinstance(document, Document) or (medium := media_of(document)) is None else medium
+            for document in documents
+        ]
+
+    def _may_be_image(self, item: Any) -> bool:
+        return not isinstance(item, (str, Document))
+
+    def _adapt(self, item: Any) -> Part | Link | None:
+        return item.page_content if isinstance(item, Document) else from_blob(item)
+
+    def _compress(self, documents: Sequence[Document], query: Content, contents: Sequence[Content]) -> Steps[list[Document]]:
+        ranked = yield from self._rank(query, contents, self.top_n)
         return [_document_with_score(documents[entry.index], entry) for entry in ranked]
 
-    def _rerank(
-        self, documents: Iterable[str | Document], query: str, top_n: int | EllipsisType | None
-    ) -> Steps[list[RankedDocument]]:
-        texts = [document.page_content if isinstance(document, Document) else document for document in _document_list(documents)]
-        ranked = yield from self._rank(query, texts, self.top_n if isinstance(top_n, EllipsisType) else top_n)
-        return [_ranked_document(entry) for entry in ranked]
+    def _rerank(self, query: Content, contents: Sequence[Content], top_n: int | None) -> Steps[list[RankedDocument]]:
+        return [_ranked_document(entry) for entry in (yield from self._rank(query, contents, top_n))]
+
+
+def _checked_documents(documents: Sequence[Document]) -> list[Document]:
+    checked = _document_list(documents)
+    for position, document in enumerate(checked):
+        if not isinstance(document, Document):
+            raise InputError(
+                f"Input {position} is of type {type(document).__name__}, not a Document. To rank texts, use `rerank`."
+            )
+    return checked
 
 
 def _document_list(documents: Iterable[T]) -> list[T]:

@@ -14,7 +14,14 @@ from llama_index.core.schema import BaseNode, ImageDocument, ImageNode, MediaRes
 from jina_eis.contents import Link, Medium, Part, looks_binary, medium_from_location, medium_from_url
 from jina_eis.errors import InputError
 
-__all__ = ["image_content", "node_content", "node_or_resource_content", "node_text"]
+__all__ = [
+    "has_image",
+    "image_content",
+    "image_or_text",
+    "node_content",
+    "node_or_resource_content",
+    "node_text",
+]
 
 
 def node_or_resource_content(value: Any) -> Part | Link | None:
@@ -70,6 +77,23 @@ def node_text(node: BaseNode) -> str:
             stacklevel=2,
         )
     return node.get_content(metadata_mode=MetadataMode.EMBED)
+
+
+def has_image(node: BaseNode) -> bool:
+    """Whether a node contains an image."""
+    if isinstance(node, ImageNode):
+        return bool(node.image or node.image_path or node.image_url)
+    return isinstance(node, Node) and node.image_resource is not None
+
+
+def image_or_text(node: BaseNode, metadata_mode: MetadataMode) -> Part | Link:
+    """The image of a node, or else its text with the metadata of this mode, even if it is empty."""
+    image: Medium | Link | None = None
+    if isinstance(node, ImageNode):
+        image = _image_node_content(node)
+    elif isinstance(node, Node) and node.image_resource:
+        image = _resource_content(node.image_resource, "image/*")
+    return node.get_content(metadata_mode=metadata_mode) if image is None else image
 
 
 def _required_text(node: BaseNode) -> Part | Link:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, ClassVar
 
@@ -9,13 +10,15 @@ from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
-from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
+from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 
 from jina_eis.adapters import RerankSettings
+from jina_eis.contents import Content, Link, Part, label, medium_from_location
 from jina_eis.errors import InputError
 from jina_eis.steps import PRELIMINARY, Ranked
 from jina_eis.wire import Steps
 
+from .media import has_image, image_or_text
 from .plugin import Plugin
 
 __all__ = ["JinaEISRerank"]
@@ -38,25 +41,28 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
         keep_retrieval_score: Return copies of the nodes with their previous score in `metadata["retrieval_score"]`, which is
             excluded from the text for embedding models and LLMs. Default: False.
         metadata_mode: Which metadata the reranker reads before the text. Default: the metadata for embedding models.
-        window_size: Maximum number of nodes per request; fewer if long nodes would overflow the model's context. Default: 64,
-            which jina-reranker-v3 and v3.5 rank together (arXiv 2509.25085).
-        strategy: How to rank more nodes than `window_size`. Requests for 64, 100, 200, 500 and 1,000 nodes, in windows of 64:
+        window_size: Maximum number of nodes per request. Default: None, for 64, which jina-reranker-v3 ranks together (arXiv
+            2509.25085), or 128 for jina-reranker-v3.5. A request holds fewer nodes if they have more than 120,000 tokens, by a
+            high estimate, or more than 4 MB of images together.
+        strategy: How to rank more nodes than a window. Requests for 64, 100, 200, 500 and 1,000 nodes:
 
-            - "two_stage": ranks blocks in parallel, then the best of all blocks in one request: 1, 3, 5, 9 and 19, in at most
-              3 rounds. For every model; the first 8 places are exact, the others nearly always.
-            - "sliding": moves a window from the end to the front: 1, 3, 6, 15 and 31, one after the other. For every
-              model, slower; the first 32 places are exact.
+            - "two_stage": ranks blocks in parallel, then the best of all blocks in one request: 1, 3, 5, 9 and 19 with v3, 1, 1,
+              3, 5 and 9 with v3.5. For every model; the first 8 places are exact, the others nearly always.
+            - "sliding": moves a window from the end to the front: 1, 3, 6, 15 and 31 with v3, 1, 1, 3, 7 and 15 with v3.5, one
+              after the other. For every model, slower; the first half of a window is exact.
             - "pages": scores each node once and sorts by score: 1, 2, 4, 8 and 16, in parallel. For pointwise models only;
               rejected for models that are known to be listwise.
             - "auto" (default): "pages" for jina-reranker-v2-base-multilingual and m0, "two_stage" for any other.
+        allow_url_fetch: Whether images may be fetched from URLs. Default: False.
 
     es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline,
     max_concurrency and use_case are described at `ServiceSettings`. Unknown arguments are an error.
 
-    With more nodes than `window_size` and a listwise model, a final request ranks the best of all blocks, and its scores are
+    With more nodes than a window and a listwise model, a final request ranks the best of all blocks, and its scores are
     comparable. The nodes after them are also in order, but their scores come from requests with other nodes and are not
     comparable. These nodes are copies marked with `metadata["relevance_score_preliminary"] = True`, which models do not read.
-    The reranker reads text: a node without text, such as an image, is ranked as an empty text.
+    An `ImageNode` and a node with an image resource are ranked by their image, by a model that ranks images, such as
+    `.jina-reranker-m0`; other nodes by their text, even if it is empty. A query without text is ranked by its `image_path`.
 
     One object works in any number of threads and event loops. Dictionaries, JSON and the representation contain no secrets.
     Pickles contain them; an object can be pickled if it was created without your own client.
@@ -64,7 +70,8 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
     Raises:
         ConfigurationError: (also a ValueError) invalid arguments. Those that depend on the deployment are detected on
             first use.
-        InputError: (also a ValueError) the query is missing or empty. No event was emitted and no request was sent.
+        InputError: (also a ValueError) the query is missing or empty, or a node has an image and the model ranks only texts. No
+            event was emitted and no request was sent.
         JinaEISError: the service returned an error; see `jina_eis.errors` for the types. The error names the nodes
             of the failed request.
 
@@ -87,27 +94,37 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
         return "JinaEISRerank"
 
     def _postprocess_nodes(self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None) -> list[NodeWithScore]:
-        return self._run(self._rerank_nodes(nodes, query_bundle))
+        nodes = list(nodes)
+        query, contents = self._read(_query(query_bundle), [node.node for node in nodes])
+        return self._run(self._rerank_nodes(nodes, query_bundle, query, contents))
 
     @dispatcher.span
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        return await self._arun(self._rerank_nodes(nodes, query_bundle))
+        nodes = list(nodes)
+        query, contents = await self._aread(_query(query_bundle), [node.node for node in nodes])
+        return await self._arun(self._rerank_nodes(nodes, query_bundle, query, contents))
 
-    def _rerank_nodes(self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None) -> Steps[list[NodeWithScore]]:
-        if query_bundle is None:
-            raise InputError("The query is missing: pass query_bundle or query_str.")
-        query, nodes = query_bundle.query_str, list(nodes)
-        texts = [node.node.get_content(metadata_mode=self.metadata_mode) for node in nodes]
-        steps = self._rank(query, texts, self.top_n)
+    def _may_be_image(self, item: Any) -> bool:
+        return has_image(item) if isinstance(item, BaseNode) else not isinstance(item, str)
+
+    def _adapt(self, item: Any) -> Part | Link | None:
+        if isinstance(item, QueryBundle):
+            return medium_from_location(item.image_path or "", "image/*")
+        return image_or_text(item, self.metadata_mode) if isinstance(item, BaseNode) else None
+
+    def _rerank_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None, query: Content, contents: Sequence[Content]
+    ) -> Steps[list[NodeWithScore]]:
+        steps = self._rank(query, contents, self.top_n)
         if not nodes:
             return []
         top_n = self.top_n or len(nodes)
         payload: dict[str, Any] = {
             EventPayload.NODES: nodes,
             EventPayload.MODEL_NAME: self.inference_id,
-            EventPayload.QUERY_STR: query,
+            EventPayload.QUERY_STR: label(query),
             EventPayload.TOP_K: top_n,
         }
         with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
@@ -136,6 +153,13 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
             }
         )
         return NodeWithScore(node=copied, score=ranked.score)
+
+
+def _query(bundle: QueryBundle | None) -> str | QueryBundle:
+    """The query text, or the bundle if it has only an image."""
+    if bundle is None:
+        raise InputError("The query is missing: pass query_bundle or query_str.")
+    return bundle if bundle.image_path and not bundle.query_str else bundle.query_str
 
 
 def _append_missing(keys: list[str], added: dict[str, Any]) -> list[str]:

@@ -231,8 +231,7 @@ class JinaEISRetriever(BaseRetriever):
             embedded: Content | InputError
             try:
                 adapt = node_content if takes_media else _embedded_text
-                urls = {"may_fetch": settings.allow_url_fetch, "pass_urls": settings.pass_urls}
-                embedded = content(node, **urls, adapt=adapt, get=get)
+                embedded = content(node, may_fetch=settings.allow_url_fetch, pass_urls=settings.pass_urls, adapt=adapt, get=get)
             except InputError as error:
                 embedded = error
             source = {

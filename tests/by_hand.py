@@ -13,17 +13,31 @@ Round = list[Call[Any]]
 
 
 def feed(steps: Steps[T], answer: Callable[[Call[Any]], Any]) -> tuple[T, list[Round]]:
-    """Return the result and the calls of each round. `answer(call)` returns the JSON of a response, or raises an error."""
+    """Return the result and the calls of each round. `answer(call)` returns the JSON of a response, or raises an error.
+
+    As in a driver, the error of a call with a rescue is passed to it. Its rounds follow the round of the call.
+    """
     rounds: list[Round] = []
     try:
         calls = list(next(steps))
         while True:
             rounds.append(calls)
             try:
-                answers = [call.read(answer(call)) for call in calls]
+                answers = [_result(call, answer, rounds) for call in calls]
             except JinaEISError as error:
                 calls = list(steps.throw(error))
             else:
                 calls = list(steps.send(answers))
     except StopIteration as end:
         return end.value, rounds
+
+
+def _result(call: Call[Any], answer: Callable[[Call[Any]], Any], rounds: list[Round]) -> Any:
+    try:
+        return call.read(answer(call))
+    except JinaEISError as error:
+        if not call.rescue:
+            raise
+        result, added = feed(call.rescue(call, error, False), answer)
+        rounds += added
+        return result

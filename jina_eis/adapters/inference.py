@@ -13,13 +13,23 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, get_args
 
 from pydantic import AliasChoices, BaseModel, Field, PrivateAttr, field_serializer, model_validator
 
-from ..contents import Content, Embeddable, Link, Part, content, content_list, in_thread, query_text
+from ..contents import (
+    Content,
+    Embeddable,
+    Get,
+    Link,
+    Part,
+    content,
+    content_list,
+    in_thread,
+    looks_like_data_uri,
+    query_text,
+)
 from ..errors import ConfigurationError, InputError
 from ..models import DEFAULT_RERANKERS
 from ..steps import (
     BATCH_SIZE,
     RESCUES,
-    WINDOW_SIZE,
     Embedded,
     Embedder,
     Folding,
@@ -429,10 +439,11 @@ class RerankSettings(EndpointSettings):
     documents, and this attribute then has its id."""
     top_n: int | None = Field(default=3, ge=1)
     score_threshold: float | None = Field(default=None, allow_inf_nan=False)
-    window_size: int = Field(default=WINDOW_SIZE, ge=2)
+    window_size: int | None = Field(default=None, ge=2)
     strategy: Strategy = "auto"
+    allow_url_fetch: bool = False
+    """Whether images may be fetched from URLs: http and https, public addresses, up to 20 MB each."""
 
-    _notified: bool = PrivateAttr(default=False)
     _default: str | None = PrivateAttr(default=None)  # the default endpoint, once it was found and while it is in use
 
     @model_validator(mode="after")
@@ -467,7 +478,34 @@ class RerankSettings(EndpointSettings):
     def _reranker(self) -> Reranker:
         return Reranker(self.inference_id or DEFAULT_RERANKERS[0], self.window_size, self.strategy, self.timeout)
 
-    def _rank(self, query: str, documents: Sequence[str], top_n: int | None) -> Steps[list[Ranked]]:
+    def _read(self, query: Any, documents: Sequence[Any], get: Get | None = None) -> tuple[Content, list[Content]]:
+        """Return the query and the documents as they are ranked. Images are checked, and fetched from URLs."""
+        may_fetch = self.allow_url_fetch
+        read = content_list(documents, may_fetch=may_fetch, adapt=self._adapt_item, get=get)
+        if query is None or (isinstance(query, str) and not looks_like_data_uri(query)):
+            return query or "", read  # the step refuses an empty query
+        return content(query, may_fetch=may_fetch, adapt=self._adapt_item, get=get, name="The query"), read
+
+    async def _aread(self, query: Any, documents: Sequence[Any]) -> tuple[Content, list[Content]]:
+        """As `_read`, without blocking the event loop."""
+        if not any(map(self._may_be_image, (query, *documents))):
+            return self._read(query, documents)
+        return await in_thread(partial(self._read, query, documents))
+
+    def _adapt_item(self, item: Any) -> Part | Link | None:
+        if isinstance(item, str):
+            return None if looks_like_data_uri(item) else item  # any text, also an empty one
+        return self._adapt(item)
+
+    def _may_be_image(self, item: Any) -> bool:
+        """Whether reading an input may take a while."""
+        return not isinstance(item, str)
+
+    def _adapt(self, item: Any) -> Part | Link | None:
+        """The content of a framework object; None for other objects."""
+        raise NotImplementedError
+
+    def _rank(self, query: Content, documents: Sequence[Content], top_n: int | None) -> Steps[list[Ranked]]:
         """Rank the documents, best first. The arguments are checked before the first step."""
 
         def rank() -> Steps[Ranking]:
@@ -494,7 +532,6 @@ class RerankSettings(EndpointSettings):
 
     def _notify(self, steps: Steps[Ranking]) -> Steps[list[Ranked]]:
         ranking = yield from steps
-        if ranking.notice and not self._notified:
-            self._notified = True  # once per object; a search engine would repeat it for every query
+        if ranking.notice:
             warnings.warn(ranking.notice, stacklevel=2)
         return ranking.documents

@@ -4,6 +4,7 @@ An input is checked once, when it is created. This package knows `models` and `e
 framework.
 """
 
+from .encoding import looks_like_data_uri
 from .inputs import (
     Content,
     Embeddable,
@@ -42,6 +43,7 @@ __all__ = [
     "in_thread",
     "label",
     "looks_binary",
+    "looks_like_data_uri",
     "medium_from_location",
     "medium_from_url",
     "query_text",

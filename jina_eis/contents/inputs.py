@@ -149,9 +149,10 @@ def content(
     pass_urls: bool = False,
     adapt: Adapt | None = None,
     get: Get | None = None,
+    name: str = "The input",
 ) -> Content:
-    """As `content_list`, for a single input."""
-    return _contents([("The input", item)], may_fetch, pass_urls, adapt, get)[0]
+    """As `content_list`, for a single input, which errors call by `name`."""
+    return _contents([(name, item)], may_fetch, pass_urls, adapt, get)[0]
 
 
 def image_list(
@@ -264,9 +265,9 @@ def _converted(value: Any, adapt: Adapt | None) -> Part | Link:
     if isinstance(value, (list, tuple)):
         raise InputError("it is a list within a list. Put all parts of an input into one list.")
     raise InputError(
-        f"it is {describe_type(value)}, which cannot be embedded. Pass a str (text), pathlib.Path, bytes, a file in binary "
-        "mode, a data URI, a content block, a PIL image (PIL.Image.fromarray of an array), or a list of these, which is fused "
-        "into one vector."
+        f"it is {describe_type(value)}, neither a text nor a medium. Pass a str (text), pathlib.Path, bytes, a file in binary "
+        "mode, a data URI, a content block or a PIL image (PIL.Image.fromarray of an array). To embed several of these as one "
+        "vector, pass a list of them."
     )
 
 

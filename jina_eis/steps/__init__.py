@@ -14,12 +14,13 @@ from .folding import Folding, blocks
 from .indexing import FieldType, Indexer, Record
 from .names import find_default_reranker, resolve
 from .namespace import vector_namespace
-from .reranker import PRELIMINARY, WINDOW_SIZE, Ranked, Ranking, Reranker, Strategy
+from .reranker import PRELIMINARY, Ranking, Reranker, Strategy
 from .rescue import RESCUES, OnError
 from .retrievers import CHUNK_WORDS, RANK_CONSTANT, Fusion
 from .search import PASSAGES, Query, Searcher, SearchResult
 from .search_endpoint import switch_search_endpoint
 from .version import Version, require, server_version, too_old
+from .windows import Ranked
 
 __all__ = [
     "BATCH_SIZE",
@@ -28,7 +29,6 @@ __all__ = [
     "PRELIMINARY",
     "RANK_CONSTANT",
     "RESCUES",
-    "WINDOW_SIZE",
     "Check",
     "Embedded",
     "Embedder",

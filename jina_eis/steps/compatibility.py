@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..contents import Content
+from ..contents import Content, Part
 from ..errors import ConfigurationError, InputError
-from ..models import EVERYTHING, MODELS, TEXT, EmbeddingModel, Modality, find_model, preconfigured
+from ..models import EVERYTHING, MODELS, TEXT, EmbeddingModel, Modality, RerankModel, find_model, preconfigured
 from ..wire import EndpointInfo, Steps
 from .endpoints import describe_endpoint, known_endpoint
 from .names import suggestion
@@ -14,6 +14,7 @@ from .names import suggestion
 __all__ = [
     "check_images",
     "check_modalities",
+    "check_rankable",
     "check_same_space",
     "check_spaces",
     "compare",
@@ -108,6 +109,31 @@ def check_modalities(endpoint: EndpointInfo, contents: Sequence[Content], positi
             raise InputError(
                 f"Input {position} {problem}, but {endpoint.inference_id} {limit}. {_endpoint_that_embeds(modalities, endpoint)}"
             )
+
+
+def check_rankable(endpoint: EndpointInfo | None, query: Content, documents: Sequence[Content]) -> tuple[Part, list[Part]]:
+    """Return the query and the documents. Raises InputError for one that the endpoint does not rank; it names a suitable one.
+
+    Of an endpoint that is not described yet (None) or whose model is not in the table, no modality is refused.
+    """
+    model = find_model(endpoint.model_id or "") if endpoint else None
+    supported = model.modalities if isinstance(model, RerankModel) else EVERYTHING
+
+    def check(name: str, content: Content) -> Part:
+        if isinstance(content, str):
+            return content
+        if isinstance(content, tuple):
+            raise InputError(f"{name} consists of {len(content)} parts. A reranker scores single texts and images.")
+        if content.modality in supported:
+            return content
+        suitable = [other.endpoint for other in MODELS if isinstance(other, RerankModel) and content.modality in other.modalities]
+        remedy = f"Use {' or '.join(suitable)}." if suitable else "No reranker does: pass its text."
+        raise InputError(
+            f"{name} is {_WITH_ARTICLE[content.modality]}, but {endpoint.inference_id if endpoint else 'it'} ranks only "
+            f"{' and '.join(f'{modality}s' for modality in supported)}. {remedy}"
+        )
+
+    return check("The query", query), [check(f"Input {position}", document) for position, document in enumerate(documents)]
 
 
 def _modalities(endpoint: EndpointInfo) -> Sequence[Modality]:

@@ -1,60 +1,39 @@
-"""Reranking, as steps: ranks any number of documents with calls of limited size.
+"""Reranking, as steps: ranks any number of documents with one endpoint.
 
-A listwise model scores a list as a whole, so its scores compare within one call only. Sorting the scores of several calls
-together would mix scores that do not compare. Here the final order of the best documents comes from one call.
-Nothing here sends or waits.
+The strategies are in `windows`. This module decides what is sent, how much of it in one call, and what the ranking says about
+documents that were cut or that come twice. Nothing here sends or waits.
 """
 
 from __future__ import annotations
 
-import math
-import random
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, takewhile, zip_longest
+from itertools import takewhile
 from typing import Literal
 
-from ..contents import check_texts
+from ..contents import Content, Medium, Part, check_texts
 from ..errors import ConfigurationError, InputError
 from ..models import RerankModel, find_model
-from ..wire import EndpointInfo, Steps, ask, rerank
+from ..wire import Call, EndpointInfo, Steps, rerank
+from .compatibility import check_rankable
+from .embedder import BATCH_BYTES
 from .endpoints import describe_endpoint, known_endpoint
+from .tokens import cut, position_of_token, tokens
+from .windows import Ranked, Windows
 
-__all__ = ["PRELIMINARY", "WINDOW_SIZE", "Ranked", "Ranking", "Reranker", "Strategy"]
+__all__ = ["PRELIMINARY", "WINDOW_SIZE", "Ranking", "Reranker", "Strategy"]
 
 Strategy = Literal["auto", "pages", "two_stage", "sliding"]
 
 PRELIMINARY = "relevance_score_preliminary"  # the metadata key that marks a preliminary score in a framework's documents
-WINDOW_SIZE = 64  # documents that jina-reranker-v3 sees together (arXiv 2509.25085)
-# Minimum number of documents that a block passes on. In benchmarks/rerank_quality.py, 8 lose less than 0.01 of the ten best
-# documents of a query; 12 or 16 cost more calls, and gained at most 0.7 points of nDCG@10, at about 500 candidates.
-HEADS = 8
-
-# Estimates, because the tokenizer is not available. They decide about splitting and warnings, never about content.
-CHARACTERS_PER_TOKEN = 4.0
-CJK_CHARACTERS_PER_TOKEN = 1.5
-QUERY_TOKENS = 512  # at which the published code of jina-reranker-v3 truncates the query; its prompt holds the query twice
-FRAME_TOKENS = 256  # instructions of the prompt
+WINDOW_SIZE = 64  # documents that jina-reranker-v3 sees together (arXiv 2509.25085), and the default for unknown models
+# For a listwise model without a limit. 500 candidates take 5 calls; with 256, 3, each of which takes up to four times as long,
+# because the time grows with the square of the tokens of a call. benchmarks/rerank_quality.py compares their quality.
+LARGE_WINDOW_SIZE = 128
+# Tokens of text in a request, by the high estimate of `tokens`, which is at least 0.75 of the real number. The service refuses
+# more than 200,000 tokens by its own estimate, which real text reaches from about 160,000 [measured on jina-reranker-v3.5].
+BUDGET = 120_000
 DOCUMENT_FRAME_TOKENS = 16  # markup around a document
-
-_CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """The place of a document in a ranking.
-
-    Attributes:
-        index: Its position in the input.
-        score: The model's own relevance score; that of a listwise model lies between -1 and 1.
-        preliminary: The document was not in the last call. Its place is the best estimate of the model, but its score does not
-            compare with others of the ranking.
-    """
-
-    index: int
-    score: float
-    preliminary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +55,8 @@ class Reranker:
 
     Args:
         inference_id: An endpoint of task `rerank`.
-        window_size: Maximum documents in a call. Fewer are sent if long ones would exceed the model's shared context.
+        window_size: Maximum documents in a call; None for the model's own, 64 or 128. Fewer are sent if they hold more than
+            120,000 tokens together, by an estimate that is rather too high, or more than 4 MB of images.
         strategy: How N documents are ranked in windows of w, if N exceeds w:
 
             - `pages`: ceil(N/w) concurrent calls.
@@ -93,7 +73,7 @@ class Reranker:
     """
 
     inference_id: str
-    window_size: int = WINDOW_SIZE
+    window_size: int | None = None
     strategy: Strategy = "auto"
     timeout: float = 60.0
 
@@ -102,40 +82,69 @@ class Reranker:
             self._model(endpoint)
 
     def rank(
-        self, query: str, documents: Sequence[str], *, top_n: int | None = None, score_threshold: float | None = None
+        self, query: Content, documents: Sequence[Content], *, top_n: int | None = None, score_threshold: float | None = None
     ) -> Steps[Ranking]:
         """Return the best documents. Without documents it makes no call. The arguments are checked before the first step.
 
+        A document that comes several times is sent once, and each of its positions has its score.
+
         Args:
-            query: The query that documents should be relevant to.
-            documents: Any number of texts.
+            query: The text or image that documents should be relevant to.
+            documents: Any number of texts and images.
             top_n: Maximum documents to return; None for all.
             score_threshold: The ranking ends before the first document with a lower score. The documents after it are less
                 relevant, even if a preliminary score is higher.
 
         Raises:
-            InputError: an empty query, a top_n that is not a number from 1, or a document that is not a string.
+            InputError: an empty query, a top_n that is not a number from 1, or an input that the model does not rank.
         """
-        if not isinstance(query, str) or not query.strip():
+        if not isinstance(query, (str, Medium, tuple)) or (isinstance(query, str) and not query.strip()):
             raise InputError("The query is empty. Pass the text that documents should be relevant to.")
         if top_n is not None and (not isinstance(top_n, int) or top_n < 1):
             raise InputError(f"top_n={top_n!r}: pass a number from 1, or None for all documents.")
-        check_texts(documents)
+        for position, document in enumerate(documents):
+            if not isinstance(document, (Medium, tuple)):
+                check_texts([document], position)
+        check_rankable(known_endpoint(self.inference_id), query, documents)
         return self._rank(query, documents, top_n, score_threshold)
 
-    def _rank(self, query: str, documents: Sequence[str], top_n: int | None, score_threshold: float | None) -> Steps[Ranking]:
+    def _rank(
+        self, query: Content, documents: Sequence[Content], top_n: int | None, score_threshold: float | None
+    ) -> Steps[Ranking]:
         if not documents:
             return Ranking([])
         endpoint = yield from describe_endpoint(self.inference_id)
         model = self._model(endpoint)
-        lengths = [_tokens(document) for document in documents]
-        task = _Task(
-            replace(self, inference_id=endpoint.inference_id), query, documents, self._window(model, _tokens(query), lengths)
+        checked_query, checked = check_rankable(endpoint, query, documents)
+        sent, notice = _cut_documents(model, checked)
+        positions: dict[Part, list[int]] = {}
+        for position, document in enumerate(sent):
+            positions.setdefault(document, []).append(position)
+        unique = {places[0]: places for places in positions.values()}
+
+        def score(block: Sequence[int]) -> Call[list[float]]:
+            return rerank(
+                endpoint.inference_id, checked_query, [sent[index] for index in block], timeout=self.timeout, inputs=block
+            )
+
+        pointwise = model is not None and not model.listwise
+        query_cost = _cost(checked_query)
+        costs = [0] * len(sent)
+        for index in unique:
+            costs[index] = _cost(sent[index]) + DOCUMENT_FRAME_TOKENS + (query_cost if pointwise else 0)
+        # A model that is not in the table may be listwise; two stages are right for either kind.
+        auto: Literal["pages", "two_stage"] = "pages" if pointwise else "two_stage"
+        windows = Windows(
+            auto if self.strategy == "auto" else self.strategy,
+            score,
+            costs,
+            self.window_size or _window_size(model),
+            max(1, BUDGET - query_cost),
         )
-        ranked = yield from self._rank_by_strategy(task, model)
+        ranked = _with_repeated((yield from windows.rank([*unique])), unique)
         if score_threshold is not None:
             ranked = list(takewhile(lambda document: document.score >= score_threshold, ranked))
-        return Ranking(ranked[:top_n], _notice(model, documents, lengths))
+        return Ranking(ranked[:top_n], notice)
 
     def _model(self, endpoint: EndpointInfo) -> RerankModel | None:
         """Return the endpoint's model, if it is in the table. Raises ConfigurationError for settings that do not fit it."""
@@ -146,7 +155,7 @@ class Reranker:
         model = find_model(endpoint.model_id or "")
         if not isinstance(model, RerankModel):
             return None
-        if model.window and self.window_size > model.window:
+        if model.window and (self.window_size or 0) > model.window:
             raise ConfigurationError(
                 f"window_size={self.window_size}: {model.name} takes at most {model.window} documents in a call. Choose fewer; "
                 "any number of documents is ranked, in several calls."
@@ -158,119 +167,51 @@ class Reranker:
             )
         return model
 
-    def _rank_by_strategy(self, task: _Task, model: RerankModel | None) -> Steps[list[Ranked]]:
-        # A model that is not in the table may be listwise; two stages are right for either kind.
-        pointwise = model is not None and not model.listwise
-        if self.strategy == "pages" or (self.strategy == "auto" and pointwise):
-            return task.pages()
-        return task.sliding() if self.strategy == "sliding" else task.two_stage()
 
-    def _window(self, model: RerankModel | None, query: int, lengths: Sequence[int]) -> int:
-        """Return the documents of a call: the window, or as many of the longest as fit into the model's shared context."""
-        if model is None or not model.listwise:
-            return self.window_size
-        available = model.context - FRAME_TOKENS - 2 * min(query, QUERY_TOKENS)
-        read = sorted((min(length, model.document_tokens or model.context) for length in lengths), reverse=True)
-        totals = accumulate(length + DOCUMENT_FRAME_TOKENS for length in read[: self.window_size])
-        return max(2, sum(total <= available for total in totals))
+def _window_size(model: RerankModel | None) -> int:
+    """Return how many documents a call holds, unless the user sets it."""
+    if model is not None and model.listwise and model.window is None:
+        return LARGE_WINDOW_SIZE
+    return model.window if model and model.window else WINDOW_SIZE
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """One query with its documents, and the strategies to rank them with calls of at most `window` documents."""
+def _cost(part: Part) -> int:
+    """Return the share of a text or image in the budget of a request, in tokens.
 
-    reranker: Reranker
-    query: str
-    documents: Sequence[str]
-    window: int
-
-    def pages(self) -> Steps[list[Ranked]]:
-        """Score each document once, and sort by score. Correct if scores do not depend on the other documents."""
-        everything = range(len(self.documents))
-        pages = yield from self._round([everything[first : first + self.window] for first in everything[:: self.window]])
-        return _sorted(document for page in pages for document in page)
-
-    def two_stage(self) -> Steps[list[Ranked]]:
-        """Rank blocks concurrently, then the heads of all blocks together. Repeat until they fit into one call."""
-        remaining: Sequence[int] = range(len(self.documents))
-        tail: list[Ranked] = []
-        while len(remaining) > self.window:
-            count = -(-len(remaining) // self.window)
-            blocks = yield from self._round(_deal(remaining, count))
-            places = ([document for document in place if document] for place in zip_longest(*blocks))
-            order = [document for place in places for document in sorted(place, key=lambda document: document.index)]
-            # As many heads as one call holds; from many blocks, at least as many of each as may be among the best.
-            heads = max(self.window, count * min(HEADS, self.window // 2))
-            remaining = sorted(document.index for document in order[:heads])
-            tail = [_preliminary(document) for document in order[heads:]] + tail
-        (best,) = yield from self._round([remaining])
-        return best + tail
-
-    def sliding(self) -> Steps[list[Ranked]]:
-        """Move a window from the end to the front by half its size. Its better half moves along with it."""
-        order: list[int] = list(range(len(self.documents)))
-        latest: dict[int, Ranked] = {}
-        start, step = max(0, len(order) - self.window), self.window // 2
-        while True:
-            (window,) = yield from self._round([order[start : start + self.window]])
-            order[start : start + self.window] = [document.index for document in window]
-            latest.update((document.index, document) for document in window)
-            if start == 0:
-                return window + [_preliminary(latest[index]) for index in order[len(window) :]]
-            start = max(0, start - step)
-
-    def _round(self, blocks: Sequence[Sequence[int]]) -> Steps[list[list[Ranked]]]:
-        """Make one call for each block. Returns each block sorted."""
-        answers = yield from ask(
-            rerank(
-                self.reranker.inference_id,
-                self.query,
-                [self.documents[index] for index in block],
-                timeout=self.reranker.timeout,
-                inputs=block,
-            )
-            for block in blocks
-        )
-        return [_sorted(map(Ranked, block, scores)) for block, scores in zip(blocks, answers, strict=True)]
-
-
-def _deal(indices: Sequence[int], count: int) -> list[list[int]]:
-    """Deal the documents like cards, so that each block has its share of the best documents of the first stage.
-
-    In each round of dealing, the blocks are shuffled, with a fixed seed. Otherwise a list that alternates between sources, as
-    from merged retrievers, would give each source a block of its own.
+    Whether the service counts images is not known. Their size is limited as in embedding requests.
     """
-    generator = random.Random(len(indices))
-    blocks: list[list[int]] = [[] for _ in range(count)]
-    for first in range(0, len(indices), count):
-        for block, index in zip(generator.sample(blocks, count), indices[first : first + count], strict=False):
-            block.append(index)
-    return blocks
+    return tokens(part) if isinstance(part, str) else max(1, part.encoded_size * BUDGET // BATCH_BYTES)
 
 
-def _sorted(ranked: Iterable[Ranked]) -> list[Ranked]:
-    return sorted(ranked, key=lambda document: (-document.score, document.index))
+def _with_repeated(ranked: list[Ranked], unique: dict[int, list[int]]) -> list[Ranked]:
+    """Return the ranking with all positions of each document. Equal scores of the last call keep the order of the input."""
+    complete = [replace(document, index=index) for document in ranked for index in unique[document.index]]
+    final = [document for document in complete if not document.preliminary]
+    return sorted(final, key=lambda document: (-document.score, document.index)) + complete[len(final) :]
 
 
-def _preliminary(document: Ranked) -> Ranked:
-    return Ranked(document.index, document.score, preliminary=True)
-
-
-def _tokens(text: str) -> int:
-    wide = 0 if text.isascii() else sum(map(len, _CJK.findall(text)))
-    return math.ceil(wide / CJK_CHARACTERS_PER_TOKEN + (len(text) - wide) / CHARACTERS_PER_TOKEN)
-
-
-def _notice(model: RerankModel | None, documents: Sequence[str], lengths: Sequence[int]) -> str | None:
-    if model is None or not (limit := model.document_tokens):
-        return None
-    too_long = [index for index, length in enumerate(lengths) if length > limit]
+def _cut_documents(model: RerankModel | None, documents: Sequence[Part]) -> tuple[Sequence[Part], str | None]:
+    """Return the documents as they are sent, and the notice about those of which the model does not read everything."""
+    limit = model and (model.document_tokens or (None if model.listwise else model.context))
+    if model is None or not limit:
+        return documents, None
+    too_long = [
+        index
+        for index, document in enumerate(documents)
+        if isinstance(document, str) and position_of_token(document, limit) is not None
+    ]
     if not too_long:
-        return None
-    first = too_long[0]
+        return documents, None
+    first = str(documents[too_long[0]])
     more = f" and {len(too_long) - 1} more" if too_long[1:] else ""
-    safe = int(0.75 * limit * len(documents[first]) / lengths[first]) // 100 * 100  # characters, a quarter below the estimate
-    return (
-        f"Document {first}{more} of {len(documents)} may be longer than the {limit:,} tokens that {model.name} reads of a "
-        f"document; the rest would be ignored. Split such documents into passages of at most about {safe:,} characters."
+    safe = int(limit * len(first) / tokens(first)) // 100 * 100
+    notice = (
+        f"Document {too_long[0]}{more} of {len(documents)} {'are' if more else 'is'} longer than the {limit:,} tokens that "
+        f"{model.name} reads; it ignores the rest. Split such documents into passages of at most about {safe:,} characters."
     )
+    if not model.cut_tokens:
+        return documents, notice
+    sent = [*documents]
+    for index in too_long:
+        sent[index] = cut(str(documents[index]), model.cut_tokens)
+    return sent, notice

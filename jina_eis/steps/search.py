@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..contents import Content, Part, holds_url
-from ..errors import ConfigurationError, InputError
+from ..errors import TOO_MANY_TOKENS, ConfigurationError, InputError, RequestTooLargeError
 from ..models import RerankModel, find_model
 from ..wire import (
     VECTORS,
@@ -164,9 +164,17 @@ class Searcher:
         retriever = yield from self._retriever(index, field, query, k, window)
         body = self._body(index, field, retriever, k)
         call = search(self.index, body, self.rerank_inference_id or self._endpoint(index, field) or "")
-        if query.content and has_fused([query.content]):
+        if query.content is not None and has_fused([query.content]):
             call = with_feature(call, *FUSION)
-        (hits,) = yield from ask([with_feature(call, *features[-1]) if features else call])
+        try:
+            (hits,) = yield from ask([with_feature(call, *features[-1]) if features else call])
+        except RequestTooLargeError as error:
+            if TOO_MANY_TOKENS in str(error.reason):
+                error.message = (
+                    f"The reranker refuses the texts of the best {window} documents, which it gets in one call: {error.reason} "
+                    "Let it read the best passages only (rerank_chunks), or fewer documents (a smaller rank_window_size)."
+                )
+            raise
         reranked = bool(self.rerank_inference_id)
         return [
             SearchResult(

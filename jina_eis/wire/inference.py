@@ -94,28 +94,52 @@ def embed(
 
 
 def rerank(
-    inference_id: str, query: str, documents: Sequence[str], *, timeout: float, inputs: Sequence[int]
+    inference_id: str, query: Part, documents: Sequence[Part], *, timeout: float, inputs: Sequence[int]
 ) -> Call[list[float]]:
     """Score documents against a query. Returns one score for each document, in order.
 
     Args:
         inference_id: The endpoint.
-        query: The query that documents should be relevant to.
-        documents: At least one text.
+        query: The text or image that documents should be relevant to. An image needs Elastic Stack 9.5, as images among the
+            documents do.
+        documents: At least one text or image.
         timeout: Seconds that the service may take.
         inputs: Positions of the documents in the caller's list.
     """
+
+    def load_body() -> dict[str, Any]:
+        return {"query": well_formed(query) if isinstance(query, str) else as_item(query), "input": _ranked(documents, inputs)}
+
+    texts_only = all(isinstance(part, str) for part in (query, *documents))
     return Call(
         "POST",
         f"/_inference/rerank/{quote(inference_id, safe='')}",
         lambda body: _read_scores(body, inputs),
         params={"timeout": duration(timeout)},
-        body={"query": well_formed(query), "input": [well_formed(text) for text in documents]},
+        body=load_body() if texts_only else None,
+        load_body=None if texts_only else load_body,
         endpoint=inference_id,
         bucket=inference_id,
         invalidates=f"/_inference/{quote(inference_id, safe='')}",
         inputs=inputs,
     )
+
+
+def _ranked(documents: Sequence[Part], positions: Sequence[int]) -> list[Any]:
+    """Return texts unchanged; with an image among them, all as objects, because the official schema allows no mixture."""
+    texts = [well_formed(document) for document in documents if isinstance(document, str)]
+    if len(texts) == len(documents):
+        return texts
+    return [_item(document, position) for document, position in zip(documents, positions, strict=True)]
+
+
+def _item(part: Part, position: int) -> dict[str, str]:
+    """As `as_item`, with the position of the input in the error of a file that cannot be read."""
+    try:
+        return as_item(part)
+    except InputError as error:
+        error.inputs = [position]
+        raise
 
 
 def _body_with_media(contents: Sequence[Content], positions: Sequence[int], input_type: str) -> bytes:

@@ -11,6 +11,9 @@ import pytest
 from jina_eis import errors
 from jina_eis.errors import JinaEISError, error_from_answer
 
+TOO_LARGE = (
+    "Request too large; estimated total tokens exceed the maximum limit of 200,000. Reduce document count or document sizes."
+)
 SERVICE = "for request from inference entity id [.jina-embeddings-v5-text-small]"
 
 
@@ -30,6 +33,7 @@ def envelope(error_type: str, reason: str, **more: Any) -> dict[str, Any]:
         (400, envelope("status_exception", f"Received a server error status code {SERVICE} status [503]"), errors.ServiceUnavailableError, True),
         (400, envelope("status_exception", f"Received an unsuccessful status code {SERVICE} status [502]"), errors.ServiceUnavailableError, True),
         (400, envelope("status_exception", f"Received a bad request status code {SERVICE} status [400]"), errors.RequestRejectedError, False),
+        (400, envelope("status_exception", f"Received a bad request status code {SERVICE} status [400]. Error message: [{TOO_LARGE}]"), errors.RequestTooLargeError, False),
         (401, envelope("status_exception", f"Received an unsuccessful status code {SERVICE} status [401]"), errors.AuthorizationError, False),
         (401, envelope("security_exception", "unable to authenticate"), errors.AuthenticationError, False),
         (403, envelope("security_exception", "action is unauthorized"), errors.AuthorizationError, False),

@@ -214,7 +214,7 @@ def test_an_empty_query_sends_no_request(call: Caller, make: Callable[..., JinaE
 
 
 def test_invalid_documents_send_no_request(call: Caller, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
-    with pytest.raises(InputError, match="Input 1 is None, not a string"):
+    with pytest.raises(InputError, match="Input 1: it is None, neither a text nor a medium"):
         call(make(), "rerank", ["a", None], QUERY)
     with pytest.raises(InputError, match=r"for a single text, pass \[text\]"):
         call(make(), "rerank", "letters", QUERY)
@@ -258,13 +258,15 @@ def test_a_rejected_assignment_changes_nothing(make: Callable[..., JinaEISRerank
         assert getattr(reranker, name) == before
 
 
-def test_documents_that_the_model_would_truncate_warn_once(call: Caller, make: Callable[..., JinaEISRerank]) -> None:
-    reranker = make()
+def test_documents_that_the_model_does_not_read_to_the_end_warn_once_for_each_call(
+    call: Caller, make: Callable[..., JinaEISRerank]
+) -> None:
+    reranker = make(model=".jina-reranker-v3")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        for _ in range(3):
-            call(reranker, "rerank", ["x" * 20_000, "short"], QUERY)
-    assert [str(warning.message).partition(" may be")[0] for warning in caught] == ["Document 0 of 2"]
+        for _ in range(2):
+            call(reranker, "rerank", ["words of a long text " * 1_000, "short"], QUERY)
+    assert [str(warning.message).partition(" is longer")[0] for warning in caught] == ["Document 0 of 2"] * 2
 
 
 def test_one_object_works_in_many_loops_and_threads_at_once(make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:

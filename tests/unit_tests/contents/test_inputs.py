@@ -163,7 +163,7 @@ def test_content_blocks_of_the_other_media() -> None:
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        (None, "it is None, which cannot be embedded. Pass a str (text), pathlib.Path, bytes"),
+        (None, "it is None, neither a text nor a medium. Pass a str (text), pathlib.Path, bytes"),
         (5, "it is of type int"),
         (object(), "it is of type object"),
         ("", "the text is empty"),

@@ -12,11 +12,15 @@ from by_hand import feed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError
-from jina_eis.steps.reranker import Ranking, Reranker, Strategy
+from jina_eis.contents import Medium
+from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError, RequestTooLargeError
+from jina_eis.steps.reranker import BUDGET, Ranking, Reranker, Strategy
+from jina_eis.steps.tokens import tokens
+from jina_eis.steps.windows import Ranked
 from jina_eis.wire.call import Call
 
 V2, V3, V35 = ".jina-reranker-v2-base-multilingual", ".jina-reranker-v3", ".jina-reranker-v3.5"
+M0 = ".jina-reranker-m0"
 OWN = {"endpoints": [{"inference_id": "own", "task_type": "rerank", "service": "cohere", "service_settings": {"model_id": "x"}}]}
 Answer = Callable[[Call[Any]], Any]
 
@@ -103,18 +107,25 @@ def test_every_document_is_ranked_once_and_the_best_come_first(
 
 
 @pytest.mark.parametrize(
-    ("inference_id", "strategy", "calls"),
+    ("inference_id", "window", "strategy", "calls"),
     [
-        (V3, "auto", [1, 3, 5, 9, 19]),
-        (V35, "two_stage", [1, 3, 5, 9, 19]),
-        (V3, "sliding", [1, 3, 6, 15, 31]),
-        (V2, "auto", [1, 2, 4, 8, 16]),
+        (V3, None, "auto", [1, 3, 5, 9, 19]),
+        (V35, None, "auto", [1, 1, 3, 5, 9]),
+        (V35, 64, "two_stage", [1, 3, 5, 9, 19]),
+        (V35, 200, "two_stage", [1, 1, 1, 4, 6]),
+        ("own", None, "auto", [1, 3, 5, 9, 19]),
+        (V3, None, "sliding", [1, 3, 6, 15, 31]),
+        (V35, None, "sliding", [1, 1, 3, 7, 15]),
+        (V2, None, "auto", [1, 2, 4, 8, 16]),
+        (M0, None, "auto", [1, 2, 4, 8, 16]),
     ],
 )
-def test_the_number_of_calls_of_a_strategy(inference_id: str, strategy: Strategy, calls: list[int]) -> None:
+def test_the_number_of_calls_of_a_strategy(inference_id: str, window: int | None, strategy: Strategy, calls: list[int]) -> None:
     needed = []
     for number in (64, 100, 200, 500, 1000):
-        _, rounds = ranking(scored(float), [str(n) for n in range(number)], inference_id=inference_id, strategy=strategy)
+        documents = [f"{n} a sentence of some words " * 7 for n in range(number)]
+        first_word = scored(lambda text: float(text.split()[0]))
+        _, rounds = ranking(first_word, documents, inference_id=inference_id, strategy=strategy, window_size=window)
         needed.append(sum(map(len, rounds)))
         assert len(rounds) <= (3 if strategy != "sliding" else 99)
     assert needed == calls
@@ -123,8 +134,28 @@ def test_the_number_of_calls_of_a_strategy(inference_id: str, strategy: Strategy
 @pytest.mark.parametrize(("inference_id", "strategy"), STRATEGIES)
 @given(st.integers(0, 300), st.integers(2, 64))
 def test_equal_scores_keep_the_order_of_the_input(inference_id: str, strategy: Strategy, number: int, window: int) -> None:
-    result, _ = ranking(scored(lambda _: 0.5), ["x"] * number, inference_id=inference_id, strategy=strategy, window_size=window)
-    assert [document.index for document in result.documents] == list(range(number))
+    documents = [f"{n % 70}" for n in range(number)]  # some come several times
+    result, _ = ranking(scored(lambda _: 0.5), documents, inference_id=inference_id, strategy=strategy, window_size=window)
+    final = [document.index for document in result.documents if not document.preliminary]
+    assert final == sorted(final)
+    assert sorted(document.index for document in result.documents) == list(range(number))
+
+
+def test_a_document_that_comes_several_times_is_sent_once() -> None:
+    documents = ["0.1", "0.7", "0.1", "0.3", "0.7", "0.1"]
+    result, ((call,),) = ranking(scored(float), documents)
+    assert call.body["input"] == ["0.1", "0.7", "0.3"]
+    assert list(call.inputs or ()) == [0, 1, 3]
+    assert result.documents == [Ranked(index, float(documents[index])) for index in (1, 4, 3, 0, 2, 5)]
+    assert len(ranking(scored(float), documents, top_n=2)[0].documents) == 2
+    repeated = [str(n % 100) for n in range(1_000)]
+    result, rounds = ranking(scored(float), repeated, inference_id=V35)
+    assert sum(map(len, rounds)) == 1
+    assert [document.index % 100 for document in result.documents] == [99 - n // 10 for n in range(1_000)]
+    long = " ".join(["word"] * 20_000)
+    result, ((call,),) = ranking(scored(len), [long + " one", long + " two"], inference_id=V35)  # equal as far as they are sent
+    assert len(call.body["input"]) == 1
+    assert [document.index for document in result.documents] == [0, 1]
 
 
 def test_documents_outside_the_last_call_are_ordered_by_their_place_in_a_block() -> None:
@@ -174,27 +205,106 @@ def test_the_ranking_ends_at_the_threshold_even_before_higher_preliminary_scores
     assert result.documents == []
 
 
-@pytest.mark.parametrize(
-    ("letter", "length", "tokens", "calls"),
-    [("a", 40_000, 2048, 3), ("字", 9_000, 2048, 3), ("字", 3_000, 2000, 1), ("a", 3_000, 750, 1)],
-)
-def test_calls_are_smaller_if_the_shared_context_would_overflow(letter: str, length: int, tokens: int, calls: int) -> None:
-    result, rounds = ranking(scored(lambda text: float(text[-1])), [letter * (length - 1) + str(n % 10) for n in range(64)])
-    sizes = [len(call.body["input"]) for round_ in rounds for call in round_]
-    assert len(result.documents) == 64
-    assert len(sizes) == calls
-    assert max(sizes) * (tokens + 16) <= 131_072
+SENTENCES = {
+    "Latin": "All human beings are born free and equal. ",
+    "CJK": "人人生而自由,在尊严和权利上一律平等。",
+    "code": "x = f(1, [y])\n",
+}
 
 
-def test_the_notice_names_documents_that_the_model_truncates() -> None:
-    documents = ["short", "x" * 9_000, "字" * 4_000, "short"]
+@pytest.mark.parametrize("script", SENTENCES)
+@pytest.mark.parametrize(("inference_id", "strategy"), STRATEGIES)
+def test_no_call_is_over_the_budget(inference_id: str, strategy: Strategy, script: str) -> None:
+    generator = random.Random(1)
+    documents = [f"{n} " + SENTENCES[script] * (generator.randint(1, 60_000) // tokens(SENTENCES[script])) for n in range(60)]
+    result, rounds = ranking(scored(lambda text: float(text.split()[0])), documents, inference_id=inference_id, strategy=strategy)
+    assert sorted(document.index for document in result.documents) == list(range(60))
+    for call in (call for calls in rounds for call in calls):
+        texts = call.body["input"]
+        assert len(texts) == 1 or sum(map(tokens, texts)) + tokens("q") <= BUDGET
+        for text in texts:
+            original = documents[int(text.split()[0])]
+            assert text == original or (inference_id == V35 and original.startswith(text))
+    assert result.documents[0].index == 59
+
+
+def test_a_hundred_documents_of_16_000_tokens_are_ranked() -> None:
+    document = SENTENCES["Latin"] * 1_800  # 9 tokens each
+    documents = [f"{n} {document}" for n in range(100)]
+    by_number = scored(lambda text: float(text.split()[0]))
+    result, rounds = ranking(by_number, documents, inference_id=V35)
+    assert [found.index for found in result.documents[:2]] == [99, 98]
+    assert sum(map(len, rounds)) <= 40
+    assert all(9_000 <= len(text) / len(SENTENCES["Latin"]) * 9 < 13_000 for text in rounds[0][0].body["input"])
+    assert "Document 0 and 99 more of 100 are longer than the 8,192 tokens" in (result.notice or "")
+    result, _ = ranking(by_number, documents)
+    assert [found.index for found in result.documents[:1]] == [99]
+
+
+@pytest.mark.parametrize(("inference_id", "strategy"), STRATEGIES)
+def test_a_call_that_the_service_finds_too_large_is_divided(inference_id: str, strategy: Strategy) -> None:
+    def answer(call: Call[Any]) -> Any:
+        if call.method == "POST" and len(call.body["input"]) > 20:
+            raise RequestTooLargeError("estimated total tokens exceed the maximum limit of 200,000")
+        return scored(float)(call)
+
+    result, _ = ranking(answer, [str(n) for n in range(150)], inference_id=inference_id, strategy=strategy)
+    assert sorted(document.index for document in result.documents) == list(range(150))
+    assert [document.index for document in result.documents[:8]] == list(range(149, 141, -1))
+
+
+def test_the_notice_names_documents_that_the_model_does_not_read_to_the_end() -> None:
+    documents = ["short", SENTENCES["Latin"] * 400, SENTENCES["CJK"] * 400, "short"]
     notice = ranking(scored(len), documents)[0].notice
+    assert notice == (
+        "Document 1 and 1 more of 4 are longer than the 2,048 tokens that jina-reranker-v3 reads; it ignores the rest. "
+        "Split such documents into passages of at most about 5,900 characters."
+    )
+    notice = ranking(scored(len), documents[2:])[0].notice
     assert notice
-    assert notice.startswith("Document 1 and 1 more of 4 may be longer than the 2,048 tokens that jina-reranker-v3 reads")
-    assert "of at most about 6,100 characters" in notice
-    assert "of at most about 2,300 characters" in (ranking(scored(len), ["字" * 9_000])[0].notice or "")
-    assert ranking(scored(len), ["short", "x" * 8_000])[0].notice is None
-    assert ranking(scored(len), documents, inference_id=V2)[0].notice is None  # the service splits documents for this model
+    assert notice.startswith("Document 0 of 2 is longer than the 2,048 tokens")
+    assert notice.endswith("of at most about 2,900 characters.")
+    assert ranking(scored(len), ["short", SENTENCES["Latin"] * 150])[0].notice is None
+    assert "1,024 tokens" in (ranking(scored(len), documents, inference_id=V2)[0].notice or "")
+    assert "10,240 tokens" in (ranking(scored(len), ["x", SENTENCES["Latin"] * 2_000], inference_id=M0)[0].notice or "")
+    assert ranking(scored(len), documents, inference_id=V35)[0].notice is None
+    assert ranking(scored(len), documents, inference_id="own")[0].notice is None
+
+
+PNG_BYTES = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000400000004008060000000000000000000049454e44ae426082")
+PNG = Medium.from_bytes(PNG_BYTES, name="a.png")
+
+
+def test_images_are_sent_as_objects() -> None:
+    def answer(call: Call[Any]) -> Any:
+        body = call.with_body().body
+        return {"rerank": [{"index": index, "relevance_score": index} for index in range(len(body["input"]))]}
+
+    result, rounds = feed(Reranker(M0).rank("a dog", ["text", PNG]), answer)
+    item = {"type": "image", "format": "base64", "value": PNG.data_uri()}
+    assert [call.with_body().body for call in rounds[0]] == [
+        {"query": "a dog", "input": [{"type": "text", "value": "text"}, item]}
+    ]
+    assert [document.index for document in result.documents] == [1, 0]
+    _, rounds = feed(Reranker(M0).rank(PNG, ["text", "other"]), answer)
+    assert [call.with_body().body for call in rounds[0]] == [{"query": item, "input": ["text", "other"]}]
+    large = [Medium.from_bytes(PNG_BYTES + bytes(1_000_000), name=str(n)) for n in range(5)]  # 1.3 MB each, in base64
+    _, rounds = feed(Reranker(M0).rank("q", large), answer)
+    assert [len(call.inputs or ()) for call in rounds[0]] == [3, 2]
+
+
+@pytest.mark.parametrize("inference_id", [V2, V3, V35])
+def test_a_model_for_texts_refuses_images_and_names_one_that_ranks_them(inference_id: str) -> None:
+    problem = rf"Input 1 is an image, but {inference_id} ranks only texts\. Use \.jina-reranker-m0\."
+    with pytest.raises(InputError, match=problem):
+        Reranker(inference_id).rank("q", ["a", PNG])
+    with pytest.raises(InputError, match="The query is an image"):
+        Reranker(inference_id).rank(PNG, ["a"])
+    sound = Medium.from_bytes(b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(40))
+    with pytest.raises(InputError, match=r"Input 0 is a sound, but \.jina-reranker-m0 ranks only texts and images\. No reranker"):
+        Reranker(M0).rank("q", [sound])
+    with pytest.raises(InputError, match=r"Input 0 consists of 2 parts\. A reranker scores single texts and images"):
+        Reranker(M0).rank("q", [("a", PNG)])
 
 
 def test_a_users_own_endpoint_is_described_before_it_is_called() -> None:
