@@ -77,6 +77,8 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
             Returns the image of a document, as `rerank` takes it, or None to rank its text. Left out of dumps.
         allow_url_fetch: bool = False
             Whether images may be fetched from URLs.
+        pass_urls: bool = False
+            Whether URLs of images are passed on to the service, which fetches them (Elastic Stack 9.6).
         rate_limiter: BaseRateLimiter | None = None
             Acquired before every request, including retries.
 

@@ -54,6 +54,7 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
               rejected for models that are known to be listwise.
             - "auto" (default): "pages" for jina-reranker-v2-base-multilingual and m0, "two_stage" for any other.
         allow_url_fetch: Whether images may be fetched from URLs. Default: False.
+        pass_urls: Whether URLs of images are passed on to the service, which fetches them (Elastic Stack 9.6). Default: False.
 
     es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline,
     max_concurrency and use_case are described at `ServiceSettings`. Unknown arguments are an error.

@@ -443,6 +443,9 @@ class RerankSettings(EndpointSettings):
     strategy: Strategy = "auto"
     allow_url_fetch: bool = False
     """Whether images may be fetched from URLs: http and https, public addresses, up to 20 MB each."""
+    pass_urls: bool = False
+    """Whether URLs of images are passed on to the service, which fetches them: nothing is fetched here, even with
+    `allow_url_fetch`. Needs Elastic Stack 9.6. A URL with a private, loopback or link-local address is refused."""
 
     _default: str | None = PrivateAttr(default=None)  # the default endpoint, once it was found and while it is in use
 
@@ -480,11 +483,12 @@ class RerankSettings(EndpointSettings):
 
     def _read(self, query: Any, documents: Sequence[Any], get: Get | None = None) -> tuple[Content, list[Content]]:
         """Return the query and the documents as they are ranked. Images are checked, and fetched from URLs."""
-        may_fetch = self.allow_url_fetch
-        read = content_list(documents, may_fetch=may_fetch, adapt=self._adapt_item, get=get)
+        may_fetch, pass_urls = self.allow_url_fetch, self.pass_urls
+        read = content_list(documents, may_fetch=may_fetch, pass_urls=pass_urls, adapt=self._adapt_item, get=get)
         if query is None or (isinstance(query, str) and not looks_like_data_uri(query)):
             return query or "", read  # the step refuses an empty query
-        return content(query, may_fetch=may_fetch, adapt=self._adapt_item, get=get, name="The query"), read
+        query = content(query, may_fetch=may_fetch, pass_urls=pass_urls, adapt=self._adapt_item, get=get, name="The query")
+        return query, read
 
     async def _aread(self, query: Any, documents: Sequence[Any]) -> tuple[Content, list[Content]]:
         """As `_read`, without blocking the event loop."""

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Literal
 
-from ..contents import Content, Medium, Part, check_texts
+from ..contents import Content, Medium, Part, check_texts, holds_url
 from ..errors import ConfigurationError, InputError
 from ..models import RerankModel, find_model
 from ..wire import Call, EndpointInfo, Steps, rerank
 from .compatibility import check_rankable
-from .embedder import BATCH_BYTES
+from .embedder import BATCH_BYTES, PASS_URLS
 from .endpoints import describe_endpoint, known_endpoint
 from .tokens import cut, position_of_token, tokens
+from .version import require, with_feature
 from .windows import Ranked, Windows
 
 __all__ = ["PRELIMINARY", "WINDOW_SIZE", "Ranking", "Reranker", "Strategy"]
@@ -116,6 +117,9 @@ class Reranker:
         endpoint = yield from describe_endpoint(self.inference_id)
         model = self._model(endpoint)
         checked_query, checked = check_rankable(endpoint, query, documents)
+        by_url = any(map(holds_url, (checked_query, *checked)))
+        if by_url:
+            yield from require(*PASS_URLS)
         sent, notice = _cut_documents(model, checked)
         positions: dict[Part, list[int]] = {}
         for position, document in enumerate(sent):
@@ -123,9 +127,9 @@ class Reranker:
         unique = {places[0]: places for places in positions.values()}
 
         def score(block: Sequence[int]) -> Call[list[float]]:
-            return rerank(
-                endpoint.inference_id, checked_query, [sent[index] for index in block], timeout=self.timeout, inputs=block
-            )
+            texts_and_images = [sent[index] for index in block]
+            call = rerank(endpoint.inference_id, checked_query, texts_and_images, timeout=self.timeout, inputs=block)
+            return with_feature(call, *PASS_URLS) if by_url else call
 
         pointwise = model is not None and not model.listwise
         query_cost = _cost(checked_query)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 from helpers import FACTS, OMNI, RERANKER, TEXT, Caller, restricted
-from llama_index.core.schema import ImageNode, QueryBundle, TextNode
+from llama_index.core.schema import ImageNode, NodeWithScore, QueryBundle, TextNode
 from made import png
 
 import langchain_jina_eis
@@ -296,6 +296,28 @@ def test_pictures_in_an_index(make: Any, eis: LocalEIS) -> None:
     assert knn["query_vector_builder"] == {"embedding": {"inference_id": OMNI, "input": ITEM}}
     truncated = make(search_type="knn", inference_id=OMNI, pass_urls=True, k=1)
     assert len(truncated.find_by_picture(PICTURE)) == 1
+
+
+@pytest.fixture
+def rerank(connect: Callable[..., Any], call: Caller, framework: Any) -> Callable[..., Any]:
+    """Ranks a text, and a picture by its URL, in the framework of the test."""
+
+    def run(**settings: Any) -> list[Any]:
+        model = connect(framework.JinaEISRerank, **{"inference_id": ".jina-reranker-m0", "pass_urls": True, **settings})
+        if framework is langchain_jina_eis:
+            return call(model, "rerank", ["a cat", BLOCK], "a cat")
+        nodes = [NodeWithScore(node=node) for node in (TextNode(text="a cat"), ImageNode(image_url=PICTURE))]
+        return call(model, "postprocess_nodes", nodes, query_str="a cat")
+
+    return run
+
+
+def test_a_picture_is_ranked_by_its_url(rerank: Any, eis: LocalEIS, older: Any) -> None:
+    assert len(rerank()) == 2
+    (body,) = [exchange.body for exchange in eis.requests if exchange.method == "POST"]
+    assert body["input"] == [{"type": "text", "value": "a cat"}, ITEM]
+    with pytest.raises(ConfigurationError, match=r"pass_urls needs Elasticsearch 9\.6; this deployment has 9\.5\.0"):
+        rerank(es_url=older("9.5").url)
 
 
 # Older versions, and versions that the key may not see
