@@ -1,6 +1,6 @@
 """Reranking, as steps: ranks any number of documents with one endpoint.
 
-The strategies are in `windows`. This module decides what is sent, how much of it in one call, and what the ranking says about
+The strategies are in `windows`. This module decides what is sent, how much of it in one call, and what is reported about
 documents that were cut or that come twice. Nothing here sends or waits.
 """
 
