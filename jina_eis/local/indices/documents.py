@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..inference import Array, Item, parse_item
-from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not_implemented
+from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing
 from ..versions import Version
 from .fieldtypes import MAX_DIMENSIONS, complete_vector
 from .mapping import SEMANTIC, Field, Mapping
@@ -235,8 +235,6 @@ def new_field(value: Any, first: Any, root: Json) -> Json:
     if isinstance(first, int):
         return {"type": "boolean" if isinstance(first, bool) else "long"}
     if isinstance(first, float):
-        if abs(first) >= 1 << 64:  # it may have been sent as a whole number
-            raise not_implemented(f"a new field with a number beyond 64 bits: {first}")
         numbers = list(flatten(value)) if isinstance(value, list) and "dynamic_templates" not in root else []
         if len(numbers) in VECTOR_LENGTHS and set(map(type, numbers)) == {float}:
             return complete_vector({"type": "dense_vector", "dims": len(numbers)}, "")
