@@ -41,7 +41,7 @@ def http() -> Iterator[httpx.Client]:
         for number in range(3):
             answer = "Glaciers flow under their own weight." if number == 1 else ""
             document = {"t": f"document {number}", "long": f"{filler} {answer} {filler}"}
-            client.put(f"/docs/_doc/{number}", json=document).raise_for_status()
+            client.put(f"/docs/_doc/{number}", json=document, params={"refresh": "true"}).raise_for_status()
         yield client
 
 
@@ -152,7 +152,7 @@ def test_all_passages_are_in_one_request(http: httpx.Client) -> None:
 def test_too_much_text_in_a_search(http: httpx.Client) -> None:
     http.put("/books", json={"mappings": {"properties": {"long": {"type": "text", "index": False}}}}).raise_for_status()
     for number in range(20):
-        http.put(f"/books/_doc/{number}", json={"t": "document", "long": LONG}).raise_for_status()
+        http.put(f"/books/_doc/{number}", json={"t": "document", "long": LONG}, params={"refresh": "true"}).raise_for_status()
     reranker = {
         "retriever": {"standard": {"query": {"match_all": {}}}},
         "field": "long",
@@ -192,7 +192,7 @@ def test_endpoints_that_are_only_listed(http: httpx.Client) -> None:
 
 def test_a_filled_field_is_searched_by_a_model_for_media(http: httpx.Client) -> None:
     """`search_inference_id` of a field with values can be set to an `embedding` endpoint, and back."""
-    http.put("/docs/_doc/9", json={"s": "the high alps"}).raise_for_status()
+    http.put("/docs/_doc/9", json={"s": "the high alps"}, params={"refresh": "true"}).raise_for_status()
     search = {"query": {"match": {"s": "high alps"}}}
     before = http.post("/docs/_search", json=search).json()["hits"]
     for endpoint in (".jina-embeddings-v5-omni-small", ".jina-embeddings-v5-text-small"):

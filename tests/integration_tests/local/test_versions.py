@@ -56,7 +56,7 @@ def clusters() -> Iterator[dict[str, Cluster]]:
         assert cluster.send("PUT", "/docs", {"mappings": {"properties": properties}}).status_code == 200
         for number, vector in enumerate([[1.0, 0.5], [0.5, 1.0]]):
             document = {"text": "the high alps", "vector": vector}
-            assert cluster.send("PUT", f"/docs/_doc/{number}", document).status_code == 201
+            assert cluster.send("PUT", f"/docs/_doc/{number}?refresh=true", document).status_code == 201
     yield clusters
     for cluster in clusters.values():
         cluster.close()
