@@ -151,9 +151,10 @@ class Reader:
         for sibling in field.siblings:
             self._read_leaf(self.document.mapping.fields[sibling], value)
         for target in field.copies:
-            if target not in self.document.mapping.fields:
-                self._add_field(target, value, "true")
-            self._read_leaf(self.document.mapping.fields[target], value)
+            dynamic = self.document.mapping.root.get("dynamic", "true")
+            known = target in self.document.mapping.fields
+            if known or (dynamic != "false" and self._add_field(target, value, dynamic)):
+                self._read_leaf(self.document.mapping.fields[target], value)
 
     def _value_error(self, path: str, kind: str, value: Any, cause: RefusedError) -> RefusedError:
         reason = f"failed to parse field [{path}] of type [{kind}] in document with id '{self._id}'."

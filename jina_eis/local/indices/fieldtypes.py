@@ -201,14 +201,14 @@ def read_object(settings: Json, path: str, find: Find) -> Json:
 def complete_vector(settings: Json, path: str) -> Json:
     """Add the defaults that Elasticsearch shows in the definition of a vector."""
     options, dims = settings.get("index_options"), settings.get("dims")
-    if not settings.get("index", True):
-        if settings.get("similarity") or options:
-            raise illegal_argument(f"Field [similarity] or [index_options] of field [{path}] can only be set when it is indexed")
-        return settings
     similarity = settings.get("similarity") or "cosine"
     if similarity not in SIMILARITIES:
         accepted = ", ".join(SIMILARITIES)
         raise mapper_parsing(f"Unknown value [{similarity}] for field [similarity] - accepted values are [{accepted}]")
+    if not settings.get("index", True):
+        if settings.get("similarity") or options:
+            raise illegal_argument(f"Field [similarity] or [index_options] of field [{path}] can only be set when it is indexed")
+        return settings
     if options is None and dims is not None:
         options = {"type": "bbq_hnsw" if dims >= BBQ_DIMENSIONS else "int8_hnsw"}
     completed = {} if options is None else {"index_options": read_index_options(options, dims, path)}
@@ -224,7 +224,9 @@ def read_index_options(options: Any, dims: int | None, path: str) -> Json:
     if kind not in list(INDEX_OPTIONS):
         raise mapper_parsing(f"Unknown vector index options type [{kind}] for field [{path}]")
     if kind.startswith("bbq") and dims is not None and dims < LEAST_BBQ_DIMENSIONS:
-        raise mapper_parsing(f"{kind} does not support dimensions fewer than {LEAST_BBQ_DIMENSIONS}; provided={dims}")
+        raise illegal_argument(f"{kind} does not support dimensions fewer than {LEAST_BBQ_DIMENSIONS}; provided={dims}")
+    if kind.startswith("int4") and (dims or 0) % 2:
+        raise illegal_argument(f"{kind} only supports even dimensions; provided={dims}")
     completed: Json = {"type": kind} | INDEX_OPTIONS[kind]
     for name, value in options.items():
         if name in GRAPH and name in completed:

@@ -110,7 +110,7 @@ def test_vectors_as_base64(http: httpx.Client) -> None:
         ({"dims": 8, "index_options": {"type": "flat"}}, {"type": "flat"}),
         ({"dims": 8, "index_options": {"type": "hnsw", "m": "4"}}, {"type": "hnsw", "m": 4, "ef_construction": 100}),
         ({"dims": 64, "index_options": {"type": "bbq_flat", "rescore_vector": {"oversample": 2}}}, REFUSED),
-        ({"dims": 8, "index_options": {"type": "bbq_hnsw"}}, (400, f"{MAPPER} < {MAPPER}")),
+        *(({"dims": 9, "index_options": {"type": kind}}, (400, f"{MAPPER} < {ARGUMENT}")) for kind in ("bbq_hnsw", "int4_flat")),
         ({"dims": 8, "index_options": {"type": "hsnw"}}, (400, f"{MAPPER} < {MAPPER}")),
         ({"dims": 8, "index_options": {"type": "flat", "m": 4}}, REFUSED),
         ({"dims": 8, "index_options": {}}, (400, f"{MAPPER} < {MAPPER}")),
@@ -296,6 +296,15 @@ def test_media_types(http: httpx.Client) -> None:
     assert list(statuses.values()) == [201, 200, 501, 501, 501]
 
 
+@pytest.mark.parametrize("dynamic", ["false", "strict"])
+@pytest.mark.parametrize("value", [1, None])
+def test_copies_to_an_unknown_field(http: httpx.Client, dynamic: str, value: Any) -> None:
+    send(http, "PUT /i", {"mappings": {"dynamic": dynamic, "properties": {"n": {"type": "long", "copy_to": "all"}}}})
+    expected = (201, "created") if dynamic == "false" else (400, "strict_dynamic_mapping_exception")
+    assert outcome(send(http, "PUT /i/_doc/1", {"n": value})) == expected
+    assert "all" not in mappings_of(http)["properties"]
+
+
 @pytest.mark.parametrize("value", [None, [], {}, [[]], 1])
 def test_unknown_fields_of_a_strict_index(http: httpx.Client, value: Any) -> None:
     send(http, "PUT /i", {"mappings": {"dynamic": "strict"}})
@@ -370,12 +379,11 @@ def test_writes_survive_a_process_that_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("more", [{}, {"store": True}])
 def test_a_folder_of_an_earlier_version(tmp_path: Path, more: Any) -> None:
-    """It has no tables of new documents, and mappings and settings as they were sent."""
     with LocalEIS(model="hash", data=tmp_path) as eis, httpx.Client(base_url=eis.url) as http:
         fields(http, k={"type": "keyword", "copy_to": "all"}, all={"type": "text"}, v=VECTOR)
         send(http, "PUT /i/_doc/1?refresh=true", {"k": "red ink", "v": [1, 2.5]})
     sent = {"k": {"type": "keyword", "copy_to": "all", **more}, "all": {"type": "text"}, "v": VECTOR | {"index": True}}
-    database = sqlite3.connect(tmp_path / "jina-eis.sqlite")
+    database = sqlite3.connect(tmp_path / "jina-eis.sqlite")  # without tables of new documents, and with mappings as sent
     row = json.dumps({"dynamic": False, "properties": sent}), json.dumps({"number_of_replicas": 0})
     database.execute("UPDATE indices SET mapping = ?, settings = ?", row)
     database.executescript("DROP TABLE new_1; DROP TABLE gone_1; UPDATE docs_1 SET seq = 0")
