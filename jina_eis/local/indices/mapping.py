@@ -106,7 +106,12 @@ class Mapping:
         except RefusedError as refused:
             raise parse_failure(refused) from refused
         merged = merge_properties(self.root.get("properties", {}), properties, "")
-        return Mapping.of(self.root | {name: value for name, value in new.items() if value is not None} | {"properties": merged})
+        kept = {name: value for name, value in new.items() if value is not None}
+        result = Mapping.of(self.root | kept | {"properties": merged})
+        for target in {target for origin in result.fields.values() for target in origin.copies} & result.fields.keys():
+            if result.fields[target].kind == "object":
+                raise illegal_argument(f"Cannot copy to field [{target}], since it is an object")
+        return result
 
     def with_field(self, path: str, settings: Json) -> Mapping:
         """Return this mapping with a new field, or with more settings of a field."""

@@ -172,7 +172,7 @@ def read_vector(value: Any, dims: int | None = None) -> Array:
         with np.errstate(over="ignore"):
             return np.array(value, dtype=np.float32)
     try:
-        raw = b64decode(value, validate=True)
+        raw = b64decode(value + "=" * (-len(value) % 4), validate=True)  # Java needs no padding
     except ValueError as error:
         raise illegal_argument("Illegal base64 character") from error
     size = len(raw) // 4 if dims is None else dims
