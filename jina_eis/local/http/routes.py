@@ -24,7 +24,9 @@ StatusAndBody = tuple[int, Json]
 FLAG, TIME, TRUE, FALSE, ANY = "true false", "time", "true", "false", "any"
 # The implemented values of each parameter; an empty text counts as true. TIME is a time value, ANY is checked elsewhere.
 VALUES = {
-    **dict.fromkeys(("pretty", "human", "allow_no_indices", "include_source_on_error", "_source_exclude_vectors"), FLAG),
+    **dict.fromkeys(
+        ("pretty", "human", "allow_no_indices", "include_source_on_error", "_source_exclude_vectors", "include_defaults"), FLAG
+    ),
     **dict.fromkeys(("_source", "_source_includes", "_source_excludes", "size", "from", "sort", "track_total_hits"), ANY),
     **dict.fromkeys(("timeout", "master_timeout"), TIME),
     **dict.fromkeys(("ignore_unavailable", "require_alias"), FALSE),

@@ -136,7 +136,6 @@ class LocalEIS:
             loop="asyncio",
             proxy_headers=False,
             server_header=False,
-            date_header=False,
             log_level="critical",
             access_log=False,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,

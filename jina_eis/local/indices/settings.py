@@ -101,8 +101,6 @@ def check_setting(name: str, text: str | None) -> None:
             least = 1 if name == "number_of_shards" else 0
             if text is not None and not (text.isdigit() and least <= int(text) <= MAX_SHARDS):
                 raise illegal_argument(f"Failed to parse value [{text}] for setting [index.{name}] must be >= {least}")
-            if least and text not in (None, "1"):
-                raise not_implemented(f"settings.index.{name}: {text}")
         case "mode":
             pass  # complete_settings knows the modes of each version
         case "mapping.exclude_source_vectors":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import asyncio
 import pickle
 import tracemalloc
@@ -529,8 +530,9 @@ def test_media_by_url() -> None:
             if call.path == "/":
                 return {"version": {"number": self.version}}
             if call.path.startswith("/_inference/embedding"):
-                formats.extend(item["content"]["format"] for item in call.body["input"])
-                return {"embeddings": [{"embedding": [1.0] * 1024} for _ in call.body["input"]]}
+                inputs = json.loads(call.body)["input"]
+                formats.extend(item["content"]["format"] for item in inputs)
+                return {"embeddings": [{"embedding": [1.0] * 1024} for _ in inputs]}
             return super().answer(call)
 
     formats: list[str] = []
