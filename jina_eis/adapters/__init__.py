@@ -8,7 +8,7 @@ from .doctor import Check, Report, Status, adoctor, doctor
 from .endpoints import EndpointInfo, Endpoints
 from .inference import ENDPOINT_NAMES, ContentSettings, EmbeddingSettings, RerankSettings
 from .progress import with_progress
-from .retrieval import RetrieverSettings, metadata_of, new_id, scores_of
+from .retrieval import RetrieverSettings, StoreSettings, content_id, metadata_of, new_id, scores_of
 from .settings import MAX_CONCURRENCY, MAX_RETRIES, TIMEOUT, ServiceSettings, missing_address_allowed
 
 __all__ = [
@@ -26,8 +26,10 @@ __all__ = [
     "RetrieverSettings",
     "ServiceSettings",
     "Status",
+    "StoreSettings",
     "VectorCache",
     "adoctor",
+    "content_id",
     "doctor",
     "metadata_of",
     "missing_address_allowed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Mapping
@@ -19,20 +20,23 @@ from ..steps import (
     Fusion,
     Indexer,
     Query,
+    Refresh,
     Searcher,
     SearchResult,
     SearchType,
     check_filters,
+    delete_matching,
     switch_search_endpoint,
 )
-from ..wire import Steps, ask, delete_index, find_lone_surrogate, well_formed
+from ..wire import Steps, ask, delete_index, find_lone_surrogate, well_formed, well_formed_value
 from .settings import ServiceSettings
 
 OVERSAMPLE = 3.0  # finds 99 % or more of the true ten, also on int8 indices, which have no default; see benchmarks/recall.py
 INGEST_PATIENCE = 300.0  # seconds; a node of a rolling restart is away for about one minute
+CONTENT_ID_LENGTH = 40  # hexadecimal digits of SHA-256: 160 bits
 MAX_DOCUMENTS = 10_000  # per search, Elasticsearch's default of index.max_result_window
 
-__all__ = ["RetrieverSettings", "metadata_of", "new_id", "scores_of"]
+__all__ = ["RetrieverSettings", "StoreSettings", "content_id", "metadata_of", "new_id", "scores_of"]
 
 
 class RetrieverSettings(ServiceSettings):
@@ -54,7 +58,8 @@ class RetrieverSettings(ServiceSettings):
     dimensions: int | None = Field(default=None, ge=1)
     """Length of the vectors in a dense_vector field. None: the endpoint's own length."""
     filter: Any = None
-    """An Elasticsearch query, or a list of queries, that every document must match."""
+    """What every document must match: an Elasticsearch query, a dict of metadata such as `{"lang": "en"}` (a list as value means
+    any of its elements), or a list of these."""
     min_score: float | None = Field(default=None, allow_inf_nan=False)
     """Minimum score of a document: of `relevance_score` with a reranker, else of `_score`."""
     source_fields: list[str] | None = None
@@ -205,11 +210,27 @@ class RetrieverSettings(ServiceSettings):
             patience=None if self.model_fields_set & {"max_retries", "deadline"} else INGEST_PATIENCE,
         )
 
-    def _find(self, query: Query, k: int | None, filter: Any) -> Steps[list[SearchResult]]:  # noqa: A002
+    def _find(
+        self,
+        query: Query,
+        k: int | None,
+        filter: Any,  # noqa: A002 - Elasticsearch's name
+        *,
+        vectors: bool = False,
+    ) -> Steps[list[SearchResult]]:
         """Search for the best documents. The arguments are checked before the first step."""
-        if k is not None and (not isinstance(k, int) or not 1 <= k <= MAX_DOCUMENTS):
-            raise ConfigurationError(f"k={k!r}: pass a whole number from 1 to {MAX_DOCUMENTS:,}.")
-        return self._searcher([*check_filters(self.filter), *check_filters(filter)]).find(query, k or self.k)
+        return self._narrowed(filter).find(query, self._checked("k", k) or self.k, vectors=vectors)
+
+    def _narrowed(self, filter: Any) -> Searcher:  # noqa: A002 - Elasticsearch's name
+        """The searcher with a further filter."""
+        return self._searcher([*check_filters(self.filter), *check_filters(filter)])
+
+    @staticmethod
+    def _checked(name: str, number: int | None) -> int | None:
+        """The same number of documents. Raises ConfigurationError if a search cannot return so many."""
+        if number is not None and (type(number) is not int or not 1 <= number <= MAX_DOCUMENTS):
+            raise ConfigurationError(f"{name}={number!r}: pass a whole number from 1 to {MAX_DOCUMENTS:,}.")
+        return number
 
     def _query(self, query: Any, get: Get | None = None) -> Query:
         query = content(query, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt, get=get)
@@ -223,6 +244,52 @@ class RetrieverSettings(ServiceSettings):
     def _adapt(self, value: Any) -> Part | Link | None:
         """The content of a framework object; None for other objects."""
         raise NotImplementedError
+
+
+class StoreSettings(RetrieverSettings):
+    """Settings of a store: those of the retriever. Both frameworks' stores run these steps."""
+
+    def _find_diverse(
+        self,
+        query: Query,
+        k: int | None,
+        fetch_k: int,
+        lambda_mult: float,
+        filter: Any,  # noqa: A002 - Elasticsearch's name
+    ) -> Steps[list[SearchResult]]:
+        """Search for documents that differ from each other. The arguments are checked before the first step."""
+        if not 0 <= lambda_mult <= 1:
+            raise ConfigurationError(f"lambda_mult={lambda_mult!r}: pass a number from 0 (differences) to 1 (best matches).")
+        fetched = self._checked("fetch_k", fetch_k) or fetch_k
+        return self._narrowed(filter).find_diverse(query, self._checked("k", k) or self.k, fetched, lambda_mult)
+
+    def _get(self, ids: Iterable[str]) -> Steps[list[SearchResult | None]]:
+        """Return documents by their ids, in this order; None for each that does not exist."""
+        return self._searcher(None).get(list(ids))
+
+    def _matching(
+        self,
+        filter: Any,  # noqa: A002 - Elasticsearch's name
+        limit: int | None = None,
+        *,
+        vectors: bool = False,
+    ) -> Steps[list[SearchResult]]:
+        """Return documents by a filter alone, at most `limit`; None for all."""
+        return self._searcher(None).matching(check_filters(filter), limit, vectors=vectors)
+
+    def _delete_matching(self, filter: Any, refresh: Refresh) -> Steps[int]:  # noqa: A002 - Elasticsearch's name
+        """Delete the documents that match a filter. Returns their number."""
+        return delete_matching(self.index_name, check_filters(filter), refresh)
+
+
+def content_id(text: str, metadata: Mapping[str, Any]) -> str:
+    """An id made of the content: equal texts with equal metadata have equal ids, in every process and version.
+
+    The order of the metadata's keys does not count. What is no JSON counts as its `str`.
+    """
+    content_and_metadata = well_formed_value([text, metadata])
+    canonical = json.dumps(content_and_metadata, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:CONTENT_ID_LENGTH]
 
 
 def new_id() -> str:

@@ -9,11 +9,13 @@ from .compatibility import check_images, compare, share_space
 from .embedder import BATCH_SIZE, Embedded, Embedder, max_in_flight
 from .endpoints import EndpointSpec, explain, fetch_endpoint, find_endpoints, known_endpoint, remove_endpoint
 from .fields import SearchType
-from .filters import check_filters
+from .filters import as_queries, check_filters, filter_field
 from .folding import Folding, blocks
-from .indexing import FieldType, Indexer, Record
+from .indexing import FieldType, Indexer, Record, Refresh, delete_matching
+from .mmr import maximal_marginal_relevance
 from .names import find_default_reranker, resolve
 from .namespace import vector_namespace
+from .relevance import relevance
 from .reranker import PRELIMINARY, Ranking, Reranker, Strategy
 from .rescue import RESCUES, OnError
 from .retrievers import CHUNK_WORDS, RANK_CONSTANT, Fusion
@@ -42,6 +44,7 @@ __all__ = [
     "Ranked",
     "Ranking",
     "Record",
+    "Refresh",
     "Report",
     "Reranker",
     "SearchResult",
@@ -50,17 +53,22 @@ __all__ = [
     "Status",
     "Strategy",
     "Version",
+    "as_queries",
     "blocks",
     "check_deployment",
     "check_filters",
     "check_images",
     "compare",
+    "delete_matching",
     "explain",
     "fetch_endpoint",
+    "filter_field",
     "find_default_reranker",
     "find_endpoints",
     "known_endpoint",
     "max_in_flight",
+    "maximal_marginal_relevance",
+    "relevance",
     "remove_endpoint",
     "require",
     "resolve",

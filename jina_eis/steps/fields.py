@@ -25,6 +25,7 @@ SEARCH_TYPES: dict[SearchType, tuple[str, ...]] = {
     "knn": ("dense_vector",),
     "hybrid": ("semantic_text", "dense_vector", "semantic"),
 }
+TEXTS = ("text", "match_only_text", "semantic_text")
 CONTENT_FIELDS = ("text", "content")  # names in the Elasticsearch stores of LangChain and LlamaIndex
 
 
@@ -73,9 +74,39 @@ def choose_field(index: Index, search_type: SearchType, name: str | None) -> Fie
 
 
 def choose_text_field(index: Index, field: Field) -> str:
-    """Return the name of the text field of an index whose `field` is searched: it has a usual name, or is this field."""
-    known = next((name for name in CONTENT_FIELDS if name in index.fields), None)
-    return known or (field.name if field.type == "semantic_text" else CONTENT_FIELDS[0])
+    """Return the name of the field with the text of a document, in an index whose `field` is searched, as the mapping shows it.
+
+    In this order: the one text field that is copied into `field`; the field whose multi-field it is; a text field with a usual
+    name; `field` itself, if it embeds texts; the only text field.
+
+    Raises:
+        ConfigurationError: the mapping does not show it.
+    """
+    texts = [other for other in index.of_types(*TEXTS) if other is not field and not _within_metadata(other)]
+    copied = [other.name for other in texts if field.name in other.copies_to]
+    if len(copied) == 1:
+        return copied[0]
+    if field.parent is not None:
+        return field.parent
+    own = [other.name for other in texts if other.parent is None]
+    usual = next((name for name in CONTENT_FIELDS if name in own), None)
+    if not copied and usual:
+        return usual
+    if not copied and field.type == "semantic_text":
+        return field.name
+    if not copied and len(own) == 1:
+        return own[0]
+    if not own and field.type == "semantic":
+        return field.name
+    state = f"several text fields: {', '.join(copied or own)}" if copied or own else "no text field"
+    raise ConfigurationError(
+        f"The index {index.name!r} has {state}. Pass the one with the text of the documents as content_field"
+        + ("." if copied or own else ", such as a keyword.")
+    )
+
+
+def _within_metadata(field: Field) -> bool:
+    return field.name.startswith("metadata.")
 
 
 def check_text_field(index: Index, name: str, types: Sequence[str], purpose: str) -> None:

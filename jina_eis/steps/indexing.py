@@ -7,25 +7,47 @@ the block before is written. A failure is reported by the id of its document, an
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any, Literal, cast
 
 from ..contents import Content, Medium, holds_url, label
 from ..errors import ConfigurationError, IndexNotFoundError, InputError, JinaEISError, RequestRejectedError
-from ..wire import VECTORS, Call, EndpointInfo, Field, Index, Outcome, Steps, Write, ask, bulk, create_index, refresh_index
+from ..wire import (
+    VECTORS,
+    Call,
+    Dumps,
+    EndpointInfo,
+    Field,
+    Index,
+    Outcome,
+    Steps,
+    Vector,
+    Write,
+    ask,
+    bulk,
+    create_index,
+    delete_by_query,
+    get_refresh_interval,
+    refresh_index,
+)
 from .compatibility import check_modalities, known_to_share_space
 from .embedder import BATCH_SIZE, FUSION, PASS_URLS, Embedder, has_fused
 from .endpoints import describe_endpoint
 from .fields import describe_index
+from .filters import as_queries
+from .folding import blocks
 from .ingest_report import IngestReport
 from .names import resolve
 from .rescue import isolate_failing_inputs
 from .version import require
 
-__all__ = ["DEFAULT_ENDPOINT", "FieldType", "Indexer", "Record"]
+__all__ = ["DEFAULT_ENDPOINT", "FieldType", "Indexer", "Record", "Refresh", "delete_matching"]
 
 FieldType = Literal["semantic_text", "semantic", "dense_vector"]
+Refresh = bool | Literal["wait_for"]
+"""When searches see what was written. "wait_for": when the call returns; a single request waits for the next refresh of the
+index, and after several one refresh is requested. True: when the call returns, by a refresh. False: after the next refresh."""
 
 DEFAULT_ENDPOINT = ".jina-embeddings-v5-text-small"
 DEFAULT_FIELD = "embedding"
@@ -33,6 +55,8 @@ BULK_DOCUMENTS = 128  # in a request; Elasticsearch embeds them before it respon
 BULK_BYTES = 5 * 2**20  # of texts and media in a request; Elastic advises a few megabytes
 BLOCK = 64 * BATCH_SIZE  # documents in memory, in addition to the block that is written while this one is embedded
 SEMANTIC_BYTES = 10**6  # of a medium; Elasticsearch's default for `semantic` fields, and the maximum of serverless
+DELETED_AT_ONCE = 10_000  # documents in a request, so that it ends before its timeout
+LONGEST_WAIT = 5.0  # seconds between two refreshes of an index, for which a write waits; the default of serverless
 RESENDS = 10  # of documents that Elasticsearch rejected from a request, for lack of capacity, while it took others
 _REJECTED = "Elasticsearch is overloaded. Retry later."
 VECTOR_DATABASE = "vectordb_document"  # the index mode of Elastic's Vector Database projects, which take no other [serverless]
@@ -49,13 +73,15 @@ class Record:
 
     Attributes:
         id: Its id; an existing document with this id is replaced.
-        content: The content to embed, or the error that prevents it.
+        content: The content to embed, or the error that prevents it; None if there is only a vector.
         source: Its fields, without the embedded one.
+        vector: Its vector, which a dense_vector field takes as it is. None: the content is embedded.
     """
 
     id: str
-    content: Content | InputError
+    content: Content | InputError | None
     source: Mapping[str, Any]
+    vector: Vector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +99,10 @@ class Indexer:
         chunking_settings: How semantic_text splits a text into passages in a new index; None for the endpoint's own.
         index_settings: Settings of a new index, sent as they are; None for Elasticsearch's defaults.
         timeout: Seconds that an embedding request of this library may take.
+        metadata_mappings: Fields below `metadata` in a new index, as in a mapping; None: strings are keywords.
+        embeds: Whether contents are embedded. False: every record has its vector, a new index names no endpoint, and its
+            vectors are as long as `dimensions` or the first vector.
+        dumps: Writes a line of a bulk request as JSON, as the serializer of the user's client does; None for this library's own.
         patience: Seconds in which a request of an ingest is retried after transient errors, in place of the driver's limits:
             as long as a node takes to restart. None for the driver's limits.
     """
@@ -88,6 +118,9 @@ class Indexer:
     index_settings: Mapping[str, Any] | None = None
     timeout: float = 60.0
     patience: float | None = None
+    metadata_mappings: Mapping[str, Any] | None = None
+    embeds: bool = True
+    dumps: Dumps | None = None
 
     def __post_init__(self) -> None:
         if self.dimensions and self.field_type in ("semantic_text", "semantic"):
@@ -95,77 +128,83 @@ class Indexer:
                 f"dimensions={self.dimensions}: the vectors of a {self.field_type} field are as long as its endpoint's. "
                 "Create an endpoint with these dimensions, or use a dense_vector field."
             )
+        if not self.embeds and self.field_type not in (None, "dense_vector"):
+            raise ConfigurationError(
+                f'Vectors of your own need a dense_vector field, and field_type is "{self.field_type}". Leave it out.'
+            )
 
-    def add(self, records: Iterable[Record], refresh: bool) -> Steps[list[str]]:
-        """Write documents. Returns their ids, in order.
+    def add(self, records: Iterable[Record], refresh: Refresh) -> Steps[list[str]]:
+        """Write documents. Returns their ids, in order. Of records with one id, the last is written.
+
+        The index is created when the first document is ready to be written. The vectors of a list are checked before.
 
         Raises:
-            DocumentsFailedError: some documents failed and all others were written; or a permanent error, which is its cause,
-                occurred after some were written.
+            DocumentsFailedError: some documents failed and all others were written; or a permanent error, or one of the
+                iterable, which is its cause, occurred after some were written.
         """
-        ready = yield from self._prepare()
+        ready, exists = yield from self._prepare()
+        if isinstance(records, Sequence):
+            ready._check_vectors(records)
         report = IngestReport()
         try:
-            yield from ready._add(records, report)
-        except JinaEISError as error:
-            if not report.indexed and not report.failed:
-                raise
-            raise report.error(error) from error
+            yield from ready._add(records, report, refresh, exists)
         except Exception as error:
-            if not report.ids:
+            if not (report.indexed or report.failed if isinstance(error, JinaEISError) else report.ids):
                 raise
+            if isinstance(error, InputError) or not isinstance(error, JinaEISError):  # of the iterable, not of the service
+                with suppress(JinaEISError):
+                    yield from self._refresh(report, refresh)
             raise report.error(error) from error
         except BaseException as ended:  # a cancelled task, Ctrl-C
             if report.ids:
                 ended.__context__ = report.error(ended)
             raise
-        if refresh and report.indexed:
-            try:
-                yield from self._refresh(report)
-            except JinaEISError:
-                raise
-            except BaseException as ended:  # as above; all documents have their outcome
-                ended.__context__ = report.error(ended)
-                raise
+        try:
+            yield from self._refresh(report, refresh)
+        except JinaEISError:
+            raise
+        except BaseException as ended:  # as above; all documents have their outcome
+            ended.__context__ = report.error(ended)
+            raise
         if report.failed:
             raise report.error()
         return report.ids
 
-    def delete(self, ids: Iterable[str], refresh: bool) -> Steps[None]:
+    def delete(self, ids: Iterable[str], refresh: Refresh) -> Steps[None]:
         """Delete documents by id. Missing documents are ignored."""
         yield from describe_index(self.index, fresh=True)
         report = IngestReport()
-        remaining = iter(dict.fromkeys(ids))
-        while block := [Write(document, None) for document in islice(remaining, BLOCK) if report.read(document)]:
-            yield from self._write(block, report)
-        if refresh and report.indexed:
-            yield from self._refresh(report)
+        waits = yield from self._waits(refresh)
+        for number, block in enumerate(blocks(dict.fromkeys(ids), BLOCK)):
+            for document in block:
+                report.read(document)
+            yield from self._write([Write(document, None) for document in block], report, wait=waits and not number)
+        yield from self._refresh(report, refresh)
         if report.failed:
             raise report.error()
 
-    def _prepare(self) -> Steps[Indexer]:
-        """Return the same indexer with all settings, after the index was found or created."""
+    def _prepare(self) -> Steps[tuple[Indexer, bool]]:
+        """Return the same indexer with all settings, and whether the index exists. A new index is not created yet."""
         if self.inference_id:
             self = replace(self, inference_id=(yield from resolve(self.inference_id)))
         try:
-            return self._with_settings_of((yield from describe_index(self.index, fresh=True)))
+            return self._with_settings_of((yield from describe_index(self.index, fresh=True))), True
         except IndexNotFoundError:
             pass
         new = replace(
             self,
             field=self.field or DEFAULT_FIELD,
-            field_type=self.field_type or "semantic_text",
-            inference_id=self.inference_id or DEFAULT_ENDPOINT,
+            field_type=self.field_type or ("semantic_text" if self.embeds else "dense_vector"),
+            inference_id=self.inference_id or (DEFAULT_ENDPOINT if self.embeds else None),
         )
-        try:
-            yield from new._create()
-        except RequestRejectedError as error:
-            if error.error_type != "resource_already_exists_exception":
-                if self.index_settings and VECTOR_DATABASE in str(error):
-                    error.message = f"{error.message} {_ONE_MODE}"
-                raise
-            return self._with_settings_of((yield from describe_index(self.index, fresh=True)))  # created concurrently
-        return new
+        if new.inference_id:
+            endpoint = yield from new._endpoint()
+            new = replace(new, dimensions=self.dimensions or (endpoint.dimensions if new.field_type == "dense_vector" else None))
+            if new.field_type == "dense_vector" and new.dimensions is None:
+                raise ConfigurationError(
+                    f"Elasticsearch does not know the length of {new.inference_id}'s vectors. Pass dimensions."
+                )
+        return new, False
 
     def _with_settings_of(self, index: Index) -> Indexer:
         """Return the same indexer with the settings of an existing index. Raises ConfigurationError if they conflict."""
@@ -174,7 +213,11 @@ class Indexer:
             candidates = index.of_types(*((self.field_type,) if self.field_type else VECTORS))
             if not candidates:
                 kinds = self.field_type or "semantic_text, semantic or dense_vector"
-                raise ConfigurationError(f"The index {index.name!r} has no field of type {kinds}. Choose another index_name.")
+                others = ", ".join(f"{other.name} ({other.type})" for other in index.of_types(*VECTORS))
+                raise ConfigurationError(
+                    f"The index {index.name!r} has {f'{others}, and ' if others else ''}no field of type {kinds}. Choose another "
+                    "index_name, or delete the index with delete_index()."
+                )
             if len(candidates) > 1:
                 names = ", ".join(f"{candidate.name} ({candidate.type})" for candidate in candidates)
                 raise ConfigurationError(
@@ -190,11 +233,7 @@ class Indexer:
             )
         index_endpoint = existing.inference_id or index.inference_id
         endpoint = self.inference_id or index_endpoint
-        if endpoint is None:
-            raise ConfigurationError(
-                f"The index {index.name!r} does not name the endpoint of the vectors in {name!r}. Pass inference_id."
-            )
-        if index_endpoint and index_endpoint != endpoint:
+        if index_endpoint and endpoint and index_endpoint != endpoint:
             raise ConfigurationError(
                 f"The index {index.name!r} is embedded with {index_endpoint}, not with {endpoint}. "
                 f"Pass inference_id={index_endpoint!r}, or another index_name."
@@ -213,20 +252,25 @@ class Indexer:
             dimensions=self.dimensions or existing.dims,
         )
 
-    def _create(self) -> Steps[None]:
-        endpoint = yield from self._endpoint()
-        dims = self.dimensions or endpoint.dimensions
-        if self.field_type == "dense_vector" and dims is None:
-            raise ConfigurationError(f"Elasticsearch does not know the length of {self.inference_id}'s vectors. Pass dimensions.")
+    def _create(self, first: Sequence[Write]) -> Steps[None]:
+        """Create the index, unless it was created at the same time. `first` are documents that are written next."""
         options = {"index_options": dict(self.index_options)} if self.index_options else {}
         if self.field_type == "dense_vector":
+            dims = self.dimensions or len((first[0].source or {})[str(self.field)])
             field_mapping = {"type": "dense_vector", "dims": dims, "index": True, "similarity": "cosine", **options}
         else:
             chunking = {"chunking_settings": dict(self.chunking_settings)} if self.chunking_settings else {}
             field_mapping = {"type": self.field_type, "inference_id": self.inference_id, **options, **chunking}
         properties = {self.content_field: {"type": "text"}, str(self.field): field_mapping}
         recorded_endpoint = self.inference_id if self.field_type == "dense_vector" else None
-        yield from ask([create_index(self.index, properties, recorded_endpoint, self.index_settings)])
+        try:
+            yield from ask([create_index(self.index, properties, recorded_endpoint, self.index_settings, self.metadata_mappings)])
+        except RequestRejectedError as error:
+            if error.error_type != "resource_already_exists_exception":
+                if self.index_settings and VECTOR_DATABASE in str(error):
+                    error.message = f"{error.message} {_ONE_MODE}"
+                raise
+            self._with_settings_of((yield from describe_index(self.index, fresh=True)))  # raises an error if they conflict
 
     def _endpoint(self) -> Steps[EndpointInfo]:
         endpoint = yield from describe_endpoint(str(self.inference_id))
@@ -239,51 +283,87 @@ class Indexer:
         Embedder(endpoint.inference_id, self.dimensions)  # checks the dimensions
         return endpoint
 
-    def _add(self, records: Iterable[Record], report: IngestReport) -> Steps[None]:
-        endpoint = yield from self._endpoint()
-        embedder = Embedder(endpoint.inference_id, self.dimensions, timeout=self.timeout)
-        remaining = (record for record in records if report.read(record.id))
+    def _add(self, records: Iterable[Record], report: IngestReport, refresh: Refresh, exists: bool) -> Steps[None]:
+        endpoint = (yield from self._endpoint()) if self.inference_id else None
+        waits = (yield from self._waits(refresh)) if exists else refresh == "wait_for" and not self.index_settings
+        source = _Blocks(record for record in records if report.read(record.id))
         ready: list[Write] = []
-        while (block := list(islice(remaining, BLOCK))) or ready:
+        while (block := source.next_block()) or ready:
             accepted = [record for record in block if self._accepts(endpoint, record, report)]
-            embed_calls: list[Call[Any]] = []
-            if self.field_type == "dense_vector":
-                if any(holds_url(cast("Content", record.content)) for record in accepted):
-                    yield from require(*PASS_URLS)
-                contents = [cast("Content", record.content) for record in accepted]
-                if has_fused(contents):  # asked before: afterwards it would be the reason of every document
-                    yield from require(*FUSION)
-                calls = embedder.content_calls(endpoint, contents, "ingest")
-                embed_calls = [
-                    replace(cast("Call[Any]", call), rescue=isolate_failing_inputs, patience=self.patience) for call in calls
-                ]
-            else:
+            to_embed = [record for record in accepted if record.vector is None] if self.field_type == "dense_vector" else []
+            embed_calls = yield from self._embed_calls(endpoint, [cast("Content", record.content) for record in to_embed])
+            if self.field_type != "dense_vector":
                 ready = [Write(record.id, {**record.source, str(self.field): record.content}) for record in accepted]
+            if ready and not exists:
+                yield from self._create(ready)
+                exists = True
+            only = waits and not report.indexed and source.ended
             failed_before, indexed_before = len(report.failed), len(report.indexed)
-            answers: list[list[Any]] = yield from ask([*embed_calls, *self._bulk_calls(ready, report)])
+            answers: list[list[Any]] = yield from ask([*embed_calls, *self._bulk_calls(ready, report, only)])
             yield from self._write(_rejected(answers[len(embed_calls) :]), report, resends=RESENDS)
             sent, ready = ready, []
-            vectors = [vector for batch in answers[: len(embed_calls)] for vector in batch]
-            for record, vector in zip(accepted if embed_calls else (), vectors, strict=True):
-                if isinstance(vector, JinaEISError):
-                    report.failed[record.id] = vector.message
-                elif isinstance(vector[0], list):
-                    report.failed[record.id] = _PAGES
-                else:
-                    ready.append(Write(record.id, {**record.source, str(self.field): vector}))
+            if self.field_type == "dense_vector":
+                vectors = iter([vector for batch in answers[: len(embed_calls)] for vector in batch])
+                for record in accepted:
+                    vector = next(vectors) if record.vector is None else record.vector
+                    if isinstance(vector, JinaEISError):
+                        report.fail(record.id, vector.message)
+                    elif isinstance(vector[0], list):
+                        report.fail(record.id, _PAGES)
+                    else:
+                        ready.append(Write(record.id, {**record.source, str(self.field): vector}))
             if (
                 sent
                 and len(report.indexed) == indexed_before
                 and len(report.failed) - failed_before >= len(sent) > BULK_DOCUMENTS
             ):
                 raise JinaEISError("No document of a whole block could be written.")
+        source.raise_error()
 
-    def _accepts(self, endpoint: EndpointInfo, record: Record, report: IngestReport) -> bool:
+    def _embed_calls(self, endpoint: EndpointInfo | None, contents: Sequence[Content]) -> Steps[list[Call[Any]]]:
+        if not contents or endpoint is None:
+            return []
+        if any(map(holds_url, contents)):
+            yield from require(*PASS_URLS)
+        if has_fused(contents):  # asked before: afterwards it would be the reason of every document
+            yield from require(*FUSION)
+        calls = Embedder(endpoint.inference_id, self.dimensions, timeout=self.timeout).content_calls(endpoint, contents, "ingest")
+        return [replace(cast("Call[Any]", call), rescue=isolate_failing_inputs, patience=self.patience) for call in calls]
+
+    def _check_vectors(self, records: Sequence[Record]) -> None:
+        """Raise InputError for the first vector that the field does not take."""
+        for record in records:
+            self._check_vector(record)
+
+    def _check_vector(self, record: Record) -> None:
+        if self.field_type != "dense_vector":
+            if record.content is None:
+                raise InputError(
+                    f"Document {record.id!r} has a vector alone, and Elasticsearch embeds a {self.field_type} field by itself. "
+                    'Use an index with a dense_vector field: field_type="dense_vector".'
+                )
+        elif record.vector is not None and self.dimensions and len(record.vector) != self.dimensions:
+            raise InputError(
+                f"The vector of document {record.id!r} has {len(record.vector)} dimensions, and the vectors in {self.field!r} of "
+                f"the index {self.index!r} have {self.dimensions}. Embed it with the endpoint of the index, or without a vector "
+                "let it be embedded here."
+            )
+
+    def _accepts(self, endpoint: EndpointInfo | None, record: Record, report: IngestReport) -> bool:
         """Whether the field can hold a record. If not, the reason is recorded."""
         content = record.content
         try:
+            self._check_vector(record)
+            if record.vector is not None and self.field_type == "dense_vector":
+                return True
             if isinstance(content, InputError):
                 raise content
+            if content is None:
+                raise InputError("It has neither a content nor a vector.")
+            if endpoint is None:
+                raise ConfigurationError(
+                    f"The index {self.index!r} does not name the endpoint of the vectors in {self.field!r}. Pass inference_id."
+                )
             if self.field_type == "semantic_text" and not isinstance(content, str):
                 raise InputError(
                     f"{label(content)} is not a text, and a semantic_text field holds only texts. "
@@ -301,35 +381,40 @@ class Indexer:
                     f"{label(content)} has {content.size:,} bytes. A semantic field takes {SEMANTIC_BYTES:,} by default "
                     "(indices.inference.max_binary_input_size; serverless takes no more). Make it smaller, or use dense_vector."
                 )
-            check_modalities(endpoint, [content], [len(report.ids) - 1])
+            if not isinstance(content, str):
+                check_modalities(endpoint, [content], [report.ids.index(record.id)])
         except InputError as error:
-            report.failed[record.id] = error.message
+            report.fail(record.id, error.message)
             return False
         return True
 
-    def _write(self, writes: list[Write], report: IngestReport, resends: int = RESENDS + 1) -> Steps[None]:
+    def _write(self, writes: list[Write], report: IngestReport, resends: int = RESENDS + 1, *, wait: bool = False) -> Steps[None]:
         """Send writes, and resend those that Elasticsearch rejects for lack of capacity."""
         for _ in range(resends):
             if not writes:
                 return
-            writes = _rejected((yield from ask(self._bulk_calls(writes, report))))
-        report.failed.update((write.id, _REJECTED) for write in writes)
+            writes = _rejected((yield from ask(self._bulk_calls(writes, report, wait))))
+            wait = False
+        for write in writes:
+            report.fail(write.id, _REJECTED)
 
-    def _bulk_calls(self, writes: Iterable[Write], report: IngestReport) -> Iterator[Call[Sequence[Outcome]]]:
+    def _bulk_calls(self, writes: Sequence[Write], report: IngestReport, wait: bool) -> Iterator[Call[Sequence[Outcome]]]:
+        """Yield the requests for some writes. If `wait` and there is only one, it waits until searches see them."""
         batch: list[Write] = []
-        size = 0
+        size = written = 0
         for write in writes:
             if batch and (len(batch) == BULK_DOCUMENTS or size + write.size > BULK_BYTES):
                 yield self._bulk_call(batch, report)
+                written += len(batch)
                 batch, size = [], 0
             batch.append(write)
             size += write.size
         if batch:
-            yield self._bulk_call(batch, report)
+            yield self._bulk_call(batch, report, wait=wait and not written)
 
-    def _bulk_call(self, writes: Sequence[Write], report: IngestReport) -> Call[Sequence[Outcome]]:
+    def _bulk_call(self, writes: Sequence[Write], report: IngestReport, *, wait: bool = False) -> Call[Sequence[Outcome]]:
         """A bulk request that updates the report when it is sent and when it is answered."""
-        call = bulk(self.index, writes)
+        call = bulk(self.index, writes, wait=wait, dumps=self.dumps)
         half = len(writes) // 2
 
         def load_body() -> Any:
@@ -355,14 +440,24 @@ class Indexer:
 
         return replace(
             cast("Call[Sequence[Outcome]]", call),
-            read=lambda body: report.answered(call.read(body)),
+            read=lambda body: report.answered(call.read(body), visible=wait),
             load_body=load_body,
             halves=halves if half else None,
             rescue=isolate,
             patience=self.patience,
         )
 
-    def _refresh(self, report: IngestReport) -> Steps[None]:
+    def _waits(self, refresh: Refresh) -> Steps[bool]:
+        """Return whether a request may wait for the next refresh of the index, which exists: not if that takes long."""
+        if refresh != "wait_for":
+            return False
+        (interval,) = yield from ask([get_refresh_interval(self.index)])
+        return interval is None or interval <= LONGEST_WAIT
+
+    def _refresh(self, report: IngestReport, refresh: Refresh) -> Steps[None]:
+        """Make what was written visible to searches, unless it is."""
+        if not refresh or report.indexed <= report.visible:
+            return
         try:
             yield from ask([replace(refresh_index(self.index), patience=self.patience)])
         except JinaEISError as error:
@@ -372,6 +467,51 @@ class Indexer:
                 f"All documents are written, but searches may not see them yet (pass refresh=False to skip this): {error.message}"
             )
             raise
+
+
+class _Blocks:
+    """The records of an iterable, in blocks in which no id stands twice. An error of the iterable is kept for the end."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._blocks = blocks(records, BLOCK)
+        self._error: Exception | None = None
+        self.ended = False
+
+    def next_block(self) -> list[Record]:
+        """Return the next block; an empty one after the last. Of records with one id, the last is kept."""
+        try:
+            block = [] if self.ended else next(self._blocks, [])
+        except Exception as error:  # noqa: BLE001 - not handled here, but raised after what was read is written
+            self._error, block = error, []
+        self.ended = self.ended or len(block) < BLOCK
+        return list({record.id: record for record in block}.values())
+
+    def raise_error(self) -> None:
+        """Raise the error that ended the iterable, if any."""
+        if self._error:
+            raise self._error
+
+
+def delete_matching(index: str, filters: Any, refresh: Refresh) -> Steps[int]:
+    """Delete the documents that match a filter, as `as_queries` takes it. Returns their number.
+
+    All documents that were written before the call are looked at: the index is refreshed first.
+    """
+    queries = as_queries(filters, (yield from describe_index(index, fresh=True)))
+    query = {"bool": {"filter": queries}} if queries else {"match_all": {}}
+    deleted, conflicts = 0, 0
+    while True:
+        yield from ask([refresh_index(index)])
+        (outcome,) = yield from ask([delete_by_query(index, query, DELETED_AT_ONCE)])
+        deleted += outcome.deleted
+        conflicts += bool(outcome.conflicts)
+        if conflicts > RESENDS:
+            raise JinaEISError(f"{deleted} documents were deleted, and others are changed again and again. Retry later.")
+        if not outcome.conflicts and outcome.total < DELETED_AT_ONCE:
+            break
+    if refresh and deleted:
+        yield from ask([refresh_index(index)])
+    return deleted
 
 
 def _ways_to_search(index_endpoint: str, field: Field, endpoint: str) -> str:

@@ -15,34 +15,42 @@ from ..wire import Outcome, Write
 __all__ = ["IngestReport"]
 
 LISTED_FAILURES = 5  # failed documents that the text of an error lists
-_DUPLICATE = "an earlier document has the same id, and only that one was written"
 _UNANSWERED = "it was sent, and no response reported whether it was written"
 
 
 @dataclass(slots=True)
 class IngestReport:
-    """Outcomes by document id.
+    """Outcomes by document id. Of documents with one id, the last one counts.
 
     Attributes:
-        ids: The ids of all documents read, in order, each once.
+        ids: The ids of all documents read, in order.
         failed: The reason of each failure.
         indexed: The ids of acknowledged writes.
+        visible: The ids of those that searches are known to see.
     """
 
     ids: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     indexed: set[str] = field(default_factory=set)
+    visible: set[str] = field(default_factory=set)
     _read: set[str] = field(default_factory=set)
     _sent: dict[str, str] = field(default_factory=dict)  # why such a document has no outcome, by id
 
     def read(self, document_id: str) -> bool:
-        """Record a document that was read. Returns False for a second document with the same id, which fails."""
+        """Record a document that was read; the outcome of an earlier one with its id counts no longer. Returns True."""
         if document_id in self._read:
-            self.failed[document_id] = _DUPLICATE
-            return False
+            self.failed.pop(document_id, None)
+            self._sent.pop(document_id, None)
+            self.indexed.discard(document_id)
+            self.visible.discard(document_id)
         self._read.add(document_id)
         self.ids.append(document_id)
         return True
+
+    def fail(self, document_id: str, reason: str) -> None:
+        """Record the failure of a document."""
+        self.indexed.discard(document_id)
+        self.failed[document_id] = reason
 
     def sent(self, writes: Iterable[Write]) -> None:
         """Record writes that are about to be sent."""
@@ -52,22 +60,30 @@ class IngestReport:
         """Record the writes of a request that was refused as a whole."""
         self._sent.update((write.id, error.message) for write in writes)
 
-    def answered(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-        """Record the outcomes of a request, and return them. A write that was rejected for lack of capacity has none yet."""
+    def answered(self, outcomes: Sequence[Outcome], *, visible: bool = False) -> Sequence[Outcome]:
+        """Record the outcomes of a request, and return them. A write that was rejected for lack of capacity has none yet.
+
+        Args:
+            outcomes: The outcomes.
+            visible: Whether the response came when searches saw the writes.
+        """
         for outcome in outcomes:
             if outcome.reason is None:
                 self.indexed.add(outcome.write.id)
+                if visible:
+                    self.visible.add(outcome.write.id)
             elif not outcome.rejected:
                 self.failed[outcome.write.id] = outcome.reason
         return outcomes
 
     def error(self, cause: BaseException | None = None) -> DocumentsFailedError:
         """Return the error that names all documents, and the cause that ended the ingest, if any."""
-        indexed = [id_ for id_ in self.ids if id_ in self.indexed and id_ not in self.failed]
-        without_outcome = [id_ for id_ in self.ids if id_ not in self.indexed and id_ not in self.failed]
+        ids = list(dict.fromkeys(self.ids))
+        indexed = [id_ for id_ in ids if id_ in self.indexed and id_ not in self.failed]
+        without_outcome = [id_ for id_ in ids if id_ not in self.indexed and id_ not in self.failed]
         failed = {**self.failed, **{id_: self._sent[id_] for id_ in without_outcome if id_ in self._sent}}
         untried = [id_ for id_ in without_outcome if id_ not in self._sent]
-        sentences = [f"{len(failed)} of {len(self.ids)} documents failed: {_list_failures(failed)}."] if failed else []
+        sentences = [f"{len(failed)} of {len(ids)} documents failed: {_list_failures(failed)}."] if failed else []
         if cause is not None:
             sentences.append(f"{len(indexed)} documents were indexed and {len(untried)} never sent before this error: {cause}")
         elif indexed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from ..contents import Content, Part, holds_url
 from ..errors import TOO_MANY_TOKENS, ConfigurationError, InputError, RequestTooLargeError
@@ -22,15 +22,21 @@ from ..wire import (
     Steps,
     Vector,
     ask,
+    close_point_in_time,
+    get_documents,
     keeps_vectors_in_source,
     model_score,
+    open_point_in_time,
     query_vector_builder,
     search,
+    search_point_in_time,
 )
 from .compatibility import check_modalities, check_spaces
 from .embedder import FUSION, PASS_URLS, Embedder, has_fused
 from .endpoints import describe_endpoint, known_endpoint
 from .fields import SearchType, check_text_field, choose_field, choose_text_field, describe_index, query_endpoint
+from .filters import as_queries
+from .mmr import maximal_marginal_relevance
 from .names import resolve
 from .retrievers import (
     CANDIDATES,
@@ -45,12 +51,15 @@ from .retrievers import (
     reranked,
     rescoring,
 )
-from .version import Version, require, with_feature
+from .version import Version, require, server_version, with_feature
 
 __all__ = ["Query", "SearchResult", "Searcher"]
 
 RANK_WINDOW = 64  # documents that are fused and reranked; the window of the listwise models [models.py]
 PASSAGES = 3
+PAGE = 1000  # documents in a request without a query
+MOST_HITS = 10_000  # of a search; Elasticsearch's default of index.max_result_window
+_PAGES = "A query has one vector, and a PDF has one for each page. Search with one of its pages, as an image."
 RERANK_CHUNKS = ("rerank_chunks", "9.2")
 DIVERSIFY = {"dense_vector": ("diversify", "9.3"), "semantic_text": ("diversify over a semantic_text field", "9.6")}
 
@@ -77,11 +86,21 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """A hit, with its text, and the reranker's own score if it was reranked."""
+    """A document that was found.
+
+    Attributes:
+        hit: The hit. Its source may still hold the text.
+        text: Its text; "" if it has none.
+        relevance_score: The reranker's own score, if it was reranked.
+        text_field: The field with the text.
+        vector: Its vector, if it was asked for and the field is of type dense_vector.
+    """
 
     hit: Hit
     text: str
-    relevance_score: float | None
+    relevance_score: float | None = None
+    text_field: str = ""
+    vector: Vector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +115,7 @@ class Searcher:
         content_field: The text field; None for `text` or `content`, or the searched semantic_text field.
         inference_id: The endpoint for queries; None for that of the index.
         dimensions: Length of the vectors if they were truncated; the query is then embedded and truncated by this library.
-        filters: Queries that every hit must match; they apply to every retriever.
+        filters: What every hit must match: queries and dicts of metadata, as `as_queries` takes them. For every retriever.
         min_score: Minimum score of a hit, on the reranker's own scale if it is reranked.
         source_fields: Fields to return in addition to the text; None for all except vectors.
         always: Fields to return in any case.
@@ -152,17 +171,15 @@ class Searcher:
         if self.rerank_chunk_words != CHUNK_WORDS and not self.rerank_chunks:
             raise ConfigurationError("rerank_chunk_words applies only to passages for the reranker. Pass rerank_chunks as well.")
 
-    def find(self, query: Query, k: int) -> Steps[list[SearchResult]]:
-        """Return the best documents for a query, at most `k`."""
+    def find(self, query: Query, k: int, *, vectors: bool = False) -> Steps[list[SearchResult]]:
+        """Return the best documents for a query, at most `k`; with `vectors`, also their vectors if the field holds them."""
         window = self._window(k)
         self = yield from self._with_endpoints()
-        index = yield from describe_index(self.index)
-        field = choose_field(index, self.search_type, self.field)
-        self = replace(self, content_field=self.content_field or choose_text_field(index, field))
+        self, index, field = yield from self._described()
         yield from self._check(index, field)
         features = yield from self._check_version(field, query)
         retriever = yield from self._retriever(index, field, query, k, window)
-        body = self._body(index, field, retriever, k)
+        body = self._body(index, field, retriever, k) | self._vectors_of(field, vectors)
         call = search(self.index, body, self.rerank_inference_id or self._endpoint(index, field) or "")
         if query.content is not None and has_fused([query.content]):
             call = with_feature(call, *FUSION)
@@ -175,13 +192,133 @@ class Searcher:
                     "Let it read the best passages only (rerank_chunks), or fewer documents (a smaller rank_window_size)."
                 )
             raise
-        reranked = bool(self.rerank_inference_id)
+        return self._results(hits, index, field, reranked=bool(self.rerank_inference_id))
+
+    def find_diverse(self, query: Query, k: int, fetch_k: int, lambda_mult: float) -> Steps[list[SearchResult]]:
+        """Return at most `k` documents that differ from each other, of the best `fetch_k`: maximal marginal relevance.
+
+        Elasticsearch chooses them where it can, and this library otherwise: of a dense_vector field by its vectors, of a
+        semantic_text field by those of the texts, which are embedded for it. Either chooses the same, up to equal ones, and
+        returns them in the order of the search, with its scores.
+
+        Raises:
+            ConfigurationError: a `semantic` field, whose media cannot be compared.
+        """
+        fetch_k = max(k, fetch_k)
+        window = max(fetch_k, self.rank_window_size or 0)
+        self = yield from replace(self, diversify=None, rank_window_size=window)._with_endpoints()
+        index = yield from describe_index(self.index)
+        field = choose_field(index, self.search_type, self.field)
+        if (yield from self._diversifies(field)):
+            return (yield from replace(self, diversify=lambda_mult, rank_window_size=fetch_k).find(query, k))
+        self._diversity_feature(field)  # refuses other fields
+        query, vector = yield from self._with_vector(index, field, query)
+        results = yield from self.find(query, fetch_k, vectors=True)
+        if field.type == "semantic_text":
+            results = yield from self._with_vectors_of_texts(index, field, results)
+        compared = [(result, result.vector) for result in results if result.vector]
+        chosen = maximal_marginal_relevance(vector, [own for _, own in compared], k, lambda_mult)
+        return [compared[position][0] for position in sorted(chosen)]
+
+    def get(self, ids: Sequence[str]) -> Steps[list[SearchResult | None]]:
+        """Return the documents with these ids, in their order, without vectors; None for each that does not exist."""
+        self, index, field = yield from self._described()
+        excluded = self._excluded(index)
+        calls = [get_documents(self.index, ids[first : first + PAGE], excluded) for first in range(0, len(ids), PAGE)]
+        hits = [hit for page in (yield from ask(calls)) for hit in page]
+        results = iter(self._results([hit for hit in hits if hit], index, field))
+        return [next(results) if hit else None for hit in hits]
+
+    def matching(
+        self, queries: Sequence[Mapping[str, Any]] = (), limit: int | None = None, *, vectors: bool = False
+    ) -> Steps[list[SearchResult]]:
+        """Return the documents that match all queries and the searcher's own filters, without a score; any number of them.
+
+        Args:
+            queries: As `filters`.
+            limit: Maximum number of documents; None for all.
+            vectors: Whether to return the vectors of a dense_vector field.
+        """
+        self, index, field = yield from replace(self, filters=(*self.filters, *queries))._described()
+        body = {
+            "query": {"bool": {"filter": [*self.filters]}} if self.filters else {"match_all": {}},
+            **self._source(index),
+            **self._vectors_of(field, vectors),
+        }
+        if limit is not None and limit <= MOST_HITS:
+            (hits,) = yield from ask([search(self.index, {**body, "size": limit}, "")])
+        else:
+            hits = yield from self._all_pages(body, limit)
+        return self._results(hits, index, field)
+
+    def _all_pages(self, body: Json, limit: int | None) -> Steps[list[Hit]]:
+        (point,) = yield from ask([open_point_in_time(self.index)])
+        hits: list[Hit] = []
+        while limit is None or len(hits) < limit:
+            size = PAGE if limit is None else min(PAGE, limit - len(hits))
+            call = search_point_in_time(point, {**body, "size": size}, hits[-1].sort if hits else ())
+            (page,) = yield from ask([call])
+            hits += page
+            if len(page) < size:
+                break
+        yield from ask([close_point_in_time(point)])  # after an error, Elasticsearch closes it by itself
+        return hits
+
+    def _described(self) -> Steps[tuple[Searcher, Index, Field]]:
+        """Return the same searcher for the fields of its index, with the index and the field for semantic search."""
+        index = yield from describe_index(self.index)
+        field = choose_field(index, self.search_type, self.field)
+        text_field = self.content_field or choose_text_field(index, field)
+        return replace(self, content_field=text_field, filters=as_queries(self.filters, index)), index, field
+
+    def _results(self, hits: Sequence[Hit], index: Index, field: Field, *, reranked: bool = False) -> list[SearchResult]:
+        name = str(self.content_field)
         return [
             SearchResult(
-                hit, hit.text(str(self.content_field)), model_score(hit.score) if reranked and hit.score is not None else None
+                hit,
+                hit.text(name),
+                model_score(hit.score) if reranked and hit.score is not None else None,
+                name,
+                [float(number) for number in hit.fields[field.name]] if field.name in hit.fields else None,
             )
             for hit in hits
         ]
+
+    def _diversifies(self, field: Field) -> Steps[bool]:
+        """Return whether Elasticsearch can compare the vectors of a field."""
+        if field.type not in DIVERSIFY:
+            return False
+        version = yield from server_version()
+        if version is None or version < Version.parse(DIVERSIFY[field.type][1]):
+            return False
+        return not (yield from ask([keeps_vectors_in_source(self.index)]))[0]
+
+    def _with_vector(self, index: Index, field: Field, query: Query) -> Steps[tuple[Query, Vector]]:
+        """Return the query with its vector, and the vector."""
+        if query.vector is not None:
+            return query, query.vector
+        endpoint = self._endpoint(index, field)
+        if endpoint is None or query.content is None:
+            yield from self._vector(index, field, query)  # raises the error
+        info = yield from describe_endpoint(str(endpoint))
+        dimensions = self.dimensions or (field.dims if field.dims != info.dimensions else None)
+        embedder = Embedder(str(endpoint), dimensions, timeout=self.timeout)
+        ((vector,),) = yield from ask(embedder.content_calls(info, [query.content or ""], "search"))
+        if not _is_vector(vector):
+            raise InputError(_PAGES)
+        return (replace(query, vector=cast("Vector", vector)) if field.type == "dense_vector" else query), cast("Vector", vector)
+
+    def _with_vectors_of_texts(self, index: Index, field: Field, results: list[SearchResult]) -> Steps[list[SearchResult]]:
+        embedder = Embedder(str(field.inference_id), timeout=self.timeout)
+        with_text = [result for result in results if result.text.strip()]
+        info = yield from describe_endpoint(str(field.inference_id))
+        batches = yield from ask(embedder.calls(info, [result.text for result in with_text], "ingest"))
+        vectors = [vector for batch in batches for vector in batch]
+        return [replace(result, vector=vector) for result, vector in zip(with_text, vectors, strict=True)]
+
+    @staticmethod
+    def _vectors_of(field: Field, vectors: bool) -> Json:
+        return {"fields": [field.name]} if vectors and field.type == "dense_vector" else {}
 
     def _with_endpoints(self) -> Steps[Searcher]:
         """Return the same searcher with the ids of the endpoints, in place of names of their models."""
@@ -345,9 +482,7 @@ class Searcher:
         (batch,) = yield from ask(embedder.content_calls(info, [content], "search"))
         (vector,) = batch
         if not _is_vector(vector):
-            raise InputError(
-                "A query has one vector, and a PDF has one for each page. Search with one of its pages, as an image."
-            )
+            raise InputError(_PAGES)
         return {"query_vector": vector}
 
     def _endpoint(self, index: Index, field: Field) -> str | None:
@@ -358,17 +493,23 @@ class Searcher:
         body: Json = {"retriever": retriever, "size": k}
         if self.min_score is not None and not self.rerank_inference_id:
             body["min_score"] = self.min_score  # a knn retriever accepts its own and ignores it [Elasticsearch 9.5.3]
-        if self.source_fields is not None:
-            body["_source"] = {"includes": [self.content_field, *self.source_fields, *self.always]}
-        else:
-            vectors = [vector.name for vector in index.of_types(*VECTORS) if vector.name != self.content_field]
-            body["_source"] = {"excludes": vectors} if vectors else True
+        body |= self._source(index)
         if self.passages and field.type != "dense_vector":
             body["highlight"] = {
                 "fields": {field.name: {"number_of_fragments": self.passages, "order": "score"}},
                 "max_analyzed_offset": -1,  # of a longer text, the start: without it the search fails [Elasticsearch 9.5.3]
             }
         return body
+
+    def _source(self, index: Index) -> Json:
+        if self.source_fields is not None:
+            return {"_source": {"includes": [self.content_field, *self.source_fields, *self.always]}}
+        excluded = self._excluded(index)
+        return {"_source": {"excludes": excluded} if excluded else True}
+
+    def _excluded(self, index: Index) -> list[str]:
+        """Return the fields with vectors and media."""
+        return [vector.name for vector in index.of_types(*VECTORS) if vector.name != self.content_field and not vector.parent]
 
 
 def _text(query: Query, reason: str) -> str:

@@ -7,10 +7,18 @@ orjson neither writes it nor reads its escape, and Elasticsearch stores and retu
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from math import isfinite
+from pathlib import PurePath
 from typing import Any
 
-__all__ = ["find_lone_surrogate", "read_json", "well_formed", "well_formed_value"]
+from ..errors import InputError
+
+__all__ = ["Dumps", "find_lone_surrogate", "json_line", "read_json", "well_formed", "well_formed_value"]
+
+Dumps = Callable[[Any], bytes | str]
+"""Writes a value as JSON."""
 
 
 def well_formed(text: str) -> str:
@@ -45,6 +53,82 @@ def read_json(data: str | bytes) -> Any:
         return well_formed_value(json.loads(data, parse_constant=_refuse_constant))
     except RecursionError:
         raise ValueError("JSON that is nested too deeply") from None
+
+
+def json_line(value: Mapping[str, Any], dumps: Dumps | None = None) -> bytes:
+    """Return a value as JSON, in UTF-8. Lone surrogates become U+FFFD.
+
+    Decimals become numbers, paths their text, sets lists. With `dumps`, it alone decides.
+
+    Raises:
+        InputError: it holds something that JSON lacks, such as bytes or NaN; the error names its key.
+    """
+    dumps = dumps or _dumps
+    try:
+        line = dumps(value)
+        if isinstance(line, str):
+            line = line.encode()
+    except UnicodeEncodeError:
+        return json_line(well_formed_value(value), dumps)
+    except Exception as error:
+        mended = well_formed_value(value)
+        if mended != value:
+            return json_line(mended, dumps)
+        raise InputError(_describe_unwritable(value, dumps)) from error
+    if (b"null" in line or b"NaN" in line or b"Infinity" in line) and (found := _find(value, _is_no_number, "")):
+        raise InputError(f"{found} is no number of JSON (NaN or infinite). Leave it out, or write None.")
+    return line.replace(b"\n", b" ") if b"\n" in line else line
+
+
+def _dumps(value: Any) -> bytes:
+    import orjson
+
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS, default=_replacement)
+
+
+def _replacement(value: Any) -> Any:
+    """Return what JSON has in place of a value. Raises TypeError for one without replacement."""
+    import orjson
+
+    if isinstance(value, Decimal) and value.is_finite():
+        return orjson.Fragment(str(value))
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=repr)
+    raise TypeError
+
+
+def _describe_unwritable(value: Any, dumps: Dumps) -> str:
+    def is_unwritable(leaf: Any) -> bool:
+        try:
+            dumps(leaf)
+        except Exception:  # noqa: BLE001 - whatever the serializer of the user's client raises
+            return True
+        return False
+
+    try:
+        found = _find(value, is_unwritable, "")
+    except RecursionError:
+        return "it is nested too deeply."
+    return f"{found}, which JSON does not have. Convert it, or leave it out." if found else "it is nested too deeply."
+
+
+def _find(value: Any, matches: Callable[[Any], bool], path: str) -> str | None:
+    """Return the path and type of the first value inside that matches; None if there is none."""
+    if isinstance(value, Mapping):
+        inner = ((f"{path}.{name}" if path else str(name), item) for name, item in value.items())
+    elif isinstance(value, (list, tuple)):
+        if value and all(type(item) is float and isfinite(item) for item in value):
+            return None
+        inner = ((f"{path}[{position}]", item) for position, item in enumerate(value))
+    else:
+        return f"{path!r} is a {type(value).__name__}" if matches(value) else None
+    return next((found for name, item in inner if (found := _find(item, matches, name))), None)
+
+
+def _is_no_number(value: Any) -> bool:
+    return isinstance(value, float) and not isfinite(value)
 
 
 def find_lone_surrogate(value: Any, path: str) -> str | None:

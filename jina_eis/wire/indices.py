@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,32 +20,61 @@ from ..errors import (
     ServiceUnavailableError,
 )
 from .call import Call
-from .formats import well_formed, well_formed_value
+from .formats import Dumps, json_line, well_formed
 from .inference import as_item
 
 __all__ = [
+    "Deletion",
     "Field",
     "Hit",
     "Index",
     "Outcome",
     "Write",
     "bulk",
+    "close_point_in_time",
     "create_index",
+    "delete_by_query",
     "delete_index",
     "elasticsearch_score",
+    "get_documents",
     "get_index",
+    "get_refresh_interval",
     "keeps_vectors_in_source",
     "model_score",
+    "open_point_in_time",
     "put_search_endpoint",
     "query_vector_builder",
     "refresh_index",
     "search",
+    "search_point_in_time",
 ]
 
 VECTORS = ("dense_vector", "semantic", "semantic_text")
-# Without it, a list of 128 or more fractions in the metadata becomes a vector [Elasticsearch 9.5.3].
-FRACTIONS = {"fractions": {"match_mapping_type": "double", "mapping": {"type": "float"}}}
+# How fields of a new index are mapped that no mapping names. Without the first, a list of 128 or more fractions in the metadata
+# becomes a vector [Elasticsearch 9.5.3]. LlamaIndex keeps whole nodes in the second, which no query reads. The others: filters
+# compare a string as a whole, as `metadata.x` or, as in indices of other stores, `metadata.x.keyword`.
+IGNORE_ABOVE = 1024  # characters of a string that filters can compare; of a longer one only the words are indexed
+_KEYWORD = {"type": "keyword", "ignore_above": IGNORE_ABOVE}
+TEMPLATES = [
+    {"fractions": {"match_mapping_type": "double", "mapping": {"type": "float"}}},
+    {
+        "nodes": {
+            "path_match": "metadata._node_content",
+            "match_mapping_type": "string",
+            "mapping": {**_KEYWORD, "index": False, "doc_values": False},
+        }
+    },
+    {
+        "strings": {
+            "path_match": "metadata.*",
+            "match_mapping_type": "string",
+            "mapping": {**_KEYWORD, "fields": {"keyword": _KEYWORD, "text": {"type": "text"}}},
+        }
+    },
+]
 META = "jina_eis"  # the key of this library in the `_meta` of the mappings that it creates
+_UNITS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}  # of times
+_KEPT = "5m"  # between two pages of a point in time
 _OVERLOADED = 429
 _UNAVAILABLE = 503  # of a shard, for example while its node restarts
 
@@ -61,6 +91,10 @@ class Field:
         dims: Length of the vectors of a dense_vector field.
         element_type: Type of the numbers of a dense_vector field.
         index_type: How a dense_vector field is indexed, such as bbq_hnsw; None if the mapping does not report it.
+        similarity: The similarity function of its vectors; None if the mapping does not report it.
+        ignore_above: Length above which a keyword field does not index a value; None for no limit.
+        copies_to: The fields that its values are copied to.
+        parent: For a multi-field, the field whose values it has; None for any other field.
     """
 
     name: str
@@ -70,6 +104,10 @@ class Field:
     dims: int | None = None
     element_type: str = "float"
     index_type: str | None = None
+    similarity: str | None = None
+    ignore_above: int | None = None
+    copies_to: tuple[str, ...] = ()
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +133,16 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A document found by a search.
+    """A document found by a search, or by its id.
 
     Attributes:
         id: Its id.
         index: Its index.
-        score: Its score from Elasticsearch.
+        score: Its score from Elasticsearch; None without a search.
         source: Its requested fields.
         highlights: The best passages, by field.
+        fields: Values that were requested by `fields`, such as vectors, by field.
+        sort: Where it stands in the order of the search, for the next page.
     """
 
     id: str
@@ -110,6 +150,8 @@ class Hit:
     score: float | None
     source: Mapping[str, Any]
     highlights: Mapping[str, list[str]] = field(default_factory=dict)
+    fields: Mapping[str, list[Any]] = field(default_factory=dict)
+    sort: Sequence[Any] = ()
 
     def text(self, name: str) -> str:
         """Return the text of a field, which may be nested and may be a list; "" if it is missing."""
@@ -121,6 +163,21 @@ class Hit:
         if isinstance(value, (list, tuple)):
             return "\n".join(item for item in value if isinstance(item, str))
         return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """The outcome of a deletion by query.
+
+    Attributes:
+        total: Documents that were found.
+        deleted: Documents that were deleted.
+        conflicts: Documents that were changed at the same time, and were not deleted.
+    """
+
+    total: int
+    deleted: int
+    conflicts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +227,11 @@ def keeps_vectors_in_source(index: str) -> Call[bool]:
 
 
 def create_index(
-    index: str, properties: Mapping[str, Any], inference_id: str | None, settings: Mapping[str, Any] | None = None
+    index: str,
+    properties: Mapping[str, Any],
+    inference_id: str | None,
+    settings: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> Call[bool]:
     """Create an index.
 
@@ -179,8 +240,11 @@ def create_index(
         properties: Its fields, as in a mapping.
         inference_id: The endpoint of its dense vectors, which is recorded in the mapping; None for none.
         settings: Its settings, as Elasticsearch takes them; None for the defaults.
+        metadata: Fields below `metadata`, as in a mapping; others are mapped by their first value.
     """
-    mappings: dict[str, Any] = {"properties": properties, "dynamic_templates": [FRACTIONS]}
+    if metadata:
+        properties = {**properties, "metadata": {"properties": metadata}}
+    mappings: dict[str, Any] = {"properties": properties, "dynamic_templates": TEMPLATES, "date_detection": False}
     if inference_id:
         mappings["_meta"] = {META: {"inference_id": inference_id}}
     body = {"mappings": mappings} | ({"settings": settings} if settings else {})
@@ -200,22 +264,29 @@ def put_search_endpoint(index: str, properties: Mapping[str, Any], field: str, i
     return Call("PUT", _mapping_path(index), bool, body=body, invalidates=_mapping_path(index))
 
 
-def bulk(index: str, writes: Sequence[Write]) -> Call[list[Outcome]]:
+def bulk(index: str, writes: Sequence[Write], *, wait: bool = False, dumps: Dumps | None = None) -> Call[list[Outcome]]:
     """Write and delete documents. Returns one outcome for each, in order. A document with an existing id is replaced.
+
+    Args:
+        index: The index.
+        writes: The writes.
+        wait: Whether Elasticsearch responds when searches see the changes, which is after the next refresh of the index.
+        dumps: Writes a line as JSON, as the serializer of a client does; None for orjson.
 
     The reader raises:
         RateLimitError: every write was rejected, the first for lack of capacity; it slows the pacer down.
         ServiceUnavailableError: every write was rejected, the first because its shard is unavailable.
     """
-    middle = len(writes) // 2
+    halves = (writes[: len(writes) // 2], writes[len(writes) // 2 :])
     return Call(
         "POST",
         f"/{_quoted(index)}/_bulk",
         lambda body: _read_outcomes(body, writes),
-        load_body=lambda: list(_ndjson_lines(writes)),
+        params={"refresh": "wait_for"} if wait else {},
+        load_body=lambda: list(_ndjson_lines(writes, dumps)),
         ndjson=True,
         bucket=f"bulk {index}",
-        halves=None if len(writes) == 1 else lambda: [bulk(index, writes[:middle]), bulk(index, writes[middle:])],
+        halves=None if len(writes) == 1 else lambda: [bulk(index, half, dumps=dumps) for half in halves],
     )
 
 
@@ -237,6 +308,33 @@ def refresh_index(index: str) -> Call[bool]:
     return Call("POST", f"/{_quoted(index)}/_refresh", bool)
 
 
+def get_refresh_interval(index: str) -> Call[float | None]:
+    """Return the seconds between two refreshes of an index; infinite if there are none, None for Elasticsearch's default."""
+    return Call("GET", f"/{_quoted(index)}", _read_refresh_interval)
+
+
+def delete_by_query(index: str, query: Mapping[str, Any], most: int) -> Call[Deletion]:
+    """Delete at most `most` of the documents that match a query, and that searches see."""
+    return Call(
+        "POST",
+        f"/{_quoted(index)}/_delete_by_query",
+        _read_deletion,
+        params={"conflicts": "proceed"},
+        body={"query": query, "max_docs": most},
+    )
+
+
+def get_documents(index: str, ids: Sequence[str], excluded: Sequence[str]) -> Call[list[Hit | None]]:
+    """Return documents by their ids, in this order, without the excluded fields; None for each that does not exist."""
+    return Call(
+        "POST",
+        f"/{_quoted(index)}/_mget",
+        lambda body: _read_documents(body, len(ids)),
+        params={"_source_excludes": ",".join(excluded)} if excluded else {},
+        body={"ids": list(ids)},
+    )
+
+
 def search(index: str, body: Mapping[str, Any], endpoint: str) -> Call[list[Hit]]:
     """Search an index; the best hits come first. `endpoint` is the inference endpoint that errors name."""
     return Call(
@@ -248,6 +346,23 @@ def search(index: str, body: Mapping[str, Any], endpoint: str) -> Call[list[Hit]
         bucket=f"search {index}",
         invalidates=_mapping_path(index),
     )
+
+
+def open_point_in_time(index: str) -> Call[str]:
+    """Keep the documents of an index as they are, for searches page by page. Returns the id for `search_point_in_time`."""
+    return Call("POST", f"/{_quoted(index)}/_pit", _read_point_in_time, params={"keep_alive": _KEPT})
+
+
+def search_point_in_time(id_: str, body: Mapping[str, Any], after: Sequence[Any]) -> Call[list[Hit]]:
+    """Return the page of documents after the one whose `sort` is `after`, in the order of the shards."""
+    page = {"search_after": after} if after else {}
+    body = {**body, "pit": {"id": id_, "keep_alive": _KEPT}, "sort": [{"_shard_doc": "asc"}], "track_total_hits": False, **page}
+    return Call("POST", "/_search", _read_hits, body=body, bucket="search")
+
+
+def close_point_in_time(id_: str) -> Call[bool]:
+    """Release the documents that `open_point_in_time` has kept."""
+    return Call("DELETE", "/_pit", bool, body={"id": id_})
 
 
 def query_vector_builder(inference_id: str | None, task: str, parts: Sequence[Part]) -> dict[str, Any]:
@@ -290,9 +405,10 @@ def _read_index(name: str, body: Any) -> Index:
         raise InvalidAnswerError(f"Elasticsearch did not describe one index for {name!r}.") from None
 
 
-def _read_fields(properties: Mapping[str, Any], prefix: str) -> Iterator[Field]:
+def _read_fields(properties: Mapping[str, Any], prefix: str, parent: str | None = None) -> Iterator[Field]:
     for name, description in properties.items():
         full_name = f"{prefix}{name}"
+        copies = description.get("copy_to") or ()
         yield Field(
             full_name,
             description.get("type", "object"),
@@ -301,9 +417,13 @@ def _read_fields(properties: Mapping[str, Any], prefix: str) -> Iterator[Field]:
             description.get("dims"),
             description.get("element_type", "float"),
             (description.get("index_options") or {}).get("type"),
+            (description.get("model_settings") or description).get("similarity"),
+            description.get("ignore_above"),
+            (copies,) if isinstance(copies, str) else tuple(copies),
+            parent,
         )
         yield from _read_fields(description.get("properties") or {}, f"{full_name}.")
-        yield from _read_fields(description.get("fields") or {}, f"{full_name}.")
+        yield from _read_fields(description.get("fields") or {}, f"{full_name}.", full_name)
 
 
 def _read_keeps_vectors(body: Any) -> bool:
@@ -331,27 +451,17 @@ def _with_setting(properties: Mapping[str, Any], path: str, name: str, value: An
     return {}
 
 
-def _ndjson_lines(writes: Sequence[Write]) -> Iterator[bytes]:
+def _ndjson_lines(writes: Sequence[Write], dumps: Dumps | None) -> Iterator[bytes]:
     for write in writes:
-        yield _json(write, {"delete" if write.source is None else "index": {"_id": write.id}})
+        if well_formed(write.id) != write.id:
+            raise InputError(f"The id {write.id!a} holds a lone surrogate, which UTF-8 cannot encode. Choose another id.")
+        yield json_line({"delete" if write.source is None else "index": {"_id": write.id}})
         if write.source is not None:
-            yield _json(write, {name: _json_value(value) for name, value in write.source.items()})
-
-
-def _json(write: Write, line: Mapping[str, Any]) -> bytes:
-    import orjson
-
-    options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
-    try:
-        return orjson.dumps(line, option=options)
-    except TypeError as error:
-        reason = error
-    if well_formed(write.id) != write.id:
-        raise InputError(f"The id {write.id!a} holds a lone surrogate, which UTF-8 cannot encode. Choose another id.")
-    try:
-        return orjson.dumps(well_formed_value(line), option=options)  # lone surrogates in its texts and keys
-    except (TypeError, RecursionError):
-        raise InputError(f"Document {write.id!r} cannot be written as JSON: {reason}.") from None
+            source = {name: _json_value(value) for name, value in write.source.items()}
+            try:
+                yield json_line(source, dumps)
+            except InputError as error:
+                raise InputError(f"Document {write.id!r} cannot be written as JSON: {error}") from error.__cause__
 
 
 def _json_value(value: Any) -> Any:
@@ -407,11 +517,68 @@ def _read_hits(body: Any) -> list[Hit]:
         if body.get("timed_out") or (body.get("_shards") or {}).get("failed"):
             raise InvalidAnswerError("Elasticsearch searched only a part of the index: it timed out, or shards failed.")
         return [
-            Hit(hit["_id"], hit["_index"], hit.get("_score"), hit.get("_source") or {}, hit.get("highlight") or {})
+            Hit(
+                hit["_id"],
+                hit["_index"],
+                hit.get("_score"),
+                hit.get("_source") or {},
+                hit.get("highlight") or {},
+                hit.get("fields") or {},
+                hit.get("sort") or (),
+            )
             for hit in body["hits"]["hits"]
         ]
     except (AttributeError, KeyError, TypeError):
         raise InvalidAnswerError("The response to a search has no hits.") from None
+
+
+def _read_point_in_time(body: Any) -> str:
+    try:
+        return str(body["id"])
+    except (KeyError, TypeError):
+        raise InvalidAnswerError("Elasticsearch did not return the id of a point in time.") from None
+
+
+def _read_documents(body: Any, number: int) -> list[Hit | None]:
+    try:
+        documents = body["docs"]
+        if len(documents) != number:
+            raise ValueError
+        for document in documents:
+            if document.get("error"):
+                raise InvalidAnswerError(
+                    f"The document {document['_id']!r} could not be read: {_outermost_and_innermost_reason(document['error'])}"
+                )
+        return [
+            Hit(document["_id"], document["_index"], None, document.get("_source") or {}) if document["found"] else None
+            for document in documents
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise InvalidAnswerError(f"{number} documents were requested, and the response does not have each.") from None
+
+
+def _read_deletion(body: Any) -> Deletion:
+    try:
+        if body["failures"] or body["timed_out"]:
+            reasons = [_outermost_and_innermost_reason(failure.get("cause")) for failure in body["failures"][:1]]
+            raise InvalidAnswerError(
+                f"{body['deleted']} of {body['total']} documents were deleted; then it failed: {(reasons or ['timed out'])[0]}"
+            )
+        return Deletion(int(body["total"]), int(body["deleted"]), int(body["version_conflicts"]))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise InvalidAnswerError("The response to a deletion does not have the number of deleted documents.") from None
+
+
+def _read_refresh_interval(body: Any) -> float | None:
+    try:
+        (description,) = body.values()
+        interval = (description.get("settings") or {}).get("index", {}).get("refresh_interval")
+        if interval is None:
+            return None
+        number, unit = re.fullmatch(r"(-?\d+)([a-z]*)", str(interval)).groups()  # type: ignore[union-attr]
+        return math.inf if int(number) < 0 else int(number) * _UNITS[unit or "ms"]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise InvalidAnswerError("Elasticsearch did not describe the settings of one index.") from None
 
 
 def _mapping_path(index: str) -> str:

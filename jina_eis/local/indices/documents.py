@@ -17,6 +17,7 @@ from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing
 from ..versions import Version
 from .fieldtypes import MAX_DIMENSIONS, complete_vector
 from .mapping import SEMANTIC, Field, Mapping
+from .templates import templated
 from .values import ISO_DATE, NUMBERS, Value, date_format_of, format_value, object_error, read_value, read_vector
 
 __all__ = ["Document", "read_document", "values_of"]
@@ -135,7 +136,8 @@ class Reader:
             return False
         mapping = self.document.mapping
         try:
-            self.document.mapping = mapping.with_field(path, new_field(value, first, mapping.root))
+            settings = templated(path, first, mapping.root) or new_field(value, first, mapping.root)
+            self.document.mapping = mapping.with_field(path, settings)
         except RefusedError as refused:
             raise (
                 refused if refused.status == 501 else parse_failure(f"failed to parse: {refused.reason}", refused)
@@ -236,7 +238,7 @@ def new_field(value: Any, first: Any, root: Json) -> Json:
     if isinstance(first, int):
         return {"type": "boolean" if isinstance(first, bool) else "long"}
     if isinstance(first, float):
-        numbers = list(flatten(value)) if isinstance(value, list) and "dynamic_templates" not in root else []
+        numbers = list(flatten(value)) if isinstance(value, list) else []
         if len(numbers) in VECTOR_LENGTHS and set(map(type, numbers)) == {float}:
             return complete_vector({"type": "dense_vector", "dims": len(numbers)}, "")
         return {"type": "float"}

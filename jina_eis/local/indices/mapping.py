@@ -15,11 +15,11 @@ from ..inference import Endpoint
 from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, read_flag
 from ..unsupported import refuse_unsupported
 from .fieldtypes import SEMANTIC, merge_properties, parse_failure, read_dynamic, read_properties
+from .templates import check_templates
 from .values import ISO_DATE
 
 __all__ = ["SEMANTIC", "Field", "Mapping"]
 
-FRACTIONS = [{"fractions": {"match_mapping_type": "double", "mapping": {"type": "float"}}}]  # lists are not vectors
 MAX_FIELDS = 1000
 
 
@@ -130,7 +130,9 @@ def read_root(name: str, value: Any) -> Any:
         return read_dynamic(value)
     if name == "date_detection":
         return read_flag(value)
-    if (name == "_meta" and isinstance(value, dict | None)) or (name == "dynamic_templates" and value == FRACTIONS):
+    if name == "dynamic_templates":
+        return check_templates(value)
+    if name == "_meta" and isinstance(value, dict | None):
         return value
     if name == "_source" and value in ({}, {"enabled": True}):
         return None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import asyncio
+import json
 import pickle
 import tracemalloc
 from collections.abc import Callable, Iterator
