@@ -26,6 +26,7 @@ from ..wire import (
     Write,
     ask,
     bulk,
+    check_json,
     create_index,
     delete_by_query,
     get_refresh_interval,
@@ -294,9 +295,11 @@ class Indexer:
             embed_calls = yield from self._embed_calls(endpoint, [cast("Content", record.content) for record in to_embed])
             if self.field_type != "dense_vector":
                 ready = [Write(record.id, {**record.source, str(self.field): record.content}) for record in accepted]
-            if ready and not exists:
-                yield from self._create(ready)
-                exists = True
+            if not exists:  # only for a document that can be written
+                ready = [write for write in ready if self._is_writable(write, report)]
+                exists = bool(ready)
+                if exists:
+                    yield from self._create(ready)
             only = waits and not report.indexed and source.ended
             failed_before, indexed_before = len(report.failed), len(report.indexed)
             answers: list[list[Any]] = yield from ask([*embed_calls, *self._bulk_calls(ready, report, only)])
@@ -319,6 +322,15 @@ class Indexer:
             ):
                 raise JinaEISError("No document of a whole block could be written.")
         source.raise_error()
+
+    def _is_writable(self, write: Write, report: IngestReport) -> bool:
+        """Whether JSON can represent a document. If not, the reason is recorded."""
+        try:
+            check_json(write, self.dumps)
+        except InputError as error:
+            report.fail(write.id, error.message)
+            return False
+        return True
 
     def _embed_calls(self, endpoint: EndpointInfo | None, contents: Sequence[Content]) -> Steps[list[Call[Any]]]:
         if not contents or endpoint is None:
@@ -479,11 +491,15 @@ class _Blocks:
 
     def next_block(self) -> list[Record]:
         """Return the next block; an empty one after the last. Of records with one id, the last is kept."""
+        block: list[Record] = []
         try:
-            block = [] if self.ended else next(self._blocks, [])
+            if not self.ended:
+                block = next(self._blocks, [])
+                if len(block) < BLOCK:
+                    self.ended = True
+                    next(self._blocks, None)  # raises the error that ended the block
         except Exception as error:  # noqa: BLE001 - not handled here, but raised after what was read is written
-            self._error, block = error, []
-        self.ended = self.ended or len(block) < BLOCK
+            self._error, self.ended = error, True
         return list({record.id: record for record in block}.values())
 
     def raise_error(self) -> None:

@@ -68,15 +68,16 @@ def json_line(value: Mapping[str, Any], dumps: Dumps | None = None) -> bytes:
         line = dumps(value)
         if isinstance(line, str):
             line = line.encode()
-    except UnicodeEncodeError:
-        return json_line(well_formed_value(value), dumps)
     except Exception as error:
-        mended = well_formed_value(value)
-        if mended != value:
-            return json_line(mended, dumps)
-        raise InputError(_describe_unwritable(value, dumps)) from error
+        try:
+            if find_lone_surrogate(value, "") is not None:
+                return json_line(well_formed_value(value), dumps)
+            problem = _describe_unwritable(value, dumps)
+        except RecursionError:
+            problem = "it is nested too deeply."
+        raise InputError(problem) from error
     if (b"null" in line or b"NaN" in line or b"Infinity" in line) and (found := _find(value, _is_no_number, "")):
-        raise InputError(f"{found} is no number of JSON (NaN or infinite). Leave it out, or write None.")
+        raise InputError(f"{found}, NaN or infinite, which JSON does not have. Leave it out, or write None.")
     return line.replace(b"\n", b" ") if b"\n" in line else line
 
 
@@ -107,10 +108,7 @@ def _describe_unwritable(value: Any, dumps: Dumps) -> str:
             return True
         return False
 
-    try:
-        found = _find(value, is_unwritable, "")
-    except RecursionError:
-        return "it is nested too deeply."
+    found = _find(value, is_unwritable, "")
     return f"{found}, which JSON does not have. Convert it, or leave it out." if found else "it is nested too deeply."
 
 
@@ -123,7 +121,7 @@ def _find(value: Any, matches: Callable[[Any], bool], path: str) -> str | None:
             return None
         inner = ((f"{path}[{position}]", item) for position, item in enumerate(value))
     else:
-        return f"{path!r} is a {type(value).__name__}" if matches(value) else None
+        return f"{path!r} is of type {type(value).__name__}" if matches(value) else None
     return next((found for name, item in inner if (found := _find(item, matches, name))), None)
 
 

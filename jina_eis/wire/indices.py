@@ -31,6 +31,7 @@ __all__ = [
     "Outcome",
     "Write",
     "bulk",
+    "check_json",
     "close_point_in_time",
     "create_index",
     "delete_by_query",
@@ -290,6 +291,11 @@ def bulk(index: str, writes: Sequence[Write], *, wait: bool = False, dumps: Dump
     )
 
 
+def check_json(write: Write, dumps: Dumps | None) -> None:
+    """Raise InputError if JSON cannot represent a document. Its media, which are read when it is sent, are not looked at."""
+    _source_line(write, {name: value for name, value in (write.source or {}).items() if not isinstance(value, Medium)}, dumps)
+
+
 def delete_index(index: str) -> Call[bool]:
     """Delete an index and its documents.
 
@@ -457,11 +463,14 @@ def _ndjson_lines(writes: Sequence[Write], dumps: Dumps | None) -> Iterator[byte
             raise InputError(f"The id {write.id!a} holds a lone surrogate, which UTF-8 cannot encode. Choose another id.")
         yield json_line({"delete" if write.source is None else "index": {"_id": write.id}})
         if write.source is not None:
-            source = {name: _json_value(value) for name, value in write.source.items()}
-            try:
-                yield json_line(source, dumps)
-            except InputError as error:
-                raise InputError(f"Document {write.id!r} cannot be written as JSON: {error}") from error.__cause__
+            yield _source_line(write, {name: _json_value(value) for name, value in write.source.items()}, dumps)
+
+
+def _source_line(write: Write, source: Mapping[str, Any], dumps: Dumps | None) -> bytes:
+    try:
+        return json_line(source, dumps)
+    except InputError as error:
+        raise InputError(f"Document {write.id!r} cannot be written as JSON: {error}") from error.__cause__
 
 
 def _json_value(value: Any) -> Any:

@@ -21,6 +21,7 @@ from jina_eis.errors import (
     ConfigurationError,
     DocumentsFailedError,
     IndexNotFoundError,
+    InputError,
     InvalidAnswerError,
     JinaEISError,
     RequestRejectedError,
@@ -28,6 +29,7 @@ from jina_eis.errors import (
 )
 from jina_eis.steps.indexing import BLOCK, BULK_BYTES, BULK_DOCUMENTS, SEMANTIC_BYTES, Indexer, Record
 from jina_eis.wire.call import Call, Steps
+from jina_eis.wire.indices import TEMPLATES
 
 TEXT = ".jina-embeddings-v5-text-small"
 OMNI = ".jina-embeddings-v5-omni-small"
@@ -44,6 +46,8 @@ class Cluster:
         self.bulks: list[int] = []
         self.refreshed = 0
         self.refresh_denied = False
+        self.interval: str | None = None
+        self.waited = False
         self.status: Callable[[str], int] = lambda _: 201
 
     def run(self, steps: Steps[Any]) -> Any:
@@ -84,9 +88,12 @@ class Cluster:
                 raise error_from_answer(403, {}, {"error": {"type": "security_exception", "reason": "unauthorized"}})
             self.refreshed += 1
             return {}
+        if call.method == "GET":
+            return {"docs": {"settings": {"index": {"refresh_interval": self.interval} if self.interval else {}}}}
         if call.method == "PUT":
             self.mappings = call.body["mappings"]
             return {"acknowledged": True}
+        self.waited = self.waited or call.params.get("refresh") == "wait_for"
         return {"items": list(self.written(call))}
 
     def written(self, call: Call[Any]) -> Iterator[Any]:
@@ -142,10 +149,29 @@ def records(number: int, text: str = "text") -> Iterator[Record]:
 )  # fmt: skip
 def test_the_mapping_of_a_new_index(settings: dict[str, Any], mappings: Any) -> None:
     cluster = Cluster()
-    cluster.run(indexer(**settings).add(records(0), True))
-    fractions = {"match_mapping_type": "double", "mapping": {"type": "float"}}
-    assert cluster.mappings == {"dynamic_templates": [{"fractions": fractions}], **mappings}
+    cluster.run(indexer(**settings).add(records(1), False))
+    assert cluster.mappings == {"dynamic_templates": TEMPLATES, "date_detection": False, **mappings}
     assert cluster.refreshed == 0
+
+
+def test_fields_of_the_metadata_in_a_new_index() -> None:
+    cluster = Cluster()
+    cluster.run(indexer(metadata_mappings={"year": {"type": "integer"}}).add(records(1), False))
+    assert cluster.mappings is not None
+    assert cluster.mappings["properties"]["metadata"] == {"properties": {"year": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
+def test_an_ingest_that_writes_nothing_leaves_no_new_index(field_type: Any) -> None:
+    cluster = Cluster()
+    assert cluster.run(indexer(field_type=field_type).add([], True)) == []
+    for bad in (
+        Record("1", InputError("it is empty"), {}),
+        Record("1", "text", {"metadata": {"x": b"bytes"}}),
+    ):
+        with pytest.raises(DocumentsFailedError):
+            cluster.run(indexer(field_type=field_type).add([bad], True))
+    assert cluster.mappings is None
 
 
 @pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
@@ -239,7 +265,7 @@ def test_only_the_document_that_the_field_cannot_hold_fails() -> None:
 
 def test_only_the_document_that_json_cannot_represent_fails() -> None:
     cluster = Cluster()
-    with pytest.raises(DocumentsFailedError, match="cannot be written as JSON: Type is not JSON serializable: object"):
+    with pytest.raises(DocumentsFailedError, match=r"cannot be written as JSON: 'metadata\.x' is of type object"):
         cluster.run(
             indexer().add(
                 [Record("good", "a\ud800", {"text": "a\ud800"}), Record("bad", "b", {"metadata": {"x": object()}})], True
@@ -248,12 +274,98 @@ def test_only_the_document_that_json_cannot_represent_fails() -> None:
     assert cluster.documents == {"good": {"text": "a�", "embedding": "a�"}}
 
 
-def test_of_two_documents_with_one_id_the_first_is_written() -> None:
+@pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
+@pytest.mark.parametrize("between", [0, BLOCK + 10])
+def test_of_two_documents_with_one_id_the_last_is_written(field_type: Any, between: int) -> None:
     cluster = Cluster()
-    duplicate = Record("1", "another", {"text": "another"})
-    with pytest.raises(DocumentsFailedError, match="'1': an earlier document has the same id"):
-        cluster.run(indexer().add([*records(3), duplicate], True))
-    assert [document["text"] for document in cluster.documents.values()] == ["text 0", "text 1", "text 2"]
+    added = [Record("twice", "old", {"text": "old"}), *records(between), Record("twice", "new", {"text": "new"})]
+    ids = cluster.run(indexer(field_type=field_type).add(iter(added), True))
+    assert ids == [record.id for record in added]
+    assert cluster.documents["twice"]["text"] == "new"
+    assert len(cluster.documents) == between + 1
+    bad = Record("twice", InputError("it is empty"), {})
+    with pytest.raises(DocumentsFailedError, match="1 of 2 documents failed: 'twice': it is empty"):
+        cluster.run(indexer(field_type=field_type).add([*records(1), *added[-1:], bad], True))
+    assert cluster.run(indexer(field_type=field_type).add([bad, *added[-1:]], True)) == ["twice", "twice"]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["1", "2", "", "delete"])), max_size=30))
+def test_adds_and_deletes_equal_a_dict(changes: list[tuple[str, str]]) -> None:
+    cluster = Cluster({"text": {"type": "text"}, "embedding": {"type": "semantic_text", "inference_id": TEXT}})
+    expected: dict[str, str] = {}
+    for document, change in changes:
+        if change == "delete":
+            cluster.run(indexer().delete([document], "wait_for"))
+            expected.pop(document, None)
+        elif change:
+            cluster.run(indexer().add([Record(document, "old", {}), Record(document, change, {})], "wait_for"))
+            expected[document] = change
+    assert {document: source["embedding"] for document, source in cluster.documents.items()} == expected
+
+
+VECTORS = {"text": {"type": "text"}, "embedding": {"type": "dense_vector", "dims": 1024}}
+
+
+def test_vectors_of_records_are_written_as_they_are() -> None:
+    cluster = Cluster(VECTORS, {"inference_id": TEXT})
+    own = [0.5] * 1024
+    mixed = [Record("own", "text", {}, own), Record("embedded", "text", {}), Record("alone", None, {}, own)]
+    assert cluster.run(indexer(field_type=None, field=None).add(mixed, True)) == ["own", "embedded", "alone"]
+    assert [cluster.documents[name]["embedding"][0] for name in ("own", "embedded", "alone")] == [0.5, 1.0, 0.5]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_vector_of_another_length_is_refused(listed: bool) -> None:
+    cluster = Cluster(VECTORS, {"inference_id": TEXT})
+    mixed = [Record("good", "text", {}), Record("short", "text", {}, [0.5] * 3)]
+    with pytest.raises(InputError if listed else DocumentsFailedError, match=r"'short' has 3 dimensions, .* have 1024"):
+        cluster.run(indexer(field_type=None).add(mixed if listed else iter(mixed), True))
+    assert set(cluster.documents) == (set() if listed else {"good"})
+
+
+def test_a_vector_alone_needs_a_dense_vector_field() -> None:
+    cluster = Cluster()
+    with pytest.raises(InputError, match=r'Elasticsearch embeds a semantic_text field by itself. .*field_type="dense_vector"'):
+        cluster.run(indexer().add([Record("1", None, {}, [0.5] * 1024)], True))
+    assert cluster.mappings is None
+    assert cluster.run(indexer().add([Record("1", "text", {}, [0.5] * 3)], True)) == ["1"]
+    with pytest.raises(ConfigurationError, match="Vectors of your own need a dense_vector field"):
+        indexer(embeds=False)
+
+
+def test_an_index_of_own_vectors_names_no_endpoint() -> None:
+    cluster = Cluster()
+    own = {"field_type": "dense_vector", "inference_id": None, "embeds": False}
+    cluster.run(indexer(**own).add([Record("1", "text", {}, [0.5] * 3)], True))
+    assert cluster.mappings is not None
+    assert cluster.mappings["properties"]["embedding"]["dims"] == 3
+    assert "_meta" not in cluster.mappings
+    assert cluster.run(indexer(**own).add([Record("2", "text", {}, [0.5] * 3)], True)) == ["2"]
+    with pytest.raises(ConfigurationError, match=r"does not name the endpoint of the vectors in 'embedding'\. Pass inference_id"):
+        cluster.run(indexer(**own).add([Record("3", "text", {})], True))
+
+
+@pytest.mark.parametrize(
+    ("number", "refresh", "interval", "waits", "refreshes"),
+    [
+        (3, "wait_for", None, True, False),
+        (3, "wait_for", "1s", True, False),
+        (3, "wait_for", "-1", False, True),
+        (3, "wait_for", "60s", False, True),
+        (300, "wait_for", None, False, True),
+        (3, True, None, False, True),
+        (3, False, None, False, False),
+        (0, "wait_for", None, False, False),
+    ],
+)
+def test_when_searches_see_what_was_written(number: int, refresh: Any, interval: Any, waits: bool, refreshes: bool) -> None:
+    cluster = Cluster({"text": {"type": "text"}, "embedding": {"type": "semantic_text", "inference_id": TEXT}})
+    cluster.interval = interval
+    cluster.run(indexer().add(records(number), refresh))
+    assert (cluster.waited, cluster.refreshed) == (waits, refreshes)
+    cluster.waited, cluster.refreshed = False, 0
+    cluster.run(indexer().delete([str(n) for n in range(number)], refresh))
+    assert (cluster.waited, cluster.refreshed) == (waits, refreshes)
 
 
 @pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
@@ -301,7 +413,7 @@ def test_an_ingest_that_ends_early_names_every_document(field_type: Any, end: st
     error = caught.value.__context__ if end == "a cancelled task" else caught.value
     assert isinstance(error, DocumentsFailedError)
     # Whole requests are acknowledged: the one in which the ingest ended has no response.
-    acknowledged = len(written) // BULK_DOCUMENTS * BULK_DOCUMENTS
+    acknowledged = len(written) if "generator" in end else len(written) // BULK_DOCUMENTS * BULK_DOCUMENTS
     assert error.indexed == [str(n) for n in range(acknowledged)]
     read = error.indexed + list(error.failed) + list(error.untried)
     assert sorted(read, key=int) == [str(n) for n in range(len(read))], "each document once"
@@ -309,7 +421,8 @@ def test_an_ingest_that_ends_early_names_every_document(field_type: Any, end: st
         assert isinstance(error.__cause__, SourceError)
         assert len(read) == 2500
         assert not error.failed
-        assert len(error.untried) >= 2500 % BLOCK
+        assert not error.untried, "what was read is written"
+        assert cluster.refreshed == 1
     else:
         assert len(error.failed) == BULK_DOCUMENTS
         (reason,) = set(error.failed.values())

@@ -21,7 +21,6 @@ from jina_eis.errors import (
     InvalidAnswerError,
     JinaEISError,
 )
-from jina_eis.steps.filters import check_filters
 from jina_eis.steps.search import Query, Searcher
 from jina_eis.wire.call import Call
 from jina_eis.wire.indices import elasticsearch_score, model_score
@@ -262,14 +261,6 @@ def test_vectors_that_cannot_be_rescored_are_logged_once(caplog: pytest.LogCaptu
 
 
 @pytest.mark.parametrize(
-    "filters", [{"term": {"metadata.lang": "\ud800"}}, [FILTER, {"terms": {"n": ["a", "b\udfff"]}}], {"term": {"\ud800": 1}}]
-)
-def test_a_filter_with_a_lone_surrogate_names_its_key(filters: Any) -> None:
-    with pytest.raises(ConfigurationError, match=r"filter\S* holds a lone surrogate|a key in filter"):
-        check_filters(filters)
-
-
-@pytest.mark.parametrize(
     ("properties", "query", "settings", "message"),
     [
         ({}, "q", {}, """semantic" searches a field of type semantic_text or semantic. The index 'docs' has no such field, nor any other"""),
@@ -315,14 +306,6 @@ def test_invalid_settings_are_refused_before_a_request(settings: dict[str, Any],
     assert Searcher(
         "docs", "semantic", None, "text", rerank_inference_id=".jina-reranker-v2-base-multilingual", rank_window_size=500
     )
-
-
-@pytest.mark.parametrize(
-    "filters", [{"lang": "en"}, "lang:en", {}, {"term": {"a": 1}, "range": {}}, [{"term": {"a": 1}}, "x"], 5]
-)
-def test_a_filter_that_is_not_a_query(filters: Any) -> None:
-    with pytest.raises(ConfigurationError, match=r'is not an Elasticsearch query. Pass a query such as {"term"'):
-        check_filters(filters)
 
 
 def test_an_incomplete_search_is_an_error() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+from decimal import Decimal
+from pathlib import PurePath
 from typing import Any
 
 import orjson
@@ -68,5 +71,31 @@ def test_a_document_that_contains_itself_is_refused_by_its_id() -> None:
     source: dict[str, Any] = {}
     source["self"] = source
     assert Write("1", source).size == 0
-    with pytest.raises(InputError, match="Document '1' cannot be written as JSON: Recursion limit reached"):
+    with pytest.raises(InputError, match="Document '1' cannot be written as JSON: it is nested too deeply"):
         bulk("docs", [Write("1", source)]).with_body()
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [(Decimal("0.30000000000000000001"), 0.3), (PurePath("a/b"), "a/b"), ({"x"}, ["x"]), ((1, 2), [1, 2]), (None, None)],
+)
+def test_values_that_json_has_in_another_form(value: Any, stored: Any) -> None:
+    lines = bulk("docs", [Write("1", {"metadata": {"key": [value]}})]).with_body().body
+    assert orjson.loads(lines[1]) == {"metadata": {"key": [stored]}}
+
+
+@pytest.mark.parametrize("value", [b"bytes", object(), math.nan, -math.inf, [0.5, math.nan], Decimal("NaN"), {"inner": {1j}}])
+@pytest.mark.parametrize("dumps", [None, json.dumps])
+def test_values_that_json_lacks_are_refused_with_their_key(value: Any, dumps: Any) -> None:
+    writes = [Write("1", {"text": "null", "metadata": {"good": None, "the key": value}})]
+    with pytest.raises(InputError, match=r"Document '1' cannot be written as JSON: 'metadata\.the key\S*' is of type \w+"):
+        bulk("docs", writes, dumps=dumps).with_body()
+
+
+def test_the_serializer_of_a_client_decides_alone() -> None:
+    def dumps(value: Any) -> str:
+        return json.dumps(value, default=lambda other: f"<{type(other).__name__}>", indent=1)
+
+    lines = bulk("docs", [Write("1", {"metadata": {"x": b"", "y": Decimal(1)}})], dumps=dumps).with_body().body
+    assert json.loads(lines[1]) == {"metadata": {"x": "<bytes>", "y": "<Decimal>"}}
+    assert b"\n" not in lines[1]
