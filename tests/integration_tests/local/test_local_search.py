@@ -192,7 +192,10 @@ def test_invalid_mappings(es: Elasticsearch, field: dict[str, Any], text: str) -
             {"mappings": {"properties": {"f": {"type": "semantic_text", "chunking_settings": {"strategy": "word"}}}}},
             "chunking_settings.strategy: word",
         ),
-        ({"mappings": {"dynamic_templates": [{"texts": {"match": "t*"}}]}}, "mappings.dynamic_templates"),
+        (
+            {"mappings": {"dynamic_templates": [{"texts": {"match_pattern": "regex", "mapping": {}}}]}},
+            "dynamic_templates.texts.match_pattern",
+        ),
         ({"settings": {"analysis": {"analyzer": {"mine": {"type": "standard"}}}}}, "settings.index.analysis"),
         ({"aliases": {"other": {}}}, "aliases"),
     ],
