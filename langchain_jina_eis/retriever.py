@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
-from itertools import repeat, zip_longest
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import ConfigDict
 
-from jina_eis.adapters import RetrieverSettings, metadata_of, new_id
-from jina_eis.contents import Content, Embeddable, Part, in_thread, text_list
-from jina_eis.errors import InputError
-from jina_eis.steps import Record, SearchResult
+from jina_eis.adapters import (
+    Ids,
+    RetrieverSettings,
+    checked,
+    content_id,
+    document_id,
+    listed,
+    metadata_of,
+    new_id,
+    paired_ids,
+    stored_metadata,
+    zip_equal,
+)
+from jina_eis.contents import Content, Embeddable, Medium, Part, fingerprint, in_thread, source_of, text_source
+from jina_eis.steps import Record, Refresh, SearchResult
 
 from .media import from_blob
 
@@ -24,10 +36,6 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
 __all__ = ["JinaEISRetriever"]
-
-A = TypeVar("A")
-B = TypeVar("B")
-_MISSING: Any = object()
 
 
 class JinaEISRetriever(RetrieverSettings, BaseRetriever):
@@ -56,12 +64,14 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
             A rerank endpoint, such as `.jina-reranker-v3`: the best `rank_window_size` (64) documents are reranked inside
             Elasticsearch, in the same request.
         filter: dict | list[dict] | None = None
-            Elasticsearch queries that every document must match.
+            What every document must match: an Elasticsearch query, a dict of metadata such as `{"lang": "en"}`, or a list.
+        include_scores: bool = False
+            Whether the metadata contain `_score` and `relevance_score`.
         diversify: float | None = None
             Return documents that differ from each other: from 0 for the greatest difference to 1 for the best matches.
         field, content_field, inference_id, dimensions, min_score, source_fields, highlight, fusion, weights, rank_constant,
         num_candidates, oversample, rank_window_size, rerank_chunks, rerank_chunk_words, field_type, index_options,
-        chunking_settings, index_settings, allow_url_fetch and pass_urls are described at `RetrieverSettings`.
+        chunking_settings, index_settings, metadata_mappings, allow_url_fetch and pass_urls are described at `RetrieverSettings`.
 
         es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline,
         max_concurrency and use_case are described at `ServiceSettings`. Unknown arguments are an error.
@@ -81,8 +91,8 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
 
     Use:
         ```python
-        documents = retriever.invoke("How do glaciers move?")  # or with k=1, filter={"term": {"metadata.lang.keyword": "en"}}
-        documents[0].page_content, documents[0].id, documents[0].metadata["relevance_score"]
+        documents = retriever.invoke("How do glaciers move?")  # or with k=1, filter={"lang": "en"}
+        documents[0].page_content, documents[0].id, documents[0].metadata
         ```
 
     Use within a chain:
@@ -96,8 +106,9 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
     A query is a text. With an omni endpoint it may also be anything that `JinaEISEmbeddings.embed_content` takes, such as
     `pathlib.Path("cat.png")`. LangChain passes queries to tracers unchanged: prefer a short path to long bytes.
 
-    `Document.metadata` contains the document's fields and metadata, `_index`, `_score` as Elasticsearch returns it and, with
-    a reranker, `relevance_score` as the model returns it.
+    `Document.metadata` contains the document's fields and metadata, and Elasticsearch's `_id` and `_index`: the same for every
+    query. With `include_scores=True` also `_score` as Elasticsearch returns it and, with a reranker, `relevance_score` as the
+    model returns it; with `highlight`, `highlights`. None of these is stored if such a document is added again.
 
     Raises:
         ConfigurationError: (also a ValueError) invalid arguments; on the first query, a field that the index does not have, a
@@ -108,6 +119,10 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
     """
 
     model_config: ClassVar[ConfigDict] = RetrieverSettings.model_config  # LangChain's own config ignores unknown arguments
+    include_scores: bool = False
+    """Whether the metadata of documents contain their scores, which differ from query to query. Tools that tell documents apart
+    by their metadata then take one that two queries find for two."""
+
     product: ClassVar[str] = f"langchain-jina-eis/{version('jina-eis')}"
 
     if TYPE_CHECKING:  # LangChain declares input: str
@@ -119,9 +134,9 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
     def from_texts(
         cls,
         texts: Iterable[str],
-        metadatas: Iterable[dict[str, Any]] | None = None,
+        metadatas: Iterable[Mapping[str, Any]] | None = None,
         *,
-        ids: Iterable[str] | None = None,
+        ids: Ids = None,
         **settings: Any,
     ) -> Self:
         """Create a retriever and index the texts; create the index if it is missing. `settings` are those of the class."""
@@ -133,9 +148,9 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
     async def afrom_texts(
         cls,
         texts: Iterable[str],
-        metadatas: Iterable[dict[str, Any]] | None = None,
+        metadatas: Iterable[Mapping[str, Any]] | None = None,
         *,
-        ids: Iterable[str] | None = None,
+        ids: Ids = None,
         **settings: Any,
     ) -> Self:
         """As `from_texts`, without blocking the event loop."""
@@ -144,50 +159,51 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         return retriever
 
     @classmethod
-    def from_documents(cls, documents: Iterable[Document], *, ids: Iterable[str] | None = None, **settings: Any) -> Self:
+    def from_documents(cls, documents: Iterable[Document], *, ids: Ids = None, **settings: Any) -> Self:
         """Create a retriever and index the documents; create the index if it is missing. `settings` are those of the class."""
         retriever = cls(**settings)
         retriever.add_documents(documents, ids=ids)
         return retriever
 
     @classmethod
-    async def afrom_documents(cls, documents: Iterable[Document], *, ids: Iterable[str] | None = None, **settings: Any) -> Self:
+    async def afrom_documents(cls, documents: Iterable[Document], *, ids: Ids = None, **settings: Any) -> Self:
         """As `from_documents`, without blocking the event loop."""
         retriever = cls(**settings)
         await retriever.aadd_documents(documents, ids=ids)
         return retriever
 
-    def add_documents(
-        self, documents: Iterable[Document], *, ids: Iterable[str] | None = None, refresh: bool = True
-    ) -> list[str]:
+    def add_documents(self, documents: Iterable[Document], *, ids: Ids = None, refresh: Refresh = "wait_for") -> list[str]:
         """Index any number of documents. They are read as they are needed.
 
         Args:
             documents: Any iterable. The page content is embedded; the metadata are stored under `metadata`.
-            ids: One id for each document. Default: the documents' own ids, or new ids. An existing document is replaced.
-            refresh: Whether the documents are searchable when this returns.
+            ids: One id for each document, or "content" for ids made of text and metadata, with which a document that is added
+                again replaces itself. Default: the documents' own ids, or new ids. An existing document is replaced; of one id
+                twice, the last is written.
+            refresh: When searches see the documents: "wait_for", when this returns, by the next refresh of the index (within a
+                second by default); True, when this returns, by a refresh, which costs Elasticsearch more; False, later.
 
         Returns:
             The ids, in the order of the documents.
 
         Raises:
-            DocumentsFailedError: some documents were not indexed; the error names them, and those that were indexed.
+            InputError: an element of a list is no document. Nothing was sent.
+            DocumentsFailedError: some documents were not indexed; the error names them, and those that were indexed. An error of
+                the iterable is its cause.
         """
-        return self._run(self._indexer().add(_text_records(documents, ids, self._text_field_name()), refresh))
+        return self._run(self._indexer().add(self._text_records(documents, ids), refresh))
 
-    async def aadd_documents(
-        self, documents: Iterable[Document], *, ids: Iterable[str] | None = None, refresh: bool = True
-    ) -> list[str]:
+    async def aadd_documents(self, documents: Iterable[Document], *, ids: Ids = None, refresh: Refresh = "wait_for") -> list[str]:
         """As `add_documents`, without blocking the event loop."""
-        return await self._arun(self._indexer().add(_text_records(documents, ids, self._text_field_name()), refresh))
+        return await self._arun(self._indexer().add(self._text_records(documents, ids), refresh))
 
     def add_texts(
         self,
         texts: Iterable[str],
-        metadatas: Iterable[dict[str, Any]] | None = None,
+        metadatas: Iterable[Mapping[str, Any]] | None = None,
         *,
-        ids: Iterable[str] | None = None,
-        refresh: bool = True,
+        ids: Ids = None,
+        refresh: Refresh = "wait_for",
     ) -> list[str]:
         """As `add_documents`, with texts and their metadata."""
         return self.add_documents(_build_documents(texts, metadatas), ids=ids, refresh=refresh)
@@ -195,42 +211,88 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
     async def aadd_texts(
         self,
         texts: Iterable[str],
-        metadatas: Iterable[dict[str, Any]] | None = None,
+        metadatas: Iterable[Mapping[str, Any]] | None = None,
         *,
-        ids: Iterable[str] | None = None,
-        refresh: bool = True,
+        ids: Ids = None,
+        refresh: Refresh = "wait_for",
     ) -> list[str]:
         """As `add_texts`, without blocking the event loop."""
         return await self.aadd_documents(_build_documents(texts, metadatas), ids=ids, refresh=refresh)
 
     def add_contents(
-        self, items: Iterable[Embeddable], documents: Iterable[Document] | None = None, *, refresh: bool = True
+        self,
+        items: Iterable[Embeddable],
+        documents: Iterable[Document] | None = None,
+        *,
+        ids: Ids = None,
+        refresh: Refresh = "wait_for",
     ) -> list[str]:
         """Index images, sounds and videos in a `semantic` field (1 MB each by default) or a dense_vector field.
 
         Args:
             items: The items to embed, of the types that `JinaEISEmbeddings.embed_content` takes. All are checked first.
-            documents: The document to return for each item. Default: empty documents.
-            refresh: Whether the items are searchable when this returns.
+            documents: The document to return for each item. Default: documents without a text, whose metadata name the file
+                (`source`) and the MIME type (`mime_type`) as far as they are known.
+            ids: As for `add_documents`. "content" makes them of the bytes of media, and of the document's text and metadata.
+            refresh: As for `add_documents`.
         """
-        return self._run(
-            self._indexer().add(_content_records(self._contents(items), documents, self._text_field_name()), refresh)
-        )
+        given = _as_list(items)
+        return self._run(self._indexer().add(self._content_records(given, self._contents(given), documents, ids), refresh))
 
     async def aadd_contents(
-        self, items: Iterable[Embeddable], documents: Iterable[Document] | None = None, *, refresh: bool = True
+        self,
+        items: Iterable[Embeddable],
+        documents: Iterable[Document] | None = None,
+        *,
+        ids: Ids = None,
+        refresh: Refresh = "wait_for",
     ) -> list[str]:
         """As `add_contents`, without blocking the event loop."""
-        contents = await in_thread(partial(self._contents, items))
-        return await self._arun(self._indexer().add(_content_records(contents, documents, self._text_field_name()), refresh))
+        given = _as_list(items)
+        contents = await in_thread(partial(self._contents, given))
+        records = await asyncio.to_thread(self._content_records, given, contents, documents, ids)
+        return await self._arun(self._indexer().add(records, refresh))
 
-    def delete(self, ids: Iterable[str], *, refresh: bool = True) -> None:
-        """Delete documents by id. Ids that do not exist are ignored."""
-        self._run(self._indexer().delete(text_list(ids), refresh))
+    def add_embeddings(
+        self,
+        text_embeddings: Iterable[tuple[str, Sequence[float]]],
+        metadatas: Iterable[Mapping[str, Any]] | None = None,
+        *,
+        ids: Ids = None,
+        refresh: Refresh = "wait_for",
+    ) -> list[str]:
+        """Index texts with vectors of your own, which are written as they are. For dense_vector fields.
 
-    async def adelete(self, ids: Iterable[str], *, refresh: bool = True) -> None:
+        Args:
+            text_embeddings: Pairs of a text and its vector, of the endpoint of the index or of its vector space.
+            metadatas: The metadata of each text.
+            ids: As for `add_documents`.
+            refresh: As for `add_documents`.
+
+        Raises:
+            InputError: a vector of another length than those of the index, or a field that Elasticsearch embeds by itself.
+                Nothing was written.
+        """
+        return self._run(self._indexer().add(self._vector_records(text_embeddings, metadatas, ids), refresh))
+
+    async def aadd_embeddings(
+        self,
+        text_embeddings: Iterable[tuple[str, Sequence[float]]],
+        metadatas: Iterable[Mapping[str, Any]] | None = None,
+        *,
+        ids: Ids = None,
+        refresh: Refresh = "wait_for",
+    ) -> list[str]:
+        """As `add_embeddings`, without blocking the event loop."""
+        return await self._arun(self._indexer().add(self._vector_records(text_embeddings, metadatas, ids), refresh))
+
+    def delete(self, ids: Iterable[str | int], *, refresh: Refresh = "wait_for") -> None:
+        """Delete documents by id. Ids that do not exist are ignored. `refresh` is that of `add_documents`."""
+        self._run(self._indexer().delete(map(document_id, text_source(ids)), refresh))
+
+    async def adelete(self, ids: Iterable[str | int], *, refresh: Refresh = "wait_for") -> None:
         """As `delete`, without blocking the event loop."""
-        await self._arun(self._indexer().delete(text_list(ids), refresh))
+        await self._arun(self._indexer().delete(map(document_id, text_source(ids)), refresh))
 
     def _get_relevant_documents(
         self,
@@ -262,46 +324,74 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
 
     def _to_documents(self, results: Sequence[SearchResult]) -> list[Document]:
         return [
-            Document(id=result.hit.id, page_content=result.text, metadata=metadata_of(result, self._text_field_name()))
+            Document(id=result.hit.id, page_content=result.text, metadata=metadata_of(result, scores=self.include_scores))
             for result in results
         ]
 
-    def _text_field_name(self) -> str:
-        return self.content_field or self._text_field
+    def _text_records(self, documents: Iterable[Document], ids: Ids) -> Iterable[Record]:
+        """The records of documents; of a list, after all were checked."""
+        pairs = paired_ids(checked(listed(documents, Document, "document"), Document, "document"), ids)
+        records = (self._record(document.page_content, document, id_) for document, id_ in pairs)
+        return list(records) if isinstance(documents, Sequence) else records
+
+    def _content_records(
+        self, items: Sequence[Any], contents: Sequence[Content], documents: Iterable[Document] | None, ids: Ids
+    ) -> list[Record]:
+        if documents is None:
+            described: Iterable[Document] = map(_described, items, contents)
+        else:
+            described = checked(listed(documents, Document, "document"), Document, "document")
+        pairs = paired_ids(list(zip_equal(contents, list(described), "documents")), ids)
+        return [self._record(content, document, id_) for (content, document), id_ in pairs]
+
+    def _vector_records(
+        self,
+        text_embeddings: Iterable[tuple[str, Sequence[float]]],
+        metadatas: Iterable[Mapping[str, Any]] | None,
+        ids: Ids,
+    ) -> list[Record]:
+        pairs = [*listed(text_embeddings, (), "pair")]
+        documents = _build_documents([text for text, _ in pairs], metadatas)
+        vectors = [[float(number) for number in vector] for _, vector in pairs]
+        records = self._text_records(list(documents), ids)
+        return [replace(record, content=None, vector=vector) for record, vector in zip(records, vectors, strict=True)]
+
+    def _record(self, content: Content, document: Document, id_: Any) -> Record:
+        if id_ == "content":
+            text = document.page_content if isinstance(content, str) else f"{fingerprint(content)} {document.page_content}"
+            id_ = content_id(text, document.metadata)
+        elif id_ is None:
+            id_ = new_id() if document.id is None else document_id(document.id)
+        source = {self.content_field or self._text_field: document.page_content, "metadata": stored_metadata(document.metadata)}
+        return Record(id_, content, source)
 
     def _adapt(self, value: Any) -> Part | None:
         return from_blob(value)
 
 
-def _build_documents(texts: Iterable[str], metadatas: Iterable[dict[str, Any]] | None) -> Iterator[Document]:
-    if isinstance(texts, str):
-        raise InputError("Pass texts as a list of strings. For a single text pass [text].")
+def _build_documents(texts: Iterable[str], metadatas: Iterable[Mapping[str, Any]] | None) -> Iterable[Document]:
+    """The documents of texts; of a list, after all were checked."""
+    checked_texts = checked(listed(texts, str, "text"), str, "text")
     if metadatas is None:
-        return (Document(page_content=text) for text in texts)
-    return (Document(page_content=text, metadata=metadata) for text, metadata in _zip_equal(texts, metadatas, "metadatas"))
+        documents = (Document(page_content=text) for text in checked_texts)
+    else:
+        given = ({} if metadata is None else metadata for metadata in listed(metadatas, Mapping, "dict"))
+        pairs = zip_equal(checked_texts, checked(given, Mapping, "metadata"), "metadatas")
+        documents = (Document(page_content=text, metadata=dict(metadata)) for text, metadata in pairs)
+    return list(documents) if isinstance(texts, Sequence) else documents
 
 
-def _text_records(documents: Iterable[Document], ids: Iterable[str] | None, content_field: str) -> Iterator[Record]:
-    pairs = zip(documents, repeat(None), strict=False) if ids is None else _zip_equal(documents, ids, "ids")
-    for document, id_ in pairs:
-        yield _record(document.page_content, document, id_, content_field)
+def _as_list(items: Any) -> Any:
+    """The same items in a list. What is no iterable of items stays, and is refused with its contents."""
+    single = isinstance(items, (Sequence, Mapping)) or hasattr(items, "read") or hasattr(items, "model_dump")
+    return items if single or not isinstance(items, Iterable) else list(items)
 
 
-def _content_records(contents: Sequence[Content], documents: Iterable[Document] | None, content_field: str) -> Iterator[Record]:
-    empty = repeat(Document(page_content=""))
-    pairs = zip(contents, empty, strict=False) if documents is None else _zip_equal(contents, documents, "documents")
-    for content, document in pairs:
-        yield _record(content, document, None, content_field)
-
-
-def _zip_equal(first: Iterable[A], second: Iterable[B], name: str) -> Iterator[tuple[A, B]]:
-    """Zip two iterables. Raises InputError if their lengths differ."""
-    for left, right in zip_longest(first, second, fillvalue=_MISSING):
-        if left is _MISSING or right is _MISSING:
-            raise InputError(f"There are {'more' if left is _MISSING else 'fewer'} {name} than documents. Pass one for each.")
-        yield left, right
-
-
-def _record(content: Content, document: Document, id_: str | None, content_field: str) -> Record:
-    source: Mapping[str, Any] = {content_field: document.page_content, "metadata": document.metadata}
-    return Record(id_ or document.id or new_id(), content, source)
+def _described(item: Any, content: Content) -> Document:
+    """A document that says what an item is and where it comes from."""
+    metadata: dict[str, Any] = {}
+    if source := source_of(item):
+        metadata["source"] = source
+    if isinstance(content, Medium) and content.mime:
+        metadata["mime_type"] = content.mime
+    return Document(page_content=content if isinstance(content, str) else "", metadata=metadata)

@@ -12,7 +12,7 @@ from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRan
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 
-from jina_eis.adapters import RerankSettings
+from jina_eis.adapters import RerankSettings, checked, listed
 from jina_eis.contents import Content, Link, Part, label, medium_from_location
 from jina_eis.errors import InputError
 from jina_eis.steps import PRELIMINARY, Ranked
@@ -95,7 +95,7 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
         return "JinaEISRerank"
 
     def _postprocess_nodes(self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None) -> list[NodeWithScore]:
-        nodes = list(nodes)
+        nodes = list(checked(listed(nodes, BaseNode, "node"), NodeWithScore, "node"))
         query, contents = self._read(_query(query_bundle), [node.node for node in nodes])
         return self._run(self._rerank_nodes(nodes, query_bundle, query, contents))
 
@@ -103,7 +103,7 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        nodes = list(nodes)
+        nodes = list(checked(listed(nodes, BaseNode, "node"), NodeWithScore, "node"))
         query, contents = await self._aread(_query(query_bundle), [node.node for node in nodes])
         return await self._arun(self._rerank_nodes(nodes, query_bundle, query, contents))
 

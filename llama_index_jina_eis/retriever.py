@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Any, ClassVar, Self
@@ -13,10 +13,22 @@ from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, Query
 from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
 from pydantic_core import PydanticSerializationError
 
-from jina_eis.adapters import RetrieverSettings, ServiceSettings, metadata_of, scores_of
-from jina_eis.contents import Content, Get, Link, Medium, Part, content, in_thread, medium_from_location, text_list
+from jina_eis.adapters import (
+    Ids,
+    RetrieverSettings,
+    ServiceSettings,
+    checked,
+    content_id,
+    document_id,
+    listed,
+    metadata_of,
+    paired_ids,
+    passages_of,
+    stored_metadata,
+)
+from jina_eis.contents import Content, Get, Link, Medium, Part, content, in_thread, medium_from_location, text_source
 from jina_eis.errors import InputError
-from jina_eis.steps import Query, Record, SearchResult
+from jina_eis.steps import Query, Record, Refresh, SearchResult
 from jina_eis.wire import well_formed_value
 
 from .media import node_content, node_or_resource_content, node_text
@@ -48,7 +60,8 @@ class JinaEISRetriever(BaseRetriever):
         k: Maximum number of nodes to return. Default: 10.
         rerank_inference_id: A rerank endpoint, such as `.jina-reranker-v3`: the best `rank_window_size` (64) nodes are reranked
             inside Elasticsearch, in the same request. Default: None.
-        filter: An Elasticsearch query, or a list of queries, that every node must match. Default: None.
+        filter: What every node must match: an Elasticsearch query, a dict of metadata such as `{"lang": "en"}`, or a list of
+            these. Default: None.
         diversify: Return nodes that differ from each other: from 0 for the greatest difference to 1 for the best matches.
             Default: None.
         content_field: The field with the text. Default: "content".
@@ -58,12 +71,13 @@ class JinaEISRetriever(BaseRetriever):
 
     field, inference_id, dimensions, min_score, source_fields, highlight, fusion, weights, rank_constant, num_candidates,
     oversample, rank_window_size, rerank_chunks, rerank_chunk_words, allow_url_fetch, pass_urls, field_type, index_options,
-    chunking_settings and index_settings are described at `RetrieverSettings`; es_url, es_cloud_id, es_api_key, es_user,
-    es_password, client, async_client, timeout, max_retries, deadline and max_concurrency at `ServiceSettings`. Unknown arguments
-    are an error.
+    chunking_settings, index_settings and metadata_mappings are described at `RetrieverSettings`; es_url, es_cloud_id, es_api_key,
+    es_user, es_password, client, async_client, timeout, max_retries, deadline and max_concurrency at `ServiceSettings`. Unknown
+    arguments are an error.
 
-    Nodes are returned with their ids, metadata and relationships. Their score is the reranker's, or else Elasticsearch's.
-    `_score`, `relevance_score` and `highlights` are in the metadata that models do not read. A `QueryBundle` with an embedding
+    Nodes are returned as they were indexed, with their ids, metadata and relationships, the same for every query. The score is in
+    `NodeWithScore.score`: the reranker's, or else Elasticsearch's. With `highlight`, `highlights` are in the metadata that models
+    do not read, and so are `_id` and `_index` of documents of other applications. A `QueryBundle` with an embedding
     and no text searches with the embedding. One with an `image_path` searches with the image, and uses its text for BM25 and
     the reranker.
 
@@ -116,54 +130,63 @@ class JinaEISRetriever(BaseRetriever):
         """The settings of the retriever. Their `close` and `aclose` close its connections."""
         return self._settings
 
-    def add_nodes(self, nodes: Iterable[BaseNode], *, refresh: bool = True) -> list[str]:
+    def add_nodes(self, nodes: Iterable[BaseNode], *, ids: Ids = None, refresh: Refresh = "wait_for") -> list[str]:
         """Index any number of nodes. They are read as they are needed.
 
         The image, sound or video of a node is embedded if the field accepts it, or else its text with the metadata that
-        LlamaIndex embeds.
+        LlamaIndex embeds. A node that brings its vector is not embedded again, if the field is of type dense_vector: the vector
+        is written as it is. Make it with the endpoint of the index, or with one of the same vector space.
 
         Args:
-            nodes: Any iterable. An existing node with the same id is replaced. Nodes are stored completely, an `ImageNode`
-                with its base64: one with an `image_path` needs less space.
-            refresh: Whether the nodes are searchable when this returns.
+            nodes: Any iterable. An existing node with the same id is replaced; of one id twice, the last is written. Nodes are
+                stored completely, an `ImageNode` with its base64: one with an `image_path` needs less space.
+            ids: One id for each node, or "content" for ids made of text and metadata, with which a node that is added again
+                replaces itself. Default: the nodes' own ids.
+            refresh: When searches see the nodes: "wait_for", when this returns, by the next refresh of the index (within a
+                second by default); True, when this returns, by a refresh, which costs Elasticsearch more; False, later.
 
         Returns:
             The ids, in the order of the nodes.
 
         Raises:
-            DocumentsFailedError: some nodes were not indexed; the error names them, and those that were indexed.
+            InputError: an element of a list is no node, or has a vector of another length than the field. Nothing was written.
+            DocumentsFailedError: some nodes were not indexed; the error names them, and those that were indexed. An error of the
+                iterable is its cause.
         """
         settings = self._settings
-        return settings._run(settings._indexer().add(self._records(nodes), refresh))
+        return settings._run(settings._indexer().add(self._records(nodes, ids), refresh))
 
-    async def aadd_nodes(self, nodes: Iterable[BaseNode], *, refresh: bool = True) -> list[str]:
+    async def aadd_nodes(self, nodes: Iterable[BaseNode], *, ids: Ids = None, refresh: Refresh = "wait_for") -> list[str]:
         """As `add_nodes`, without blocking the event loop. With `allow_url_fetch`, all nodes are read before any is sent."""
         settings = self._settings
         fetches = settings.allow_url_fetch and not settings.pass_urls
-        records = await in_thread(partial(self._read, nodes)) if fetches else self._records(nodes)
+        records = await in_thread(partial(self._read, nodes, ids)) if fetches else self._records(nodes, ids)
         return await settings._arun(settings._indexer().add(records, refresh))
 
-    def delete_nodes(self, node_ids: Iterable[str], *, refresh: bool = True) -> None:
+    def delete_nodes(self, node_ids: Iterable[str | int], *, refresh: Refresh = "wait_for") -> None:
         """Delete nodes by id. Ids that do not exist are ignored."""
         settings = self._settings
-        settings._run(settings._indexer().delete(text_list(node_ids), refresh))
+        settings._run(settings._indexer().delete(map(document_id, text_source(node_ids)), refresh))
 
-    async def adelete_nodes(self, node_ids: Iterable[str], *, refresh: bool = True) -> None:
+    async def adelete_nodes(self, node_ids: Iterable[str | int], *, refresh: Refresh = "wait_for") -> None:
         """As `delete_nodes`, without blocking the event loop."""
         settings = self._settings
-        await settings._arun(settings._indexer().delete(text_list(node_ids), refresh))
+        await settings._arun(settings._indexer().delete(map(document_id, text_source(node_ids)), refresh))
 
-    def delete_index(self) -> None:
+    def delete_index(self, *, missing_ok: bool = False) -> None:
         """Delete the index and all nodes in it.
+
+        Args:
+            missing_ok: Whether an index that does not exist is no error.
 
         Raises:
             IndexNotFoundError: the index does not exist.
         """
-        self._settings.delete_index()
+        self._settings.delete_index(missing_ok=missing_ok)
 
-    async def adelete_index(self) -> None:
+    async def adelete_index(self, *, missing_ok: bool = False) -> None:
         """As `delete_index`, without blocking the event loop."""
-        await self._settings.adelete_index()
+        await self._settings.adelete_index(missing_ok=missing_ok)
 
     def search_with(self, inference_id: str) -> str:
         """Embed the queries of all clients of the index with another endpoint of the same vector space.
@@ -224,24 +247,33 @@ class JinaEISRetriever(BaseRetriever):
             raise InputError("The query is empty. Pass a text, an embedding or an image_path.")
         return Query(text or embedded, embedded)
 
-    def _records(self, nodes: Iterable[BaseNode], get: Get | None = None) -> Iterator[Record]:
-        settings = self._settings
-        takes_media = settings._indexer().field_type in ("semantic", "dense_vector")
-        for node in nodes:
-            embedded: Content | InputError
-            try:
-                adapt = node_content if takes_media else _embedded_text
-                embedded = content(node, may_fetch=settings.allow_url_fetch, pass_urls=settings.pass_urls, adapt=adapt, get=get)
-            except InputError as error:
-                embedded = error
-            source = {
-                settings.content_field or settings._text_field: node.get_content(metadata_mode=MetadataMode.NONE),
-                "metadata": _stored_node(node),
-            }
-            yield Record(node.node_id, embedded, source)
+    def _records(self, nodes: Iterable[BaseNode], ids: Ids, get: Get | None = None) -> Iterable[Record]:
+        """The records of nodes; of a list, after all were checked."""
+        pairs = paired_ids(checked(listed(nodes, BaseNode, "node"), BaseNode, "node"), ids)
+        records = (self._record(node, id_, get) for node, id_ in pairs)
+        return list(records) if isinstance(nodes, Sequence) else records
 
-    def _read(self, nodes: Iterable[BaseNode], get: Get | None = None) -> list[Record]:
-        return list(self._records(nodes, get))
+    def _record(self, node: BaseNode, id_: Any, get: Get | None) -> Record:
+        settings = self._settings
+        text = node.get_content(metadata_mode=MetadataMode.NONE)
+        if id_ == "content":
+            id_ = content_id(text, node.metadata)
+        name = document_id(node.node_id if id_ is None else id_)
+        source = {settings.content_field or settings._text_field: text, "metadata": _stored_node(node, name)}
+        field_type = settings._indexer().field_type
+        vector = None if node.embedding is None else [float(number) for number in node.embedding]
+        if vector is not None and field_type == "dense_vector":
+            return Record(name, None, source, vector)
+        embedded: Content | InputError
+        try:
+            adapt = node_content if field_type in ("semantic", "dense_vector") else _embedded_text
+            embedded = content(node, may_fetch=settings.allow_url_fetch, pass_urls=settings.pass_urls, adapt=adapt, get=get)
+        except InputError as error:
+            embedded = error
+        return Record(name, embedded, source, vector)
+
+    def _read(self, nodes: Iterable[BaseNode], ids: Ids, get: Get | None = None) -> list[Record]:
+        return list(self._records(nodes, ids, get))
 
     def _to_nodes(self, results: Sequence[SearchResult]) -> list[NodeWithScore]:
         return [
@@ -257,8 +289,11 @@ def _embedded_text(value: Any) -> Part | Medium | None:
     return node_text(value) if isinstance(value, BaseNode) else None
 
 
-def _stored_node(node: BaseNode) -> dict[str, Any]:
-    """The metadata of a node and, for LlamaIndex, all of its other fields."""
+def _stored_node(node: BaseNode, id_: str) -> dict[str, Any]:
+    """The metadata of a node and, for LlamaIndex, all of its other fields. What a search has added is left out."""
+    metadata = stored_metadata(node.metadata)
+    if id_ != node.node_id or metadata.keys() != node.metadata.keys():
+        node = node.model_copy(update={"id_": id_, "metadata": metadata})
     try:
         return node_to_metadata_dict(node, remove_text=True, flat_metadata=False)
     except PydanticSerializationError:  # lone surrogates
@@ -267,13 +302,20 @@ def _stored_node(node: BaseNode) -> dict[str, Any]:
 
 
 def _restored_node(result: SearchResult) -> BaseNode:
-    """The indexed node, or a new node for a document of another application, with scores in metadata that models do not read."""
+    """The node as it was indexed, or a new node for a document of another application.
+
+    `highlight` adds passages, and a new node has `_id` and `_index`: in metadata that models do not read.
+    """
     metadata = result.hit.source.get("metadata")
-    if not (isinstance(metadata, dict) and "_node_content" in metadata):
-        return TextNode(id_=result.hit.id, text=result.text, metadata=metadata_of(result, None))
-    node = metadata_dict_to_node(metadata, text=result.text)
-    scores = scores_of(result)
-    node.metadata = {**node.metadata, **scores}
-    node.excluded_embed_metadata_keys = [*node.excluded_embed_metadata_keys, *scores]
-    node.excluded_llm_metadata_keys = [*node.excluded_llm_metadata_keys, *scores]
+    if isinstance(metadata, dict) and "_node_content" in metadata:
+        node = metadata_dict_to_node(metadata, text=result.text)
+        added = passages_of(result)
+        node.metadata = {**node.metadata, **added}
+    else:
+        own = metadata_of(result)
+        added = {name: own[name] for name in ("_id", "_index", "highlights") if name in own}
+        node = TextNode(id_=result.hit.id, text=result.text, metadata=own)
+    if added:
+        node.excluded_embed_metadata_keys = [*node.excluded_embed_metadata_keys, *added]
+        node.excluded_llm_metadata_keys = [*node.excluded_llm_metadata_keys, *added]
     return node

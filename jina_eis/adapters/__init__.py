@@ -8,7 +8,18 @@ from .doctor import Check, Report, Status, adoctor, doctor
 from .endpoints import EndpointInfo, Endpoints
 from .inference import ENDPOINT_NAMES, ContentSettings, EmbeddingSettings, RerankSettings
 from .progress import with_progress
-from .retrieval import RetrieverSettings, StoreSettings, content_id, metadata_of, new_id, scores_of
+from .records import (
+    Ids,
+    checked,
+    content_id,
+    document_id,
+    listed,
+    new_id,
+    paired_ids,
+    stored_metadata,
+    zip_equal,
+)
+from .retrieval import RetrieverSettings, StoreSettings, metadata_of, passages_of, scores_of
 from .settings import MAX_CONCURRENCY, MAX_RETRIES, TIMEOUT, ServiceSettings, missing_address_allowed
 
 __all__ = [
@@ -21,6 +32,7 @@ __all__ = [
     "EmbeddingSettings",
     "EndpointInfo",
     "Endpoints",
+    "Ids",
     "Report",
     "RerankSettings",
     "RetrieverSettings",
@@ -29,11 +41,18 @@ __all__ = [
     "StoreSettings",
     "VectorCache",
     "adoctor",
+    "checked",
     "content_id",
     "doctor",
+    "document_id",
+    "listed",
     "metadata_of",
     "missing_address_allowed",
     "new_id",
+    "paired_ids",
+    "passages_of",
     "scores_of",
+    "stored_metadata",
     "with_progress",
+    "zip_equal",
 ]

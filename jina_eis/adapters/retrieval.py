@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import uuid
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
 from ..contents import Content, Get, Link, Part, content, content_list
-from ..errors import ConfigurationError, InputError
+from ..errors import ConfigurationError, IndexNotFoundError, InputError
 from ..steps import (
     CHUNK_WORDS,
     PASSAGES,
@@ -28,15 +27,14 @@ from ..steps import (
     delete_matching,
     switch_search_endpoint,
 )
-from ..wire import Steps, ask, delete_index, find_lone_surrogate, well_formed, well_formed_value
+from ..wire import Dumps, Steps, ask, delete_index, find_lone_surrogate, well_formed
 from .settings import ServiceSettings
 
 OVERSAMPLE = 3.0  # finds 99 % or more of the true ten, also on int8 indices, which have no default; see benchmarks/recall.py
 INGEST_PATIENCE = 300.0  # seconds; a node of a rolling restart is away for about one minute
-CONTENT_ID_LENGTH = 40  # hexadecimal digits of SHA-256: 160 bits
 MAX_DOCUMENTS = 10_000  # per search, Elasticsearch's default of index.max_result_window
 
-__all__ = ["RetrieverSettings", "StoreSettings", "content_id", "metadata_of", "new_id", "scores_of"]
+__all__ = ["RetrieverSettings", "StoreSettings", "metadata_of", "passages_of", "scores_of"]
 
 
 class RetrieverSettings(ServiceSettings):
@@ -107,35 +105,44 @@ class RetrieverSettings(ServiceSettings):
     """Settings of an index created here, in any form that Elasticsearch takes, such as
     `{"index.mode": "vectordb_document", "number_of_shards": 2}`. They are sent as they are."""
 
+    metadata_mappings: dict[str, Any] | None = None
+    """Fields of the metadata in an index created here, as in a mapping: `{"year": {"type": "integer"}}`. Others are mapped by
+    their first value; a string becomes a keyword (`metadata.x`, also `metadata.x.keyword`; up to 1,024 characters) whose words
+    are searched as `metadata.x.text`, and dates and numbers in strings stay strings."""
+
     _always: ClassVar[tuple[str, ...]] = ()
     _text_field: ClassVar[str] = "text"
 
     @model_validator(mode="after")
     def _check_search(self) -> Self:
-        for name in ("index_options", "chunking_settings", "index_settings"):
+        for name in ("index_options", "chunking_settings", "index_settings", "metadata_mappings"):
             if path := find_lone_surrogate(getattr(self, name), name):
                 raise ConfigurationError(f"{path} holds a lone surrogate, which UTF-8 cannot encode. Remove it.")
-        try:
-            json.dumps(self.index_settings)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise ConfigurationError(f"index_settings cannot be written as JSON: {error}.") from None
+        for name in ("index_settings", "metadata_mappings"):
+            try:
+                json.dumps(getattr(self, name))
+            except (TypeError, ValueError, RecursionError) as error:
+                raise ConfigurationError(f"{name} cannot be written as JSON: {error}.") from None
         self._searcher(self.filter)
         self._indexer()
         return self
 
-    def delete_index(self) -> None:
+    def delete_index(self, *, missing_ok: bool = False) -> None:
         """Delete the index and all documents in it.
+
+        Args:
+            missing_ok: Whether an index that does not exist is no error.
 
         Raises:
             ConfigurationError: `index_name` is not the plain name of one index (with a comma, *, or a leading -, _ or <). Nothing
                 was sent.
             IndexNotFoundError: the index does not exist.
         """
-        self._run(self._deletion())
+        self._run(self._deletion(missing_ok))
 
-    async def adelete_index(self) -> None:
+    async def adelete_index(self, *, missing_ok: bool = False) -> None:
         """As `delete_index`, without blocking the event loop."""
-        await self._arun(self._deletion())
+        await self._arun(self._deletion(missing_ok))
 
     def search_with(self, inference_id: str) -> str:
         """Embed the queries of all clients of the index with another endpoint of the same vector space.
@@ -166,8 +173,12 @@ class RetrieverSettings(ServiceSettings):
         """As `search_with`, without blocking the event loop."""
         return await self._arun(switch_search_endpoint(self.index_name, self.search_type, self.field, inference_id))
 
-    def _deletion(self) -> Steps[None]:
-        yield from ask([delete_index(self.index_name)])
+    def _deletion(self, missing_ok: bool) -> Steps[None]:
+        try:
+            yield from ask([delete_index(self.index_name)])
+        except IndexNotFoundError:
+            if not missing_ok:
+                raise
 
     def _searcher(self, filter: Any) -> Searcher:  # noqa: A002 - Elasticsearch's name
         return Searcher(
@@ -206,9 +217,16 @@ class RetrieverSettings(ServiceSettings):
             index_options=self.index_options,
             chunking_settings=self.chunking_settings,
             index_settings=self.index_settings,
+            metadata_mappings=self.metadata_mappings,
+            dumps=self._dumps(),
             timeout=self.timeout,
             patience=None if self.model_fields_set & {"max_retries", "deadline"} else INGEST_PATIENCE,
         )
+
+    def _dumps(self) -> Dumps | None:
+        """How the user's own client writes documents; None without one."""
+        client = self.client if self.client is not None else self.async_client
+        return None if client is None else partial(client.transport.serializers.dumps, mimetype="application/json")
 
     def _find(
         self,
@@ -282,37 +300,31 @@ class StoreSettings(RetrieverSettings):
         return delete_matching(self.index_name, check_filters(filter), refresh)
 
 
-def content_id(text: str, metadata: Mapping[str, Any]) -> str:
-    """An id made of the content: equal texts with equal metadata have equal ids, in every process and version.
+def metadata_of(result: SearchResult, *, scores: bool = False) -> dict[str, Any]:
+    """The metadata of a document that was found: its fields except the text, and where it lies.
 
-    The order of the metadata's keys does not count. What is no JSON counts as its `str`.
+    Args:
+        result: The document.
+        scores: Whether to add its scores, which differ from query to query.
     """
-    content_and_metadata = well_formed_value([text, metadata])
-    canonical = json.dumps(content_and_metadata, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:CONTENT_ID_LENGTH]
-
-
-def new_id() -> str:
-    """A random id for a document without one. A retried write then replaces the document instead of adding a copy."""
-    return uuid.uuid4().hex
-
-
-def metadata_of(result: SearchResult, content_field: str | None) -> dict[str, Any]:
-    """The metadata of a result: all fields except the text, its index, and its scores."""
     hit = result.hit
     stored = hit.source.get("metadata")
-    excluded = (content_field, "metadata") if isinstance(stored, Mapping) else (content_field,)
+    excluded = (result.text_field, "metadata") if isinstance(stored, Mapping) else (result.text_field,)
     metadata = {name: value for name, value in hit.source.items() if name not in excluded}
     if isinstance(stored, Mapping):
         metadata.update(stored)
-    return {**metadata, "_index": hit.index, **scores_of(result)}
+    return {**metadata, "_id": hit.id, "_index": hit.index, **(scores_of(result) if scores else {}), **passages_of(result)}
 
 
 def scores_of(result: SearchResult) -> dict[str, Any]:
-    """The scores of a result, and its best passages if `highlight` is set."""
+    """The scores of a document that was found."""
     scores: dict[str, Any] = {"_score": result.hit.score}
     if result.relevance_score is not None:
         scores["relevance_score"] = result.relevance_score
-    if result.hit.highlights:
-        scores["highlights"] = [passage for passages in result.hit.highlights.values() for passage in passages]
     return scores
+
+
+def passages_of(result: SearchResult) -> dict[str, Any]:
+    """Its best passages, if `highlight` is set."""
+    passages = [passage for passages in result.hit.highlights.values() for passage in passages]
+    return {"highlights": passages} if passages else {}

@@ -13,18 +13,20 @@ from .inputs import (
     check_texts,
     content,
     content_list,
+    fingerprint,
     holds_url,
     image_list,
     in_thread,
     label,
     looks_binary,
     query_text,
+    source_of,
     text_list,
     text_source,
 )
 from .links import Link, medium_from_location, medium_from_url
 from .media import Medium, describe
-from .objects import Image
+from .objects import Image, describe_type
 
 __all__ = [
     "Content",
@@ -38,6 +40,8 @@ __all__ = [
     "content",
     "content_list",
     "describe",
+    "describe_type",
+    "fingerprint",
     "holds_url",
     "image_list",
     "in_thread",
@@ -47,6 +51,7 @@ __all__ = [
     "medium_from_location",
     "medium_from_url",
     "query_text",
+    "source_of",
     "text_list",
     "text_source",
 ]

@@ -6,12 +6,13 @@ A `str` is text and never names a file or an address. Any other input is identif
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from os import PathLike
+from os import PathLike, fsdecode
 from typing import Any, BinaryIO, TypeVar
 
 from ..errors import InputError
@@ -40,12 +41,14 @@ __all__ = [
     "check_texts",
     "content",
     "content_list",
+    "fingerprint",
     "holds_url",
     "image_list",
     "in_thread",
     "label",
     "looks_binary",
     "query_text",
+    "source_of",
     "text_list",
     "text_source",
 ]
@@ -81,6 +84,29 @@ def holds_url(content: Content) -> bool:
     """Whether the service fetches an input, or a part of it, from a URL."""
     parts = content if isinstance(content, tuple) else (content,)
     return any(isinstance(part, Medium) and part.url is not None for part in parts)
+
+
+def fingerprint(content: Content) -> str:
+    """Return a digest of an input, which equal inputs share. Files are read for it."""
+    digest = hashlib.sha256()
+    for part in content if isinstance(content, tuple) else (content,):
+        data = part if isinstance(part, str) else part.url or part.data_uri()
+        digest.update(f"{type(part).__name__} {len(data)} {data}".encode())
+    return digest.hexdigest()
+
+
+def source_of(item: Any) -> str | list[str] | None:
+    """Return where an input comes from: its path as it was given, or the name of its file; of several parts, all of them.
+
+    None for what has no name, such as bytes, and for URLs, which may hold secrets.
+    """
+    if isinstance(item, (list, tuple)):
+        sources = [source for part in item if isinstance(source := source_of(part), str)]
+        return sources or None
+    if isinstance(item, PathLike):
+        return str(fsdecode(item))
+    source = item.name if is_file(item) and hasattr(item, "name") else getattr(item, "source", None)
+    return source if isinstance(source, str) and "://" not in source else None
 
 
 def text_list(texts: Any) -> list[str]:

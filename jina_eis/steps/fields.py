@@ -16,6 +16,7 @@ __all__ = [
     "choose_text_field",
     "describe_index",
     "query_endpoint",
+    "text_fields",
 ]
 
 SearchType = Literal["semantic", "knn", "hybrid"]
@@ -82,7 +83,7 @@ def choose_text_field(index: Index, field: Field) -> str:
     Raises:
         ConfigurationError: the mapping does not show it.
     """
-    texts = [other for other in index.of_types(*TEXTS) if other is not field and not _within_metadata(other)]
+    texts = [other for other in text_fields(index) if other is not field]
     copied = [other.name for other in texts if field.name in other.copies_to]
     if len(copied) == 1:
         return copied[0]
@@ -105,8 +106,9 @@ def choose_text_field(index: Index, field: Field) -> str:
     )
 
 
-def _within_metadata(field: Field) -> bool:
-    return field.name.startswith("metadata.")
+def text_fields(index: Index) -> list[Field]:
+    """Return the fields of an index with texts, without those of the metadata."""
+    return [field for field in index.of_types(*TEXTS) if not field.name.startswith("metadata.")]
 
 
 def check_text_field(index: Index, name: str, types: Sequence[str], purpose: str) -> None:

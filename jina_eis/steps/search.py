@@ -6,6 +6,7 @@ described once. Nothing here sends or waits.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -34,7 +35,7 @@ from ..wire import (
 from .compatibility import check_modalities, check_spaces
 from .embedder import FUSION, PASS_URLS, Embedder, has_fused
 from .endpoints import describe_endpoint, known_endpoint
-from .fields import SearchType, check_text_field, choose_field, choose_text_field, describe_index, query_endpoint
+from .fields import SearchType, check_text_field, choose_field, choose_text_field, describe_index, query_endpoint, text_fields
 from .filters import as_queries
 from .mmr import maximal_marginal_relevance
 from .names import resolve
@@ -57,6 +58,7 @@ __all__ = ["Query", "SearchResult", "Searcher"]
 
 RANK_WINDOW = 64  # documents that are fused and reranked; the window of the listwise models [models.py]
 PASSAGES = 3
+LISTED = 20  # ids in a warning
 PAGE = 1000  # documents in a request without a query
 MOST_HITS = 10_000  # of a search; Elasticsearch's default of index.max_result_window
 _PAGES = "A query has one vector, and a PDF has one for each page. Search with one of its pages, as an image."
@@ -273,10 +275,19 @@ class Searcher:
 
     def _results(self, hits: Sequence[Hit], index: Index, field: Field, *, reranked: bool = False) -> list[SearchResult]:
         name = str(self.content_field)
+        missing = [hit.id for hit in hits if hit.text(name) is None]
+        if missing and len(missing) == len(hits) and name not in index.fields:
+            names = ", ".join(other.name for other in text_fields(index)) or "none"
+            raise ConfigurationError(
+                f"content_field={name!r}: the index {index.name!r} has no such field, and no document that was found has it. "
+                f"Its text fields: {names}."
+            )
+        if missing:
+            warnings.warn(_without_text(name, missing), stacklevel=2)
         return [
             SearchResult(
                 hit,
-                hit.text(name),
+                hit.text(name) or "",
                 model_score(hit.score) if reranked and hit.score is not None else None,
                 name,
                 [float(number) for number in hit.fields[field.name]] if field.name in hit.fields else None,
@@ -510,6 +521,13 @@ class Searcher:
     def _excluded(self, index: Index) -> list[str]:
         """Return the fields with vectors and media."""
         return [vector.name for vector in index.of_types(*VECTORS) if vector.name != self.content_field and not vector.parent]
+
+
+def _without_text(name: str, ids: Sequence[str]) -> str:
+    others = f" and {len(ids) - LISTED} more" if len(ids) > LISTED else ""
+    return (
+        f"Documents without a text in {name!r} were found, and are returned with an empty one: {', '.join(ids[:LISTED])}{others}."
+    )
 
 
 def _text(query: Query, reason: str) -> str:

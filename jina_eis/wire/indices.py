@@ -154,16 +154,27 @@ class Hit:
     fields: Mapping[str, list[Any]] = field(default_factory=dict)
     sort: Sequence[Any] = ()
 
-    def text(self, name: str) -> str:
-        """Return the text of a field, which may be nested and may be a list; "" if it is missing."""
-        value: Any = self.source.get(name)
-        if value is None:
-            value = self.source
-            for part in name.split("."):
-                value = value.get(part) if isinstance(value, Mapping) else None
-        if isinstance(value, (list, tuple)):
-            return "\n".join(item for item in value if isinstance(item, str))
-        return value if isinstance(value, str) else "" if value is None else str(value)
+    def text(self, name: str) -> str | None:
+        """Return the text of a field, which may be nested and may be a list; None if the document lacks it."""
+        texts = [value if isinstance(value, str) else str(value) for value in _leaves(self.source, name)]
+        return "\n".join(texts) if texts else None
+
+
+def _leaves(value: Any, path: str) -> Iterator[Any]:
+    """Yield the values of a field, whose name may have dots, inside objects and lists; no objects."""
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _leaves(item, path)
+    elif isinstance(value, Mapping):
+        if not path:
+            return
+        names = path.split(".")
+        for cut in range(len(names), 0, -1):
+            if (name := ".".join(names[:cut])) in value:
+                yield from _leaves(value[name], ".".join(names[cut:]))
+                return
+    elif not path and value is not None:
+        yield value
 
 
 @dataclass(frozen=True, slots=True)
