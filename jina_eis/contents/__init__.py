@@ -27,6 +27,7 @@ from .inputs import (
 from .links import Link, medium_from_location, medium_from_url
 from .media import Medium, describe
 from .objects import Image, describe_type
+from .pages import count_pages, describe_page, page_image, page_pdf, split_pages
 
 __all__ = [
     "Content",
@@ -39,7 +40,9 @@ __all__ = [
     "check_texts",
     "content",
     "content_list",
+    "count_pages",
     "describe",
+    "describe_page",
     "describe_type",
     "fingerprint",
     "holds_url",
@@ -50,8 +53,11 @@ __all__ = [
     "looks_like_data_uri",
     "medium_from_location",
     "medium_from_url",
+    "page_image",
+    "page_pdf",
     "query_text",
     "source_of",
+    "split_pages",
     "text_list",
     "text_source",
 ]

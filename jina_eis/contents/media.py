@@ -98,6 +98,17 @@ class _File:
     path: Path
     state: tuple[int, ...]
 
+    def open(self) -> BinaryIO:
+        """Open the file. Raises InputError if it has changed or can no longer be read."""
+        try:
+            file = os.fdopen(os.open(self.path, os.O_RDONLY | _NON_BLOCKING), "rb")
+        except OSError as error:
+            raise InputError(f"{self.path} can no longer be read: {error.strerror}.") from error
+        if _file_state(os.fstat(file.fileno())) == self.state:
+            return file
+        file.close()
+        raise InputError(f"{self.path} has changed since it was checked. Embed it again.")
+
     def chunks(self) -> Iterator[bytes]:
         """Yield its bytes in parts, each but the last of `_CHUNK` bytes. Raises InputError if the file has changed."""
         try:
@@ -208,6 +219,16 @@ class Medium:
     def encoded_size(self) -> int:
         """Length of its base64 or URL in a request, in characters."""
         return -(-self.size // 3) * 4 if self.url is None else len(self.url)
+
+    def open(self) -> BinaryIO:
+        """Open the medium for reading.
+
+        Raises:
+            InputError: it is a URL, or its file can no longer be read, or has changed.
+        """
+        if self.url is not None:
+            raise InputError(f"{self.label} is a URL that only the service reads. Pass the bytes.")
+        return BytesIO(self._payload) if isinstance(self._payload, bytes) else self._payload.open()
 
     def data_uri(self) -> str:
         """Return the medium as a data URI. A file is read here.
