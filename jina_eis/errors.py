@@ -6,6 +6,7 @@ Elasticsearch changes the errors of the Elastic Inference Service: a 5xx of the 
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -237,6 +238,7 @@ _REFUSED_BY_SERVICE = (
 _NOT_LICENSED = (
     "The licence of the deployment does not include inference: upgrade it, or start a trial (an Enterprise licence has it)."
 )
+_ERROR_EVENT = re.compile(r"(?:event: ?error\s+)?data: ?(\{.*)")
 _TIMED_OUT = "Request timed out after"  # with 429 from 9.4, 504 in builds of April 2026, 408 before
 UNINFORMATIVE = ("Failed to parse with all enclosed parsers",)  # reasons whose outer reason states more
 _NOT_ELASTICSEARCH = "Is es_url the address of Elasticsearch (not of Kibana or a proxy)?"
@@ -251,7 +253,7 @@ def error_from_answer(status: int, headers: Mapping[str, str], body: object, *, 
         body: The parsed JSON body, or its text if it is not JSON.
         now: The time to compare a date in `retry-after` with; default: the current time.
     """
-    error_type, reasons = _error_type_and_reasons(body)
+    error_type, reasons = _error_type_and_reasons(_data_of_event(body))
     reason = reasons[-1] if reasons else _shortened(body)
     service_status = next((int(found[1]) for text in reasons if (found := _SERVICE_STATUS.search(text))), None)
     remedy: str | None = None
@@ -317,10 +319,20 @@ def _error_type_and_reasons(body: object) -> tuple[str | None, list[str]]:
     error_type = error.get("type")
     reasons: list[str] = []
     while isinstance(error, Mapping):
-        if isinstance(error.get("reason"), str) and error["reason"] and error["reason"] not in UNINFORMATIVE:
-            reasons.append(error["reason"])
+        reason = error.get("reason") or error.get("message")  # chat completions have OpenAI's names
+        if isinstance(reason, str) and reason and reason not in UNINFORMATIVE:
+            reasons.append(reason)
         error = error.get("caused_by") or _search_failure(error)
     return (error_type if isinstance(error_type, str) else None), reasons
+
+
+def _data_of_event(body: object) -> object:
+    """Return the JSON of a response that is a stream with an error; any other body unchanged."""
+    event = _ERROR_EVENT.match(body) if isinstance(body, str) else None
+    try:
+        return json.loads(event[1]) if event else body
+    except ValueError:
+        return body
 
 
 def _search_failure(error: Mapping[str, Any]) -> Any:

@@ -313,7 +313,7 @@ def _close_all(loops: dict[asyncio.AbstractEventLoop, _LoopClient]) -> None:
 
 
 def _request(call: Call[Any]) -> dict[str, Any]:
-    headers = {"accept": "application/json"}
+    headers = {"accept": "application/json", **call.headers}
     if call.body is not None:
         headers["content-type"] = "application/x-ndjson" if call.ndjson else "application/json"
     return {"params": call.params, "headers": headers, "body": call.body}

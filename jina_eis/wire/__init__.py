@@ -17,6 +17,7 @@ from .endpoints import (
     list_endpoints,
     put_endpoint,
 )
+from .extraction import PageText, extract_text, read_image
 from .formats import Dumps, find_lone_surrogate, read_json, well_formed, well_formed_value
 from .indices import (
     VECTORS,
@@ -59,6 +60,7 @@ __all__ = [
     "Index",
     "InputType",
     "Outcome",
+    "PageText",
     "Steps",
     "Vector",
     "Write",
@@ -72,6 +74,7 @@ __all__ = [
     "delete_index",
     "elasticsearch_score",
     "embed",
+    "extract_text",
     "find_lone_surrogate",
     "get_cluster_info",
     "get_documents",
@@ -88,6 +91,7 @@ __all__ = [
     "put_endpoint",
     "put_search_endpoint",
     "query_vector_builder",
+    "read_image",
     "read_json",
     "refresh_index",
     "rerank",

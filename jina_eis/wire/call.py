@@ -23,6 +23,7 @@ class Call(Generic[A]):
         path: Quoted path below the address of Elasticsearch.
         read: Converts the parsed JSON body into the result; raises a typed error if the body is not as expected.
         params: Query parameters.
+        headers: Request headers, in addition to those of every request.
         body: JSON body; None for none.
         rescue: Steps to take after a permanent failure, given this call, its error, and whether other calls of the stream
             succeeded; None for those of the stream.
@@ -51,6 +52,7 @@ class Call(Generic[A]):
     path: str
     read: Callable[[Any], A]
     params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     endpoint: str = ""
     bucket: str = ""
