@@ -8,6 +8,7 @@ from .checkup import Check, Report, Status, check_deployment, settings_report
 from .compatibility import check_images, compare, share_space
 from .embedder import BATCH_SIZE, Embedded, Embedder, max_in_flight
 from .endpoints import EndpointSpec, explain, fetch_endpoint, find_endpoints, known_endpoint, remove_endpoint
+from .extraction import DEFAULT_DPI, PAGE_TIMEOUT, PAGES_IN_FLIGHT, Extractor
 from .fields import SearchType
 from .filters import as_queries, check_filters, filter_field
 from .folding import Folding, blocks
@@ -27,6 +28,9 @@ from .windows import Ranked
 __all__ = [
     "BATCH_SIZE",
     "CHUNK_WORDS",
+    "DEFAULT_DPI",
+    "PAGES_IN_FLIGHT",
+    "PAGE_TIMEOUT",
     "PASSAGES",
     "PRELIMINARY",
     "RANK_CONSTANT",
@@ -35,6 +39,7 @@ __all__ = [
     "Embedded",
     "Embedder",
     "EndpointSpec",
+    "Extractor",
     "FieldType",
     "Folding",
     "Fusion",

@@ -17,7 +17,7 @@ from ..errors import AuthorizationError, JinaEISError
 from ..models import DEFAULT_RERANKERS, HUGGING_FACE, NOT_ON_EIS, EmbeddingModel, Model, RerankModel, find_model
 from ..wire import Call, EndpointInfo, Steps, ask, get_endpoint, rerank
 
-__all__ = ["find_default_reranker", "resolve", "suggestion"]
+__all__ = ["find_default_reranker", "find_endpoint", "resolve", "suggestion"]
 
 A = TypeVar("A")
 
@@ -37,7 +37,7 @@ def resolve(name: str) -> Steps[str]:
     try:
         for position, candidate in enumerate(ids, 1):
             is_only_choice = position == len(ids) and candidate == model.endpoint
-            if not is_only_choice and (yield from _find(candidate)):
+            if not is_only_choice and (yield from find_endpoint(candidate)):
                 return candidate
     except AuthorizationError:
         pass
@@ -54,7 +54,7 @@ def find_default_reranker(timeout: float) -> Steps[str]:
     """
     newest, older = DEFAULT_RERANKERS
     try:
-        endpoint = yield from _find(newest)
+        endpoint = yield from find_endpoint(newest)
     except AuthorizationError:
         probe = rerank(newest, "glacier", ["A glacier is ice that flows."], timeout=timeout, inputs=range(1))
         return newest if (yield from _unless_missing(replace(probe, invalidates=""))) else older
@@ -88,8 +88,8 @@ def _possible_ids(name: str, model: Model) -> list[str]:
     return list(dict.fromkeys([*exact, model.endpoint, *(f".{alias}" for alias in aliases)]))
 
 
-def _find(inference_id: str) -> Steps[EndpointInfo | None]:
-    """Return the description of an endpoint; None if it is missing."""
+def find_endpoint(inference_id: str) -> Steps[EndpointInfo | None]:
+    """Return the description of an endpoint; None if it is missing. Requested once in the life of a driver."""
     return (yield from _unless_missing(get_endpoint(inference_id)))
 
 
