@@ -5,12 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .embeddings import JinaEISEmbeddings
+    from .parser import JinaEISParser
     from .rerank import JinaEISRerank
     from .retriever import JinaEISRetriever
 
-__all__ = ["JinaEISEmbeddings", "JinaEISRerank", "JinaEISRetriever"]
+__all__ = ["JinaEISEmbeddings", "JinaEISParser", "JinaEISRerank", "JinaEISRetriever"]
 
-_MODULES = {"JinaEISEmbeddings": "embeddings", "JinaEISRerank": "rerank", "JinaEISRetriever": "retriever"}
+_MODULES = {
+    "JinaEISEmbeddings": "embeddings",
+    "JinaEISParser": "parser",
+    "JinaEISRerank": "rerank",
+    "JinaEISRetriever": "retriever",
+}
 
 
 if not TYPE_CHECKING:  # with __getattr__, type checkers would accept misspelt names

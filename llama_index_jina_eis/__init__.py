@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .embedding import JinaEISEmbedding
     from .multi_modal_embedding import JinaEISMultiModalEmbedding
+    from .reader import JinaEISReader
     from .rerank import JinaEISRerank
     from .retriever import JinaEISRetriever
 
-__all__ = ["JinaEISEmbedding", "JinaEISMultiModalEmbedding", "JinaEISRerank", "JinaEISRetriever"]
+__all__ = ["JinaEISEmbedding", "JinaEISMultiModalEmbedding", "JinaEISReader", "JinaEISRerank", "JinaEISRetriever"]
 
 _MODULES = {
     "JinaEISEmbedding": "embedding",
     "JinaEISMultiModalEmbedding": "multi_modal_embedding",
+    "JinaEISReader": "reader",
     "JinaEISRerank": "rerank",
     "JinaEISRetriever": "retriever",
 }

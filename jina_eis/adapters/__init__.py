@@ -6,6 +6,7 @@ This room imports no framework. `doctor`, `Endpoints` and the settings are publi
 from .caching import VectorCache
 from .doctor import Check, Report, Status, adoctor, doctor
 from .endpoints import EndpointInfo, Endpoints
+from .extraction import ExtractionSettings, Page, readable
 from .inference import ENDPOINT_NAMES, ContentSettings, EmbeddingSettings, RerankSettings
 from .progress import with_progress
 from .records import (
@@ -32,7 +33,9 @@ __all__ = [
     "EmbeddingSettings",
     "EndpointInfo",
     "Endpoints",
+    "ExtractionSettings",
     "Ids",
+    "Page",
     "Report",
     "RerankSettings",
     "RetrieverSettings",
@@ -51,6 +54,7 @@ __all__ = [
     "new_id",
     "paired_ids",
     "passages_of",
+    "readable",
     "scores_of",
     "stored_metadata",
     "with_progress",

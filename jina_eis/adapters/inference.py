@@ -49,7 +49,7 @@ from .caching import VectorCache
 from .progress import with_progress
 from .settings import ServiceSettings
 
-__all__ = ["ENDPOINT_NAMES", "ContentSettings", "EmbeddingSettings", "RerankSettings"]
+__all__ = ["ENDPOINT_NAMES", "ContentSettings", "EmbeddingSettings", "EndpointSettings", "RerankSettings"]
 
 ENDPOINT_NAMES = AliasChoices("inference_id", "model")
 
