@@ -156,11 +156,18 @@ def retry_later(refused: RefusedError | None, fault: Fault) -> RefusedError | No
     return refused
 
 
-def spoil(answer: dict[str, list[dict[str, Any]]], kind: Kind) -> dict[str, list[dict[str, Any]]]:
-    """Return the response with its last vector or document corrupted; unchanged for faults of the transport."""
+def spoil(answer: Any, kind: Kind) -> Any:
+    """Return the response with its last vector, document or text corrupted; unchanged for faults of the transport.
+
+    A stream loses its end mark, whatever is to be corrupted.
+    """
+    if isinstance(answer, str):
+        return answer.removesuffix("data: [DONE]\n\n") if kind in ("too_few", "empty", "ragged") else answer
     ((name, items),) = answer.items()
     *rest, last = items
-    if name == "rerank":
+    if name in ("choices", "document_extraction"):
+        empty, ragged, nan, extra = {}, {}, {}, last
+    elif name == "rerank":
         empty, ragged, nan = last | {"relevance_score": None}, items[0], last | {"relevance_score": float("nan")}
         extra = last | {"index": len(items)}
     else:

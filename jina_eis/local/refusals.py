@@ -142,7 +142,8 @@ def not_implemented(what: str) -> RefusedError:
         501,
         "not_implemented_exception",
         f"the local EIS does not implement [{what}]. It implements GET /, GET _license, POST _security/user/_has_privileges, "
-        "the _inference API (GET, PUT and DELETE of endpoints, POST of text_embedding, embedding and rerank), and requests to "
+        "the _inference API (GET, PUT and DELETE of endpoints, POST of text_embedding, embedding, rerank, chat_completion of "
+        "jina-ocr-v1 and document_extraction), and requests to "
         "one index (GET, PUT and DELETE of the index, _mapping, _refresh, _bulk, _doc, _mget, _count, _search, _delete_by_query)",
     )
 

@@ -31,6 +31,7 @@ FEATURES = {
     "vectordb_document": (9, 5),
     "diversify over semantic_text": (9, 6),  # 9.4 and 9.5 accept it, and find nothing
     "document_extraction": (9, 6),
+    "chat completions as JSON": (9, 6),
     "vectordb_columnar": (9, 6),
     "format url": (9, 6),
 }

@@ -202,6 +202,8 @@ class Emulator:
         root, *names = path.split("/")
         if root != "_inference":
             return await self._run_operation(request, raw)
+        stream = len(names) == 3 and method == "POST" and names[-1] == "_stream"
+        names = names[:2] if stream else names
         if len(names) > 2 or names[-1:] == ["_region_policy"]:
             raise not_implemented(f"{method} {request.url.path}")
         if not names and method == "GET":
@@ -212,7 +214,7 @@ class Emulator:
         endpoint = names[-1]
         match method:
             case "POST":
-                return await self._infer(task, endpoint, raw, request.query_params.get("timeout"))
+                return await self._infer(task, endpoint, raw, request.query_params.get("timeout"), stream)
             case "GET":
                 return Reply(self._registry.show(task, endpoint))
             case "PUT":
@@ -245,11 +247,11 @@ class Emulator:
         finally:
             self._in_flight -= 1
 
-    async def _infer(self, task: str | None, endpoint: str, raw: bytes, timeout: str | None) -> Reply:
+    async def _infer(self, task: str | None, endpoint: str, raw: bytes, timeout: str | None, stream: bool) -> Reply:
         self._in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
         try:
-            job = plan(self._registry, task, endpoint, raw, timeout)
+            job = plan(self._registry, task, endpoint, raw, timeout, stream)
             fault = self._faults.take(job.values)
             latency = self._faults.latency
             await self._wait(min(latency, job.limit.seconds))
@@ -319,11 +321,13 @@ def to_response(reply: Reply, accept: str) -> Response:
     compatible = COMPATIBLE.search(accept)
     kind = f"application/vnd.elasticsearch+json;compatible-with={compatible[1]}" if compatible else "application/json"
     headers = {"x-elastic-product": "Elasticsearch", "content-type": kind, **reply.headers}
+    if streamed := isinstance(reply.body, str):
+        headers["content-type"] = "text/event-stream"
+    content = reply.body.encode() if streamed else orjson.dumps(reply.body)
     match reply.fault:
         case "drop":
             return BrokenResponse(b"", sent=0, headers=headers)
         case "cut":
-            content = orjson.dumps(reply.body)
             return BrokenResponse(content, sent=len(content) // 2, headers=headers)
         case "bad_gateway":
             page = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
@@ -333,4 +337,4 @@ def to_response(reply: Reply, accept: str) -> Response:
         case "not_finite":  # orjson would write null
             return Response(json.dumps(reply.body), headers=headers)
         case _:
-            return Response(orjson.dumps(reply.body), reply.status, headers)
+            return Response(content, reply.status, headers)

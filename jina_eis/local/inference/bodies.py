@@ -252,8 +252,46 @@ def parse_rankable(name: str, element: Any, version: Version) -> Item:
     return item
 
 
+def parse_completion(body: Json, task: str, version: Version) -> Parsed:
+    """Parse the messages of a chat completion: its texts and images. Options of the model are ignored."""
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise invalid("Field [messages] cannot be an empty array")
+    inputs = []
+    for message in messages:
+        content = message.get("content") if isinstance(message, dict) else None
+        parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
+        inputs.append([parse_message_part(part) for part in parts])
+    return Parsed(inputs)
+
+
+def parse_message_part(part: Any) -> Item:
+    kind = part.get("type") if isinstance(part, dict) else None
+    image = part.get("image_url") if kind == "image_url" else None
+    value = image.get("url") if isinstance(image, dict) else part.get("text") if kind == "text" else None
+    if not isinstance(value, str):
+        raise parse_error("UnifiedCompletionRequest", "failed to parse field [messages]")
+    return Item("text" if kind == "text" else "image", value)
+
+
+def parse_extraction(body: Json, task: str, version: Version) -> Parsed:
+    parser = "DocumentExtractionRequest"
+    check_fields(parser, body, {"input": (ARRAY, OBJECT), "task_settings": (OBJECT,)}, required=("input",))
+    check_fields("task_settings", body.get("task_settings", {}), {"output_format": (STRING,), "css": (OBJECT,)})
+    content = body["input"]
+    with parsing(parser, "input"):
+        inputs = [parse_input(element, version) for element in (content if isinstance(content, list) else [content])]
+        for item in chain.from_iterable(inputs):
+            if item.kind not in ("image", "pdf"):
+                reason = f"contains unsupported [type] value [{item.kind}]. Supported values are [image, pdf]"
+                raise illegal_argument(f"Field [content] {reason}")
+    return Parsed(inputs)
+
+
 PARSERS: dict[str, Callable[[Json, str, Version], Parsed]] = {
     **dict.fromkeys(SHARED_TASKS, parse_shared),
     "embedding": parse_embedding,
     "rerank": parse_rerank,
+    "chat_completion": parse_completion,
+    "document_extraction": parse_extraction,
 }

@@ -1,13 +1,14 @@
 """Stand-in vectors of media, and checks for media that the service would refuse.
 
-A vector is a hash of the bytes, or of the address: equal files have equal vectors, which have no other meaning. Knows data URIs
-and file formats. Must not know requests, endpoints or HTTP.
+A page of a PDF has the vector of its text. Any other vector is a hash of the bytes, or of the address: equal files have equal
+vectors, which have no other meaning. Knows data URIs and file formats. Must not know requests, endpoints or HTTP.
 """
 
 from __future__ import annotations
 
 import hashlib
 from base64 import b64decode
+from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
@@ -22,12 +23,15 @@ class UnreadableError(ValueError):
     """A medium that the service would refuse; the message states why."""
 
 
-def medium_vectors(kind: str, uri: str) -> list[Array]:
+def medium_vectors(kind: str, uri: str, embed: Callable[[list[str]], list[Array]]) -> list[Array]:
     """Return the unit vector of a medium, or one for each page of a PDF. The MIME type is ignored, and no address is fetched.
+
+    A page with text has the vector of its text.
 
     Args:
         kind: "image", "audio", "video" or "pdf".
         uri: The medium as a data URI with base64, or its address.
+        embed: Returns the unit vectors of texts.
 
     Raises:
         UnreadableError: The service would refuse the medium.
@@ -38,8 +42,9 @@ def medium_vectors(kind: str, uri: str) -> list[Array]:
         return [hash_vector(uri.encode())]
     data = decode_payload(uri)
     if kind == "pdf":
-        document = hashlib.sha256(data).digest()
-        return [hash_vector(document + page.to_bytes(4, "big")) for page in range(1, count_pages(data) + 1)]
+        document, texts = hashlib.sha256(data).digest(), page_texts(data)
+        vectors = iter(embed([text for text in texts if text]))
+        return [next(vectors) if text else hash_vector(document + page.to_bytes(4, "big")) for page, text in enumerate(texts, 1)]
     if kind == "image":
         check_pixels(data)
     return [hash_vector(data)]
@@ -72,13 +77,18 @@ def check_pixels(data: bytes) -> None:
         raise UnreadableError(f"the image must have at least {least} pixels, got {pixels[0]}x{pixels[1]}")
 
 
-def count_pages(data: bytes) -> int:
+def page_texts(data: bytes) -> list[str]:
+    """Return the text of each page of a PDF, without white space around it; "" for a page without text."""
     from pypdf import PdfReader  # slow to import, and rarely needed
 
     try:
-        pages = len(PdfReader(BytesIO(data)).pages)
+        reader = PdfReader(BytesIO(data))
+        locked = reader.is_encrypted and not reader.decrypt("")
+        texts = [] if locked else [page.extract_text().strip() for page in reader.pages]
     except Exception as error:  # a broken file also causes TypeError and others, beyond pypdf's own errors
-        raise UnreadableError("the PDF cannot be read") from error
-    if not pages:
+        raise UnreadableError("the local EIS cannot read the PDF; the service may") from error
+    if locked:
+        raise UnreadableError("the PDF needs a password")
+    if not texts:
         raise UnreadableError("the PDF has no pages")
-    return pages
+    return texts

@@ -6,16 +6,34 @@ model's vendor.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ...models import EmbeddingModel, EmbeddingTask, Modality
 
-__all__ = ["LISTED", "OTHERS"]
+__all__ = ["LISTED", "OTHERS", "PAGE_MODELS", "PageModel"]
 
 TEXT: tuple[Modality, ...] = ("text",)
 ALL: tuple[Modality, ...] = ("text", "image", "audio", "video", "pdf")
 SENTENCES = {"strategy": "sentence", "max_chunk_size": 250, "sentence_overlap": 1}
 ALLOCATIONS = {"enabled": True, "min_number_of_allocations": 0, "max_number_of_allocations": 32}
+
+
+@dataclass(frozen=True, slots=True)
+class PageModel:
+    """A model that turns pages into text. Only that for OCR has a preconfigured endpoint."""
+
+    name: str
+    task: str
+    since: str
+
+    @property
+    def endpoint(self) -> str:
+        """The preconfigured inference endpoint; "" for none."""
+        return f".{self.name}-chat_completion" if self.task == "chat_completion" else ""
+
+
+PAGE_MODELS = (PageModel("jina-ocr-v1", "chat_completion", "9.5"), PageModel("jina-reader", "document_extraction", "9.6"))
 
 
 def other(
@@ -70,5 +88,4 @@ LISTED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("9.1", listed(".elser-2-elastic", "sparse_embedding", "elser_model_2", chunking_settings=SENTENCES)),
     ("9.3", listed(".gp-llm-v2-chat_completion", "chat_completion", "gp-llm-v2")),
     ("9.3", listed(".gp-llm-v2-completion", "completion", "gp-llm-v2")),
-    ("9.5", listed(".jina-ocr-v1-chat_completion", "chat_completion", "jina-ocr-v1")),
 )

@@ -9,12 +9,13 @@ import re
 import threading
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import get_args
 
-from ...models import MODELS, EmbeddingModel, Model, RerankModel
+from ...models import MODELS, EmbeddingModel, EmbeddingTask, Model
 from ..refusals import Json, RefusedError, gateway_refusal, invalid, not_found, not_implemented, parse_error, status_error
 from ..versions import Version
 from .bodies import parse_task, read_body
-from .others import LISTED, OTHERS
+from .others import LISTED, OTHERS, PAGE_MODELS, PageModel
 
 __all__ = ["Endpoint", "Registry"]
 
@@ -27,6 +28,7 @@ METADATA: Json = {
     "regions": [{"csp": "local", "region": "loopback", "geo": "local", "region_display_name": "This machine"}],
 }
 
+KNOWN = (*MODELS, *OTHERS, *PAGE_MODELS)
 USER_ID = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?")
 
 
@@ -35,7 +37,7 @@ class Endpoint:
     """An inference endpoint of the `elastic` service."""
 
     id: str
-    model: Model
+    model: Model | PageModel
     service_settings: Json
     chunking_settings: Json | None = None
     denied: bool | None = None
@@ -67,9 +69,9 @@ class Endpoint:
 
 
 def new_endpoint(
-    endpoint: str, model_id: str, model: Model, settings: Json, chunking: Json | None, denied: bool | None = None
+    endpoint: str, model_id: str, model: Model | PageModel, settings: Json, chunking: Json | None, denied: bool | None = None
 ) -> Endpoint:
-    if isinstance(model, RerankModel):
+    if not isinstance(model, EmbeddingModel):
         return Endpoint(endpoint, model, {"model_id": model_id}, denied=denied)
     settings = {"model_id": model_id, "similarity": "cosine", "dimensions": model.dimensions} | settings
     return Endpoint(endpoint, model, settings, chunking or CHUNKING, denied)
@@ -88,7 +90,7 @@ class Registry:
         self.version = version
         self._lock = threading.Lock()
         self._eis = eis
-        models = [model for model in (*MODELS, *OTHERS) if eis and Version.parse(model.since) <= version]
+        models = [model for model in KNOWN if eis and model.endpoint and Version.parse(model.since) <= version]
         self._endpoints = {
             model.endpoint: new_endpoint(model.endpoint, model.name, model, {}, None, model.endpoint in denied)
             for model in models
@@ -165,7 +167,7 @@ class Registry:
             raise status_error(f"Requested task type [{task}] does not match the inference endpoint's task type [{found.task}]")
         return found
 
-    def _check_definition(self, task: str, endpoint: str, body: Json) -> tuple[str, Model, Json, Json | None]:
+    def _check_definition(self, task: str, endpoint: str, body: Json) -> tuple[str, Model | PageModel, Json, Json | None]:
         if endpoint in self._reserved:
             raise status_error(
                 f"[{endpoint}] is a reserved inference ID. Cannot create a new inference endpoint with a reserved ID."
@@ -179,11 +181,11 @@ class Registry:
             raise status_error("Model configuration is missing [service]")
         if body["service"] != "elastic":
             raise status_error(f"Unknown service [{body['service']}]")
-        if task not in ("text_embedding", "embedding", "rerank"):
+        if task not in {model.task for model in KNOWN}:
             raise status_error(f"The [elastic] service does not support task type [{task}]")
         settings = check_service_settings(task, as_object(body, "service_settings"))
         refuse_unknown(as_object(body, "task_settings"), ())
-        embeds = task != "rerank"
+        embeds = task in get_args(EmbeddingTask)
         known = ("task_type", "service", "service_settings", "task_settings", *(("chunking_settings",) if embeds else ()))
         refuse_unknown(body, known)
         model_id = settings.pop("model_id")
@@ -222,7 +224,7 @@ def check_service_settings(task: str, settings: Json) -> Json:
         problems.append("[service_settings] does not contain the required setting [model_id]")
     elif not isinstance(model_id, str) or not model_id:
         problems.append("[service_settings] Invalid value empty string. [model_id] must be a non-empty string")
-    embeds = task != "rerank"
+    embeds = task in get_args(EmbeddingTask)
     if embeds and settings.get("similarity", "cosine") not in SIMILARITIES:
         allowed = ", ".join(SIMILARITIES)
         problems.append(
@@ -239,9 +241,9 @@ def check_service_settings(task: str, settings: Json) -> Json:
     return dict(settings)
 
 
-def resolve_model(task: str, endpoint: str, model_id: str, dimensions: int | None) -> Model:
+def resolve_model(task: str, endpoint: str, model_id: str, dimensions: int | None) -> Model | PageModel:
     """Return the model; raises the error of the service, which Elasticsearch calls to check these settings."""
-    known = (model for model in (*MODELS, *OTHERS) if model_id in (model.name, *getattr(model, "aliases", ())))
+    known = (model for model in KNOWN if model_id in (model.name, *getattr(model, "aliases", ())))
     model = next(known, None)
     if model is None:
         raise gateway_refusal(endpoint, 404, f"the local EIS has no model [{model_id}]")

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from ...models import RerankModel
 from ..refusals import Json, RefusedError, TimeLimit, gateway_refusal, not_implemented, status_error
 from .bodies import PARSERS, Parsed, read_body
+from .extraction import complete, extract
 from .media import UnreadableError, medium_vectors
+from .others import PageModel
 from .registry import Endpoint, Registry
 from .standin import Array, StandIn, mean, shape
 
@@ -27,6 +31,7 @@ class Job:
     endpoint: Endpoint
     parsed: Parsed
     limit: TimeLimit
+    stream: bool = False
 
     @property
     def values(self) -> list[str]:
@@ -34,7 +39,7 @@ class Job:
         return [item.value for item in self.parsed.items]
 
 
-def plan(registry: Registry, task: str | None, endpoint: str, raw: bytes, timeout: str | None) -> Job:
+def plan(registry: Registry, task: str | None, endpoint: str, raw: bytes, timeout: str | None, stream: bool = False) -> Job:
     """Check a request in Elasticsearch's order.
 
     An invalid body is reported before an unknown endpoint only if the path names the task.
@@ -46,6 +51,10 @@ def plan(registry: Registry, task: str | None, endpoint: str, raw: bytes, timeou
         task = registry.get(endpoint).task
     if task not in PARSERS:
         raise not_implemented(f"POST /_inference/{task}")
+    if stream and task != "chat_completion":
+        raise not_implemented(f"POST /_inference/{task}/_stream")
+    if task == "chat_completion" and not stream and not registry.version.has("chat completions as JSON"):
+        raise status_error("The [chat_completion] task type only supports streaming, please try again with the _stream API")
     parsed = PARSERS[task](read_body(raw), task, registry.version)
     found = registry.get(endpoint)
     if found.task != task:
@@ -57,15 +66,21 @@ def plan(registry: Registry, task: str | None, endpoint: str, raw: bytes, timeou
             f"[content] object with multiple items found at $.input.content[{fused[0]}]"
         )
     if limit is None:
-        limit = TimeLimit.parse("10s" if parsed.input_type.endswith("search") else "30s")
-    return Job(found, parsed, limit)
+        default = "120s" if isinstance(found.model, PageModel) else "30s"
+        limit = TimeLimit.parse("10s" if parsed.input_type.endswith("search") else default)
+    return Job(found, parsed, limit, stream)
 
 
-def answer(job: Job, standin: StandIn) -> dict[str, list[Json]]:
-    """Return the response of the service; raises Elasticsearch's error if the service refuses the request."""
+def answer(job: Job, standin: StandIn) -> Any:
+    """Return the response of the service, a stream as text; raises Elasticsearch's error if the service refuses the request."""
     model = job.endpoint.model
     if job.endpoint.denied:
         raise gateway_refusal(job.endpoint.id, 403, "the region policy denies every region of the model")
+    if isinstance(model, PageModel):
+        if model.task == "chat_completion":
+            return complete(job.endpoint.id, job.parsed.inputs, stream=job.stream)
+        texts = extract(job.endpoint.id, job.parsed.items)
+        return {"document_extraction": [{"content": text, "format": "markdown"} for text in texts]}
     if isinstance(model, RerankModel):
         check_inputs(job, model.window, "documents", model.modalities)
         check_tokens(job)
@@ -116,11 +131,14 @@ def rank(job: Job, model: RerankModel, standin: StandIn) -> list[Json]:
 def embed_inputs(job: Job, standin: StandIn) -> list[Array]:
     """Return one vector for each input, in order; an input that is a single PDF gets one for each page."""
     texts = [item.value for item in job.parsed.items if item.kind == "text"]
-    text_vectors = iter(standin.embed(texts, is_query=job.parsed.input_type.endswith("search")))
+    embed = partial(standin.embed, is_query=job.parsed.input_type.endswith("search"))
+    text_vectors = iter(embed(texts))
     vectors: list[Array] = []
     for position, items in enumerate(job.parsed.inputs):
         try:
-            parts = [[next(text_vectors)] if item.kind == "text" else medium_vectors(item.kind, item.value) for item in items]
+            parts = [
+                [next(text_vectors)] if item.kind == "text" else medium_vectors(item.kind, item.value, embed) for item in items
+            ]
         except UnreadableError as error:
             raise gateway_refusal(job.endpoint.id, 400, f"input {position}: {error}") from error
         vectors += parts[0] if len(parts) == 1 else [mean([mean(part) for part in parts])]
