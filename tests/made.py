@@ -6,6 +6,7 @@ import random
 import struct
 import wave
 import zlib
+from collections.abc import Sequence
 from io import BytesIO
 
 
@@ -37,13 +38,18 @@ def mp4() -> bytes:
     return struct.pack(">I", 24) + b"ftypisom\0\0\2\0isommp42" + struct.pack(">I", 8) + b"mdat"
 
 
-def pdf(pages: int = 1) -> bytes:
-    """Blank pages."""
+def pdf(pages: int = 1, texts: Sequence[str] = (), side: int = 72) -> bytes:
+    """Square pages, blank or one for each of these texts in ASCII without parentheses."""
+    pages = len(texts) or pages
     kids = " ".join(f"{3 + page} 0 R" for page in range(pages))
+    fonts = "<< /Font << /F << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >>"
+    page = f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {side} {side}] /Resources {fonts}"
+    streams = [f"BT /F 9 Tf 4 40 Td ({text}) Tj ET" for text in texts]
     objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
         f"<< /Type /Pages /Kids [{kids}] /Count {pages} >>",
-        *(["<< /Type /Page /Parent 2 0 R /MediaBox [0 0 72 72] >>"] * pages),
+        *(f"{page}{f' /Contents {3 + pages + number} 0 R' if texts else ''} >>" for number in range(pages)),
+        *(f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream" for stream in streams),
     ]
     body, offsets = b"%PDF-1.4\n", []
     for number, content in enumerate(objects, 1):
