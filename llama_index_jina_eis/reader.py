@@ -21,7 +21,7 @@ from .plugin import Plugin
 __all__ = ["JinaEISReader"]
 
 
-class JinaEISReader(Plugin, ExtractionSettings, BasePydanticReader):
+class JinaEISReader(ExtractionSettings, Plugin, BasePydanticReader):  # the first has the timeout that counts
     """Turns PDFs and images into Markdown, with Jina's models on the Elastic Inference Service (EIS): one document a page.
 
     Args:

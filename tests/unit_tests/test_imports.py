@@ -38,8 +38,11 @@ def test_public_names() -> None:
         *("adoctor", "doctor", "no_waits", "share_space"),
     }
     assert all(hasattr(jina_eis, name) for name in jina_eis.__all__)
-    assert langchain_jina_eis.__all__ == ["JinaEISEmbeddings", "JinaEISRerank", "JinaEISRetriever"]
-    assert llama_index_jina_eis.__all__ == ["JinaEISEmbedding", "JinaEISMultiModalEmbedding", "JinaEISRerank", "JinaEISRetriever"]
+    assert langchain_jina_eis.__all__ == ["JinaEISEmbeddings", "JinaEISParser", "JinaEISRerank", "JinaEISRetriever"]
+    assert llama_index_jina_eis.__all__ == [
+        *("JinaEISEmbedding", "JinaEISMultiModalEmbedding"),
+        *("JinaEISReader", "JinaEISRerank", "JinaEISRetriever"),
+    ]
     for package in (langchain_jina_eis, llama_index_jina_eis):
         assert all(getattr(package, name).__name__ == name for name in package.__all__)
         with pytest.raises(AttributeError):

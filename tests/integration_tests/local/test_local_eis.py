@@ -321,8 +321,8 @@ def test_a_fused_input_is_the_mean_of_its_parts(http: httpx.Client) -> None:
         (OMNI, item("audio", "data:audio/wav;base64,é"), "input 1: the data is not base64"),
         (OMNI, item("image", png(27, 28)), "input 1: the image must have at least 28x28 pixels, got 27x28"),
         (CLIP, item("image", png(400, 1)), "input 1: the image must have at least 28x28 pixels, got 400x1"),
-        (OMNI, item("pdf", pdf(1)[:100]), "input 1: the PDF cannot be read"),
-        (OMNI, item("pdf", png(28, 28)), "input 1: the PDF cannot be read"),
+        (OMNI, item("pdf", pdf(1)[:100]), "input 1: the local EIS cannot read the PDF"),
+        (OMNI, item("pdf", png(28, 28)), "input 1: the local EIS cannot read the PDF"),
         (OMNI, item("pdf", pdf(0)), "input 1: the PDF has no pages"),
     ],
 )

@@ -736,7 +736,7 @@ def test_media_in_a_semantic_field(es: Elasticsearch) -> None:
         ({"type": "image", "value": big}, "indices.inference.max_binary_input_size"),
         ({"type": "image", "value": "https://example.com/cat.png"}, "must be specified as data URIs"),
         ({"type": "poem", "value": "x"}, "Unrecognized type [poem]"),
-        ({"type": "pdf", "value": "data:application/pdf;base64,AAAA"}, "the PDF cannot be read"),
+        ({"type": "pdf", "value": "data:application/pdf;base64,AAAA"}, "the local EIS cannot read the PDF"),
     ]:
         with pytest.raises(BadRequestError) as caught:
             es.index(index="docs", document={"m": value})
