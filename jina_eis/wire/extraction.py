@@ -113,7 +113,7 @@ def _read_completion(body: Any) -> PageText:
 def _events(stream: str) -> Iterator[str]:
     """Yield the data of each event (HTML standard, 9.2.6). An event that is cut off, without an empty line after it, is none."""
     data: list[str] = []
-    for line in _LINE_END.split(stream.removeprefix("\ufeff")):
+    for line in _LINE_END.split(stream.removeprefix("\ufeff"))[:-1]:  # what follows the last line end is cut off
         name, _, value = line.partition(":")
         if name == "data":
             data.append(value.removeprefix(" "))
