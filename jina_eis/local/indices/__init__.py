@@ -22,7 +22,7 @@ from .settings import (
 )
 from .sources import SourceFilter, hides_vectors
 from .storage import Storage
-from .values import BITS, NUMBERS, PRECISIONS, Value, as_list, format_value, read_date_span, read_value
+from .values import BITS, NUMBERS, PRECISIONS, Value, format_value, read_date_span, read_value
 from .vectors import as_score, nearest, score, stack
 
 __all__ = [
@@ -41,7 +41,6 @@ __all__ = [
     "StoredDocument",
     "Value",
     "Writer",
-    "as_list",
     "as_score",
     "check_actions",
     "check_chunking",

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..inference import Endpoint
+from ..inference import Endpoint, as_list
 from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not_implemented, read_flag
 from ..unsupported import refuse_unsupported
 from .chunking import check_chunking
-from .values import DATE_FORMATS, ISO_DATE, NUMBERS, as_list, format_value, read_value
+from .values import DATE_FORMATS, ISO_DATE, NUMBERS, format_value, read_value
 
 __all__ = [
     "MAX_DIMENSIONS",

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
+from ..inference import as_list
 from ..refusals import Json, not_implemented
 from .index import Index, StoredDocument
 from .mapping import SEMANTIC
-from .values import as_list
 
 __all__ = ["SourceFilter", "hides_vectors"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..inference import Array
 from ..refusals import RefusedError, illegal_argument, not_implemented, parsing_exception
 
-__all__ = ["BITS", "DATE_FORMATS", "ISO_DATE", "NUMBERS", "PRECISIONS", "Value", "as_list", "date_format_of", "format_value"]
+__all__ = ["BITS", "DATE_FORMATS", "ISO_DATE", "NUMBERS", "PRECISIONS", "Value", "date_format_of", "format_value"]
 __all__ += ["object_error", "read_date_span", "read_value", "read_vector"]
 
 Value = str | int | float
@@ -56,11 +56,6 @@ def read_value(kind: str, value: Any, date_format: str = ISO_DATE) -> Value:
     if isinstance(value, bool):
         raise token_error("VALUE_BOOLEAN", "not numeric")
     return read_fraction(kind, value) if kind in PRECISIONS else read_whole(kind, value)
-
-
-def as_list(value: Any) -> list[Any]:
-    """Return a list as it is, a single value in a list, and None as an empty list."""
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def format_value(value: Any) -> str:

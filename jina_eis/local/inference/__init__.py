@@ -3,7 +3,7 @@
 The lowest room of the embedded EIS: it knows no index, no query and no HTTP.
 """
 
-from .bodies import Item, Parsed, parse_item, parse_task, read_body
+from .bodies import Item, Parsed, as_list, parse_item, parse_task, read_body
 from .registry import Endpoint, Registry
 from .service import Job, answer, check_inputs, embed_inputs, plan
 from .standin import Array, ModelName, StandIn, bm25, fit, load, mean
@@ -18,6 +18,7 @@ __all__ = [
     "Registry",
     "StandIn",
     "answer",
+    "as_list",
     "bm25",
     "check_inputs",
     "embed_inputs",

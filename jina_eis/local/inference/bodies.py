@@ -1,12 +1,12 @@
 """Parsers of `_inference` bodies, which accept and refuse what Elasticsearch does.
 
-Know tasks, fields, tokens and their errors. Must not know endpoints, models or HTTP.
+Know tasks, fields and the types of errors, whose texts may differ. Must not know endpoints, models or HTTP.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -14,10 +14,10 @@ from typing import Any
 
 import orjson
 
-from ..refusals import Json, RefusedError, illegal_argument, invalid, parse_error, status_error
+from ..refusals import Json, RefusedError, illegal_argument, invalid, parse_error, parsing_exception, status_error, token
 from ..versions import Version
 
-__all__ = ["PARSERS", "Item", "Parsed", "parse_task", "read_body"]
+__all__ = ["PARSERS", "Item", "Parsed", "as_list", "parse_item", "parse_task", "read_body"]
 
 SHARED_PARSER = "cluster:internal/xpack/inference"  # the name that Elasticsearch uses in its errors
 SHARED_TASKS = ("text_embedding", "sparse_embedding", "completion")
@@ -27,21 +27,15 @@ INPUT_TYPES = ("ingest", "search", "classification", "clustering", "unspecified"
 INTERNAL_INPUT_TYPES = ("internal_ingest", "internal_search")
 OLD_ITEM_TYPES = ("text", "image")
 ITEM_TYPES = (*OLD_ITEM_TYPES, "audio", "video", "pdf")
-OLD_FORMATS = ("text", "base64")
-
 DATA_URI = re.compile(r"data:[^/,]+/[^,]+;base64,")
 DATA_URI_COMMA = 256  # the comma must come before this position
 
-STRING, NUMBER, BOOLEAN, ARRAY, OBJECT = "VALUE_STRING", "VALUE_NUMBER", "VALUE_BOOLEAN", "START_ARRAY", "START_OBJECT"
-TOKENS: dict[type, str] = {
-    str: STRING,
-    int: NUMBER,
-    float: NUMBER,
-    bool: BOOLEAN,
-    list: ARRAY,
-    dict: OBJECT,
-    type(None): "VALUE_NULL",
-}
+Fields = Mapping[str, tuple[type, ...]]
+# The fields of each body, with the types of their values.
+EMBEDDING: Fields = {"input": (str, list, dict), "input_type": (str,), "task_settings": (dict,)}
+SHARED: Fields = {"input": (str, list), "input_type": (str,), "task_settings": (dict,), "timeout": (str,)}
+RERANK: Fields = {"top_n": (int, float), "return_documents": (bool,), "task_settings": (dict,)}  # texts are not in the response
+ITEM: Fields = dict.fromkeys(("type", "format", "value"), (str,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +61,11 @@ class Parsed:
         return [*chain.from_iterable(self.inputs), *([] if self.query is None else [self.query])]
 
 
+def as_list(value: Any) -> list[Any]:
+    """Return a list as it is, a single value in a list, and None as an empty list."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
 def parse_task(name: str, version: Version) -> str:
     """Return the task of this name; raises RefusedError if it is unknown."""
     task = name.strip().lower()
@@ -77,18 +76,15 @@ def parse_task(name: str, version: Version) -> str:
 
 def read_body(raw: bytes) -> Json:
     """Parse a body, which must be a JSON object."""
+    if not raw.strip():
+        raise RefusedError(400, "parse_exception", "request body is required")
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise RefusedError(400, "x_content_parse_exception", f"[{error.lineno}:{error.colno}] {error.msg}") from error
     if not isinstance(body, dict):
-        reason = f"Failed to parse object: expecting token of type [{OBJECT}] but found [{token(body)}]"
-        raise RefusedError(400, "parsing_exception", reason)
+        raise parsing_exception(f"Failed to parse object: expecting token of type [START_OBJECT] but found [{token(body)}]")
     return body
-
-
-def token(value: Any) -> str:
-    return TOKENS[type(value)]
 
 
 @contextmanager
@@ -100,65 +96,51 @@ def parsing(parser: str, name: str) -> Iterator[None]:
         raise parse_error(parser, f"failed to parse field [{name}]", refused) from refused
 
 
-def check_fields(parser: str, body: Json, fields: Mapping[str, Collection[str]], required: Sequence[str] = ()) -> None:
+def check_fields(parser: str, body: Any, fields: Fields, required: Sequence[str] = ()) -> Json:
+    if not isinstance(body, dict):
+        raise illegal_argument(f"Unsupported token [{token(body)}]")
     for name, value in body.items():
         if name not in fields:
             raise parse_error(parser, f"unknown field [{name}]")
-        if token(value) not in fields[name]:
+        if type(value) not in fields[name]:
             raise parse_error(parser, f"{name} doesn't support values of type: {token(value)}")
-    missing = [name for name in required if name not in body]
-    if missing:
+    if missing := [name for name in required if name not in body]:
         raise illegal_argument(f"Required [{', '.join(missing)}]")
+    return body
 
 
-def parse_input_type(parser: str, body: Json, *, internal: bool) -> str:
+def parse_input_type(parser: str, body: Json, known: Sequence[str]) -> str:
     name = str(body.get("input_type", "unspecified")).strip().lower()
     with parsing(parser, "input_type"):
-        if name in INTERNAL_INPUT_TYPES and not internal:
+        if name not in known:
             raise illegal_argument(f"Unrecognized input_type [{name}]")
-        if name not in (*INPUT_TYPES, *INTERNAL_INPUT_TYPES):
-            raise illegal_argument(f"No enum constant org.elasticsearch.inference.InputType.{name.upper()}")
     return name
 
 
-def parse_shared(body: Json, task: str, version: Version) -> Parsed:
+def parse_shared(body: Json, version: Version) -> Parsed:
     """Parse a body of text_embedding, or of a task that no Jina endpoint has."""
-    fields = {
-        "input": (STRING, ARRAY),
-        "input_type": (STRING,),
-        "query": (STRING,),
-        "return_documents": (BOOLEAN,),
-        "top_n": (NUMBER,),
-        "task_settings": (OBJECT,),
-        "timeout": (STRING,),
-    }
-    check_fields(SHARED_PARSER, body, fields)
-    content = body.get("input")
+    for name in ("query", "return_documents", "top_n"):
+        if name in body:
+            raise invalid(f"Field [{name}] cannot be specified for this task type")
+    check_fields(SHARED_PARSER, body, SHARED)
     inputs = []
-    for element in content if isinstance(content, list) else [content] if content is not None else []:
-        if token(element) not in (STRING, NUMBER, BOOLEAN):
+    for element in as_list(body.get("input")):
+        if not isinstance(element, str | int | float):
             raise parse_error(SHARED_PARSER, f"input doesn't support values of type: {token(element)}")
         # A number or a boolean is read as its JSON text.
         inputs.append([Item("text", element if isinstance(element, str) else orjson.dumps(element).decode())])
-    input_type = parse_input_type(SHARED_PARSER, body, internal=False)
-    problems = ["Field [input] cannot be null"] if content is None else []
-    problems += ["Field [input] cannot be an empty array"] if content == [] else []
-    for name in ("query", "return_documents", "top_n"):
-        if name in body:
-            problems.append(f"Field [{name}] cannot be specified for task type [{task}]")
-    if problems:
-        raise invalid(*problems)
+    input_type = parse_input_type(SHARED_PARSER, body, INPUT_TYPES)
+    if not inputs:
+        raise invalid("Field [input] cannot be null or an empty array")
     return Parsed(inputs, input_type)
 
 
-def parse_embedding(body: Json, task: str, version: Version) -> Parsed:
+def parse_embedding(body: Json, version: Version) -> Parsed:
     parser = "EmbeddingRequest"
-    fields = {"input": (STRING, ARRAY, OBJECT), "input_type": (STRING,), "task_settings": (OBJECT,)}
-    check_fields(parser, body, fields, required=("input",))
-    content = body["input"]
+    check_fields(parser, body, EMBEDDING, required=["input"])
     with parsing(parser, "input"):
-        inputs = [parse_input(element, version) for element in (content if isinstance(content, list) else [content])]
-    input_type = parse_input_type(parser, body, internal=True)
+        inputs = [parse_input(element, version) for element in as_list(body["input"])]
+    input_type = parse_input_type(parser, body, (*INPUT_TYPES, *INTERNAL_INPUT_TYPES))
     if not inputs:
         raise invalid("Field [inputs] cannot be an empty array")
     return Parsed(inputs, input_type)
@@ -168,39 +150,24 @@ def parse_input(element: Any, version: Version) -> list[Item]:
     """Parse an input: a text, or the items of its `content`."""
     if isinstance(element, str):
         return [Item("text", element)]
-    if not isinstance(element, dict):
-        raise illegal_argument(f"Unsupported token [{token(element)}]")
     parser = "InferenceStringGroup"
-    check_fields(parser, element, {"content": tuple(TOKENS.values())}, required=("content",))
-    content = element["content"]
+    check_fields(parser, element, {"content": (dict, list)}, required=["content"])
     with parsing(parser, "content"):
-        if content is None:
-            raise illegal_argument("[content] field cannot be null")
-        if content == []:
-            raise illegal_argument("[content] field cannot be an empty array")
-        return [parse_item(item, version) for item in (content if isinstance(content, list) else [content])]
+        if not element["content"]:
+            raise illegal_argument("[content] field cannot be empty")
+        return [parse_item(item, version) for item in as_list(element["content"])]
 
 
 def parse_item(item: Any, version: Version) -> Item:
     """Parse an item `{"type", "format", "value"}`. Elasticsearch checks only the prefix of a data URI."""
-    parser = "InferenceString"
-    if not isinstance(item, dict):
-        raise illegal_argument(f"Unsupported token [{token(item)}]")
-    check_fields(parser, item, {"type": (STRING,), "format": (STRING,), "value": (STRING,)}, required=())
-    kind = str(item.get("type", "")).lower()
+    check_fields("InferenceString", item, ITEM, required=["type", "value"])
+    kind = item["type"].lower()
     kinds = ITEM_TYPES if version.has("audio, video and pdf") else OLD_ITEM_TYPES
-    if "type" in item and kind not in kinds:
-        with parsing(parser, "type"):
-            raise illegal_argument(f"Unrecognized type [{item['type']}], must be one of [{', '.join(kinds)}]")
-    missing = [name for name in ("type", "value") if name not in item]
-    if missing:
-        raise illegal_argument(f"Required [{', '.join(missing)}]")
-    formats = (*OLD_FORMATS, "url") if version.has("format url") else OLD_FORMATS
-    supported = ("text",) if kind == "text" else formats[1:]
-    data_format = str(item.get("format", supported[0])).lower()
-    if data_format not in formats:
-        with parsing(parser, "format"):
-            raise illegal_argument(f"Unrecognized format [{item['format']}], must be one of [{', '.join(formats)}]")
+    if kind not in kinds:
+        raise illegal_argument(f"Unrecognized type [{item['type']}], must be one of [{', '.join(kinds)}]")
+    media = ("base64", "url") if version.has("format url") else ("base64",)
+    supported = ("text",) if kind == "text" else media
+    data_format = item.get("format", supported[0]).lower()
     if data_format not in supported:
         listed = ", ".join(supported)
         raise illegal_argument(
@@ -211,48 +178,34 @@ def parse_item(item: Any, version: Version) -> Item:
     return Item(kind, item["value"])
 
 
-def parse_rerank(body: Json, task: str, version: Version) -> Parsed:
+def parse_rerank(body: Json, version: Version) -> Parsed:
     parser = "RerankRequest"
-    items = (OBJECT,) if version.has("rerank of items") else ()
-    fields = {
-        "query": (STRING, *items),
-        "input": (STRING, ARRAY, *items),
-        "top_n": (NUMBER,),
-        "return_documents": (BOOLEAN,),  # accepted and ignored, as by the service
-        "task_settings": (OBJECT,),
-    }
-    check_fields(parser, body, fields, required=("input", "query"))
-    content = body["input"]
+    items = (dict,) if version.has("rerank of items") else ()
+    check_fields(parser, body, {**RERANK, "query": (str, *items), "input": (str, list, *items)}, required=["input", "query"])
     with parsing(parser, "input"):
-        documents = [
-            parse_rankable("input", element, version) for element in (content if isinstance(content, list) else [content])
-        ]
+        documents = [[parse_rankable(element, version)] for element in as_list(body["input"])]
     with parsing(parser, "query"):
-        query = parse_rankable("query", body["query"], version)
+        query = parse_rankable(body["query"], version)
     top_n = body.get("top_n")
     if isinstance(top_n, float):
-        with parsing(parser, "top_n"):
-            raise illegal_argument(f"{top_n} cannot be converted to Integer without data loss")
-    problems = ["Field [input] cannot be an empty array"] if not documents else []
-    problems += ["Field [query] cannot be empty"] if not query.value else []
-    problems += ["Field [top_n] must be greater than or equal to 1"] if top_n is not None and top_n < 1 else []
-    if problems:
-        raise invalid(*problems)
-    return Parsed([[document] for document in documents], query=query, top_n=top_n)
+        raise parse_error(parser, "failed to parse field [top_n]", illegal_argument(f"{top_n} is not a whole number"))
+    if not documents or not query.value or (top_n is not None and top_n < 1):
+        raise invalid("Fields [input] and [query] cannot be empty, and [top_n] must be greater than or equal to 1")
+    return Parsed(documents, query=query, top_n=top_n)
 
 
-def parse_rankable(name: str, element: Any, version: Version) -> Item:
-    if not isinstance(element, str) and not version.has("rerank of items"):
-        raise illegal_argument(f"{name} doesn't support values of type: {token(element)}")
-    item = Item("text", element) if isinstance(element, str) else parse_item(element, version)
-    if item.kind not in ("text", "image"):
-        raise illegal_argument(
-            f"Field [{name}] contains unsupported [type] value [{item.kind}]. Supported values are [text, image]"
-        )
+def parse_rankable(element: Any, version: Version) -> Item:
+    if isinstance(element, str):
+        return Item("text", element)
+    if not version.has("rerank of items"):
+        raise illegal_argument(f"Unsupported token [{token(element)}]")
+    item = parse_item(element, version)
+    if item.kind not in OLD_ITEM_TYPES:
+        raise illegal_argument(f"unsupported [type] value [{item.kind}]. Supported values are [text, image]")
     return item
 
 
-def parse_completion(body: Json, task: str, version: Version) -> Parsed:
+def parse_completion(body: Json, version: Version) -> Parsed:
     """Parse the messages of a chat completion: its texts and images. Options of the model are ignored."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
@@ -274,10 +227,10 @@ def parse_message_part(part: Any) -> Item:
     return Item("text" if kind == "text" else "image", value)
 
 
-def parse_extraction(body: Json, task: str, version: Version) -> Parsed:
+def parse_extraction(body: Json, version: Version) -> Parsed:
     parser = "DocumentExtractionRequest"
-    check_fields(parser, body, {"input": (ARRAY, OBJECT), "task_settings": (OBJECT,)}, required=("input",))
-    check_fields("task_settings", body.get("task_settings", {}), {"output_format": (STRING,), "css": (OBJECT,)})
+    check_fields(parser, body, {"input": (list, dict), "task_settings": (dict,)}, required=("input",))
+    check_fields("task_settings", body.get("task_settings", {}), {"output_format": (str,), "css": (dict,)})
     content = body["input"]
     with parsing(parser, "input"):
         inputs = [parse_input(element, version) for element in (content if isinstance(content, list) else [content])]
@@ -288,7 +241,7 @@ def parse_extraction(body: Json, task: str, version: Version) -> Parsed:
     return Parsed(inputs)
 
 
-PARSERS: dict[str, Callable[[Json, str, Version], Parsed]] = {
+PARSERS: dict[str, Callable[[Json, Version], Parsed]] = {
     **dict.fromkeys(SHARED_TASKS, parse_shared),
     "embedding": parse_embedding,
     "rerank": parse_rerank,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from ...models import MODELS, EmbeddingModel, EmbeddingTask, Model
-from ..refusals import Json, RefusedError, gateway_refusal, invalid, not_found, not_implemented, parse_error, status_error
+from ..refusals import Json, RefusedError, gateway_refusal, invalid, not_found, not_implemented, status_error
 from ..versions import Version
 from .bodies import parse_task, read_body
 from .others import LISTED, OTHERS, PAGE_MODELS, PageModel
@@ -20,6 +20,7 @@ from .others import LISTED, OTHERS, PAGE_MODELS, PageModel
 __all__ = ["Endpoint", "Registry"]
 
 SIMILARITIES = ("cosine", "dot_product", "l2_norm")
+SIZES = ("dimensions", "max_input_tokens", "max_batch_size")
 CHUNKING = {"strategy": "sentence", "max_chunk_size": 250, "sentence_overlap": 1}
 
 # The keys are Elasticsearch's; status and region are invented.
@@ -177,17 +178,14 @@ class Registry:
                 f"Invalid inference_id; '{endpoint}' can contain lowercase alphanumeric (a-z and 0-9), hyphens or underscores; "
                 "must start and end with alphanumeric"
             )
-        if "service" not in body:
-            raise status_error("Model configuration is missing [service]")
-        if body["service"] != "elastic":
-            raise status_error(f"Unknown service [{body['service']}]")
+        if body.get("service") != "elastic":
+            raise status_error(f"Unknown service [{body.get('service')}]")
         if task not in {model.task for model in KNOWN}:
             raise status_error(f"The [elastic] service does not support task type [{task}]")
         settings = check_service_settings(task, as_object(body, "service_settings"))
         refuse_unknown(as_object(body, "task_settings"), ())
-        embeds = task in get_args(EmbeddingTask)
-        known = ("task_type", "service", "service_settings", "task_settings", *(("chunking_settings",) if embeds else ()))
-        refuse_unknown(body, known)
+        known = ("task_type", "service", "service_settings", "task_settings")
+        refuse_unknown(body, (*known, "chunking_settings") if task in get_args(EmbeddingTask) else known)
         model_id = settings.pop("model_id")
         if not self._eis:
             raise gateway_refusal(endpoint, 403, "the local EIS was started with eis=False")
@@ -196,48 +194,24 @@ class Registry:
 
 
 def resolve_task(task: str | None, body: Json, version: Version) -> str:
-    body_task = body.get("task_type")
-    if body_task is None:
-        if task is None:
-            raise status_error("model is missing required setting [task_type]")
-        return task
-    parsed = parse_task(str(body_task), version)
-    if task not in (None, parsed):
-        raise status_error(
-            f"Cannot resolve conflicting task_type parameter in the request URL [{task}] and the request body [{body_task}]"
-        )
-    return parsed
+    tasks = {parse_task(str(name), version) for name in (task, body.get("task_type")) if name is not None}
+    if len(tasks) != 1:
+        raise status_error("the request URL or the body must have a [task_type], and the same one if both have it")
+    return tasks.pop()
 
 
 def check_service_settings(task: str, settings: Json) -> Json:
     """Check the settings of a new endpoint, and return a copy."""
-    if "rate_limit" in settings:
-        problem = "[service_settings] rate limit settings are not permitted for service [elastic] and task type"
-        if task == "rerank":
-            cause = RefusedError(400, "parse_exception", f"{problem} [rerank]")
-            raise parse_error("service_settings", "failed to parse field [rate_limit]", cause)
-        # Elasticsearch names text_embedding for `embedding` too.
-        raise invalid(f"{problem} [text_embedding]", kind="validation_exception")
-    problems = []
-    model_id = settings.get("model_id")
-    if model_id is None:
-        problems.append("[service_settings] does not contain the required setting [model_id]")
-    elif not isinstance(model_id, str) or not model_id:
-        problems.append("[service_settings] Invalid value empty string. [model_id] must be a non-empty string")
-    embeds = task in get_args(EmbeddingTask)
-    if embeds and settings.get("similarity", "cosine") not in SIMILARITIES:
-        allowed = ", ".join(SIMILARITIES)
-        problems.append(
-            f"[service_settings] Invalid value [{settings['similarity']}] received. [similarity] must be one of [{allowed}]"
-        )
-    for name in ("dimensions", "max_input_tokens", "max_batch_size") if embeds else ():
-        value = settings.get(name, 1)
-        if type(value) is not int or value < 1:
-            problems.append(f"[service_settings] Invalid value [{value}]. [{name}] must be a positive integer")
-    if problems:
-        raise invalid(*problems, kind="validation_exception")
-    sizes = ("similarity", "dimensions", "max_input_tokens", "max_batch_size")
-    refuse_unknown(settings, ("model_id", *(sizes if embeds else ())))
+    refuse_unknown(settings, ("model_id", "similarity", *SIZES) if task in get_args(EmbeddingTask) else ("model_id",))
+    model_id, sizes = settings.get("model_id"), {name: settings.get(name, 1) for name in SIZES}
+    checks = [
+        (isinstance(model_id, str) and bool(model_id), "[model_id] must be a non-empty string"),
+        (settings.get("similarity", "cosine") in SIMILARITIES, f"[similarity] must be one of [{', '.join(SIMILARITIES)}]"),
+        *((type(size) is int and size > 0, f"[{name}] must be a positive integer") for name, size in sizes.items()),
+    ]
+    for valid, problem in checks:
+        if not valid:
+            raise invalid(f"[service_settings] {problem}", kind="validation_exception")
     return dict(settings)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ...models import RerankModel
-from ..refusals import Json, RefusedError, TimeLimit, gateway_refusal, not_implemented, status_error
+from ..refusals import Json, TimeLimit, gateway_refusal, not_implemented, status_error
 from .bodies import PARSERS, Parsed, read_body
 from .extraction import complete, extract
 from .media import UnreadableError, medium_vectors
@@ -44,8 +44,6 @@ def plan(registry: Registry, task: str | None, endpoint: str, raw: bytes, timeou
 
     An invalid body is reported before an unknown endpoint only if the path names the task.
     """
-    if not raw.strip():
-        raise RefusedError(400, "parse_exception", "request body is required")
     limit = None if timeout is None else TimeLimit.parse(timeout)
     if task is None:
         task = registry.get(endpoint).task
@@ -55,7 +53,7 @@ def plan(registry: Registry, task: str | None, endpoint: str, raw: bytes, timeou
         raise not_implemented(f"POST /_inference/{task}/_stream")
     if task == "chat_completion" and not stream and not registry.version.has("chat completions as JSON"):
         raise status_error("The [chat_completion] task type only supports streaming, please try again with the _stream API")
-    parsed = PARSERS[task](read_body(raw), task, registry.version)
+    parsed = PARSERS[task](read_body(raw), registry.version)
     found = registry.get(endpoint)
     if found.task != task:
         raise status_error(f"Incompatible task_type, the requested type [{task}] does not match the model type [{found.task}]")

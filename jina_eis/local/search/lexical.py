@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from ..indices import NUMBERS, SEMANTIC, Field, as_list, format_value, terms
+from ..indices import NUMBERS, SEMANTIC, Field, format_value, terms
+from ..inference import as_list
 from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing_exception
 from .context import Context, Scores, query_failed, read_query_options, scalar
 from .operands import OPERATORS, Bound, read_bounds, read_exact

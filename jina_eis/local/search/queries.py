@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..indices import SEMANTIC, as_list
+from ..indices import SEMANTIC
+from ..inference import as_list
 from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing_exception
 from . import lexical, semantic
 from .context import Context, Scores, inner_query, read_query_options

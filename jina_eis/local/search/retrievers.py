@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..indices import as_list, hides_vectors, values_of
-from ..inference import Array
+from ..indices import hides_vectors, values_of
+from ..inference import Array, as_list
 from ..refusals import (
     Json,
     RefusedError,

@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..indices import SEMANTIC, Field, Index, InnerInference, SourceFilter, StoredDocument, as_list, read_value, values_of
+from ..indices import SEMANTIC, Field, Index, InnerInference, SourceFilter, StoredDocument, read_value, values_of
+from ..inference import as_list
 from ..refusals import (
     Json,
     RefusedError,

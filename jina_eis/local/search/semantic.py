@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..indices import SEMANTIC, Field, as_list, as_score, nearest
-from ..inference import Array, Item, parse_item
+from ..indices import SEMANTIC, Field, as_score, nearest
+from ..inference import Array, Item, as_list, parse_item
 from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing_exception, status_error
 from .context import Context, Scores, as_number, check_keys, query_failed, scalar
 from .parsers import read_object

@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..indices import BITS, NUMBERS, as_list
+from ..indices import BITS, NUMBERS
+from ..inference import as_list
 from ..refusals import Json, ShardError, illegal_argument, not_implemented
 from .context import Context, as_float32, query_failed
 
