@@ -46,6 +46,20 @@ UNSUPPORTED = {
         suggest_mode suggest_size suggest_text terminate_after track_scores typed_keys version version_type wait_for_completion
         write_index_only
     """,
+    "query": """
+        boosting combined_fields common dis_max distance_feature function_score fuzzy geo_bounding_box geo_distance geo_grid
+        geo_polygon geo_shape has_child has_parent intervals match_bool_prefix match_phrase_prefix more_like_this multi_match
+        nested parent_id percolate pinned prefix query_string rank_feature regexp rule script script_score shape
+        simple_query_string span_containing span_first span_multi span_near span_not span_or span_term span_within sparse_vector
+        terms_set text_expansion type weighted_tokens wildcard wrapper
+    """,
+    "retriever": """
+        pinned rescorer rule
+    """,
+    "search option": """
+        _name allow_rerank_failures collapse fields inner_hits normalizer query search_after sort terminate_after
+        visit_percentage
+    """,
     "update": """
         _source if_primary_term if_seq_no script scripted_upsert
     """,

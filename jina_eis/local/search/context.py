@@ -18,17 +18,7 @@ from ..refusals import Json, RefusedError, ShardError, not_implemented, parse_er
 from ..versions import Version
 from .parsers import as_number
 
-__all__ = [
-    "Context",
-    "Scores",
-    "as_float32",
-    "as_number",
-    "check_keys",
-    "inner_query",
-    "query_failed",
-    "read_query_options",
-    "scalar",
-]
+__all__ = ["Context", "Scores", "as_float32", "inner_query", "query_failed", "read_query_options", "scalar"]
 
 Scores = dict[int, float]  # by document number
 SCALARS = ("query", "value", "field", "minimum_should_match", "operator")  # options of queries that are no objects
@@ -94,34 +84,18 @@ def inner_query(name: str) -> Iterator[None]:
         raise parse_error(name, f"failed to parse a query inside: {refused.reason}", refused) from refused
 
 
-def check_keys(
-    name: str, body: Any, known: Collection[str], unsupported: Collection[str] = (), required: Sequence[str] = ()
-) -> Json:
-    """Return the body of a query or retriever after checking its keys; `unsupported` ones are Elasticsearch's alone."""
-    if not isinstance(body, dict):
-        raise parsing_exception(f"[{name}] query malformed, no start_object after query name")
-    for key in body:
-        if key not in known:
-            if key in unsupported or key == "_name":
-                raise not_implemented(f"{name}.{key}")
-            raise parsing_exception(f"[{name}] unknown field [{key}]")
-    for key in required:
-        if key not in body:
-            raise RefusedError(400, "illegal_argument_exception", f"Required [{key}] in [{name}]")
-    return body
-
-
-def read_query_options(name: str, body: Any, known: Collection[str]) -> Json:
+def read_query_options(name: str, body: Json, known: Collection[str]) -> Json:
     """Return the options of a query after checking them; its other options are refused."""
-    options = check_keys(name, body, {*known, "boost"}, unsupported=body)
-    for key in SCALARS:
-        if isinstance(options.get(key), dict | list):
-            raise parsing_exception(f"[{name}] unknown token [{options[key]}] after [{key}]")
-        if options.get(key, "") is None:
+    for key, value in body.items():
+        if key not in known and key != "boost":
+            raise not_implemented(f"{name}.{key}")
+        if key in SCALARS and isinstance(value, dict | list):
+            raise parsing_exception(f"[{name}] unknown token [{value}] after [{key}]")
+        if key in SCALARS and value is None:
             raise not_implemented(f"{name}.{key} with [null] as a value")
-    if as_number(options, "boost", 1.0) < 0:
-        raise not_implemented(f"{name}.boost with [{options['boost']}] as a value")
-    return options
+    if as_number(body, "boost", 1.0) < 0:
+        raise not_implemented(f"{name}.boost with [{body['boost']}] as a value")
+    return body
 
 
 def scalar(name: str, value: Any) -> Any:

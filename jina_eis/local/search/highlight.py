@@ -11,30 +11,28 @@ import numpy as np
 
 from ..indices import SEMANTIC, Field, StoredDocument, score, stack
 from ..refusals import Json, illegal_argument, not_implemented
-from .context import Context, check_keys
+from .context import Context
+from .parsers import read_object
 
 __all__ = ["check_highlight", "highlights"]
 
-OPTIONS = {"number_of_fragments", "order", "max_analyzed_offset"}
+OPTIONS = {"number_of_fragments": "int", "order": "text", "max_analyzed_offset": "int"}
 FRAGMENTS = 5
 
 
 def check_highlight(body: Any, context: Context) -> dict[str, Json]:
     """Return the semantic fields to highlight with their checked options."""
-    check_keys("highlight", body, {"fields", *OPTIONS}, unsupported=body)
-    shared = {name: value for name, value in body.items() if name != "fields"}
-    fields = body.get("fields", {})
+    shared = read_object("highlight", body, {"fields": "objects", **OPTIONS}, others=True)
+    fields, checked = shared.pop("fields", {}), {}
     if not isinstance(fields, dict):
         raise not_implemented("highlight.fields that is not an object")
-    checked = {}
     for path, own in fields.items():
-        options = checked[path] = shared | check_keys("highlight", own, OPTIONS, unsupported=own)
+        options = checked[path] = shared | read_object("highlight", own, OPTIONS, others=True)
         field = context.field(path)
         if "*" in path or (field is not None and field.kind not in SEMANTIC):
             raise not_implemented(f"highlight on fields [{path}], only on fields of type [semantic_text] and [semantic]")
-        number = options.get("number_of_fragments", FRAGMENTS)
-        if type(number) is not int or number < 0:
-            raise illegal_argument(f"[number_of_fragments] must be a number of 0 or more, got [{number}]")
+        if options.get("number_of_fragments", FRAGMENTS) < 0:
+            raise illegal_argument("[number_of_fragments] must be 0 or more")
         if not -1 <= options.get("max_analyzed_offset", 1) != 0:
             raise illegal_argument("[max_analyzed_offset] must be a positive integer, or -1")
     return {path: options for path, options in checked.items() if context.field(path) is not None}

@@ -79,10 +79,8 @@ def exact_scores(context: Context, path: str, value: Any, *, one_of: bool = Fals
     return dict.fromkeys(docs, score)
 
 
-def terms_(context: Context, _: str, body: Any) -> Scores:
+def terms_(context: Context, _: str, body: Json) -> Scores:
     """Evaluate `terms`: any of several exact values."""
-    if not isinstance(body, dict):
-        raise parsing_exception("[terms] query malformed, no start_object after query name")
     fields = [name for name in body if name not in ("boost", "_name")]
     options: Json = read_query_options("terms", {name: body[name] for name in body if name not in fields}, ())
     if len(fields) != 1:

@@ -6,10 +6,11 @@ are refused.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..refusals import Json, illegal_argument, not_implemented, parse_error, parsing_exception, token
+from ..unsupported import refuse_unsupported
 
 __all__ = ["as_number", "read_object", "read_options"]
 
@@ -23,6 +24,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
     "objects": (dict, list),
+    "input": (str, dict, list),
     "source": (bool, str, dict, list),
     "vector": (int, float, str, dict, list),
 }
@@ -56,17 +58,22 @@ def read_options(body: Json, kinds: Mapping[str, str]) -> Json:
     return body
 
 
-def read_object(
-    name: str, body: Any, kinds: Mapping[str, str], unsupported: Collection[str] = (), required: Sequence[str] = ()
-) -> Json:
-    """Return the options of an object inside a search; `name` is that of the object in errors."""
+def read_object(name: str, body: Any, kinds: Mapping[str, str], required: Sequence[str] = (), *, others: bool = False) -> Json:
+    """Return the options of an object inside a search.
+
+    Args:
+        name: What the object is called in errors.
+        body: Its JSON.
+        kinds: The supported options, and the kind of their values.
+        required: Options that it must have.
+        others: Whether Elasticsearch knows more options than `unsupported` lists; all of them are refused with 501.
+    """
     if not isinstance(body, dict):
         raise parse_error(name, f"Expected START_OBJECT but was: {token(body)}")
     for key, value in body.items():
-        if key in unsupported:
-            raise not_implemented(f"{name}.{key}")
         if key not in kinds:
-            raise parse_error(name, f"unknown field [{key}]")
+            refuse_unsupported("search option", key, f"{name}.{key}")
+            raise not_implemented(f"{name}.{key}") if others else parse_error(name, f"unknown field [{key}]")
         if not accepts(kinds[key], key, value):
             raise parse_error(name, f"{key} doesn't support values of type: {token(value)}")
     if missing := [key for key in required if key not in body]:

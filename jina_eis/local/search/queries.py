@@ -12,6 +12,7 @@ from typing import Any
 from ..indices import SEMANTIC
 from ..inference import as_list
 from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing_exception
+from ..unsupported import refuse_unsupported
 from . import lexical, semantic
 from .context import Context, Scores, inner_query, read_query_options
 from .lexical import minimum_matches, multiply
@@ -19,13 +20,6 @@ from .operands import OPERATORS
 
 __all__ = ["evaluate"]
 
-UNSUPPORTED = """
-    boosting combined_fields common dis_max distance_feature function_score fuzzy geo_bounding_box geo_distance geo_grid
-    geo_polygon geo_shape has_child has_parent intervals match_bool_prefix match_phrase_prefix more_like_this multi_match nested
-    parent_id percolate pinned prefix query_string rank_feature regexp rule script script_score shape simple_query_string
-    span_containing span_first span_multi span_near span_not span_or span_term span_within sparse_vector terms_set text_expansion
-    type weighted_tokens wildcard wrapper
-"""
 CLAUSES = ("must", "filter", "should", "must_not")
 MISSING = {  # the errors for queries without a required option
     "field": parsing_exception("[exists] must be provided with a [field]"),
@@ -62,12 +56,13 @@ def evaluate(query: Any, context: Context) -> Scores:
     name, *others = query
     if others:
         raise parsing_exception(f"[{name}] malformed query, expected [END_OBJECT] but found [FIELD_NAME]")
-    if name in UNSUPPORTED.split():
-        raise not_implemented(f"query [{name}]")
+    refuse_unsupported("query", name, f"query [{name}]")
     if name not in QUERIES:
         cause = RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
         raise parsing_exception(f"unknown query [{name}]", cause)
     kind, path, body = QUERIES[name], "", query[name]
+    if not isinstance(body, dict):
+        raise parsing_exception(f"[{name}] query malformed, no start_object after query name")
     if kind.options is None:
         return kind.evaluate(context, path, body)
     if kind.by_field:
@@ -78,10 +73,8 @@ def evaluate(query: Any, context: Context) -> Scores:
     return multiply(kind.evaluate(context, path, options), options.get("boost", 1.0))
 
 
-def read_field(name: str, body: Any, required: str | None) -> tuple[str, Any]:
+def read_field(name: str, body: Json, required: str | None) -> tuple[str, Any]:
     """Return the field of a query and its options; a bare value is short for the required option."""
-    if not isinstance(body, dict):
-        raise parsing_exception(f"[{name}] query malformed, no start_object after query name")
     if len(body) > 1:
         raise parsing_exception(f"[{name}] query doesn't support multiple fields, found {list(body)}")
     for path, value in body.items():

@@ -6,7 +6,7 @@ Knows the formulas of fusion and of the reranker's score; must not know how a qu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from heapq import nsmallest
@@ -30,28 +30,39 @@ from ..refusals import (
     parsing_exception,
     status_error,
 )
-from .context import Context, Scores, as_number, check_keys
+from ..unsupported import refuse_unsupported
+from .context import Context, Scores
 from .diversity import choose, closest
 from .parsers import read_object
 from .rescoring import best_passages, read_rescorer
 from .semantic import KNN as VECTOR_OPTIONS
 from .semantic import embedded_query, knn_search, read_vector
 
-__all__ = ["Ranking", "check_window", "min_score_of", "rank_scores", "retrieve", "shard_errors"]
+__all__ = ["Ranking", "check_window", "rank_scores", "retrieve", "shard_errors"]
 
-UNSUPPORTED = frozenset({"pinned", "rescorer", "rule"})
 # The options of each retriever, and the kind of their values.
-SHARED = {"filter": "objects", "min_score": "float", "_name": "text"}
+SHARED = {"filter": "objects", "min_score": "float"}
 STANDARD = SHARED | {"query": "object"}
-DIVERSIFY = (
-    SHARED
-    | {"retriever": "object", "type": "text", "field": "text", "query_vector": "vector", "query_vector_builder": "object"}
-    | {"rank_window_size": "int", "size": "int", "lambda": "float"}
-)
 KNN = SHARED | {name: kind for name, kind in VECTOR_OPTIONS.items() if name != "boost"}
+WINDOWED = SHARED | {"rank_window_size": "int"}
+LINEAR = WINDOWED | {"retrievers": "array"}
+RRF = LINEAR | {"rank_constant": "int"}
+RERANK = (
+    WINDOWED
+    | {"retriever": "object", "field": "text", "chunk_rescorer": "object"}
+    | dict.fromkeys(("inference_id", "inference_text"), "text")
+)
+DIVERSIFY = (
+    WINDOWED
+    | {"retriever": "object", "type": "text", "field": "text", "query_vector": "vector", "query_vector_builder": "object"}
+    | {"size": "int", "lambda": "float"}
+)
+COMPONENT = {"retriever": "object", "weight": "float"}
 WINDOW = 10
 RANK_CONSTANT = 60
 DEFAULT_RERANKER = ".rerank-v1-elasticsearch"
+
+Hits = Sequence[tuple[int, float]]  # documents with their scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,36 +82,26 @@ def retrieve(retriever: Any, context: Context, filters: Sequence[Any] = ()) -> R
         filters: Queries of outer retrievers that every document must match.
     """
     name, body = name_and_body(retriever)
-    combined = [*filters, *as_list(body.get("filter"))]
-    return RETRIEVERS[name](context, body, combined)
+    rank, kinds, required = RETRIEVERS[name]
+    options = read_object(name, body, kinds, required)
+    return rank(context, options, [*filters, *as_list(options.get("filter"))])
 
 
 def name_and_body(retriever: Any) -> tuple[str, Json]:
-    if not isinstance(retriever, dict):
-        raise parsing_exception("retriever malformed, must start with START_OBJECT")
-    if not retriever:
-        raise parsing_exception("retriever malformed, empty clause found")
-    name, *others = retriever
-    body = retriever[name]
-    if name in UNSUPPORTED:
-        raise not_implemented(f"retriever [{name}]")
-    if not isinstance(body, dict):
-        raise parsing_exception(f"[{name}] retriever malformed, no [START_OBJECT] after retriever name")
+    if not isinstance(retriever, dict) or len(retriever) != 1:
+        raise parsing_exception("retriever malformed, it must be an object with the name of one retriever")
+    ((name, body),) = retriever.items()
+    refuse_unsupported("retriever", name, f"retriever [{name}]")
     if name not in RETRIEVERS:
         raise unknown_retriever(name)
-    if others:
-        raise parsing_exception(f"[{name}] malformed retriever, expected [END_OBJECT] but found [FIELD_NAME]")
+    if not isinstance(body, dict):
+        raise parsing_exception(f"[{name}] retriever malformed, no [START_OBJECT] after retriever name")
     return name, body
 
 
 def unknown_retriever(name: str) -> RefusedError:
     cause = RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
     return parsing_exception(f"unknown retriever [{name}]", cause)
-
-
-def name_of(retriever: Any) -> Any:
-    """Return the name that every hit of a search reports; Elasticsearch ignores that of `standard` [9.5.3]."""
-    return retriever["knn"].get("_name") if isinstance(retriever, dict) and "knn" in retriever else None
 
 
 def rank_scores(scores: Scores, size: int, min_score: float | None = None) -> Ranking:
@@ -120,157 +121,126 @@ def shard_errors(context: Context) -> Iterator[None]:
         raise all_shards_failed(context.index.name, error) from error
 
 
-def min_score_of(body: Json) -> float | None:
-    """Return the minimum score of a search or retriever; None if it has none."""
-    return as_number(body, "min_score", 0.0) if body.get("min_score") is not None else None
-
-
-def standard(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
+def standard(context: Context, options: Json, filters: Sequence[Any]) -> Ranking:
     """Rank the matches of a query; those of filters alone score 0."""
-    options = read_object("standard", body, STANDARD, {"search_after", "sort", "terminate_after", "collapse"})
     query = options.get("query")
     with shard_errors(context):
         filtered = {"bool": {"must": as_list(query), "filter": list(filters)}} if filters else query or {"match_all": {}}
         return rank_scores(context.evaluate(filtered, context), context.depth, options.get("min_score"))
 
 
-def knn(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
+def knn(context: Context, options: Json, filters: Sequence[Any]) -> Ranking:
     """Rank documents by the similarity of their vectors."""
-    read_object("knn", body, KNN, required=["field", "k"])
-    search = {name: value for name, value in body.items() if name not in SHARED}
+    search = {name: value for name, value in options.items() if name not in SHARED}
     with shard_errors(context):
         # Elasticsearch accepts min_score here and ignores it [9.5.3].
         return rank_scores(knn_search(context, search | ({"filter": list(filters)} if filters else {})), context.depth)
 
 
-def rrf(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
+def rrf(context: Context, options: Json, filters: Sequence[Any]) -> Ranking:
     """Fuse rankings by rank: the sum of weight / (rank_constant + rank)."""
-    check_keys("rrf", body, {"retrievers", "rank_constant", "rank_window_size", *SHARED}, {"query", "fields"})
-    window, constant = window_of("rrf", body), body.get("rank_constant", RANK_CONSTANT)
-    if type(constant) is not int or constant < 1:
+    if (constant := options.get("rank_constant", RANK_CONSTANT)) < 1:
         raise illegal_argument("[rank_constant] must be greater or equal to [1] for [rrf]")
-    options = {"retriever", "weight"} if context.version.has("weights of rrf") else {"retriever"}
-    entries = [component("rrf", part, options) for part in components("rrf", body)]
-    total: Scores = {}
-    rankings = children("rrf", [entry["retriever"] for entry in entries], context, filters, window)
-    for entry, ranking in zip(entries, rankings, strict=True):
-        for rank, (doc, _) in enumerate(ranking.hits, 1):
-            total[doc] = total.get(doc, 0.0) + weight_of(entry) / (constant + rank)
-    return fuse(total, rankings, body, window)
+    kinds = COMPONENT if context.version.has("weights of rrf") else {"retriever": "object"}
+
+    def shares(_: Json, hits: Hits) -> Hits:
+        return [(doc, 1 / (constant + rank)) for rank, (doc, _) in enumerate(hits, 1)]
+
+    return fuse("rrf", kinds, context, options, filters, shares)
 
 
-def linear(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
+def linear(context: Context, options: Json, filters: Sequence[Any]) -> Ranking:
     """Fuse rankings by score: the sum of weight * normalised score."""
-    check_keys("linear", body, {"retrievers", "rank_window_size", *SHARED}, {"query", "fields", "normalizer"})
-    window = window_of("linear", body)
-    entries = [component("linear", part, {"retriever", "weight", "normalizer"}) for part in components("linear", body)]
-    rankings = children("linear", [entry["retriever"] for entry in entries], context, filters, window)
-    total: Scores = {}
+    return fuse("linear", COMPONENT | {"normalizer": "text"}, context, options, filters, normalise)
+
+
+def fuse(
+    name: str,
+    kinds: Mapping[str, str],
+    context: Context,
+    options: Json,
+    filters: Sequence[Any],
+    shares: Callable[[Json, Hits], Hits],
+) -> Ranking:
+    """Return the ranking by the sums of weighted shares, which are computed from each component and its hits."""
+    window, total = window_of(name, options), Scores()
+    parts = [part if isinstance(part, dict) and "retriever" in part else {"retriever": part} for part in options["retrievers"]]
+    entries = [read_object(name, part, kinds) for part in parts]
+    if not entries or any(entry.get("weight", 1.0) < 0 for entry in entries):
+        raise illegal_argument(f"[{name}] must have at least one retriever in [retrievers], and no [weight] below 0")
+    rankings = children(name, [entry["retriever"] for entry in entries], context, filters, window)
     for entry, ranking in zip(entries, rankings, strict=True):
-        for doc, score in normalise(str(entry.get("normalizer", "none")), ranking.hits):
-            total[doc] = total.get(doc, 0.0) + weight_of(entry) * score
-    return fuse(total, rankings, body, window)
+        for doc, share in shares(entry, ranking.hits):
+            total[doc] = total.get(doc, 0.0) + entry.get("weight", 1.0) * share
+    return rank_fused(total, {doc for ranking in rankings for doc in ranking.matched}, options, window)
 
 
-def fuse(total: Scores, rankings: Sequence[Ranking], body: Json, window: int) -> Ranking:
-    best = rank_scores(total, window, min_score_of(body))
-    matched = {doc for ranking in rankings for doc in ranking.matched}
-    return best if min_score_of(body) is not None else Ranking(best.hits, matched)
+def rank_fused(scores: Scores, matched: set[int], options: Json, window: int) -> Ranking:
+    """Return the best documents; all that matched count as matches, unless a minimum score decides."""
+    best = rank_scores(scores, window, options.get("min_score"))
+    return best if "min_score" in options else Ranking(best.hits, matched)
 
 
-def normalise(normalizer: str, hits: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    if normalizer == "none" or not hits:
-        return list(hits)
-    scores = [score for _, score in hits]
-    if normalizer == "minmax":
-        low, high = min(scores), max(scores)
-        if high - low < 1e-6:  # Elasticsearch leaves equal scores as they are
-            return [(doc, low) for doc, _ in hits]
-        return [(doc, (score - low) / (high - low)) for doc, score in hits]
-    if normalizer == "l2_norm":
-        norm = math.sqrt(sum(score * score for score in scores))
-        return [(doc, score / norm if norm > 1e-6 else score) for doc, score in hits]
-    raise illegal_argument(f"Unknown normalizer [{normalizer}]")
+def normalise(entry: Json, hits: Hits) -> Hits:
+    """Return the hits with the scores that the normalizer of a component gives them."""
+    normalizer = entry.get("normalizer", "none")
+    if normalizer not in ("none", "minmax"):
+        raise not_implemented(f"normalizer [{normalizer}]")
+    low, high = min((score for _, score in hits), default=0.0), max((score for _, score in hits), default=0.0)
+    if normalizer == "none" or high - low < 1e-6:  # Elasticsearch leaves equal scores as they are
+        return hits
+    return [(doc, (score - low) / (high - low)) for doc, score in hits]
 
 
-def rerank(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
+def rerank(context: Context, options: Json, filters: Sequence[Any]) -> Ranking:
     """Rank the hits of another retriever by a reranker."""
-    name = "text_similarity_reranker"
-    known = {"retriever", "field", "inference_id", "inference_text", "rank_window_size", "allow_rerank_failures", *SHARED}
-    known |= {"chunk_rescorer"} if context.version.has("chunk_rescorer") else set()
-    check_keys(name, body, known, required=["retriever", "field", "inference_text"])
-    rescorer = read_rescorer(body["chunk_rescorer"]) if "chunk_rescorer" in body else None
-    window = window_of(name, body)
-    (ranking,) = children(name, [body["retriever"]], context, filters, window)
+    name, rescorer = "text_similarity_reranker", None
+    if "chunk_rescorer" in options:
+        if not context.version.has("chunk_rescorer"):
+            raise parse_error(name, "unknown field [chunk_rescorer]")
+        rescorer = read_rescorer(options["chunk_rescorer"])
+    window = window_of(name, options)
+    (ranking,) = children(name, [options["retriever"]], context, filters, window)
     stored = context.index.documents([doc for doc, _ in ranking.hits])
     docs = [doc for doc, _ in ranking.hits if doc in stored]
-    query, texts = str(body["inference_text"]), [text_of(context, stored[doc].source, str(body["field"])) for doc in docs]
+    query, texts = options["inference_text"], [text_of(context, stored[doc].source, options["field"]) for doc in docs]
     passages = [[text] if rescorer is None else best_passages(text, query, rescorer) for text in texts]
     try:
-        endpoint = str(body.get("inference_id", DEFAULT_RERANKER))
+        endpoint = options.get("inference_id", DEFAULT_RERANKER)
         every = iter(context.inference.rerank(endpoint, query, [text for texts in passages for text in texts]) if texts else [])
         scores = [max(islice(every, len(texts))) for texts in passages]
     except RefusedError as refused:
-        if body.get("allow_rerank_failures"):
-            return ranking
         reason = "Computing updated ranks for results failed"
         error = SearchError(refused.status, "search_phase_execution_exception", reason, refused)
         error.details.update(phase="rank-feature", grouped=True, failed_shards=[])
-        raise retriever_failure(name, [(name_and_body(body["retriever"])[0], error)]) from refused
+        raise retriever_failure(name, [(next(iter(options["retriever"])), error)]) from refused
     final_scores = {doc: max(score, 0.0) + min(math.exp(score), 1.0) for doc, score in zip(docs, scores, strict=True)}
-    best = rank_scores(final_scores, window, min_score_of(body))
-    return best if min_score_of(body) is not None else Ranking(best.hits, ranking.matched)
+    return rank_fused(final_scores, ranking.matched, options, window)
 
 
-def diversify(context: Context, body: Json, filters: Sequence[Any]) -> Ranking:
+def diversify(context: Context, options: Json, filters: Sequence[Any]) -> Ranking:
     """Keep the hits of another retriever whose vectors differ, in their order and with their scores."""
-    name = "diversify"
+    name, vector, builder = "diversify", options.get("query_vector"), options.get("query_vector_builder")
     if not context.version.has(name):
         raise unknown_retriever(name)
-    options = read_object(name, body, DIVERSIFY, required=["retriever", "type", "field"])
     if options["type"] != "mmr":
-        cause = illegal_argument(f"unknown result diversification type [{options['type']}]")
-        reason = "Failed to build [diversify] after last required field arrived"
-        raise RefusedError(400, "x_content_parse_exception", reason, cause)
-    window = options.get("rank_window_size", WINDOW)
+        raise parse_error(name, f"unknown result diversification type [{options['type']}]")
+    window, weight = options.get("rank_window_size", WINDOW), options.get("lambda", -1)
     size = options.get("size", min(WINDOW, window))
-    check_diversify(options, window, size)
-    query = diversify_query(context, options)
+    if not 0 < size <= window or not 0 <= weight <= 1 or (vector is not None and builder is not None):
+        rules = "a [size] from 1 to its [rank_window_size], a [lambda] from 0.0 to 1.0, and not more than one query vector"
+        raise invalid(f"[diversify] MMR result diversification must have {rules}")
+    query = None if vector is None else read_vector(vector)
+    if builder is not None:
+        query = embedded_query(context, context.field(options["field"]), builder)
     (ranking,) = children(name, [options["retriever"]], context, filters, window)
     try:
         vectors = hit_vectors(context, options["field"], [doc for doc, _ in ranking.hits], query)
     except RefusedError as refused:
         raise retriever_failure(name, [(name, refused)]) from refused
     hits = [hit for hit in ranking.hits if hit[0] in vectors]
-    chosen = choose([vectors[doc] for doc, _ in hits], query, options["lambda"], size)
+    chosen = choose([vectors[doc] for doc, _ in hits], query, weight, size)
     return Ranking([hits[position] for position in chosen], ranking.matched)
-
-
-def check_diversify(options: Json, window: int, size: int) -> None:
-    label, weight, vector = "[diversify] MMR result diversification", options.get("lambda"), options.get("query_vector")
-    both, number = vector is not None and "query_vector_builder" in options, "null" if weight is None else weight
-    problems = (
-        (both, f"{label} can have one of [query_vector] or [query_vector_builder], but not both"),
-        (size <= 0, f"{label} [size] of {size} must be greater than zero"),
-        (size > window, f"{label} [size] of {size} cannot be greater than the [rank_window_size] of {window}"),
-        (
-            weight is None or not 0 <= weight <= 1,
-            f"{label} must have a [lambda] between 0.0 and 1.0. The value provided was {number}",
-        ),
-        (isinstance(vector, str), "[diversify] retriever cannot have a [query_vector] that is string encoded"),
-    )
-    if found := [problem for wrong, problem in problems if wrong]:
-        raise invalid(*found)
-
-
-def diversify_query(context: Context, options: Json) -> Array | None:
-    if "query_vector_builder" in options:
-        return embedded_query(context, context.field(options["field"]), options["query_vector_builder"])
-    vector = options.get("query_vector")
-    if isinstance(vector, dict):
-        cause = parsing_exception("Unknown type [START_OBJECT] for parsing vector")
-        raise parse_error("diversify", "failed to parse field [query_vector]", cause)
-    return None if vector is None else read_vector(vector)
 
 
 def hit_vectors(context: Context, path: str, docs: Sequence[int], query: Array | None) -> dict[int, Array]:
@@ -303,17 +273,13 @@ def children(name: str, retrievers: Sequence[Any], context: Context, filters: Se
     """Return the rankings of inner retrievers; all of them run before their errors are raised together."""
     rankings, failures = [], []
     for retriever in retrievers:
-        child, body = name_and_body(retriever)
-        if name != "diversify" and child in (*COMPOUND, "diversify") and window > window_of(child, body):
-            raise invalid(
-                f"[{name}] requires [rank_window_size: {window}] to be smaller than or equal to its sub retriever's "
-                f"{child} [rank_window_size: {window_of(child, body)}]"
-            )
+        if name != "diversify":
+            check_window(retriever, window, (*COMPOUND, "diversify"))
         try:
             ranking = retrieve(retriever, replace(context, size=window, start=0), filters)
             rankings.append(Ranking(ranking.hits[:window], ranking.matched))
         except SearchError as error:
-            failures.append((child, error))
+            failures.append((next(iter(retriever)), error))
     if failures:
         raise retriever_failure(name, failures)
     return rankings
@@ -330,28 +296,6 @@ def retriever_failure(name: str, failures: Sequence[tuple[str, RefusedError]]) -
     return refused
 
 
-def components(name: str, body: Json) -> list[Any]:
-    """Return the retrievers of the body."""
-    retrievers = body.get("retrievers")
-    if not isinstance(retrievers, list) or not retrievers:
-        raise illegal_argument(f"[{name}] must have at least one retriever in [retrievers]")
-    return retrievers
-
-
-def component(name: str, part: Any, known: set[str]) -> Json:
-    """Return a retriever to fuse with its options; accepts a bare retriever."""
-    if isinstance(part, dict) and "retriever" in part:
-        return check_keys(name, part, known)
-    return {"retriever": part}
-
-
-def weight_of(entry: Json) -> float:
-    weight = as_number(entry, "weight", 1.0)
-    if weight < 0:
-        raise illegal_argument(f"[weight] must be non-negative, found [{weight}]")
-    return weight
-
-
 def window_of(name: str, body: Json) -> int:
     window = body.get("rank_window_size", WINDOW)
     if type(window) is not int or window < 1:
@@ -359,20 +303,22 @@ def window_of(name: str, body: Json) -> int:
     return window
 
 
-def check_window(retriever: Any, size: int) -> None:
-    """Refuse a search that requests more hits than its retriever ranks."""
+COMPOUND = ("linear", "rrf", "text_similarity_reranker")
+
+
+def check_window(retriever: Any, size: int, limited: Sequence[str] = COMPOUND) -> None:
+    """Refuse to request more hits than a retriever ranks."""
     name, body = name_and_body(retriever)
-    if name in COMPOUND and size > window_of(name, body):
-        window = window_of(name, body)
+    if name in limited and size > (window := window_of(name, body)):
         raise invalid(f"[{name}] requires [rank_window_size: {window}] be greater than or equal to [size: {size}]")
 
 
-COMPOUND = ("linear", "rrf", "text_similarity_reranker")
-RETRIEVERS: dict[str, Callable[[Context, Json, Sequence[Any]], Ranking]] = {
-    "diversify": diversify,
-    "knn": knn,
-    "linear": linear,
-    "rrf": rrf,
-    "standard": standard,
-    "text_similarity_reranker": rerank,
+# What ranks, the options, and those that are required.
+RETRIEVERS: dict[str, tuple[Callable[[Context, Json, Sequence[Any]], Ranking], Mapping[str, str], Sequence[str]]] = {
+    "diversify": (diversify, DIVERSIFY, ("retriever", "type", "field")),
+    "knn": (knn, KNN, ("field", "k")),
+    "linear": (linear, LINEAR, ("retrievers",)),
+    "rrf": (rrf, RRF, ("retrievers",)),
+    "standard": (standard, STANDARD, ()),
+    "text_similarity_reranker": (rerank, RERANK, ("retriever", "field", "inference_text")),
 }

@@ -28,7 +28,7 @@ from .context import Context, Scores, as_float32
 from .highlight import check_highlight, highlights
 from .parsers import read_options
 from .queries import evaluate
-from .retrievers import Ranking, check_window, name_of, rank_scores, retrieve, shard_errors
+from .retrievers import Ranking, check_window, rank_scores, retrieve, shard_errors
 from .semantic import knn_search
 from .sorting import read_sort, sort_documents
 
@@ -40,7 +40,6 @@ KNOWN = {"query": "object", "knn": "objects", "retriever": "object", "size": "in
     "_source": "source",
     "fields": "array",
     "highlight": "object",
-    "search_after": "array",
     "sort": "source",
     "timeout": "text",
     "track_total_hits": "value",
@@ -70,15 +69,14 @@ def search_index(index: Index, inference: InnerInference, body: Json, params: Ma
     best = ranked[0][1]["_score"] if ranked and size else None
     hits = []
     with shard_errors(context):
-        if keys or "search_after" in options:
-            best, ranked = None, sort_documents(context, ranking.matched, keys, options.get("search_after"))
+        if keys:
+            best, ranked = None, sort_documents(context, ranking.matched, keys)
         page = ranked[start : start + size]
         stored = index.documents([doc for doc, _ in page])
-        names = {"matched_queries": [name]} if (name := name_of(options.get("retriever"))) else {}
         for doc, rank in page:
             if doc in stored:  # a missing document was deleted since the ranking
                 hit = {"_index": index.name, "_id": stored[doc].id, **rank}
-                hits.append(hit | show_values(index, stored[doc], source, requested) | names)
+                hits.append(hit | show_values(index, stored[doc], source, requested))
                 if fields and (fragments := highlights(context, stored[doc], fields)):
                     hits[-1]["highlight"] = fragments
     result = {} if limit is False else {"total": total(len(ranking.matched), limit)}
@@ -102,13 +100,8 @@ def read_body(body: Json, params: Mapping[str, str]) -> Json:
         if options[name] < 0:
             raise illegal_argument(f"[{name}] parameter cannot be negative{phrase} [{options[name]}]")
     conflicting = [name for name in ("query", "knn", "sort") if name in options and "retriever" in options]
-    problems = [f"cannot specify [retriever] and [{name}]" for name in conflicting]
-    if options.get("search_after") and options["from"]:
-        problems.append("[from] parameter must be set to 0 when [search_after] is used")
-    if problems:
-        raise invalid(*problems)
-    if options.get("search_after") == []:
-        raise illegal_argument("Values must contains at least one value.")
+    if conflicting:
+        raise invalid(*(f"cannot specify [retriever] and [{name}]" for name in conflicting))
     if options.get("timeout", "-1") != "-1":
         TimeLimit.parse(options["timeout"])
     if options["track_total_hits"] < -1:

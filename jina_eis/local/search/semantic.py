@@ -13,8 +13,8 @@ import numpy as np
 
 from ..indices import SEMANTIC, Field, as_score, nearest
 from ..inference import Array, Item, as_list, parse_item
-from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing_exception, status_error
-from .context import Context, Scores, as_number, check_keys, query_failed, scalar
+from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, status_error
+from .context import Context, Scores, query_failed, scalar
 from .parsers import read_object
 
 __all__ = ["embedded_query", "knn_query", "knn_search", "match_meaning", "read_vector", "semantic"]
@@ -28,21 +28,21 @@ KNN = (
     | dict.fromkeys(("query_vector_builder", "rescore_vector"), "object")
     | {"field": "text", "query_vector": "vector", "filter": "objects"}
 )
-UNSUPPORTED = ("inner_hits", "visit_percentage", "_name")
+SEMANTIC_QUERY = {"field": "text", "query": "text", "boost": "float"}
 BUILDERS = {"text_embedding": ("model_id", "model_text"), "embedding": ("inference_id", "input")}  # their endpoint and input
 SCORED_WHOLE = ("flat", "int8_flat", "int4_flat")  # index types for which `knn` as a query scores every vector
 
 
 def semantic(context: Context, body: Any) -> Scores:
     """Evaluate `semantic`: the passages closest in meaning."""
-    check_keys("semantic", body, {"field", "query", "boost"}, required=["field", "query"])
-    field = context.field(str(body["field"]))
+    options = read_object("semantic", body, SEMANTIC_QUERY, required=["field", "query"])
+    field = context.field(options["field"])
     if field is None:
         return {}
     if field.kind != "semantic_text":
         reason = f"Field [{field.path}] of type [{field.kind}] does not support semantic queries"
         raise ShardError(400, "illegal_argument_exception", reason)
-    return match_meaning(context, field, body["query"], as_number(body, "boost", 1.0))
+    return match_meaning(context, field, options["query"], options.get("boost", 1.0))
 
 
 def match_meaning(context: Context, field: Field, text: Any, boost: float) -> Scores:
@@ -53,8 +53,6 @@ def match_meaning(context: Context, field: Field, text: Any, boost: float) -> Sc
 
 def knn_query(context: Context, body: Any) -> Scores:
     """Evaluate `knn` as a query."""
-    if not isinstance(body, dict):
-        raise parsing_exception("[knn] query malformed, no start_object after query name")
     options = read_knn("knn", body)
     if "similarity" in options and not context.size:
         raise not_implemented("knn.similarity in a search that only counts")  # Elasticsearch counts the others, too [9.5.3]
@@ -79,12 +77,10 @@ def knn_search(context: Context, body: Any, name: str = "knn") -> Scores:
 
 
 def read_knn(name: str, body: Any) -> Json:
-    options = read_object(name, body, KNN, UNSUPPORTED, required=["field"])
+    options = read_object(name, body, KNN, required=["field"])
     check_counts(options)
     if options.get("boost", 1.0) < 0:
-        raise illegal_argument(
-            f"negative [boost] are not allowed in [{options['boost']}], use a value between 0 and 1 to deboost"
-        )
+        raise illegal_argument(f"negative [boost] are not allowed in [{options['boost']}]")
     if ("query_vector" in options) == ("query_vector_builder" in options):
         raise illegal_argument("exactly one of [query_vector] and [query_vector_builder] must be provided")
     return options
@@ -167,7 +163,7 @@ def embedded_query(context: Context, field: Field | None, builders: Any) -> Arra
     if name not in BUILDERS:
         raise not_implemented(f"query_vector_builder.{name}")
     endpoint_key, input_key = BUILDERS[name]
-    check_keys(name, builder, {endpoint_key, input_key}, unsupported=builder, required=[input_key])
+    read_object(name, builder, {endpoint_key: "text", input_key: "input"}, [input_key], others=True)
     endpoint = builder.get(endpoint_key, field.search_inference_id if field is not None and field.kind in SEMANTIC else None)
     if endpoint is None:
         raise illegal_argument(f"Required [{endpoint_key}]")

@@ -36,28 +36,16 @@ def read_sort(sort: Any, parameter: str | None) -> list[Key]:
     return keys
 
 
-def sort_documents(
-    context: Context, docs: Iterable[int], keys: Sequence[Key], after: Sequence[Any] | None
-) -> list[tuple[int, Json]]:
-    """Return the documents in order, each with what a hit shows of it; `after` are the values after which they begin."""
-    if after is not None and len(after) != len(keys):
-        raise ShardError(400, "illegal_argument_exception", f"search_after has {len(after)} value(s) but sort has {len(keys)}.")
+def sort_documents(context: Context, docs: Iterable[int], keys: Sequence[Key]) -> list[tuple[int, Json]]:
+    """Return the documents in order, each with what a hit shows of it."""
     columns = [read_column(context, path, descending) for path, descending in keys]
-    if after is not None:
-        for limit, (values, missing) in zip(after, columns, strict=True):
-            if type(limit) not in {type(missing), *map(type, values.values())}:
-                raise not_implemented(f"search_after with [{limit}]")
     rows = {doc: [values.get(doc, missing) for values, missing in columns] for doc in sorted(docs)}
 
     def compare(one: int, other: int) -> int:
         return compare_values(keys, rows[one], rows[other])
 
-    kept = [
-        doc
-        for doc in sorted(rows, key=functools.cmp_to_key(compare))
-        if after is None or compare_values(keys, rows[doc], after) > 0
-    ]
-    return [(doc, {"_score": None, "sort": list(map(show, rows[doc]))}) for doc in kept]
+    ordered = sorted(rows, key=functools.cmp_to_key(compare))
+    return [(doc, {"_score": None, "sort": list(map(show, rows[doc]))}) for doc in ordered]
 
 
 def show(value: Any) -> Any:
