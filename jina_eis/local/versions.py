@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["NEWEST", "VERSIONS", "Version"]
+__all__ = ["BUILD", "LICENCE", "NEWEST", "VERSIONS", "Version"]
 
 VERSIONS = ("8.19", "9.0", "9.1", "9.2", "9.3", "9.4", "9.5", "9.6")
 NEWEST = VERSIONS[-1]
@@ -32,8 +32,20 @@ FEATURES = {
     "diversify over semantic_text": (9, 6),  # 9.4 and 9.5 accept it, and find nothing
     "document_extraction": (9, 6),
     "chat completions as JSON": (9, 6),
-    "vectordb_columnar": (9, 6),
     "format url": (9, 6),
+}
+
+# What every version reports of itself.
+LICENCE = {"license": {"type": "trial", "status": "active", "uid": "jina-eis-local-not-a-licence", "issued_to": "jina-eis-local"}}
+BUILD = {
+    "build_flavor": "default",
+    "build_type": "tar",
+    "build_hash": "0" * 40,
+    "build_date": "2026-08-01T00:00:00.000000000Z",
+    "build_snapshot": False,
+    "lucene_version": "10.4.0",
+    "minimum_wire_compatibility_version": "8.19.0",
+    "minimum_index_compatibility_version": "8.0.0",
 }
 
 

@@ -9,8 +9,9 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ from ..faults import Faults, Kind, index_refusal, refusal, spoil
 from ..indices import Clock, InnerInference, Storage
 from ..inference import Registry, StandIn, answer, parse_task, plan, read_body
 from ..refusals import RefusedError, not_implemented, timed_out
-from ..versions import Version
+from ..versions import BUILD, LICENCE, Version
 from .cluster import Cluster
 from .routes import find_operation
 
@@ -37,17 +38,6 @@ T = TypeVar("T")
 THREADS = 32  # waiting searches are computed together, so the more the better
 COMPATIBLE = re.compile(r"application/vnd\.elasticsearch\+json;\s*compatible-with=([89])")
 JSON_TYPE = re.compile(r"application/(vnd\.elasticsearch\+)?(json|x-ndjson)\s*(;|$)", re.IGNORECASE)
-LICENCE = {"license": {"type": "trial", "status": "active", "uid": "jina-eis-local-not-a-licence", "issued_to": "jina-eis-local"}}
-BUILD = {
-    "build_flavor": "default",
-    "build_type": "tar",
-    "build_hash": "0" * 40,
-    "build_date": "2026-08-01T00:00:00.000000000Z",
-    "build_snapshot": False,
-    "lucene_version": "10.4.0",
-    "minimum_wire_compatibility_version": "8.19.0",
-    "minimum_index_compatibility_version": "8.0.0",
-}
 AUTHENTICATE = ['Basic realm="security" charset="UTF-8"', "ApiKey"]
 
 
@@ -177,18 +167,13 @@ class Emulator:
         return to_response(reply, request.headers.get("accept", ""))
 
     def _authenticate(self, request: Request) -> None:
-        if self._api_key is None:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        known = scheme.lower() == "apikey" and hmac.compare_digest(key.strip().encode(), (self._api_key or "").encode())
+        if self._api_key is None or known:
             return
-        header = request.headers.get("authorization")
-        if header is None:
-            refused = security_error(f"missing authentication credentials for REST request [{request.url.path}]")
-        else:
-            scheme, _, key = header.partition(" ")
-            if scheme.lower() == "apikey" and hmac.compare_digest(key.strip().encode(), self._api_key.encode()):
-                return
-            refused = security_error(
-                "unable to authenticate with provided credentials and anonymous access is not allowed for this request"
-            )
+        refused = RefusedError(401, "security_exception", f"missing or wrong credentials for REST request [{request.url.path}]")
+        refused.details["header"] = {"WWW-Authenticate": AUTHENTICATE}
+        refused.headers["www-authenticate"] = ", ".join(AUTHENTICATE)
         raise refused
 
     async def _route(self, request: Request, raw: bytes) -> Reply:
@@ -204,11 +189,9 @@ class Emulator:
             return await self._run_operation(request, raw)
         stream = len(names) == 3 and method == "POST" and names[-1] == "_stream"
         names = names[:2] if stream else names
-        if len(names) > 2 or names[-1:] == ["_region_policy"]:
-            raise not_implemented(f"{method} {request.url.path}")
         if not names and method == "GET":
             names = ["_all"]
-        if not names:
+        if not 1 <= len(names) <= 2 or names[-1] == "_region_policy":
             raise not_implemented(f"{method} {request.url.path}")
         task = parse_task(names[0], self._registry.version) if len(names) == 2 else None
         endpoint = names[-1]
@@ -233,9 +216,7 @@ class Emulator:
         if not operation.faulty:
             status, body = await self._in_thread(operation.run, cluster)
             return Reply(body, status)
-        self._in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self._in_flight)
-        try:
+        with self._counted():
             await self._wait(self._faults.latency)
             # A read runs first: a refused request consumes no fault. A write runs last: a fault stores nothing.
             result = await self._in_thread(operation.run, cluster) if operation.reads else None
@@ -244,13 +225,9 @@ class Emulator:
                 return error_reply(refused, fault.kind)
             status, body = await self._in_thread(operation.run, cluster) if result is None else result
             return Reply(body, status, fault=None if fault is None else fault.kind)
-        finally:
-            self._in_flight -= 1
 
     async def _infer(self, task: str | None, endpoint: str, raw: bytes, timeout: str | None, stream: bool) -> Reply:
-        self._in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self._in_flight)
-        try:
+        with self._counted():
             job = plan(self._registry, task, endpoint, raw, timeout, stream)
             fault = self._faults.take(job.values)
             latency = self._faults.latency
@@ -263,6 +240,14 @@ class Emulator:
             # In a thread, so that the model of one request does not block the others.
             body = await self._in_thread(answer, job, self._standin)
             return Reply(body) if fault is None else Reply(spoil(body, fault.kind), fault=fault.kind)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a request as in flight."""
+        self._in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self._in_flight)
+        try:
+            yield
         finally:
             self._in_flight -= 1
 
@@ -293,13 +278,6 @@ def has_privileges(raw: bytes) -> dict[str, Any]:
         raise not_implemented("POST /_security/user/_has_privileges with privileges other than cluster")
     granted = dict.fromkeys(body.get("cluster", ()), True)
     return {"username": "jina-eis-local", "has_all_requested": True, "cluster": granted, "index": {}, "application": {}}
-
-
-def security_error(reason: str) -> RefusedError:
-    refused = RefusedError(401, "security_exception", reason)
-    refused.details["header"] = {"WWW-Authenticate": AUTHENTICATE}
-    refused.headers["www-authenticate"] = ", ".join(AUTHENTICATE)
-    return refused
 
 
 def new_exchange(request: Request, raw: bytes, reply: Reply) -> Exchange:

@@ -18,12 +18,10 @@ from ..indices import (
     SourceFilter,
     Storage,
     Writer,
+    check_mapping,
     check_name,
-    check_similarities,
-    check_versions,
-    complete_settings,
     format_value,
-    read_settings,
+    new_settings,
     show_defaults,
     show_settings,
     write_shards,
@@ -34,6 +32,11 @@ from ..search import SHARDS, matching_documents, search_index
 __all__ = ["Cluster"]
 
 StatusAndBody = tuple[int, Json]
+UNTHROTTLED = {"version_conflicts": 0, "noops": 0, "retries": {"bulk": 0, "search": 0}, "throttled_millis": 0} | {
+    "requests_per_second": -1.0,
+    "throttled_until_millis": 0,
+    "failures": [],
+}
 CREATE_KEYS = {"settings", "mappings", "aliases"}
 
 
@@ -70,14 +73,12 @@ class Cluster:
         check_name(name)
         for key, value in body.items():
             if key not in CREATE_KEYS or not isinstance(value, dict):
-                problem = f"key [{key}] must be an object" if key in CREATE_KEYS else f"unknown key [{key}] for create index"
-                raise RefusedError(400, "parse_exception", problem)
+                raise RefusedError(400, "parse_exception", f"unknown key [{key}] for create index, or no object")
         if body.get("aliases"):
             raise not_implemented("aliases")
-        settings = complete_settings(read_settings(body.get("settings", {})), self._registry.version)
+        settings = new_settings(body.get("settings", {}), self._registry.version)
         mapping = Mapping({}).merged(body.get("mappings", {}), self._registry.find)
-        check_similarities(mapping, settings)
-        check_versions(mapping, self._registry)
+        check_mapping(mapping, settings, self._registry)
         with self._storage.writing:
             self._storage.create(name, settings, mapping)
         return {"acknowledged": True, "shards_acknowledged": True, "index": name}
@@ -110,8 +111,7 @@ class Cluster:
         with self._storage.writing:
             index = self._get(name)
             mapping = index.mapping.merged(body, self._registry.find)
-            check_similarities(mapping, index.settings)
-            check_versions(mapping, self._registry)
+            check_mapping(mapping, index.settings, self._registry)
             index.keep(mapping)
         return {"acknowledged": True}
 
@@ -204,14 +204,8 @@ class Cluster:
                 index.keep(index.mapping)
                 if refresh:
                     index.refresh()
-        counts = dict.fromkeys(("total", "deleted"), len(docs)) | {
-            "batches": min(len(docs), 1),
-            "version_conflicts": 0,
-            "noops": 0,
-        }
         took = {"took": int((time.monotonic() - began) * 1000), "timed_out": False}
-        throttled = {"throttled_millis": 0, "requests_per_second": -1.0, "throttled_until_millis": 0, "failures": []}
-        return took | counts | {"retries": {"bulk": 0, "search": 0}} | throttled
+        return took | dict.fromkeys(("total", "deleted"), len(docs)) | {"batches": min(len(docs), 1)} | UNTHROTTLED
 
 
 def check_query_body(body: Json) -> Json:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..indices import Action, check_actions, parse_bulk, parse_update
 from ..inference import read_body
-from ..refusals import Json, RefusedError, TimeLimit, illegal_argument, invalid, not_implemented, read_flag
+from ..refusals import Json, TimeLimit, illegal_argument, invalid, not_implemented, read_flag
 from ..unsupported import refuse_unsupported
 from .cluster import Cluster
 
@@ -135,8 +135,6 @@ def optional_body(request: IndexRequest) -> Json:
 
 
 def required_body(request: IndexRequest) -> Json:
-    if not request.raw.strip():
-        raise RefusedError(400, "parse_exception", "request body is required")
     return read_body(request.raw)
 
 
@@ -148,23 +146,19 @@ def document(request: IndexRequest) -> Action:
     if not request.raw.strip():
         raise invalid("source is missing")
     kind = "create" if "_create" in request.template else request.params.get("op_type", "index")
-    return checked(Action(kind, request.index, request.id, request.raw))
+    return Action(kind, request.index, request.id, request.raw)
 
 
 def update(request: IndexRequest) -> Action:
-    return checked(Action("update", request.index, request.id, update=parse_update(request.raw)))
-
-
-def checked(action: Action) -> Action:
-    check_actions([action])
-    return action
+    return Action("update", request.index, request.id, update=parse_update(request.raw))
 
 
 def delete(request: IndexRequest) -> Action:
-    return checked(Action("delete", request.index, request.id))
+    return Action("delete", request.index, request.id)
 
 
 def write(request: IndexRequest, action: Any, cluster: Cluster) -> StatusAndBody:
+    check_actions([action])
     return cluster.write(action, request.refresh)
 
 

@@ -11,15 +11,7 @@ from .documents import values_of
 from .index import Clock, Index, StoredDocument
 from .inner import InnerInference
 from .mapping import SEMANTIC, Field, Mapping
-from .settings import (
-    check_name,
-    check_similarities,
-    check_versions,
-    complete_settings,
-    read_settings,
-    show_defaults,
-    show_settings,
-)
+from .settings import check_mapping, check_name, new_settings, show_defaults, show_settings
 from .sources import SourceFilter, hides_vectors
 from .storage import Storage
 from .values import BITS, NUMBERS, PRECISIONS, Value, format_value, read_date_span, read_value
@@ -44,17 +36,15 @@ __all__ = [
     "as_score",
     "check_actions",
     "check_chunking",
+    "check_mapping",
     "check_name",
-    "check_similarities",
-    "check_versions",
-    "complete_settings",
     "format_value",
     "hides_vectors",
     "nearest",
+    "new_settings",
     "parse_bulk",
     "parse_update",
     "read_date_span",
-    "read_settings",
     "read_value",
     "score",
     "show_defaults",

@@ -15,17 +15,9 @@ from .mapping import Mapping
 from .sources import hides_vectors
 from .values import format_value, read_value
 
-__all__ = [
-    "check_name",
-    "check_similarities",
-    "check_versions",
-    "complete_settings",
-    "read_settings",
-    "show_defaults",
-    "show_settings",
-]
+__all__ = ["check_mapping", "check_name", "new_settings", "read_settings", "show_defaults", "show_settings"]
 
-FORBIDDEN = '\\/*?"<>| ,'
+FORBIDDEN = frozenset('\\/*?"<>| ,#:')
 NAME_BYTES = 255
 MAX_SHARDS = 1024
 VECTORS = "vectordb_document"  # the index mode
@@ -34,32 +26,24 @@ EXCLUDED = "exclude_source_vectors"
 
 def check_name(name: str) -> None:
     """Refuse an invalid index name."""
-    characters, size = ", ".join(f"'{character}'" for character in FORBIDDEN), len(name.encode("utf-8", "replace"))
-    problems = (
-        (not name, "must not be empty"),
-        (bool(set(name) & set(FORBIDDEN)), f"must not contain the following characters [{characters}]"),
-        ("#" in name, "must not contain '#'"),
-        (":" in name, "must not contain ':'"),
-        (name.startswith(("_", "-", "+")), "must not start with '_', '-', or '+'"),
-        (name in (".", ".."), "must not be '.' or '..'"),
-        (size > NAME_BYTES, f"index name is too long, ({size} > {NAME_BYTES})"),
-        (name != name.lower(), "must be lowercase"),
-    )
-    for found, problem in problems:
-        if found:
-            reason, details = f"Invalid index name [{name}], {problem}", {"index_uuid": "_na_", "index": name}
-            raise RefusedError(400, "invalid_index_name_exception", reason, details=details)
+    valid = name == name.lower() and not set(name) & FORBIDDEN and len(name.encode("utf-8", "replace")) <= NAME_BYTES
+    if not valid or name in ("", ".", "..") or name.startswith(("_", "-", "+")):
+        rules = (
+            f"must be lowercase, must not be empty or too long (over {NAME_BYTES} bytes), must not be '.' or '..', must not "
+            f"start with '_', '-', or '+', must not contain the following characters: {' '.join(sorted(FORBIDDEN))}"
+        )
+        details = {"index_uuid": "_na_", "index": name}
+        raise RefusedError(400, "invalid_index_name_exception", f"Invalid index name [{name}], {rules}", details=details)
 
 
-def complete_settings(settings: Json, version: Version) -> Json:
-    """Check the mode of a new index, and return its settings with the default of the version for vectors in sources."""
+def new_settings(body: Json, version: Version) -> Json:
+    """Return the settings of a new index, checked, with the default of the version for vectors in sources."""
+    settings = read_settings(body)
     mode, mapping = str(settings.get("mode") or "standard").lower(), settings.get("mapping", {})
-    if mode in ("time_series", "logsdb", "lookup") or (mode == "vectordb_columnar" and version.has(mode)):
+    if mode not in ("standard", VECTORS):
         raise not_implemented(f"settings.index.mode: {mode}")
-    if mode != "standard" and not (mode == VECTORS and version.has(VECTORS)):
-        raise illegal_argument(f"No enum constant org.elasticsearch.index.IndexMode.{mode.upper()}")
-    if mode == VECTORS and mapping.get(EXCLUDED, True) in (False, "false"):
-        raise illegal_argument(f"[index.mapping.{EXCLUDED}] cannot be set to [false] when [index.mode={VECTORS}]")
+    if mode == VECTORS and (not version.has(VECTORS) or mapping.get(EXCLUDED) == "false"):
+        raise illegal_argument(f"[index.mode={VECTORS}] needs version 9.5, and no [index.mapping.{EXCLUDED}] of [false]")
     if mode == VECTORS or not version.has("sources without vectors"):
         mapping = {EXCLUDED: str(mode == VECTORS).lower()} | mapping
     return settings | {"mapping": mapping} if mapping else settings
@@ -102,7 +86,7 @@ def check_setting(name: str, text: str | None) -> None:
             if text is not None and not (text.isdigit() and least <= int(text) <= MAX_SHARDS):
                 raise illegal_argument(f"Failed to parse value [{text}] for setting [index.{name}] must be >= {least}")
         case "mode":
-            pass  # complete_settings knows the modes of each version
+            pass  # new_settings knows the modes of each version
         case "mapping.exclude_source_vectors":
             read_flag(text or "true")
         case _ if head == "similarity" and len(rest) == 2:
@@ -113,28 +97,21 @@ def check_setting(name: str, text: str | None) -> None:
             raise illegal_argument(f"unknown setting [index.{name}] please check that any required plugins are installed")
 
 
-def check_similarities(mapping: Mapping, settings: Json) -> None:
-    """Refuse fields with a similarity that the index does not define."""
+def check_mapping(mapping: Mapping, settings: Json, registry: Registry) -> None:
+    """Refuse fields that this version does not have, or with a similarity that the index does not define."""
     for field in mapping.fields.values():
-        name = field.settings.get("similarity", "BM25")
-        if field.kind == "text" and name != "BM25" and name not in settings.get("similarity", {}):
-            reason = f"Unknown Similarity type [{name}] for field [{field.path}]"
-            raise mapper_parsing(f"Failed to parse mapping: {reason}", mapper_parsing(reason))
-
-
-def check_versions(mapping: Mapping, registry: Registry) -> None:
-    """Refuse fields that this version does not have."""
-    for field in mapping.fields.values():
+        similarity, reason = field.settings.get("similarity", "BM25"), ""
+        if field.kind == "text" and similarity != "BM25" and similarity not in settings.get("similarity", {}):
+            reason = f"Unknown Similarity type [{similarity}] for field [{field.path}]"
         if field.kind == "semantic" and not registry.version.has("semantic fields"):
             reason = f"The mapper type [semantic] declared on field [{field.path}] does not exist."
+        if reason:
             raise mapper_parsing(f"Failed to parse mapping: {reason}", mapper_parsing(reason))
         if field.kind == "semantic_text" and not registry.version.has("embedding in semantic_text"):
             for endpoint in (registry.find(field.inference_id), registry.find(field.search_inference_id)):
                 if endpoint is not None and endpoint.task == "embedding":
-                    raise illegal_argument(
-                        f"Wrong [task_type], expected text_embedding or sparse_embedding, got embedding, for [{endpoint.id}] "
-                        f"on field [{field.path}]"
-                    )
+                    expected = f"expected text_embedding or sparse_embedding, got embedding, for [{endpoint.id}]"
+                    raise illegal_argument(f"Wrong [task_type], {expected} on field [{field.path}]")
 
 
 def show_settings(index: Index) -> Json:

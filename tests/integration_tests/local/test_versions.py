@@ -104,7 +104,7 @@ FEATURES: list[tuple[str, str, str, Any, str]] = [
         "PUT",
         "/new",
         {"settings": {"index.mode": "vectordb_document"}},
-        "No enum constant org.elasticsearch.index.IndexMode.VECTORDB",
+        "[index.mode=vectordb_document] needs version 9.5",
     ),
     ("9.2", "POST", "/docs/_search", {"retriever": CHUNKED}, "[text_similarity_reranker] unknown field [chunk_rescorer]"),
     ("9.2", "POST", "/docs/_search", {"retriever": WEIGHTED}, "[rrf] unknown field [weight]"),
@@ -162,10 +162,9 @@ def test_timeouts(clusters: dict[str, Cluster], version: str, cause: str) -> Non
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"index.mode": "foo"}, "No enum constant org.elasticsearch.index.IndexMode.FOO"),
         (
             {"index": {"mode": "vectordb_document", "mapping.exclude_source_vectors": False}},
-            "[index.mapping.exclude_source_vectors] cannot be set to [false] when [index.mode=vectordb_document]",
+            "[index.mode=vectordb_document] needs version 9.5, and no [index.mapping.exclude_source_vectors] of [false]",
         ),
         ({"mode": "vectordb_document", "refresh_interval": "5s"}, None),
         ({"index.mode": "STANDARD"}, None),
