@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, NonNegativeFloat, model_validator
+from pydantic import Field, NonNegativeFloat, field_validator, model_validator
 
 from ..contents import Content, Get, Link, Part, content, content_list
 from ..errors import ConfigurationError, IndexNotFoundError, InputError
@@ -41,7 +41,8 @@ class RetrieverSettings(ServiceSettings):
     """Settings of an index: its name, how it is searched, and how documents are indexed."""
 
     index_name: str = Field(min_length=1)
-    """The index."""
+    """The index. For searches also an alias, a pattern (`news-*`), or several names as a list or with commas: indices that have
+    the searched field alike, with vectors of one space."""
     search_type: SearchType = "semantic"
     """"semantic": a semantic_text or semantic field, which Elasticsearch embeds itself. "knn": a dense_vector field.
     "hybrid": one of these fields, fused with BM25."""
@@ -112,6 +113,11 @@ class RetrieverSettings(ServiceSettings):
 
     _always: ClassVar[tuple[str, ...]] = ()
     _text_field: ClassVar[str] = "text"
+
+    @field_validator("index_name", mode="before")
+    @classmethod
+    def _join_names(cls, value: Any) -> Any:
+        return ",".join(value) if isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value) else value
 
     @model_validator(mode="after")
     def _check_search(self) -> Self:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ..errors import ConfigurationError, IndexNotFoundError
 from ..wire import VECTORS, Field, Index, Steps, ask, get_index
+from .compatibility import known_to_share_space
 
 __all__ = [
     "SEARCH_TYPES",
@@ -15,7 +16,9 @@ __all__ = [
     "choose_field",
     "choose_text_field",
     "describe_index",
+    "origin_of_text",
     "query_endpoint",
+    "require_one",
     "text_fields",
 ]
 
@@ -43,12 +46,55 @@ def describe_index(index: str, *, fresh: bool = False) -> Steps[Index]:
         raise
 
 
+def require_one(index: Index, purpose: str) -> Index:
+    """Return the same index. Raises ConfigurationError if its name stands for several, of which `purpose` takes one."""
+    if index.parts:
+        names = ", ".join(part.name for part in index.parts[:5]) + (", ..." if len(index.parts) > 5 else "")
+        raise ConfigurationError(
+            f"index_name={index.name!r} names {len(index.parts)} indices: {names}. {purpose} needs one of them."
+        )
+    return index
+
+
 def choose_field(index: Index, search_type: SearchType, name: str | None) -> Field:
-    """Return the field for semantic search: the named one, or the only one that fits.
+    """Return the field for semantic search: the named one, or the only one that fits; in every index, if there are several.
 
     Raises:
-        ConfigurationError: no field or several fit, or the named field is missing or of another type.
+        ConfigurationError: no field or several fit, or the named field is missing or of another type, or in several indices
+            its vectors cannot be compared.
     """
+    if not index.parts:
+        return _choose_field(index, search_type, name)
+    field = _choose_field(index, search_type, name)
+    for part in index.parts:
+        other = part.fields.get(field.name)
+        if other is None or other.type != field.type:
+            state = f"is of type {other.type}" if other else "is missing"
+            raise ConfigurationError(
+                f"index_name={index.name!r}: {field.name!r} is of type {field.type} in {index.parts[0].name!r}, and {state} in "
+                f"{part.name!r}. Search indices together that have the field alike."
+            )
+        _check_same_space(index, field, part)
+    return field
+
+
+def _check_same_space(index: Index, field: Field, part: Index) -> None:
+    first = index.parts[0]
+    endpoints = [str(one.fields[field.name].inference_id or one.inference_id or "an unknown endpoint") for one in (first, part)]
+    lengths = [one.fields[field.name].dims for one in (first, part)]
+    unknown = any(one.fields[field.name].inference_id is one.inference_id is None for one in (first, part))
+    if lengths[0] == lengths[1] and (unknown or endpoints[0] == endpoints[1] or known_to_share_space(*endpoints)):
+        return
+    described = [
+        f"{endpoint}, {length} dimensions" if length else endpoint for endpoint, length in zip(endpoints, lengths, strict=True)
+    ]
+    raise ConfigurationError(
+        f"index_name={index.name!r}: the vectors in {field.name!r} of {first.name!r} ({described[0]}) and of {part.name!r} "
+        f"({described[1]}) cannot be compared. Search them one by one."
+    )
+
+
+def _choose_field(index: Index, search_type: SearchType, name: str | None) -> Field:
     types = SEARCH_TYPES[search_type]
     candidates = index.of_types(*types)
     if name is None:
@@ -104,6 +150,24 @@ def choose_text_field(index: Index, field: Field) -> str:
         f"The index {index.name!r} has {state}. Pass the one with the text of the documents as content_field"
         + ("." if copied or own else ", such as a keyword.")
     )
+
+
+def origin_of_text(index: Index, name: str) -> str:
+    """Return the field in which documents hold the text of a field: itself, that of its multi-field, or the one copied into it.
+
+    Raises:
+        ConfigurationError: several fields are copied into it.
+    """
+    field = index.fields.get(name)
+    if field is not None and field.parent is not None:
+        return field.parent
+    copied = [other.name for other in index.fields.values() if name in other.copies_to]
+    if len(copied) > 1:
+        raise ConfigurationError(
+            f"content_field={name!r}: several fields of the index {index.name!r} are copied into it. Choose one of them: "
+            f"{', '.join(copied)}."
+        )
+    return copied[0] if copied else name
 
 
 def text_fields(index: Index) -> list[Field]:

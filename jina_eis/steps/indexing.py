@@ -35,7 +35,7 @@ from ..wire import (
 from .compatibility import check_modalities, known_to_share_space
 from .embedder import BATCH_SIZE, FUSION, PASS_URLS, Embedder, has_fused
 from .endpoints import describe_endpoint
-from .fields import describe_index
+from .fields import describe_index, require_one
 from .filters import as_queries
 from .folding import blocks
 from .ingest_report import IngestReport
@@ -173,7 +173,7 @@ class Indexer:
 
     def delete(self, ids: Iterable[str], refresh: Refresh) -> Steps[None]:
         """Delete documents by id. Missing documents are ignored."""
-        yield from describe_index(self.index, fresh=True)
+        require_one((yield from describe_index(self.index, fresh=True)), "Deleting by id")
         report = IngestReport()
         waits = yield from self._waits(refresh)
         for number, block in enumerate(blocks(dict.fromkeys(ids), BLOCK)):
@@ -189,9 +189,11 @@ class Indexer:
         if self.inference_id:
             self = replace(self, inference_id=(yield from resolve(self.inference_id)))
         try:
-            return self._with_settings_of((yield from describe_index(self.index, fresh=True))), True
+            index = yield from describe_index(self.index, fresh=True)
+            return self._with_settings_of(require_one(index, "Writing")), True
         except IndexNotFoundError:
-            pass
+            if any(sign in self.index for sign in ",*"):
+                raise
         new = replace(
             self,
             field=self.field or DEFAULT_FIELD,

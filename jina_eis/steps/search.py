@@ -35,7 +35,16 @@ from ..wire import (
 from .compatibility import check_modalities, check_spaces
 from .embedder import FUSION, PASS_URLS, Embedder, has_fused
 from .endpoints import describe_endpoint, known_endpoint
-from .fields import SearchType, check_text_field, choose_field, choose_text_field, describe_index, query_endpoint, text_fields
+from .fields import (
+    SearchType,
+    check_text_field,
+    choose_field,
+    choose_text_field,
+    describe_index,
+    origin_of_text,
+    query_endpoint,
+    text_fields,
+)
 from .filters import as_queries
 from .mmr import maximal_marginal_relevance
 from .names import resolve
@@ -225,6 +234,10 @@ class Searcher:
     def get(self, ids: Sequence[str]) -> Steps[list[SearchResult | None]]:
         """Return the documents with these ids, in their order, without vectors; None for each that does not exist."""
         self, index, field = yield from self._described()
+        if index.parts:  # which Elasticsearch does not look up by ids
+            found = yield from self.matching([{"ids": {"values": list(ids)}}])
+            by_id = {result.hit.id: result for result in found}
+            return [by_id.get(id_) for id_ in ids]
         excluded = self._excluded(index)
         calls = [get_documents(self.index, ids[first : first + PAGE], excluded) for first in range(0, len(ids), PAGE)]
         hits = [hit for page in (yield from ask(calls)) for hit in page]
@@ -270,7 +283,7 @@ class Searcher:
         """Return the same searcher for the fields of its index, with the index and the field for semantic search."""
         index = yield from describe_index(self.index)
         field = choose_field(index, self.search_type, self.field)
-        text_field = self.content_field or choose_text_field(index, field)
+        text_field = origin_of_text(index, self.content_field) if self.content_field else choose_text_field(index, field)
         return replace(self, content_field=text_field, filters=as_queries(self.filters, index)), index, field
 
     def _results(self, hits: Sequence[Hit], index: Index, field: Field, *, reranked: bool = False) -> list[SearchResult]:

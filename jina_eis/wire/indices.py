@@ -120,12 +120,15 @@ class Index:
         fields: Its fields, by name.
         inference_id: The endpoint that made its dense vectors, if this library recorded it.
         properties: Its fields, as in its mapping.
+        parts: If the name is a list, a pattern or an alias of several indices, each of them; `fields` are then those of all, of
+            one name the first.
     """
 
     name: str
     fields: Mapping[str, Field]
     inference_id: str | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
+    parts: Sequence[Index] = ()
 
     def of_types(self, *types: str) -> list[Field]:
         """Return the fields of these types."""
@@ -408,18 +411,24 @@ def elasticsearch_score(score: float) -> float:
 def _read_index(name: str, body: Any) -> Index:
     if body == {}:
         raise IndexNotFoundError(f"The index {name!r} does not exist.")
-    if isinstance(body, dict) and len(body) > 1:
-        names = ", ".join(sorted(body)[:5])
-        raise ConfigurationError(f"index_name={name!r} names {len(body)} indices: {names}. Choose one of them.")
     try:
-        (description,) = body.values()  # the key is the index's own name, even if an alias was requested
-        mappings = description["mappings"]
-        meta = (mappings.get("_meta") or {}).get(META) or {}
-        properties = mappings.get("properties") or {}
-        fields = {field.name: field for field in _read_fields(properties, "")}
-        return Index(name, fields, meta.get("inference_id"), properties)
+        # a key is the index's own name, even if an alias was requested
+        parts = [_read_one_index(name if len(body) == 1 else own, body[own]) for own in sorted(body)]
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise InvalidAnswerError(f"Elasticsearch did not describe one index for {name!r}.") from None
+        raise InvalidAnswerError(f"Elasticsearch did not describe the index {name!r}.") from None
+    if len(parts) == 1:
+        return parts[0]
+    fields = {field.name: field for part in reversed(parts) for field in part.fields.values()}
+    endpoints = {part.inference_id for part in parts}
+    return Index(name, fields, endpoints.pop() if len(endpoints) == 1 else None, {}, parts)
+
+
+def _read_one_index(name: str, description: Any) -> Index:
+    mappings = description["mappings"]
+    meta = (mappings.get("_meta") or {}).get(META) or {}
+    properties = mappings.get("properties") or {}
+    fields = {field.name: field for field in _read_fields(properties, "")}
+    return Index(name, fields, meta.get("inference_id"), properties)
 
 
 def _read_fields(properties: Mapping[str, Any], prefix: str, parent: str | None = None) -> Iterator[Field]:
@@ -445,13 +454,16 @@ def _read_fields(properties: Mapping[str, Any], prefix: str, parent: str | None 
 
 def _read_keeps_vectors(body: Any) -> bool:
     try:
-        (description,) = body.values()
-        for group in ("settings", "defaults"):  # for an index of a version before 9.2, the default is false
-            kept = ((description.get(group) or {}).get("index") or {}).get("mapping") or {}
-            if "exclude_source_vectors" in kept:
-                return str(kept["exclude_source_vectors"]).lower() == "false"
+        return any(_keeps_vectors(description) for description in body.values())
     except (AttributeError, TypeError, ValueError):
-        raise InvalidAnswerError("Elasticsearch did not describe the settings of one index.") from None
+        raise InvalidAnswerError("Elasticsearch did not describe the settings of an index.") from None
+
+
+def _keeps_vectors(description: Any) -> bool:
+    for group in ("settings", "defaults"):  # for an index of a version before 9.2, the default is false
+        kept = ((description.get(group) or {}).get("index") or {}).get("mapping") or {}
+        if "exclude_source_vectors" in kept:
+            return str(kept["exclude_source_vectors"]).lower() == "false"
     return False
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import secrets
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Mapping as Mapped
 from collections.abc import Sequence
 
 from ..indices import (
     Action,
     Index,
+    Indices,
     InnerInference,
     Mapping,
     SourceFilter,
@@ -26,8 +28,9 @@ from ..indices import (
     show_settings,
     write_shards,
 )
+from ..inference import as_list
 from ..refusals import Json, RefusedError, illegal_argument, index_not_found, invalid, not_implemented, parsing_exception
-from ..search import SHARDS, matching_documents, search_index
+from ..search import SHARDS, matching_documents, page_of_documents, search_index
 
 __all__ = ["Cluster"]
 
@@ -60,11 +63,22 @@ class Cluster:
             raise index_not_found(name)
         return index
 
-    def _searched(self, name: str) -> Index:
-        """Return the index of this name for a search."""
-        index = self._get(name)
-        index.refresh_if_due()
-        return index
+    def _all(self, name: str) -> Index | Indices:
+        """Return the index of this name, or those of a list, a pattern or an alias."""
+        found: dict[str, Index] = {}
+        for part in name.split(","):
+            indices = self._storage.resolve("*" if part == "_all" else part)
+            if not indices and "*" not in part:
+                raise index_not_found(part)
+            found |= {index.name: index for index in indices}
+        return next(iter(found.values())) if len(found) == 1 else Indices(name, list(found.values()))
+
+    def _searched(self, name: str) -> Index | Indices:
+        """Return the indices of this name for a search."""
+        found = self._all(name)
+        for index in parts_of(found):
+            index.refresh_if_due()
+        return found
 
     # Indices
 
@@ -74,21 +88,25 @@ class Cluster:
         for key, value in body.items():
             if key not in CREATE_KEYS or not isinstance(value, dict):
                 raise RefusedError(400, "parse_exception", f"unknown key [{key}] for create index, or no object")
-        if body.get("aliases"):
-            raise not_implemented("aliases")
         settings = new_settings(body.get("settings", {}), self._registry.version)
         mapping = Mapping({}).merged(body.get("mappings", {}), self._registry.find)
         check_mapping(mapping, settings, self._registry)
         with self._storage.writing:
-            self._storage.create(name, settings, mapping)
+            created = self._storage.create(name, settings, mapping)
+            for alias in body.get("aliases", {}):
+                self._storage.change_alias(alias, created, add=True)
         return {"acknowledged": True, "shards_acknowledged": True, "index": name}
 
     def show(self, name: str, *, defaults: bool) -> Json:
         """Return the mapping and settings of an index, or of those that a pattern matches; also the defaults of settings."""
-        pattern = "*" if name == "_all" else name
-        indices = self._storage.matching(pattern) if "*" in pattern and "," not in pattern else [self._get(name)]
+        indices = parts_of(self._all(name))
+        aliases = self._storage.aliases()
         return {
-            index.name: {"aliases": {}, "mappings": index.mapping.definition, "settings": show_settings(index)}
+            index.name: {
+                "aliases": {alias: {} for alias, own in aliases if own == index.name},
+                "mappings": index.mapping.definition,
+                "settings": show_settings(index),
+            }
             | ({"defaults": show_defaults(index)} if defaults else {})
             for index in indices
         }
@@ -97,14 +115,31 @@ class Cluster:
         """Delete an index."""
         if name == "_all" or ("*" in name and "," not in name):
             raise illegal_argument("Wildcard expressions or all indices are not allowed")
-        self._get(name)
+        index = self._get(name)
+        if index.name != name:
+            raise illegal_argument(
+                f"The provided expression [{name}] matches an alias, specify the corresponding concrete indices instead."
+            )
         with self._storage.writing:
             self._storage.drop(name)
         return {"acknowledged": True}
 
+    def change_aliases(self, body: Json) -> Json:
+        """Give indices aliases, or take them away."""
+        with self._storage.writing, self._storage.transaction():
+            for action in as_list(body.get("actions")):
+                ((kind, options),) = action.items()
+                if kind not in ("add", "remove") or options.keys() - {"index", "indices", "alias", "aliases"}:
+                    raise not_implemented(f"alias action {kind} with {sorted(options)}")
+                for name in as_list(options.get("index", options.get("indices"))):
+                    for alias in as_list(options.get("alias", options.get("aliases"))):
+                        for index in parts_of(self._all(name)):
+                            self._storage.change_alias(alias, index, add=kind == "add")
+        return {"acknowledged": True, "errors": False}
+
     def show_mapping(self, name: str) -> Json:
-        """Return the mapping of an index."""
-        return {name: {"mappings": self._get(name).mapping.definition}}
+        """Return the mapping of an index, or of several."""
+        return {index.name: {"mappings": index.mapping.definition} for index in parts_of(self._all(name))}
 
     def put_mapping(self, name: str, body: Json) -> Json:
         """Add fields to the mapping of an index."""
@@ -117,9 +152,10 @@ class Cluster:
 
     def refresh(self, name: str) -> Json:
         """Let searches see all written documents."""
-        index = self._get(name)
-        index.refresh()
-        return {"_shards": write_shards(index)}
+        indices = parts_of(self._all(name))
+        for index in indices:
+            index.refresh()
+        return {"_shards": write_shards(indices[0]) if len(indices) == 1 else SHARDS}
 
     # Documents
 
@@ -181,6 +217,17 @@ class Cluster:
         """Return the hits of a search."""
         return search_index(self._searched(name), self._inference, body, params)
 
+    def open_point_in_time(self, name: str) -> Json:
+        """Return an id for searches page by page. Documents that change in between change here, too."""
+        self._all(name)
+        return {"id": b64encode(name.encode()).decode(), "_shards": SHARDS}
+
+    def search_point_in_time(self, body: Json, params: Mapped[str, str]) -> Json:
+        """Return the next page of a point in time."""
+        if not isinstance(body.get("pit"), dict) or not isinstance(body["pit"].get("id"), str):
+            raise not_implemented("searches of all indices")
+        return page_of_documents(self._searched(b64decode(body["pit"]["id"]).decode()), self._inference, body, params)
+
     def count(self, name: str, body: Json) -> Json:
         """Count the documents that match."""
         query = check_query_body(body).get("query", {"match_all": {}})
@@ -193,7 +240,8 @@ class Cluster:
         if "query" not in check_query_body(body):
             raise invalid("query is missing")
         with self._storage.writing:
-            index = self._searched(name)
+            index = self._get(name)
+            index.refresh_if_due()
             docs = matching_documents(index, self._inference, body["query"])
             with self._storage.transaction():
                 for found in index.documents(docs).values():
@@ -206,6 +254,10 @@ class Cluster:
                     index.refresh()
         took = {"took": int((time.monotonic() - began) * 1000), "timed_out": False}
         return took | dict.fromkeys(("total", "deleted"), len(docs)) | {"batches": min(len(docs), 1)} | UNTHROTTLED
+
+
+def parts_of(index: Index | Indices) -> Sequence[Index]:
+    return index.parts if isinstance(index, Indices) else [index]
 
 
 def check_query_body(body: Json) -> Json:

@@ -28,7 +28,7 @@ VALUES = {
         ("pretty", "human", "allow_no_indices", "include_source_on_error", "_source_exclude_vectors", "include_defaults"), FLAG
     ),
     **dict.fromkeys(("_source", "_source_includes", "_source_excludes", "size", "from", "sort", "track_total_hits"), ANY),
-    **dict.fromkeys(("timeout", "master_timeout"), TIME),
+    **dict.fromkeys(("timeout", "master_timeout", "keep_alive"), TIME),
     **dict.fromkeys(("ignore_unavailable", "require_alias"), FALSE),
     "expand_wildcards": "open closed hidden none all open,hidden",
     "realtime": TRUE,
@@ -66,6 +66,7 @@ class Operation:
 class IndexRequest:
     """A request to an index, or to several in one bulk request."""
 
+    method: str
     template: str
     index: str
     id: str | None
@@ -93,7 +94,7 @@ def find_operation(method: str, names: Sequence[str], params: Params, raw: bytes
             check_params(path, params, allowed.split())
             if raw and read in (no_body, delete):
                 raise illegal_argument(f"request [{method} {path}] does not support having a body")
-            request = IndexRequest(template, bound.get("{index}", ""), bound.get("{id}"), params, raw)
+            request = IndexRequest(method, template, bound.get("{index}", ""), bound.get("{id}"), params, raw)
             return Operation(
                 partial(run, request, read(request)), template.endswith(("_bulk", "_search")), not template.endswith("_bulk")
             )
@@ -153,6 +154,11 @@ def update(request: IndexRequest) -> Action:
     return Action("update", request.index, request.id, update=parse_update(request.raw))
 
 
+def alias_actions(request: IndexRequest) -> Json:
+    kind = "remove" if request.method == "DELETE" else "add"
+    return {"actions": [{kind: {"index": request.index.split(","), "alias": request.id}}]}
+
+
 def delete(request: IndexRequest) -> Action:
     return Action("delete", request.index, request.id)
 
@@ -177,6 +183,9 @@ ROUTES: tuple[Row, ...] = (
     ("POST PUT", "{index}/_bulk", WRITE, bulk, lambda to, actions, es: (200, es.bulk(actions, to.refresh))),
     ("GET POST", "{index}/_mget", READ, required_body, lambda to, body, es: (200, es.mget(to.index, body, to.params))),
     ("GET POST", "{index}/_search", SEARCH, optional_body, lambda to, body, es: (200, es.search(to.index, body, to.params))),
+    ("POST", "{index}/_pit", INDEX + "keep_alive", no_body, lambda to, body, es: (200, es.open_point_in_time(to.index))),
+    ("DELETE", "_pit", COMMON, required_body, lambda to, body, es: (200, {"succeeded": True, "num_freed": 1})),
+    ("GET POST", "_search", SEARCH, required_body, lambda to, body, es: (200, es.search_point_in_time(body, to.params))),
     ("GET POST", "{index}/_count", INDEX, optional_body, lambda to, body, es: (200, es.count(to.index, body))),
     ("POST", "{index}/_delete_by_query", INDEX + DELETE, required_body, delete_by_query),
     ("GET HEAD", "{index}", INDEX + "master_timeout include_defaults", no_body, show),
@@ -184,6 +193,9 @@ ROUTES: tuple[Row, ...] = (
     ("PUT", "{index}", WAITS + "wait_for_active_shards", optional_body, lambda to, body, es: (200, es.create(to.index, body))),
     ("GET", "{index}/_mapping", INDEX + WAITS, no_body, lambda to, body, es: (200, es.show_mapping(to.index))),
     ("PUT POST", "{index}/_mapping", INDEX + WAITS, required_body, lambda to, body, es: (200, es.put_mapping(to.index, body))),
+    ("POST", "_aliases", WAITS, required_body, lambda to, body, es: (200, es.change_aliases(body))),
+    ("PUT POST DELETE", "{index}/_alias/{id}", WAITS, alias_actions, lambda to, body, es: (200, es.change_aliases(body))),
+    ("PUT POST DELETE", "{index}/_aliases/{id}", WAITS, alias_actions, lambda to, body, es: (200, es.change_aliases(body))),
     ("GET POST", "{index}/_refresh", INDEX, no_body, lambda to, body, es: (200, es.refresh(to.index))),
     ("POST", "{index}/_doc", WRITE + "op_type", document, write),
     ("PUT POST", "{index}/_doc/{id}", WRITE + "op_type", document, write),

@@ -11,7 +11,14 @@ from .documents import values_of
 from .index import Clock, Index, StoredDocument
 from .inner import InnerInference
 from .mapping import SEMANTIC, Field, Mapping
-from .settings import check_mapping, check_name, new_settings, show_defaults, show_settings
+from .settings import (
+    check_mapping,
+    check_name,
+    new_settings,
+    show_defaults,
+    show_settings,
+)
+from .several import Indices
 from .sources import SourceFilter, hides_vectors
 from .storage import Storage
 from .values import BITS, NUMBERS, PRECISIONS, Value, format_value, read_date_span, read_value
@@ -26,6 +33,7 @@ __all__ = [
     "Clock",
     "Field",
     "Index",
+    "Indices",
     "InnerInference",
     "Mapping",
     "SourceFilter",

@@ -149,6 +149,10 @@ class Index:
         rows = self._rows(f"SELECT doc, id, version, seq, source FROM docs_{{0}} WHERE doc IN ({marks})", docs)
         return {row[0]: StoredDocument.of(row) for row in rows}
 
+    def owner(self, doc: int) -> Index:
+        """Return the index of a document, which is this one."""
+        return self
+
     def complete(self, stored: StoredDocument) -> StoredDocument:
         """Return a document with its vectors, in the digits of their float32."""
         source = stored.source

@@ -15,6 +15,7 @@ from ..inference import as_list
 from ..refusals import Json, not_implemented
 from .index import Index, StoredDocument
 from .mapping import SEMANTIC
+from .several import Indices
 
 __all__ = ["SourceFilter", "hides_vectors"]
 
@@ -74,7 +75,7 @@ class SourceFilter:
         return {} if filtered is DROPPED else cast("Json", filtered)
 
 
-def hides_vectors(index: Index) -> bool:
+def hides_vectors(index: Index | Indices) -> bool:
     """Return whether sources of an index are returned without vectors."""
     return index.settings.get("mapping", {}).get("exclude_source_vectors", True) in (True, "true")
 

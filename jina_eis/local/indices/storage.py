@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS indices (
     number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT NULL, uuid TEXT NOT NULL, created INTEGER NOT NULL,
     settings BLOB NOT NULL, mapping BLOB NOT NULL, writes INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS aliases (alias TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (alias, name));
 CREATE TABLE IF NOT EXISTS endpoints (id TEXT PRIMARY KEY, definition BLOB NOT NULL);
 """
 
@@ -75,9 +76,26 @@ class Storage:
             raise
 
     def find(self, name: str) -> Index | None:
-        """Return the index with this name, or None."""
+        """Return the index with this name, or the only one with this alias; or None."""
         with self._database.lock:
-            return self._indices.get(name)
+            index = self._indices.get(name)
+            indices = [] if index else self.resolve(name)
+            return indices[0] if len(indices) == 1 else index
+
+    def resolve(self, name: str) -> list[Index]:
+        """Return the indices that a name, an alias or a pattern stands for, by name."""
+        with self._database.lock:
+            aliased = {index for alias, index in self.aliases() if fnmatchcase(alias, name)}
+            return [index for own, index in sorted(self._indices.items()) if own in aliased or fnmatchcase(own, name)]
+
+    def aliases(self) -> list[tuple[str, str]]:
+        """Return all aliases, each with the name of an index."""
+        return [(alias, name) for alias, name in self._database.rows("SELECT alias, name FROM aliases ORDER BY alias, name")]
+
+    def change_alias(self, alias: str, index: Index, *, add: bool) -> None:
+        """Give an index an alias, or take it away."""
+        statement = "INSERT OR IGNORE INTO aliases VALUES (?, ?)" if add else "DELETE FROM aliases WHERE alias = ? AND name = ?"
+        self._database.rows(statement, (alias, index.name))
 
     def matching(self, pattern: str) -> list[Index]:
         """Return the indices whose names match a pattern, by name."""
@@ -107,6 +125,7 @@ class Storage:
             for table in TABLES:
                 self._database.rows(f"DROP TABLE {table}_{index.number}")
             self._database.rows("DELETE FROM indices WHERE number = ?", (index.number,))
+            self._database.rows("DELETE FROM aliases WHERE name = ?", (index.name,))
             index.dropped = True
             del self._indices[name]
 

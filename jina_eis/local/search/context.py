@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..indices import Field, Index, InnerInference
+from ..indices import Field, Index, Indices, InnerInference
 from ..inference import Array
 from ..refusals import Json, RefusedError, ShardError, not_implemented, parse_error, parsing_exception
 from ..versions import Version
@@ -38,7 +38,7 @@ class Context:
         vectors: Query vectors by semantic field, for highlighting.
     """
 
-    index: Index
+    index: Index | Indices
     inference: InnerInference
     evaluate: Callable[[Any, Context], Scores]
     size: int

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..indices import SEMANTIC, Field, Index, InnerInference, SourceFilter, StoredDocument, read_value, values_of
+from ..indices import SEMANTIC, Field, Index, Indices, InnerInference, SourceFilter, StoredDocument, read_value, values_of
 from ..inference import as_list
 from ..refusals import (
     Json,
@@ -32,7 +32,7 @@ from .retrievers import Ranking, check_window, rank_scores, retrieve, shard_erro
 from .semantic import knn_search
 from .sorting import read_sort, sort_documents
 
-__all__ = ["SHARDS", "matching_documents", "search_index"]
+__all__ = ["SHARDS", "matching_documents", "page_of_documents", "search_index"]
 
 SHARDS = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
 # The options of a search, and the kind of their values. The others are refused.
@@ -48,7 +48,7 @@ WINDOW = 10_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def search_index(index: Index, inference: InnerInference, body: Json, params: Mapping[str, str]) -> Json:
+def search_index(index: Index | Indices, inference: InnerInference, body: Json, params: Mapping[str, str]) -> Json:
     """Return the response to a search."""
     began = time.monotonic()
     options = read_body(body, params)
@@ -75,9 +75,10 @@ def search_index(index: Index, inference: InnerInference, body: Json, params: Ma
         stored = index.documents([doc for doc, _ in page])
         for doc, rank in page:
             if doc in stored:  # a missing document was deleted since the ranking
-                hit = {"_index": index.name, "_id": stored[doc].id, **rank}
-                hits.append(hit | show_values(index, stored[doc], source, requested))
-                if fields and (fragments := highlights(context, stored[doc], fields)):
+                owner = index.owner(doc)
+                hit = {"_index": owner.name, "_id": stored[doc].id, **rank}
+                hits.append(hit | show_values(owner, stored[doc], source, requested))
+                if fields and (fragments := highlights(replace(context, index=owner), stored[doc], fields)):
                     hits[-1]["highlight"] = fragments
     result = {} if limit is False else {"total": total(len(ranking.matched), limit)}
     early = {"terminated_early": False} if limit is True and not size and "knn" not in options else {}
@@ -85,7 +86,31 @@ def search_index(index: Index, inference: InnerInference, body: Json, params: Ma
     return {"took": took, "timed_out": False, **early, "_shards": SHARDS, "hits": result | {"max_score": best, "hits": hits}}
 
 
-def matching_documents(index: Index, inference: InnerInference, query: Any) -> list[int]:
+def page_of_documents(index: Index | Indices, inference: InnerInference, body: Json, params: Mapping[str, str]) -> Json:
+    """Return the page of a point in time that follows `search_after`: the matching documents, in the order of the shard."""
+    paging = {name: body[name] for name in ("pit", "sort", "search_after") if name in body}
+    options = read_body({name: value for name, value in body.items() if name not in paging}, params)
+    if paging.get("sort") != [{"_shard_doc": "asc"}] or options.keys() & {"retriever", "knn", "highlight", "min_score"}:
+        raise not_implemented("a search of a point in time other than of a query, sorted by _shard_doc")
+    (after,) = paging.get("search_after", [-1])
+    source, requested = SourceFilter.of(options.get("_source"), params), read_fields(options.get("fields", []))
+    docs = sorted(doc for doc in matching_documents(index, inference, options.get("query", {"match_all": {}})) if doc > after)
+    stored = index.documents(docs[: options["size"]])
+    hits = [
+        {"_index": index.owner(doc).name, "_id": found.id, "_score": None, "sort": [doc]}
+        | show_values(index.owner(doc), found, source, requested)
+        for doc, found in sorted(stored.items())
+    ]
+    return {
+        "took": 0,
+        "timed_out": False,
+        "pit_id": paging["pit"]["id"],
+        "_shards": SHARDS,
+        "hits": {"max_score": None, "hits": hits},
+    }
+
+
+def matching_documents(index: Index | Indices, inference: InnerInference, query: Any) -> list[int]:
     """Return the documents that match a query."""
     context = Context(index, inference, evaluate, WINDOW)
     with shard_errors(context):

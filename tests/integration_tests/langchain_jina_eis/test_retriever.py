@@ -35,8 +35,8 @@ METADATAS = [{"n": n, "topic": topic} for n, topic in enumerate(("ice", "food", 
 
 @pytest.fixture
 def make(connect: Callable[..., Any], index_name: str) -> Callable[..., JinaEISRetriever]:
-    """Creates retrievers on the index of the test."""
-    return partial(connect, JinaEISRetriever, index_name=index_name)
+    """Creates retrievers on the index of the test, whose documents show their scores."""
+    return partial(connect, JinaEISRetriever, index_name=index_name, include_scores=True)
 
 
 def numbers(documents: list[Document]) -> list[int]:
@@ -52,7 +52,7 @@ def test_added_texts_are_found(make: Any, call: Caller, eis: LocalEIS, search_ty
     assert documents[0].page_content == TEXTS[0]
     assert documents[0].id == ids[0]
     assert sorted(numbers(documents)) == [0, 1, 2, 3, 4]
-    assert {"n", "topic", "_index", "_score"} <= set(documents[0].metadata)
+    assert {"n", "topic", "_id", "_index", "_score"} <= set(documents[0].metadata)
     assert ("relevance_score" in documents[0].metadata) == bool(rerank)
     assert "embedding" not in documents[0].metadata
     eis.clear()
@@ -105,7 +105,7 @@ def test_highlight_and_source_fields(make: Any, call: Caller) -> None:
     (document,) = call(retriever, "invoke", "How do glaciers move?")
     assert "glacier" in document.metadata["highlights"][0]
     assert len(document.metadata["highlights"]) == 2
-    assert set(document.metadata) == {"n", "_index", "_score", "highlights"}
+    assert set(document.metadata) == {"n", "_id", "_index", "_score", "highlights"}
 
 
 def test_a_query_is_not_interpreted(make: Any, call: Caller, eis: LocalEIS) -> None:
@@ -271,7 +271,7 @@ def test_a_missing_index_field_or_endpoint(make: Any, call: Caller, eis: LocalEI
         ({"rerank_inference_id": "missing"}, EndpointNotFoundError, "There is no inference endpoint 'missing'."),
         ({"rerank_inference_id": ".jina-embeddings-v3"}, ConfigurationError, "is an endpoint for text_embedding, not for rerank"),
         ({"rerank_inference_id": RERANKER, "rank_window_size": 100}, ConfigurationError, "takes 64 documents in a call"),
-        ({"filter": {"topic": "food"}}, ConfigurationError, "is not an Elasticsearch query"),
+        ({"filter": "topic:food"}, ConfigurationError, "is no filter. Pass an Elasticsearch query"),
         ({"filter": {"nonsense": {"a": 1}}}, JinaEISError, "nonsense"),
         ({"k": 0}, ConfigurationError, "k: "),
         ({"index_nam": "x"}, ConfigurationError, "has no argument index_nam. Did you mean index_name?"),

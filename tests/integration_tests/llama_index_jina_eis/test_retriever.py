@@ -179,7 +179,7 @@ def test_invalid_arguments_are_rejected(make: Any, call: Caller) -> None:
     for settings, message in (
         ({"index_nam": "x"}, "JinaEISRetriever has no argument index_nam. Did you mean index_name?"),
         ({"rerank_inference_id": OMNI}, "is an endpoint for embedding, not for rerank"),
-        ({"filter": {"n": 1}}, "is not an Elasticsearch query"),
+        ({"filter": "n:1"}, "is no filter. Pass an Elasticsearch query"),
     ):
         with pytest.raises(ConfigurationError, match=message):
             make(**settings)
