@@ -29,7 +29,7 @@ from jina_eis.adapters import (
 from jina_eis.contents import Content, Get, Link, Medium, Part, content, in_thread, medium_from_location, text_source
 from jina_eis.errors import InputError
 from jina_eis.steps import Query, Record, Refresh, SearchResult
-from jina_eis.wire import well_formed_value
+from jina_eis.wire import find_lone_surrogate, json_line, well_formed_value
 
 from .media import node_content, node_or_resource_content, node_text
 
@@ -259,7 +259,10 @@ class JinaEISRetriever(BaseRetriever):
         if id_ == "content":
             id_ = content_id(text, node.metadata)
         name = document_id(node.node_id if id_ is None else id_)
-        source = {settings.content_field or settings._text_field: text, "metadata": _stored_node(node, name)}
+        try:
+            source = {settings.content_field or settings._text_field: text, "metadata": _stored_node(node, name)}
+        except InputError as error:
+            return Record(name, error, {})
         field_type = settings._indexer().field_type
         vector = None if node.embedding is None else [float(number) for number in node.embedding]
         if vector is not None and field_type == "dense_vector":
@@ -292,11 +295,13 @@ def _embedded_text(value: Any) -> Part | Medium | None:
 def _stored_node(node: BaseNode, id_: str) -> dict[str, Any]:
     """The metadata of a node and, for LlamaIndex, all of its other fields. What a search has added is left out."""
     metadata = stored_metadata(node.metadata)
-    if id_ != node.node_id or metadata.keys() != node.metadata.keys():
-        node = node.model_copy(update={"id_": id_, "metadata": metadata})
+    mends = find_lone_surrogate(metadata, "metadata") is not None
+    if mends or id_ != node.node_id or metadata.keys() != node.metadata.keys():
+        node = node.model_copy(update={"id_": id_, "metadata": well_formed_value(metadata) if mends else metadata})
     try:
         return node_to_metadata_dict(node, remove_text=True, flat_metadata=False)
-    except PydanticSerializationError:  # lone surrogates
+    except PydanticSerializationError:  # lone surrogates outside of the metadata, or what JSON lacks
+        json_line({"metadata": node.metadata})
         mended = type(node).from_dict(well_formed_value(node.dict()))
         return node_to_metadata_dict(mended, remove_text=True, flat_metadata=False)
 

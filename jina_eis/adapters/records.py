@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import repeat, zip_longest
 from numbers import Integral
 from typing import Any, Literal, TypeVar
@@ -108,8 +108,6 @@ def paired_ids(items: Iterable[A], ids: Ids) -> Iterator[tuple[A, Any]]:
 
 def zip_equal(first: Iterable[A], second: Iterable[B], name: str) -> Iterator[tuple[A, B]]:
     """Zip two iterables. Raises InputError if their lengths differ."""
-    if isinstance(first, Sequence) and isinstance(second, Sequence) and len(first) != len(second):
-        raise InputError(f"There are {len(second)} {name} for {len(first)} documents. Pass one for each.")
     for left, right in zip_longest(first, second, fillvalue=_MISSING):
         if left is _MISSING or right is _MISSING:
             raise InputError(f"There are {'more' if left is _MISSING else 'fewer'} {name} than documents. Pass one for each.")

@@ -538,9 +538,7 @@ class Searcher:
 
 def _without_text(name: str, ids: Sequence[str]) -> str:
     others = f" and {len(ids) - LISTED} more" if len(ids) > LISTED else ""
-    return (
-        f"Documents without a text in {name!r} were found, and are returned with an empty one: {', '.join(ids[:LISTED])}{others}."
-    )
+    return f"These documents have no text in {name!r}, and are returned with an empty one: {', '.join(ids[:LISTED])}{others}."
 
 
 def _text(query: Query, reason: str) -> str:

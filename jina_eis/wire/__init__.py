@@ -18,7 +18,7 @@ from .endpoints import (
     put_endpoint,
 )
 from .extraction import PageText, extract_text, read_image
-from .formats import Dumps, find_lone_surrogate, read_json, well_formed, well_formed_value
+from .formats import Dumps, find_lone_surrogate, json_line, read_json, well_formed, well_formed_value
 from .indices import (
     VECTORS,
     Deletion,
@@ -84,6 +84,7 @@ __all__ = [
     "get_privileges",
     "get_refresh_interval",
     "get_version",
+    "json_line",
     "keeps_vectors_in_source",
     "list_endpoints",
     "model_score",

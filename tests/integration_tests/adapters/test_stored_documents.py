@@ -168,7 +168,7 @@ def test_ids_are_strings(make: Any, client: Elasticsearch, index_name: str) -> N
         ([1.5, "a", "b"], "An id is of type float"),
         (["", "a", "b"], "An id is an empty string"),
         (["\ud800", "a", "b"], "holds a lone surrogate"),
-        (["a"], "There are 1 ids for 3 documents"),
+        (["a"], "There are fewer ids than documents"),
         ("digest", r"pass a list of ids, or ids=\"content\""),
     ):
         with pytest.raises(InputError, match=message):
@@ -215,7 +215,7 @@ def test_wrong_texts_and_metadata_are_refused(connect: Any, call: Caller, eis: L
         ("a", None, "Pass a list of texts"),
         (["a"], ["b"], "Metadata 0 is of type str"),
         (["a"], {"b": 1}, "Pass a list of dict"),
-        (["a"], [], "There are 0 metadatas|fewer metadatas"),
+        (["a"], [], "fewer metadatas than documents"),
     ):
         with pytest.raises(InputError, match=message):
             call(retriever, "add_texts", texts, metadatas)
@@ -257,13 +257,9 @@ def test_an_ingest_that_writes_nothing_leaves_no_new_index(
 ) -> None:
     retriever = make(search_type=search_type)
     assert retriever.add([]) == []
-    with pytest.raises(DocumentsFailedError):
-        retriever.add([retriever.element(" " if retriever.langchain else "")] if not retriever.langchain else [_bad()])
+    with pytest.raises(DocumentsFailedError, match=r"'metadata\.x' is of type bytes"):
+        retriever.add([retriever.element("text", {"x": b"\xff"})])
     assert index_name not in indices(client)
-
-
-def _bad() -> Document:
-    return Document(page_content="text", metadata={"x": b"bytes"})
 
 
 def test_media_that_the_field_does_not_take_leave_no_index(
@@ -318,9 +314,10 @@ def test_refresh_of_every_write(make: Any, eis: LocalEIS, client: Elasticsearch,
         ):
             eis.clear()
             act()
-            paths = [exchange.path for exchange in eis.requests]
-            assert any("refresh=wait_for" in path for path in paths) == (refresh == "wait_for" and interval is None)
-            assert any("_refresh" in path for path in paths) == (refresh is True or (refresh == "wait_for" and interval == "-1"))
+            waits = any(exchange.params.get("refresh") == "wait_for" for exchange in eis.requests)
+            assert waits == (refresh == "wait_for" and interval is None)
+            refreshes = any(exchange.path.endswith("/_refresh") for exchange in eis.requests)
+            assert refreshes == (refresh is True or (refresh == "wait_for" and interval == "-1"))
 
 
 def test_delete_index(make: Any) -> None:
@@ -384,7 +381,7 @@ def test_metadata_in_a_new_index(make: Any, client: Elasticsearch, index_name: s
         {"range": {"metadata.year": {"lt": 2000}}},
         {"term": {"metadata.deep.names": "Bob"}},
         {"range": {"metadata.curve": {"gt": 28}}},
-        {"match": {"metadata.long.text": "x" * 5000}} if False else {"exists": {"field": "metadata.year"}},
+        {"exists": {"field": "metadata.long.text"}},
     ):
         assert [name for name, _, _ in make(filter=query).find("salt")] == ["1"], query
     assert [name for name, _, _ in make(filter={"lang": ["de", "fr"]}).find("salt")] == ["2"]
@@ -475,13 +472,15 @@ def test_a_text_that_the_mapping_does_not_show_is_refused(make: Any, client: Ela
     client.indices.create(index=index_name, mappings={"properties": {**two, "meaning": {"type": "semantic_text"}}})
     client.index(index=index_name, id="1", document={"title": "Roads", "body": SALT}, refresh=True)
     client.index(index=index_name, id="2", document={"title": "Owls"}, refresh=True)
-    with pytest.raises(ConfigurationError, match=r"several text fields: title, body. .*content_field"):
+    with pytest.raises(ConfigurationError, match=r"several text fields: title, body\. .*content_field"):
         make().find("ice")
     with pytest.raises(ConfigurationError, match=r"content_field='bodyy'.*no such field.*title, body, meaning"):
         make(content_field="bodyy").find("ice")
     with pytest.raises(ConfigurationError, match="Choose one of them: title, body"):
         make(content_field="meaning").find("ice")
-    with pytest.warns(UserWarning, match="no text in 'body', and are returned with an empty one: 2") as warned:
+    with pytest.warns(
+        UserWarning, match="These documents have no text in 'body', and are returned with an empty one: 2"
+    ) as warned:
         assert {name: text for name, text, _ in make(content_field="body").find("ice")} == {"1": SALT, "2": ""}
     assert len(warned) == 1
     with warnings.catch_warnings():
