@@ -1031,7 +1031,6 @@ def test_malformed_bodies_are_bad_requests(es: Elasticsearch, http: httpx.Client
     [
         ("GET", "/_cluster/health", "GET /_cluster/health"),
         ("GET", "/_cat/indices", "GET /_cat/indices"),
-        ("POST", "/_search", "searches of all indices"),
         ("POST", "/docs/_update_by_query", "POST /docs/_update_by_query"),
         ("GET", "/docs/_search?scroll=1m", "parameter scroll"),
         ("GET", "/docs/_search?ignore_unavailable=true", "ignore_unavailable=true"),
