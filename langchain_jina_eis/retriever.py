@@ -388,7 +388,7 @@ def _as_list(items: Any) -> Any:
 
 
 def _described(item: Any, content: Content) -> Document:
-    """A document that says what an item is and where it comes from."""
+    """A document that states what an item is and where it comes from."""
     metadata: dict[str, Any] = {}
     if source := source_of(item):
         metadata["source"] = source

@@ -12,7 +12,7 @@ __all__ = ["as_queries", "check_filters", "filter_field"]
 
 Json = dict[str, Any]
 
-# The queries of Elasticsearch's query language, by which a query is told from a dict of metadata.
+# The queries of Elasticsearch's query language, which distinguish a query from a dict of metadata.
 QUERIES = frozenset(
     {"bool", "boosting", "combined_fields", "constant_score", "dis_max", "distance_feature", "exists", "function_score"}
     | {"fuzzy", "geo_bounding_box", "geo_distance", "geo_grid", "geo_polygon", "geo_shape", "has_child", "has_parent", "ids"}
@@ -55,7 +55,7 @@ def as_queries(filters: Any, index: Index | None) -> list[Json]:
 
     Args:
         filters: As for `check_filters`.
-        index: Its mapping says in which field the metadata are; None if it is not known.
+        index: Its mapping shows in which field the metadata are; None if it is not known.
 
     Raises:
         ConfigurationError: it is no filter, or the index does not hold the field in a form that can be compared.

@@ -83,6 +83,7 @@ class IngestReport:
         without_outcome = [id_ for id_ in ids if id_ not in self.indexed and id_ not in self.failed]
         failed = {**self.failed, **{id_: self._sent[id_] for id_ in without_outcome if id_ in self._sent}}
         untried = [id_ for id_ in without_outcome if id_ not in self._sent]
+        failed = {id_: failed[id_] for id_ in ids if id_ in failed}
         sentences = [f"{len(failed)} of {len(ids)} documents failed: {_list_failures(failed)}."] if failed else []
         if cause is not None:
             sentences.append(f"{len(indexed)} documents were indexed and {len(untried)} never sent before this error: {cause}")

@@ -49,8 +49,8 @@ class Retriever:
         """The id, text and metadata of what is found."""
         found = self.call(self.inner, "invoke" if self.langchain else "retrieve", query)
         if self.langchain:
-            return [(each.id, each.page_content, each.metadata) for each in found]
-        return [(each.node_id, each.text, each.node.metadata) for each in found]
+            return [(item.id, item.page_content, item.metadata) for item in found]
+        return [(item.node_id, item.text, item.node.metadata) for item in found]
 
 
 @pytest.fixture(params=[LangChainRetriever, LlamaIndexRetriever], ids=["langchain", "llama_index"])
@@ -92,7 +92,7 @@ def test_what_is_found_can_be_added_again(make: Any, client: Elasticsearch, inde
     if retriever.langchain:
         found[0].metadata |= {"_score": 1.0, "relevance_score": 0.5}
     else:
-        found = [each.node for each in found]
+        found = [item.node for item in found]
     assert retriever.add(found) == ["a"]
     again = client.get(index=index_name, id="a")["_source"]["metadata"]
     assert again["lang"] == "en"
@@ -114,14 +114,14 @@ def test_nodes_come_back_with_their_hash_and_fusion_adds_up(connect: Any, index_
     meaning = connect(LlamaIndexRetriever.from_nodes, nodes=nodes, index_name=index_name, k=4)
     both = connect(LlamaIndexRetriever, index_name=index_name, search_type="hybrid", k=4)
     for found in (meaning.retrieve("salt"), both.retrieve("salt")):
-        assert [each.node.hash for each in found] == [nodes[int(each.node_id)].hash for each in found]
-        assert all(each.score for each in found)
+        assert [item.node.hash for item in found] == [nodes[int(item.node_id)].hash for item in found]
+        assert all(item.score for item in found)
     for mode in ("reciprocal_rerank", "relative_score", "dist_based_score", "simple"):
         fused = QueryFusionRetriever(
             [meaning, both], llm=MockLLM(), num_queries=1, mode=mode, similarity_top_k=4, use_async=False
         )
         found = fused.retrieve("Why is salt put on icy roads?")
-        assert sorted(each.node_id for each in found) == ["0", "1", "2", "3"]
+        assert sorted(item.node_id for item in found) == ["0", "1", "2", "3"]
         if mode == "reciprocal_rerank":
             assert found[0].node_id == "0"
             assert found[0].score == pytest.approx(2 / 60)
@@ -135,7 +135,7 @@ def test_a_merge_by_the_id_in_the_metadata(connect: Any, index_name: str) -> Non
     two = connect(LangChainRetriever, index_name=index_name, search_type="hybrid")
     for key in ("_id", None):
         merged = ensembles.EnsembleRetriever(retrievers=[one, two], weights=[0.5, 0.5], id_key=key).invoke("ice")
-        assert [each.id for each in merged] == ["a", "b"]
+        assert [item.id for item in merged] == ["a", "b"]
 
 
 def test_scores_are_in_the_metadata_on_request(connect: Any, call: Caller, index_name: str) -> None:
@@ -151,9 +151,9 @@ def test_ids_of_the_content_make_an_ingest_repeatable(
 ) -> None:
     retriever = make(search_type=search_type)
     given = [("Salt melts ice.", {"a": 1, "b": 2}), ("Owls are quiet.", {}), ("Owls are quiet.", {"other": True})]
-    first = retriever.add([retriever.element(*each) for each in given], ids="content")
+    first = retriever.add([retriever.element(*item) for item in given], ids="content")
     reordered = [("Salt melts ice.", {"b": 2, "a": 1}), *given[1:], given[1]]
-    assert retriever.add([retriever.element(*each) for each in reordered], ids="content") == [*first, first[1]]
+    assert retriever.add([retriever.element(*item) for item in reordered], ids="content") == [*first, first[1]]
     assert count(client, index_name) == len(set(first)) == 3
     assert {name for name, _, _ in retriever.find("owls")} == set(first)
 
@@ -277,7 +277,7 @@ def test_media_that_the_field_does_not_take_leave_no_index(
         call(connect(LangChainRetriever, **settings, field_type="dense_vector"), "add_contents", [picture])
 
 
-def test_pictures_that_were_found_can_be_told_apart(connect: Any, call: Caller, index_name: str, tmp_path: Path) -> None:
+def test_pictures_that_were_found_differ(connect: Any, call: Caller, index_name: str, tmp_path: Path) -> None:
     for name, shade in (("dark", 20), ("light", 230)):
         (tmp_path / f"{name}.png").write_bytes(png(shade=shade))
     retriever = connect(
@@ -286,7 +286,7 @@ def test_pictures_that_were_found_can_be_told_apart(connect: Any, call: Caller, 
     files = sorted(tmp_path.glob("*.png"))
     with files[1].open("rb") as opened:
         call(retriever, "add_contents", [files[0], opened, png(shade=90), [files[0], "a caption"], "a text"])
-    found = {each.metadata.get("source") and str(each.metadata["source"]): each for each in call(retriever, "invoke", files[0])}
+    found = {item.metadata.get("source") and str(item.metadata["source"]): item for item in call(retriever, "invoke", files[0])}
     assert set(found) == {str(files[0]), str(files[1]), str([str(files[0])]), None}
     assert found[str(files[1])].metadata["mime_type"] == "image/png"
     own = Document(page_content="mine", metadata={"source": "elsewhere"})
@@ -336,9 +336,9 @@ def test_nodes_that_bring_their_vector_are_not_embedded_again(
     retriever = connect(LlamaIndexRetriever, index_name=index_name, search_type="knn")
     eis.clear()
     call(retriever, "add_nodes", nodes[:10] if listed else iter(nodes[:10]))
-    assert not any("_inference/text_embedding" in each.path for each in eis.requests)
+    assert not any("_inference/text_embedding" in item.path for item in eis.requests)
     call(retriever, "add_nodes", nodes)
-    assert sum("_inference/text_embedding" in each.path for each in eis.requests) == 1
+    assert sum("_inference/text_embedding" in item.path for item in eis.requests) == 1
     assert call(retriever, "retrieve", "Fact 3 about salt.")[0].node_id == "3"
     short = TextNode(text="short", id_="short", embedding=[0.5] * 3)
     with pytest.raises(InputError if listed else DocumentsFailedError, match=r"'short' has 3 dimensions.*1024"):
@@ -349,8 +349,8 @@ def test_texts_with_their_vectors(connect: Any, call: Caller, eis: LocalEIS, ind
     retriever = connect(LangChainRetriever, index_name=index_name, search_type="knn")
     pairs = [("one", [1.0] + [0.0] * 1023), ("two", [0.0] * 1023 + [1.0])]
     assert call(retriever, "add_embeddings", pairs, [{"n": 1}, {"n": 2}], ids=["1", "2"]) == ["1", "2"]
-    assert not any("_inference/text_embedding" in each.path for each in eis.requests[-9:])
-    assert {each.page_content for each in call(retriever, "invoke", "x")} == {"one", "two"}
+    assert not any("_inference/text_embedding" in item.path for item in eis.requests[-9:])
+    assert {item.page_content for item in call(retriever, "invoke", "x")} == {"one", "two"}
     semantic = connect(LangChainRetriever, index_name=f"{index_name}-semantic")
     with pytest.raises(InputError, match="Elasticsearch embeds a semantic_text field by itself"):
         call(semantic, "add_embeddings", pairs)
@@ -433,7 +433,7 @@ def test_the_serializer_of_the_users_client_is_respected(eis: LocalEIS, index_na
             await retriever.aadd_documents(documents, ids=["1"])
             return await retriever.ainvoke("salt")
 
-    assert all(each.metadata["digest"] == "01ff" for each in asyncio.run(in_loop()))
+    assert all(item.metadata["digest"] == "01ff" for item in asyncio.run(in_loop()))
 
 
 WEB = {"title": {"type": "text"}, "body": {"type": "text", "copy_to": "meaning"}, "meaning": {"type": "semantic_text"}}
@@ -522,7 +522,7 @@ def test_nodes_are_required_where_nodes_with_scores_are(connect: Any) -> None:
         reranker.postprocess_nodes([TextNode(text="x")], query_str="x")
     twice = [NodeWithScore(node=TextNode(text=text)) for text in ("salt", "owl", "salt")]
     ranked = reranker.postprocess_nodes(twice, query_str="salt")
-    assert [each.node for each in ranked] == [twice[0].node, twice[2].node]
+    assert [item.node for item in ranked] == [twice[0].node, twice[2].node]
     assert ranked[0].score == ranked[1].score
 
 
