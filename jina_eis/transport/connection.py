@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import sys
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -48,6 +48,10 @@ _ONE_LOOP = (
 )
 
 AnyClient = TypeVar("AnyClient", "Elasticsearch", "AsyncElasticsearch")
+
+# The client's packages import each other. Of two threads that import them in different orders, Python lets one see a package that
+# is only half imported.
+_importing = threading.Lock()
 
 
 class Connection:
@@ -158,7 +162,8 @@ class Connection:
             return client
         if not self._user_client and not self._address:
             raise ConfigurationError("Sync calls need `client`, es_url or es_cloud_id; `async_client` serves only async calls.")
-        from elasticsearch import Elasticsearch
+        with _importing:
+            from elasticsearch import Elasticsearch
 
         with self._lock:
             if self._client is None:
@@ -202,8 +207,8 @@ class Connection:
         loop_client = self._loops.get(loop)
         if loop_client:
             return loop_client.client
-        if not self._user_async_client and __package__ + ".nodes" not in sys.modules:
-            await asyncio.to_thread(import_module, ".nodes", __package__)  # it takes a second, with the client
+        if not self._user_async_client and not _import_nodes.cache_info().currsize:
+            await asyncio.to_thread(_import_nodes)  # it takes a second, with the client
             return await self._async_client()
         # Nothing is awaited until the client is in the table, so no other task of this loop creates one.
         if self._user_async_client:
@@ -211,9 +216,8 @@ class Connection:
                 raise ConfigurationError(_ONE_LOOP)
             client = self._user_async_client
         else:
-            from .nodes import AsyncElasticsearch, AsyncNode
-
-            client = self._create_client(AsyncElasticsearch, node_class=AsyncNode)
+            nodes = _import_nodes()
+            client = self._create_client(nodes.AsyncElasticsearch, node_class=nodes.AsyncNode)
         loop_client = _LoopClient(self._with_options(client), closes=client is not self._user_async_client)
         with self._lock:
             dead = [] if self._user_async_client else [self._loops.pop(known) for known in list(self._loops) if known.is_closed()]
@@ -321,6 +325,13 @@ def _request(call: Call[Any]) -> dict[str, Any]:
 
 def _result(call: Call[Any], response: ApiResponse[Any]) -> Any:
     return (response.body, response.meta.headers) if call.with_headers else response.body
+
+
+@cache
+def _import_nodes() -> Any:
+    """Return the module of the async clients."""
+    with _importing:
+        return import_module(".nodes", __package__)
 
 
 def _first_node(client: Elasticsearch | AsyncElasticsearch) -> Any:
