@@ -16,8 +16,9 @@ def maximal_marginal_relevance(query: Vector, vectors: Sequence[Vector], k: int,
     """Return the positions of the vectors to keep, at most `k`, in the order in which they are chosen.
 
     The first is the closest to the query. Each next one has the highest `lambda_mult * similarity to the query -
-    (1 - lambda_mult) * highest similarity to those already chosen`; of equal ones, the first. Similarities are cosines in the
-    form in which Elasticsearch's `diversify` compares them, so that both choose the same.
+    (1 - lambda_mult) * highest similarity to those already chosen`; of equal ones, the first. Similarities are inner products in
+    the form in which Elasticsearch's `diversify` compares them, so that both choose the same: it does not normalise vectors, also
+    where the field is compared by cosine [Elasticsearch 9.5.3]. The vectors of Jina models have unit length.
 
     Args:
         query: The query vector.
@@ -30,10 +31,9 @@ def maximal_marginal_relevance(query: Vector, vectors: Sequence[Vector], k: int,
     """
     if any(len(vector) != len(query) for vector in vectors):
         raise InputError(f"The query vector has {len(query)} dimensions, and not every other vector has. Use one endpoint.")
-    units = [_normalised(vector) for vector in vectors]
-    relevance = [_similarity(_normalised(query), unit) for unit in units]
-    overlap = [-math.inf] * len(units)
-    remaining = list(range(len(units)))
+    relevance = [_similarity(query, vector) for vector in vectors]
+    overlap = [-math.inf] * len(vectors)
+    remaining = list(range(len(vectors)))
     chosen: list[int] = []
     while remaining and len(chosen) < k:
         best = max(
@@ -43,13 +43,8 @@ def maximal_marginal_relevance(query: Vector, vectors: Sequence[Vector], k: int,
         remaining.remove(best)
         chosen.append(best)
         for n in remaining:
-            overlap[n] = max(overlap[n], _similarity(units[best], units[n]))
+            overlap[n] = max(overlap[n], _similarity(vectors[best], vectors[n]))
     return chosen
-
-
-def _normalised(vector: Vector) -> Vector:
-    length = math.sqrt(math.fsum(number * number for number in vector))
-    return [number / length for number in vector] if length else list(vector)
 
 
 def _similarity(one: Vector, other: Vector) -> float:

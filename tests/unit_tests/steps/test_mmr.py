@@ -20,26 +20,26 @@ VECTORS = st.lists(st.tuples(*[st.integers(-9, 9)] * 3).filter(any), min_size=1,
 def test_the_choice_is_that_of_the_server_up_to_ties(
     rows: list[tuple[int, ...]], asked: tuple[int, ...], k: int, mult: float
 ) -> None:
-    units = [np.array(row, dtype=np.float64) / np.linalg.norm(row) for row in rows]
-    query = np.array(asked, dtype=np.float64) / np.linalg.norm(asked)
+    vectors = [np.array(row, dtype=np.float64) for row in rows]
+    query = np.array(asked, dtype=np.float64)
     chosen = maximal_marginal_relevance([float(x) for x in asked], [[float(x) for x in row] for row in rows], k, mult)
     assert len(set(chosen)) == len(chosen) == min(k, len(rows))
     gains: list[float] = []
     for position, best in enumerate(chosen):
-        gains = [_gain(units, query, chosen[:position], n, mult) for n in range(len(rows)) if n not in chosen[:position]]
-        assert _gain(units, query, chosen[:position], best, mult) == pytest.approx(max(gains), abs=1e-9)
+        gains = [_gain(vectors, query, chosen[:position], n, mult) for n in range(len(rows)) if n not in chosen[:position]]
+        assert _gain(vectors, query, chosen[:position], best, mult) == pytest.approx(max(gains), abs=1e-9)
     if len(rows) == k:
-        assert sorted(chosen) == choose([unit.astype(np.float32) for unit in units], query.astype(np.float32), mult, k)
+        assert sorted(chosen) == choose([vector.astype(np.float32) for vector in vectors], query.astype(np.float32), mult, k)
 
 
-def _gain(units: list[np.ndarray], query: np.ndarray, chosen: list[int], n: int, mult: float) -> float:
+def _gain(vectors: list[np.ndarray], query: np.ndarray, chosen: list[int], n: int, mult: float) -> float:
     def score(one: np.ndarray, other: np.ndarray) -> float:
         product = float(one @ other)
         return product + 1 if product >= 0 else 1 / (1 - product)
 
     if not chosen:
-        return score(query, units[n])
-    return mult * score(query, units[n]) - (1 - mult) * max(score(units[other], units[n]) for other in chosen)
+        return score(query, vectors[n])
+    return mult * score(query, vectors[n]) - (1 - mult) * max(score(vectors[other], vectors[n]) for other in chosen)
 
 
 def test_vectors_of_another_length_are_refused() -> None:
