@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -14,23 +13,12 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import ConfigDict
 
-from jina_eis.adapters import (
-    Ids,
-    RetrieverSettings,
-    checked,
-    content_id,
-    document_id,
-    listed,
-    metadata_of,
-    new_id,
-    paired_ids,
-    stored_metadata,
-    zip_equal,
-)
-from jina_eis.contents import Content, Embeddable, Medium, Part, fingerprint, in_thread, source_of, text_source
-from jina_eis.steps import Record, Refresh, SearchResult
+from jina_eis.adapters import Ids, RetrieverSettings, document_id, metadata_of
+from jina_eis.contents import Embeddable, Part, in_thread, text_source
+from jina_eis.steps import Refresh, SearchResult
 
 from .media import from_blob
+from .records import as_list, build_documents, content_records, text_records, vector_records
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -191,11 +179,11 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
             DocumentsFailedError: some documents were not indexed; the error names them, and those that were indexed. An error of
                 the iterable is its cause.
         """
-        return self._run(self._indexer().add(self._text_records(documents, ids), refresh))
+        return self._run(self._indexer().add(text_records(documents, ids, self._text_field_name()), refresh))
 
     async def aadd_documents(self, documents: Iterable[Document], *, ids: Ids = None, refresh: Refresh = "wait_for") -> list[str]:
         """As `add_documents`, without blocking the event loop."""
-        return await self._arun(self._indexer().add(self._text_records(documents, ids), refresh))
+        return await self._arun(self._indexer().add(text_records(documents, ids, self._text_field_name()), refresh))
 
     def add_texts(
         self,
@@ -206,7 +194,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         refresh: Refresh = "wait_for",
     ) -> list[str]:
         """As `add_documents`, with texts and their metadata."""
-        return self.add_documents(_build_documents(texts, metadatas), ids=ids, refresh=refresh)
+        return self.add_documents(build_documents(texts, metadatas), ids=ids, refresh=refresh)
 
     async def aadd_texts(
         self,
@@ -217,7 +205,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         refresh: Refresh = "wait_for",
     ) -> list[str]:
         """As `add_texts`, without blocking the event loop."""
-        return await self.aadd_documents(_build_documents(texts, metadatas), ids=ids, refresh=refresh)
+        return await self.aadd_documents(build_documents(texts, metadatas), ids=ids, refresh=refresh)
 
     def add_contents(
         self,
@@ -236,8 +224,10 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
             ids: As for `add_documents`. "content" makes them of the bytes of media, and of the document's text and metadata.
             refresh: As for `add_documents`.
         """
-        given = _as_list(items)
-        return self._run(self._indexer().add(self._content_records(given, self._contents(given), documents, ids), refresh))
+        given = as_list(items)
+        return self._run(
+            self._indexer().add(content_records(given, self._contents(given), documents, ids, self._text_field_name()), refresh)
+        )
 
     async def aadd_contents(
         self,
@@ -248,9 +238,9 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         refresh: Refresh = "wait_for",
     ) -> list[str]:
         """As `add_contents`, without blocking the event loop."""
-        given = _as_list(items)
+        given = as_list(items)
         contents = await in_thread(partial(self._contents, given))
-        records = await asyncio.to_thread(self._content_records, given, contents, documents, ids)
+        records = await asyncio.to_thread(content_records, given, contents, documents, ids, self._text_field_name())
         return await self._arun(self._indexer().add(records, refresh))
 
     def add_embeddings(
@@ -273,7 +263,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
             InputError: a vector of another length than those of the index, or a field that Elasticsearch embeds by itself.
                 Nothing was written.
         """
-        return self._run(self._indexer().add(self._vector_records(text_embeddings, metadatas, ids), refresh))
+        return self._run(self._indexer().add(vector_records(text_embeddings, metadatas, ids, self._text_field_name()), refresh))
 
     async def aadd_embeddings(
         self,
@@ -284,7 +274,9 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         refresh: Refresh = "wait_for",
     ) -> list[str]:
         """As `add_embeddings`, without blocking the event loop."""
-        return await self._arun(self._indexer().add(self._vector_records(text_embeddings, metadatas, ids), refresh))
+        return await self._arun(
+            self._indexer().add(vector_records(text_embeddings, metadatas, ids, self._text_field_name()), refresh)
+        )
 
     def delete(self, ids: Iterable[str | int], *, refresh: Refresh = "wait_for") -> None:
         """Delete documents by id. Ids that do not exist are ignored. `refresh` is that of `add_documents`."""
@@ -328,70 +320,8 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
             for result in results
         ]
 
-    def _text_records(self, documents: Iterable[Document], ids: Ids) -> Iterable[Record]:
-        """The records of documents; of a list, after all were checked."""
-        pairs = paired_ids(checked(listed(documents, Document, "document"), Document, "document"), ids)
-        records = (self._record(document.page_content, document, id_) for document, id_ in pairs)
-        return list(records) if isinstance(documents, Sequence) else records
-
-    def _content_records(
-        self, items: Sequence[Any], contents: Sequence[Content], documents: Iterable[Document] | None, ids: Ids
-    ) -> list[Record]:
-        if documents is None:
-            described: Iterable[Document] = map(_described, items, contents)
-        else:
-            described = checked(listed(documents, Document, "document"), Document, "document")
-        pairs = paired_ids(list(zip_equal(contents, list(described), "documents")), ids)
-        return [self._record(content, document, id_) for (content, document), id_ in pairs]
-
-    def _vector_records(
-        self,
-        text_embeddings: Iterable[tuple[str, Sequence[float]]],
-        metadatas: Iterable[Mapping[str, Any]] | None,
-        ids: Ids,
-    ) -> list[Record]:
-        pairs = [*listed(text_embeddings, (), "pair")]
-        documents = _build_documents([text for text, _ in pairs], metadatas)
-        vectors = [[float(number) for number in vector] for _, vector in pairs]
-        records = self._text_records(list(documents), ids)
-        return [replace(record, content=None, vector=vector) for record, vector in zip(records, vectors, strict=True)]
-
-    def _record(self, content: Content, document: Document, id_: Any) -> Record:
-        if id_ == "content":
-            text = document.page_content if isinstance(content, str) else f"{fingerprint(content)} {document.page_content}"
-            id_ = content_id(text, document.metadata)
-        elif id_ is None:
-            id_ = new_id() if document.id is None else document_id(document.id)
-        source = {self.content_field or self._text_field: document.page_content, "metadata": stored_metadata(document.metadata)}
-        return Record(id_, content, source)
+    def _text_field_name(self) -> str:
+        return self.content_field or self._text_field
 
     def _adapt(self, value: Any) -> Part | None:
         return from_blob(value)
-
-
-def _build_documents(texts: Iterable[str], metadatas: Iterable[Mapping[str, Any]] | None) -> Iterable[Document]:
-    """The documents of texts; of a list, after all were checked."""
-    checked_texts = checked(listed(texts, str, "text"), str, "text")
-    if metadatas is None:
-        documents = (Document(page_content=text) for text in checked_texts)
-    else:
-        given = ({} if metadata is None else metadata for metadata in listed(metadatas, Mapping, "dict"))
-        pairs = zip_equal(checked_texts, checked(given, Mapping, "metadata"), "metadatas")
-        documents = (Document(page_content=text, metadata=dict(metadata)) for text, metadata in pairs)
-    return list(documents) if isinstance(texts, Sequence) else documents
-
-
-def _as_list(items: Any) -> Any:
-    """The same items in a list. What is no iterable of items stays, and is refused with its contents."""
-    single = isinstance(items, (Sequence, Mapping)) or hasattr(items, "read") or hasattr(items, "model_dump")
-    return items if single or not isinstance(items, Iterable) else list(items)
-
-
-def _described(item: Any, content: Content) -> Document:
-    """A document that states what an item is and where it comes from."""
-    metadata: dict[str, Any] = {}
-    if source := source_of(item):
-        metadata["source"] = source
-    if isinstance(content, Medium) and content.mime:
-        metadata["mime_type"] = content.mime
-    return Document(page_content=content if isinstance(content, str) else "", metadata=metadata)

@@ -3,6 +3,7 @@
 This room imports no framework. `doctor`, `Endpoints` and the settings are public; the framework packages use the rest.
 """
 
+from .arguments import RetrieverArguments, ServiceArguments
 from .caching import VectorCache
 from .doctor import Check, Report, Status, adoctor, doctor
 from .endpoints import EndpointInfo, Endpoints
@@ -20,7 +21,7 @@ from .records import (
     stored_metadata,
     zip_equal,
 )
-from .retrieval import RetrieverSettings, StoreSettings, metadata_of, passages_of, scores_of
+from .retrieval import RetrieverSettings, StoreSettings, fields_of, metadata_of, passages_of, scores_of
 from .settings import MAX_CONCURRENCY, MAX_RETRIES, TIMEOUT, ServiceSettings, missing_address_allowed
 
 __all__ = [
@@ -38,7 +39,9 @@ __all__ = [
     "Page",
     "Report",
     "RerankSettings",
+    "RetrieverArguments",
     "RetrieverSettings",
+    "ServiceArguments",
     "ServiceSettings",
     "Status",
     "StoreSettings",
@@ -48,6 +51,7 @@ __all__ = [
     "content_id",
     "doctor",
     "document_id",
+    "fields_of",
     "listed",
     "metadata_of",
     "missing_address_allowed",

@@ -34,7 +34,7 @@ OVERSAMPLE = 3.0  # finds 99 % or more of the true ten, also on int8 indices, wh
 INGEST_PATIENCE = 300.0  # seconds; a node of a rolling restart is away for about one minute
 MAX_DOCUMENTS = 10_000  # per search, Elasticsearch's default of index.max_result_window
 
-__all__ = ["RetrieverSettings", "StoreSettings", "metadata_of", "passages_of", "scores_of"]
+__all__ = ["RetrieverSettings", "StoreSettings", "fields_of", "metadata_of", "passages_of", "scores_of"]
 
 
 class RetrieverSettings(ServiceSettings):
@@ -313,13 +313,17 @@ def metadata_of(result: SearchResult, *, scores: bool = False) -> dict[str, Any]
         result: The document.
         scores: Whether to add its scores, which differ from query to query.
     """
-    hit = result.hit
-    stored = hit.source.get("metadata")
+    place = {"_id": result.hit.id, "_index": result.hit.index}
+    return {**fields_of(result), **place, **(scores_of(result) if scores else {}), **passages_of(result)}
+
+
+def fields_of(result: SearchResult) -> dict[str, Any]:
+    """The fields of a document except its text, as they were stored."""
+    source = result.hit.source
+    stored = source.get("metadata")
     excluded = (result.text_field, "metadata") if isinstance(stored, Mapping) else (result.text_field,)
-    metadata = {name: value for name, value in hit.source.items() if name not in excluded}
-    if isinstance(stored, Mapping):
-        metadata.update(stored)
-    return {**metadata, "_id": hit.id, "_index": hit.index, **(scores_of(result) if scores else {}), **passages_of(result)}
+    fields = {name: value for name, value in source.items() if name not in excluded}
+    return {**fields, **stored} if isinstance(stored, Mapping) else fields
 
 
 def scores_of(result: SearchResult) -> dict[str, Any]:
