@@ -8,14 +8,25 @@ if TYPE_CHECKING:
     from .parser import JinaEISParser
     from .rerank import JinaEISRerank
     from .retriever import JinaEISRetriever
+    from .self_query import JinaEISTranslator
+    from .vectorstore import JinaEISVectorStore
 
-__all__ = ["JinaEISEmbeddings", "JinaEISParser", "JinaEISRerank", "JinaEISRetriever"]
+__all__ = [
+    "JinaEISEmbeddings",
+    "JinaEISParser",
+    "JinaEISRerank",
+    "JinaEISRetriever",
+    "JinaEISTranslator",
+    "JinaEISVectorStore",
+]
 
 _MODULES = {
     "JinaEISEmbeddings": "embeddings",
     "JinaEISParser": "parser",
     "JinaEISRerank": "rerank",
     "JinaEISRetriever": "retriever",
+    "JinaEISTranslator": "self_query",
+    "JinaEISVectorStore": "vectorstore",
 }
 
 

@@ -16,7 +16,7 @@ from .indexing import FieldType, Indexer, Record, Refresh, delete_matching
 from .mmr import maximal_marginal_relevance
 from .names import find_default_reranker, resolve
 from .namespace import vector_namespace
-from .relevance import relevance
+from .relevance import relevance, relevances
 from .reranker import PRELIMINARY, Ranking, Reranker, Strategy
 from .rescue import RESCUES, OnError
 from .retrievers import CHUNK_WORDS, RANK_CONSTANT, Fusion
@@ -74,6 +74,7 @@ __all__ = [
     "max_in_flight",
     "maximal_marginal_relevance",
     "relevance",
+    "relevances",
     "remove_endpoint",
     "require",
     "resolve",

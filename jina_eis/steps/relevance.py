@@ -2,7 +2,33 @@
 
 from __future__ import annotations
 
-__all__ = ["relevance"]
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..wire import Steps
+from .fields import choose_field, describe_index
+
+if TYPE_CHECKING:
+    from .search import Searcher, SearchResult
+
+__all__ = ["relevance", "relevances"]
+
+
+def relevances(searcher: Searcher, results: Sequence[SearchResult]) -> Steps[list[float]]:
+    """Return the scores of a search as numbers from 0 to 1.
+
+    Of a reranker, whose scores are from -1 to 1 or from 0 to 1: `(1 + score) / 2`. Of fused rankings: the share of the highest
+    score that they can give. Of vectors: by their similarity function.
+    """
+    if searcher.rerank_inference_id:
+        return [min(max((1 + (result.relevance_score or 0.0)) / 2, 0.0), 1.0) for result in results]
+    scores = [result.hit.score or 0.0 for result in results]
+    if searcher.search_type == "hybrid":
+        highest = sum(searcher.weights or (1, 1)) / (searcher.rank_constant + 1 if searcher.fusion == "rrf" else 1)
+        return [min(max(score / highest, 0.0), 1.0) if highest else 0.0 for score in scores]
+    index = yield from describe_index(searcher.index)
+    field = choose_field(index, searcher.search_type, searcher.field)
+    return [relevance(score, field.similarity or "cosine") for score in scores]
 
 
 def relevance(score: float, similarity: str | None) -> float:

@@ -8,11 +8,12 @@ from langchain_core.documents.compressor import BaseDocumentCompressor
 from langchain_core.embeddings import Embeddings
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.vectorstores import VectorStore, VectorStoreRetriever
 
 import jina_eis
 from jina_eis import Endpoints, JinaEISError, adoctor, doctor
 from jina_eis.local import LocalEIS
-from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank, JinaEISRetriever
+from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank, JinaEISRetriever, JinaEISTranslator, JinaEISVectorStore
 
 embeddings = JinaEISEmbeddings(
     inference_id=".jina-embeddings-v5-text-small",
@@ -44,8 +45,26 @@ assert_type(retriever.invoke("How do glaciers move?"), list[Document])
 retriever.invoke(Path("cat.png"))
 retriever.add_documents([Document("Bread rises.")])
 
+store = JinaEISVectorStore.from_texts(["A glacier flows."], embeddings, index_name="facts", field_type="dense_vector", k=3)
+JinaEISVectorStore.from_documents([Document("A glacier flows.")], index_name="facts", es_api_key="a plain string")
+as_store: VectorStore = store
+assert_type(store, JinaEISVectorStore)
+assert_type(store.add_documents([Document("Bread rises.")], ids=["1"], refresh=False), list[str])
+store.add_embeddings([("a text", [0.5])], [{"lang": "en"}], ids="content")
+store.add_contents([Path("cat.png")])
+assert_type(store.delete(["1"]), bool)
+assert_type(store.get_by_ids(["1"]), list[Document])
+assert_type(store.similarity_search("ice", 3, filter={"lang": ["en", "de"]}, rerank_inference_id="mine"), list[Document])
+assert_type(store.similarity_search_with_score(Path("cat.png")), list[tuple[Document, float]])
+assert_type(store.similarity_search_with_relevance_scores("ice", score_threshold=0.5), list[tuple[Document, float]])
+assert_type(store.max_marginal_relevance_search("ice", fetch_k=30, lambda_mult=0.3), list[Document])
+assert_type(store.as_retriever(search_type="mmr"), VectorStoreRetriever)
+JinaEISTranslator(exact=".keyword", words="")
+
 
 async def asynchronous() -> None:
+    assert_type(await store.asimilarity_search("ice"), list[Document])
+    assert_type(await JinaEISVectorStore.afrom_texts(["A glacier flows."], index_name="facts"), JinaEISVectorStore)
     assert_type(await embeddings.aembed_documents(["A glacier flows."]), list[list[float]])
     async for vector in embeddings.astream_documents(["A glacier flows."]):
         assert_type(vector, list[float])

@@ -28,7 +28,7 @@ def test_importing_a_package_loads_no_framework_numpy_or_client(package: str) ->
 
 def test_constructing_an_adapter_does_not_load_the_client() -> None:
     unwanted = {"elasticsearch", "elastic_transport", "aiohttp", "numpy", "tqdm", "llama_index", "starlette"}
-    code = "from langchain_jina_eis import *; [cls(es_url='http://localhost:9200') for cls in (JinaEISEmbeddings, JinaEISRerank)]"
+    code = "from langchain_jina_eis import *; JinaEISVectorStore(es_url='http://localhost:9200', index_name='x'); [cls(es_url='http://localhost:9200') for cls in (JinaEISEmbeddings, JinaEISRerank)]"
     assert not unwanted & loaded_after(code)
 
 
@@ -38,7 +38,9 @@ def test_public_names() -> None:
         *("adoctor", "doctor", "no_waits", "share_space"),
     }
     assert all(hasattr(jina_eis, name) for name in jina_eis.__all__)
-    assert langchain_jina_eis.__all__ == ["JinaEISEmbeddings", "JinaEISParser", "JinaEISRerank", "JinaEISRetriever"]
+    assert langchain_jina_eis.__all__ == [
+        *("JinaEISEmbeddings", "JinaEISParser", "JinaEISRerank", "JinaEISRetriever", "JinaEISTranslator", "JinaEISVectorStore"),
+    ]
     assert llama_index_jina_eis.__all__ == [
         *("JinaEISEmbedding", "JinaEISMultiModalEmbedding"),
         *("JinaEISReader", "JinaEISRerank", "JinaEISRetriever"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from elasticsearch import Elasticsearch
+from helpers import OMNI
 from langchain_core.embeddings import Embeddings
 from langchain_tests.integration_tests import EmbeddingsIntegrationTests, RetrieversIntegrationTests
+from vector_store import StoreSuite
 
 from jina_eis.local import LocalEIS
 from langchain_jina_eis import JinaEISEmbeddings, JinaEISRetriever
@@ -52,3 +54,25 @@ class TestRetriever(RetrieversIntegrationTests):
     @property
     def retriever_query_example(self) -> str:
         return "How do glaciers move?"
+
+
+class TestSemanticTextStore(StoreSuite):
+    @pytest.fixture
+    def url(self, eis: LocalEIS) -> str:
+        return eis.url
+
+
+class TestSemanticStore(TestSemanticTextStore):
+    settings: ClassVar[dict[str, Any]] = {"field_type": "semantic", "inference_id": OMNI}
+
+
+class TestDenseVectorStore(TestSemanticTextStore):
+    settings: ClassVar[dict[str, Any]] = {"field_type": "dense_vector", "dimensions": 64}
+
+
+class TestHybridStore(TestSemanticTextStore):
+    settings: ClassVar[dict[str, Any]] = {"search_type": "hybrid"}
+
+
+class TestStoreWithAnEmbeddingOfAnotherLibrary(TestSemanticTextStore):
+    settings: ClassVar[dict[str, Any]] = {"field_type": "dense_vector", "embedding": StoreSuite.get_embeddings()}

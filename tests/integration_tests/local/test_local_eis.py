@@ -221,7 +221,13 @@ def test_rerank_requests(http: httpx.Client, model: str, lowest: int) -> None:
             "x_content_parse_exception",
             "Supported values are [text, i",
         ),
-        ("/_search", {}, 501, "not_implemented_exception", "the local EIS does not implement [searches of all indices]. It implements"),
+        (
+            "/_search",
+            {},
+            501,
+            "not_implemented_exception",
+            "the local EIS does not implement [searches of all indices]. It implements",
+        ),
     ],
 )
 def test_refused_requests(http: httpx.Client, path: str, body: Any, status: int, kind: str, text: str) -> None:
