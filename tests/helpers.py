@@ -17,6 +17,9 @@ TEXT = ".jina-embeddings-v5-text-small"
 OMNI = ".jina-embeddings-v5-omni-small"
 RERANKER = ".jina-reranker-v3"
 
+FAULTS = ["rate_limit", "timeout", "timeout_408", "timeout_504", "eis_5xx", "unavailable", "bad_gateway", "drop", "cut"]
+MANY_RETRIES = 20  # seven failures of one call in a row are rare, but not in thousands of calls
+
 FACTS = [
     "A glacier is ice that flows slowly downhill under its own weight.",
     "Bread rises because yeast makes gas.",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
-from helpers import posts
+from helpers import FAULTS, MANY_RETRIES, posts
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from jina_eis import errors
@@ -20,8 +20,6 @@ from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank, JinaEISRetrieve
 from llama_index_jina_eis import JinaEISEmbedding
 from llama_index_jina_eis import JinaEISRerank as LlamaIndexRerank
 
-FAULTS = ["rate_limit", "timeout", "timeout_408", "timeout_504", "eis_5xx", "unavailable", "bad_gateway", "drop", "cut"]
-MANY_RETRIES = 20  # seven failures of one call in a row are rare, but not in thousands of calls
 TEXTS = [f"text {n}" for n in range(3000)]
 QUERY = "text 77"
 
