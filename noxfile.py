@@ -90,6 +90,8 @@ def benchmarks(session: nox.Session) -> None:
     session.install(".[all]", "llama-index-embeddings-jinaai", "langchain-openai")
     session.run("python", "benchmarks/throughput.py", success_codes=[0, 1])
     session.run("python", "benchmarks/local.py", success_codes=[0, 1])
+    session.install("langchain-elasticsearch>=1,<2")  # with version 8.19 of the client
+    session.run("python", "benchmarks/ingest.py", success_codes=[0, 1])
     session.run("python", "benchmarks/rerank_quality.py")
 
 

@@ -7,6 +7,9 @@ Prints its address, and serves until the process ends. `POST /_inference/...` re
 depend on the texts. Requests beyond the capacity are refused immediately, as EIS does. `GET /stats` returns the counts,
 `DELETE /stats` resets them.
 
+`PUT /<index>` keeps a mapping, which `GET` returns, and `POST /<index>/_bulk` accepts every document and stores none. Only
+inference and `_bulk` take the latency.
+
 HTTP support is limited to these clients: bodies have a Content-Length, and requests are not pipelined.
 """
 
@@ -15,6 +18,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import gzip
 import json
 import random
 import re
@@ -24,6 +28,7 @@ from functools import partial
 DIMENSIONS = 1024
 DIFFERENT = 64  # distinct vectors
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+VERSION = {"version": {"number": "9.6.0", "build_flavor": "default"}, "tagline": "You Know, for Search"}
 REFUSAL = (
     "Received a rate limit status code for request from inference entity id [.jina-embeddings-v5-text-small] status [429]. "
     "Error message: [rate limit exceeded]"
@@ -59,6 +64,8 @@ class Service:
         self._capacity = capacity
         self._in_flight = 0
         self._answers: dict[tuple[bool, bool, int], bytes] = {}
+        self._written_items: dict[int, bytes] = {}
+        self._mappings: dict[str, dict[str, object]] = {}
         error = {"type": "status_exception", "reason": REFUSAL}
         refusal = json.dumps({"error": {"root_cause": [error], **error}, "status": 429})
         self._refusal = response(refusal.encode(), "429 Too Many Requests")
@@ -91,8 +98,12 @@ class Service:
             return
         self._in_flight += 1
         self._most = max(self._most, self._in_flight)
-        answer = self._answer(path, body)
-        if self._latency:
+        path, _, _ = path.partition(b"?")
+        if not path.startswith((b"/_inference/", b"/v1/")):
+            answer = self._bulk(body) if path.endswith(b"/_bulk") else self._index(method, path, body)
+        else:
+            answer = self._answer(path, body)
+        if self._latency and (path.startswith((b"/_inference/", b"/v1/")) or path.endswith(b"/_bulk")):
             asyncio.get_running_loop().call_later(self._latency, self._send, answer, transport)
         else:
             self._send(answer, transport)
@@ -109,6 +120,28 @@ class Service:
         if key not in self._answers:
             self._answers[key] = response(self._render(*key).encode())
         return self._answers[key]
+
+    def _bulk(self, body: bytes) -> bytes:
+        count = (gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body).count(b"\n") // 2
+        if count not in self._written_items:
+            items = ",".join(['{"index":{"_index":"i","_id":"1","result":"created","status":201}}'] * count)
+            self._written_items[count] = response(f'{{"took":1,"errors":false,"items":[{items}]}}'.encode())
+        return self._written_items[count]
+
+    def _index(self, method: bytes, path: bytes, body: bytes) -> bytes:
+        name = path.decode().split("/")[1]
+        if method in (b"PUT", b"DELETE", b"POST"):
+            if method == b"PUT":
+                self._mappings[name] = json.loads(body).get("mappings", {})
+            elif method == b"DELETE":
+                self._mappings.pop(name, None)
+            return response(b'{"acknowledged":true,"_shards":{"total":1,"successful":1,"failed":0}}')
+        if name and name not in self._mappings:
+            error = {"type": "index_not_found_exception", "reason": f"no such index [{name}]"}
+            found, status = {"error": {"root_cause": [error], **error}, "status": 404}, "404 Not Found"
+        else:
+            found, status = ({name: {"mappings": self._mappings[name]}} if name else VERSION), "200 OK"
+        return response(b"" if method == b"HEAD" else json.dumps(found).encode(), status)
 
     def _render(self, elasticsearch: bool, packed: bool, count: int) -> str:
         vectors = [(self._packed if packed else self._written)[index % DIFFERENT] for index in range(count)]
