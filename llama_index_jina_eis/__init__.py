@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from .reader import JinaEISReader
     from .rerank import JinaEISRerank
     from .retriever import JinaEISRetriever
+    from .vector_store import JinaEISVectorStore
 
 __all__ = ["JinaEISEmbedding", "JinaEISMultiModalEmbedding", "JinaEISReader", "JinaEISRerank", "JinaEISRetriever"]
+__all__ = ["JinaEISEmbedding", "JinaEISMultiModalEmbedding", "JinaEISRerank", "JinaEISRetriever", "JinaEISVectorStore"]
 
 _MODULES = {
     "JinaEISEmbedding": "embedding",
@@ -18,6 +20,7 @@ _MODULES = {
     "JinaEISReader": "reader",
     "JinaEISRerank": "rerank",
     "JinaEISRetriever": "retriever",
+    "JinaEISVectorStore": "vector_store",
 }
 
 

@@ -15,6 +15,7 @@ from jina_eis.contents import Link, Medium, Part, looks_binary, medium_from_loca
 from jina_eis.errors import InputError
 
 __all__ = [
+    "embedded_text",
     "has_image",
     "image_content",
     "image_or_text",
@@ -62,6 +63,11 @@ def node_content(node: Any) -> Part | Link | None:
     text_only = node.text_resource is None or node.text_resource.text is not None
     for_media = isinstance(node, ImageDocument) or any(resources.values())
     return node_text(node) if text_only and not for_media else _required_text(node)
+
+
+def embedded_text(node: Any) -> str | None:
+    """The text of a node with the metadata that LlamaIndex embeds; None for other objects."""
+    return node_text(node) if isinstance(node, BaseNode) else None
 
 
 def node_text(node: BaseNode) -> str:

@@ -47,5 +47,7 @@ class Plugin(ServiceSettings, BaseComponent):
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
+        if "callback_manager" not in state["__dict__"]:
+            return state
         # Handlers belong to their process, and contain objects that cannot be pickled.
         return {**state, "__dict__": {**state["__dict__"], "callback_manager": CallbackManager()}}

@@ -21,7 +21,7 @@ from jina_eis.local import LocalEIS
 sys.path.insert(0, str(Path(__file__).parent))
 from contract import openapi
 
-pytest.register_assert_rewrite("dense_vector")
+pytest.register_assert_rewrite("dense_vector", "llama_index_store")
 
 # In a fresh checkout hypothesis takes a second to draw the first text: it builds a Unicode table.
 # The time of an example depends on the load of the machine, so there is no deadline.

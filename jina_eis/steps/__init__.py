@@ -9,7 +9,7 @@ from .compatibility import check_images, compare, share_space
 from .embedder import BATCH_SIZE, Embedded, Embedder, max_in_flight
 from .endpoints import EndpointSpec, explain, fetch_endpoint, find_endpoints, known_endpoint, remove_endpoint
 from .extraction import DEFAULT_DPI, PAGE_TIMEOUT, PAGES_IN_FLIGHT, Extractor
-from .fields import SearchType
+from .fields import SearchType, describe_index
 from .filters import as_queries, check_filters, filter_field
 from .folding import Folding, blocks
 from .indexing import FieldType, Indexer, Record, Refresh, delete_matching
@@ -65,6 +65,7 @@ __all__ = [
     "check_images",
     "compare",
     "delete_matching",
+    "describe_index",
     "explain",
     "fetch_endpoint",
     "filter_field",

@@ -205,6 +205,31 @@ class Searcher:
             raise
         return self._results(hits, index, field, reranked=bool(self.rerank_inference_id))
 
+    def find_by_words(self, query: Query, k: int) -> Steps[list[SearchResult]]:
+        """Return the best documents by the words of a query alone (BM25), at most `k`; reranked if there is a reranker."""
+        window = self._window(k)
+        self = yield from self._with_endpoints()
+        self, index, field = yield from self._described()
+        check_text_field(index, str(self.content_field), ("text", "match_only_text"), "keyword search")
+        features = yield from self._check_version(field, Query(query.text, None))
+        retriever = by_words(str(self.content_field), _text(query, "keyword search needs its words"), self.filters)
+        if self.rerank_inference_id:
+            self._check_reranker((yield from describe_endpoint(self.rerank_inference_id)))
+            retriever = self._reranked(retriever, query, window)
+        call = search(self.index, self._body(index, field, retriever, k), self.rerank_inference_id or "")
+        (hits,) = yield from ask([with_feature(call, *features[-1]) if features else call])
+        return self._results(hits, index, field, reranked=bool(self.rerank_inference_id))
+
+    def check_sparse(self) -> Steps[None]:
+        """Raise ConfigurationError unless a sparse model embeds the field that is searched."""
+        _, index, field = yield from self._described()
+        endpoint = self._endpoint(index, field)
+        if endpoint is None or (yield from describe_endpoint(endpoint)).task != "sparse_embedding":
+            raise ConfigurationError(
+                f'The query mode "sparse" needs a field that a sparse model embeds, and {field.name!r} of the index '
+                f"{index.name!r} is a {field.type} field of dense vectors. Use another mode, such as default or text_search."
+            )
+
     def find_diverse(self, query: Query, k: int, fetch_k: int, lambda_mult: float) -> Steps[list[SearchResult]]:
         """Return at most `k` documents that differ from each other, of the best `fetch_k`: maximal marginal relevance.
 
@@ -445,19 +470,22 @@ class Searcher:
             fusion: dict[str, Any] = {"fusion": self.fusion, "weights": self.weights, "rank_constant": self.rank_constant}
             retriever = fused(keyword, retriever, **fusion, window=depth)
         if self.rerank_inference_id:
-            retriever = reranked(
-                retriever,
-                field=str(self.content_field),
-                inference_id=self.rerank_inference_id,
-                text=_text(query, "the reranker needs it"),
-                window=window,
-                min_score=self.min_score,
-                chunks=self.rerank_chunks,
-                chunk_words=self.rerank_chunk_words,
-            )
+            retriever = self._reranked(retriever, query, window)
         if self.diversify is not None and vector is not None:
             retriever = diversified(retriever, field=field.name, vector=vector, relevance=self.diversify, size=k, window=window)
         return retriever
+
+    def _reranked(self, retriever: Json, query: Query, window: int) -> Json:
+        return reranked(
+            retriever,
+            field=str(self.content_field),
+            inference_id=str(self.rerank_inference_id),
+            text=_text(query, "the reranker needs it"),
+            window=window,
+            min_score=self.min_score,
+            chunks=self.rerank_chunks,
+            chunk_words=self.rerank_chunk_words,
+        )
 
     def _is_embedded_by_field(self, field: Field, query: Query) -> bool:
         """Whether Elasticsearch embeds the query with the endpoint of the field, by the same query as for words."""
