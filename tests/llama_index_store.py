@@ -636,7 +636,6 @@ def selected(tree: MetadataFilters, documents: dict[str, Json]) -> set[str]:
     return union if tree.condition is FilterCondition.OR else set(documents) - union
 
 
-@given(contents=st.lists(METADATA, min_size=1, max_size=6), trees=st.lists(TREES, min_size=1, max_size=8))
 def check_filters(stores: Stores, contents: list[Json], trees: list[MetadataFilters]) -> None:
     documents = {str(n): metadata for n, metadata in enumerate(contents)}
     with Elasticsearch(stores.url) as client:
@@ -648,7 +647,13 @@ def check_filters(stores: Stores, contents: list[Json], trees: list[MetadataFilt
 
 def test_filters_select_as_sets_do(url: str, field_type: str, filter_examples: int) -> None:
     stores = Stores(url, field_type, False)
+
+    @settings(max_examples=filter_examples)
+    @given(contents=st.lists(METADATA, min_size=1, max_size=6), trees=st.lists(TREES, min_size=1, max_size=8))
+    def check(contents: list[Json], trees: list[MetadataFilters]) -> None:
+        check_filters(stores, contents, trees)
+
     try:
-        settings(max_examples=filter_examples)(check_filters)(stores)
+        check()
     finally:
         stores.close()

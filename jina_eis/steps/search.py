@@ -288,7 +288,9 @@ class Searcher:
         if limit is not None and limit <= MOST_HITS:
             (hits,) = yield from ask([search(self.index, {**body, "size": limit}, "")])
         else:
-            hits = yield from self._all_pages(body, limit)
+            (hits,) = yield from ask([search(self.index, {**body, "size": PAGE}, "")])  # most filters match few documents
+            if len(hits) == PAGE:
+                hits = yield from self._all_pages(body, limit)
         return self._results(hits, index, field)
 
     def _all_pages(self, body: Json, limit: int | None) -> Steps[list[Hit]]:
