@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import chain, islice
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import BaseNode, MetadataMode
@@ -18,7 +18,6 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryMode,
     VectorStoreQueryResult,
 )
-from pydantic import Field, model_validator
 
 from jina_eis.adapters import StoreSettings, metadata_of
 from jina_eis.contents import Content, Get, Link, Part, content, in_thread
@@ -84,7 +83,7 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
             Default: None.
         content_field: The field with the text. Default: "content" in a new index.
 
-    field, dimensions, min_score, source_fields, highlight, fusion, weights, rank_constant, num_candidates, oversample,
+    field, dimensions, min_score, source_fields, fusion, weights, rank_constant, num_candidates, oversample,
     rank_window_size, rerank_chunks, rerank_chunk_words, diversify, allow_url_fetch, pass_urls, index_options, chunking_settings
     and index_settings are described at `RetrieverSettings`; es_url, es_cloud_id, es_api_key, es_user, es_password, client,
     async_client, timeout, max_retries, deadline, max_concurrency and use_case at `ServiceSettings`. Unknown arguments are an
@@ -122,14 +121,15 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
     _always: ClassVar[tuple[str, ...]] = (f"metadata.{NODE_CONTENT}", f"metadata.{NODE_TYPE}")
     _text_field: ClassVar[str] = "content"
 
-    stores_text: bool = Field(default=True, exclude=True, frozen=True, init=False)
-    is_embedding_query: bool = Field(default=False, exclude=True, init=False)
-    field_type: FieldType = "semantic_text"
+    # Class variables are no arguments. `field_type` and the query decide what these settings of the retriever do.
+    stores_text: ClassVar[bool] = True  # type: ignore[misc]
+    search_type: ClassVar[SearchType] = "semantic"  # type: ignore[misc] # see `_searcher`
+    k: ClassVar[int] = 1  # type: ignore[misc]
+    highlight: ClassVar[bool] = False  # type: ignore[misc]
+    is_embedding_query: ClassVar[Any] = property(lambda self: self.field_type == "dense_vector")  # type: ignore[misc]
 
-    @model_validator(mode="after")
-    def _set_embedding_query(self) -> Self:
-        self.__dict__["is_embedding_query"] = self.field_type == "dense_vector"
-        return self
+    field_type: FieldType = "semantic_text"
+    """What holds the meaning of the nodes."""
 
     @classmethod
     def class_name(cls) -> str:

@@ -38,6 +38,7 @@ from llama_index_jina_eis import JinaEISEmbedding, JinaEISVectorStore
 Json = dict[str, Any]
 Mode = VectorStoreQueryMode
 Op = FilterOperator
+EVERYTHING = MetadataFilters(filters=[])
 PEOPLE = {
     "king": ("Lorem ipsum dolor.", {"author": "Stephen King", "theme": "Friendship", "year": 1982}),
     "coppola": ("Lorem ipsum sit amet.", {"director": "Francis Ford Coppola", "theme": "Mafia", "year": 1972}),
@@ -94,7 +95,7 @@ class Stores:
 
     def ids(self, store: JinaEISVectorStore) -> list[str]:
         """The ids of all nodes, sorted."""
-        return sorted(node.node_id for node in self.call(store, "get_nodes", filters=MetadataFilters(filters=[])))
+        return sorted(node.node_id for node in self.call(store, "get_nodes", filters=EVERYTHING))
 
     def close(self) -> None:
         for adapter in self._open:
@@ -122,8 +123,12 @@ def where(key: str, value: Any = None, operator: FilterOperator = Op.EQ) -> Meta
 # Searches
 
 
-@pytest.mark.parametrize("mode", [Mode.DEFAULT, Mode.HYBRID, Mode.TEXT_SEARCH, Mode.SEMANTIC_HYBRID, Mode.MMR])
+@pytest.mark.parametrize("mode", [Mode.DEFAULT, Mode.TEXT_SEARCH, Mode.MMR])
 def test_nodes_come_back_as_they_were_added(stores: Stores, mode: VectorStoreQueryMode) -> None:
+    check_nodes_of(stores, mode)
+
+
+def check_nodes_of(stores: Stores, mode: VectorStoreQueryMode) -> None:
     store = stores.with_people()
     found = stores.search(store, "the way of progress", mode=mode)
     assert found.nodes and found.ids and found.similarities
@@ -141,16 +146,6 @@ def test_words_decide_the_order_of_a_text_search(stores: Stores) -> None:
     assert stores.search(store, "I was", 2, mode=Mode.TEXT_SEARCH).ids == ["curie", "bronte"]
     assert stores.search(store, "I am", 2, mode=Mode.TEXT_SEARCH).ids == ["bronte", "curie"]
     assert stores.search(store, "zebra", mode=Mode.TEXT_SEARCH).ids == []
-
-
-def test_alpha_weighs_words_and_meaning(stores: Stores) -> None:
-    store = stores.with_people()
-    assert stores.search(store, "free human", 1, mode=Mode.HYBRID, alpha=0.0).ids == ["bronte"]
-    by_meaning = stores.search(store, "free human", 1).ids
-    assert stores.search(store, "free human", 1, mode=Mode.HYBRID, alpha=1.0).ids == by_meaning
-    assert len(stores.search(store, "free human", 2, mode=Mode.HYBRID, hybrid_top_k=3).ids or []) == 3
-    with pytest.raises(ConfigurationError, match=r"alpha=1\.5: pass a number from 0"):
-        stores.search(store, "free human", mode=Mode.HYBRID, alpha=1.5)
 
 
 def test_filters_of_elasticsearch_and_of_llama_index_are_combined(stores: Stores) -> None:
@@ -332,7 +327,7 @@ def test_an_index_over_the_store(stores: Stores) -> None:
     found = stores.call(retriever, "retrieve", "Lorem ipsum dolor.")
     assert found[0].node_id == "king"
     assert found[0].score is not None and "_score" not in found[0].node.metadata
-    for mode in ("hybrid", "text_search", "mmr", "semantic_hybrid"):
+    for mode in ("text_search", "mmr"):
         retriever = index.as_retriever(similarity_top_k=2, vector_store_query_mode=mode)
         assert stores.call(retriever, "retrieve", "Lorem ipsum dolor.")
     stores.call(index, "delete_nodes", ["king"])
@@ -356,7 +351,7 @@ def long_document(id_: str, word: str, sentences: int) -> Document:
 def texts_of(stores: Stores, store: JinaEISVectorStore) -> dict[str, set[str]]:
     """The first words of the nodes of each document."""
     found: dict[str, set[str]] = {}
-    for node in stores.call(store, "get_nodes", filters=MetadataFilters(filters=[])):
+    for node in stores.call(store, "get_nodes", filters=EVERYTHING):
         found.setdefault(node.ref_doc_id or node.node_id, set()).add(node.get_content().split()[0])
     return found
 
@@ -512,8 +507,10 @@ def test_filters_are_nested(stores: Stores) -> None:
     assert matching(stores, store, MetadataFilters(filters=[either, red], condition=FilterCondition.NOT)) == "cdf"
     assert matching(stores, store, MetadataFilters(filters=[neither, red], condition=FilterCondition.OR)) == "abcdf"
     assert matching(stores, store, MetadataFilters(filters=[MetadataFilters(filters=[neither])])) == "cdf"
-    assert matching(stores, store, MetadataFilters(filters=[])) == "abcdef"
-    query = VectorStoreQuery(query_str="text", mode=Mode.TEXT_SEARCH, filters=MetadataFilters(filters=[either, red]), similarity_top_k=9)
+    assert matching(stores, store, EVERYTHING) == "abcdef"
+    query = VectorStoreQuery(
+        query_str="text", mode=Mode.TEXT_SEARCH, filters=MetadataFilters(filters=[either, red]), similarity_top_k=9
+    )
     assert sorted(stores.call(store, "query", query).ids or []) == ["a", "b"]
 
 
