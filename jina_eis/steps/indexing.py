@@ -345,7 +345,10 @@ class Indexer:
         return [replace(cast("Call[Any]", call), rescue=isolate_failing_inputs, patience=self.patience) for call in calls]
 
     def _check_vectors(self, records: Sequence[Record]) -> None:
-        """Raise InputError for the first vector that the field does not take."""
+        """Raise InputError for the first vector that the field does not take. Those of a new index are as long as the first."""
+        own = next((record.vector for record in records if record.vector is not None), None)
+        if self.field_type == "dense_vector" and self.dimensions is None and own is not None:
+            self = replace(self, dimensions=len(own))
         for record in records:
             self._check_vector(record)
 
