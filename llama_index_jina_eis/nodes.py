@@ -12,7 +12,9 @@ from llama_index.core.schema import BaseNode, Document, ImageDocument, ImageNode
 from llama_index.core.vector_stores.utils import node_to_metadata_dict
 from pydantic_core import PydanticSerializationError
 
-from jina_eis.wire import well_formed_value
+from jina_eis.adapters import metadata_of, passages_of, stored_metadata
+from jina_eis.steps import SearchResult
+from jina_eis.wire import find_lone_surrogate, json_line, well_formed_value
 
 __all__ = ["NODE_CONTENT", "NODE_TYPE", "REF_DOC_ID", "restored_node", "stored_node"]
 
@@ -28,11 +30,22 @@ _CLASSES: dict[str, type[BaseNode]] = {
 _RESOURCES = ("image_resource", "audio_resource", "video_resource")
 
 
-def stored_node(node: BaseNode) -> dict[str, Any]:
-    """The metadata of a node and, for LlamaIndex, all of its other fields, without the text and the vector."""
+def stored_node(node: BaseNode, id_: str) -> dict[str, Any]:
+    """The metadata of a node and, for LlamaIndex, all of its other fields, without the text and the vector.
+
+    What a search has added to the metadata is left out.
+
+    Raises:
+        InputError: the metadata have a value that JSON lacks; it names the key.
+    """
+    metadata = stored_metadata(node.metadata)
+    mends = find_lone_surrogate(metadata, "metadata") is not None
+    if mends or id_ != node.node_id or metadata.keys() != node.metadata.keys():
+        node = node.model_copy(update={"id_": id_, "metadata": well_formed_value(metadata) if mends else metadata})
     try:
         stored = node_to_metadata_dict(node, remove_text=True, flat_metadata=False)
-    except PydanticSerializationError:  # lone surrogates
+    except PydanticSerializationError:  # lone surrogates outside of the metadata, or what JSON lacks
+        json_line({"metadata": node.metadata})
         node = type(node).from_dict(well_formed_value(node.dict()))
         stored = node_to_metadata_dict(node, remove_text=True, flat_metadata=False)
     if node.ref_doc_id is None:  # LlamaIndex writes "None", which a search for a document of this id would find
@@ -45,22 +58,30 @@ def stored_node(node: BaseNode) -> dict[str, Any]:
     return stored
 
 
-def restored_node(id_: str, text: str, metadata: dict[str, Any], foreign_metadata: dict[str, Any]) -> BaseNode:
-    """The node that was stored, or a new one for a document of another application.
+def restored_node(result: SearchResult) -> BaseNode:
+    """The node as it was stored, or a new node for a document of another application.
 
-    Args:
-        id_: The id of the document.
-        text: Its text.
-        metadata: Its metadata as they are stored.
-        foreign_metadata: The metadata of the new node.
+    `highlight` adds passages, and a new node has `_id` and `_index`: in metadata that models do not read.
     """
-    content = metadata.get(NODE_CONTENT)
-    if content is None:
-        return TextNode(id_=id_, text=text, metadata=foreign_metadata)
-    node = _CLASSES.get(metadata.get(NODE_TYPE, ""), TextNode).from_json(content)
+    metadata = result.hit.source.get("metadata")
+    if isinstance(metadata, dict) and NODE_CONTENT in metadata:
+        node = _with_text(_CLASSES.get(metadata.get(NODE_TYPE, ""), TextNode).from_json(metadata[NODE_CONTENT]), result.text)
+        added = passages_of(result)
+        node.metadata = {**node.metadata, **added}
+    else:
+        own = metadata_of(result)
+        added = {name: own[name] for name in ("_id", "_index", "highlights") if name in own}
+        node = TextNode(id_=result.hit.id, text=result.text, metadata=own)
+    if added:
+        node.excluded_embed_metadata_keys = [*node.excluded_embed_metadata_keys, *added]
+        node.excluded_llm_metadata_keys = [*node.excluded_llm_metadata_keys, *added]
+    return node
+
+
+def _with_text(node: BaseNode, text: str) -> BaseNode:
     if isinstance(node, Node) and node.text_resource is not None:
         node.text_resource.text = text
-    elif text or not isinstance(node, Node):
+    elif text or not isinstance(node, Node):  # a node of media alone has no text
         node.set_content(text)
     return node
 

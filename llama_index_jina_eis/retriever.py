@@ -9,9 +9,7 @@ from typing import Any, ClassVar, Self
 
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle, TextNode
-from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
-from pydantic_core import PydanticSerializationError
+from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 
 from jina_eis.adapters import (
     Ids,
@@ -21,17 +19,14 @@ from jina_eis.adapters import (
     content_id,
     document_id,
     listed,
-    metadata_of,
     paired_ids,
-    passages_of,
-    stored_metadata,
 )
-from jina_eis.contents import Content, Get, Link, Medium, Part, content, in_thread, medium_from_location, text_source
+from jina_eis.contents import Content, Get, Link, Part, content, in_thread, medium_from_location, text_source
 from jina_eis.errors import InputError
 from jina_eis.steps import Query, Record, Refresh, SearchResult
-from jina_eis.wire import find_lone_surrogate, json_line, well_formed_value
 
-from .media import node_content, node_or_resource_content, node_text
+from .media import embedded_text, node_content, node_or_resource_content
+from .nodes import NODE_CONTENT, NODE_TYPE, restored_node, stored_node
 
 __all__ = ["JinaEISRetriever"]
 
@@ -40,7 +35,7 @@ class _Settings(RetrieverSettings):
     """The settings, apart from the retriever: LlamaIndex's base class is not a pydantic model."""
 
     product: ClassVar[str] = f"llama-index-jina-eis/{version('jina-eis')}"
-    _always: ClassVar[tuple[str, ...]] = ("metadata._node_content", "metadata._node_type")
+    _always: ClassVar[tuple[str, ...]] = (f"metadata.{NODE_CONTENT}", f"metadata.{NODE_TYPE}")
     _text_field: ClassVar[str] = "content"
 
     def _adapt(self, value: Any) -> Part | Link | None:
@@ -260,16 +255,16 @@ class JinaEISRetriever(BaseRetriever):
             id_ = content_id(text, node.metadata)
         name = document_id(node.node_id if id_ is None else id_)
         try:
-            source = {settings.content_field or settings._text_field: text, "metadata": _stored_node(node, name)}
+            source = {settings.content_field or settings._text_field: text, "metadata": stored_node(node, name)}
         except InputError as error:
             return Record(name, error, {})
         field_type = settings._indexer().field_type
-        vector = None if node.embedding is None else [float(number) for number in node.embedding]
+        vector = node.embedding or None  # `store.embed_model` makes empty ones
         if vector is not None and field_type == "dense_vector":
             return Record(name, None, source, vector)
         embedded: Content | InputError
         try:
-            adapt = node_content if field_type in ("semantic", "dense_vector") else _embedded_text
+            adapt = node_content if field_type in ("semantic", "dense_vector") else embedded_text
             embedded = content(node, may_fetch=settings.allow_url_fetch, pass_urls=settings.pass_urls, adapt=adapt, get=get)
         except InputError as error:
             embedded = error
@@ -281,46 +276,8 @@ class JinaEISRetriever(BaseRetriever):
     def _to_nodes(self, results: Sequence[SearchResult]) -> list[NodeWithScore]:
         return [
             NodeWithScore(
-                node=_restored_node(result),
+                node=restored_node(result),
                 score=result.hit.score if result.relevance_score is None else result.relevance_score,
             )
             for result in results
         ]
-
-
-def _embedded_text(value: Any) -> Part | Medium | None:
-    return node_text(value) if isinstance(value, BaseNode) else None
-
-
-def _stored_node(node: BaseNode, id_: str) -> dict[str, Any]:
-    """The metadata of a node and, for LlamaIndex, all of its other fields. What a search has added is left out."""
-    metadata = stored_metadata(node.metadata)
-    mends = find_lone_surrogate(metadata, "metadata") is not None
-    if mends or id_ != node.node_id or metadata.keys() != node.metadata.keys():
-        node = node.model_copy(update={"id_": id_, "metadata": well_formed_value(metadata) if mends else metadata})
-    try:
-        return node_to_metadata_dict(node, remove_text=True, flat_metadata=False)
-    except PydanticSerializationError:  # lone surrogates outside of the metadata, or what JSON lacks
-        json_line({"metadata": node.metadata})
-        mended = type(node).from_dict(well_formed_value(node.dict()))
-        return node_to_metadata_dict(mended, remove_text=True, flat_metadata=False)
-
-
-def _restored_node(result: SearchResult) -> BaseNode:
-    """The node as it was indexed, or a new node for a document of another application.
-
-    `highlight` adds passages, and a new node has `_id` and `_index`: in metadata that models do not read.
-    """
-    metadata = result.hit.source.get("metadata")
-    if isinstance(metadata, dict) and "_node_content" in metadata:
-        node = metadata_dict_to_node(metadata, text=result.text)
-        added = passages_of(result)
-        node.metadata = {**node.metadata, **added}
-    else:
-        own = metadata_of(result)
-        added = {name: own[name] for name in ("_id", "_index", "highlights") if name in own}
-        node = TextNode(id_=result.hit.id, text=result.text, metadata=own)
-    if added:
-        node.excluded_embed_metadata_keys = [*node.excluded_embed_metadata_keys, *added]
-        node.excluded_llm_metadata_keys = [*node.excluded_llm_metadata_keys, *added]
-    return node

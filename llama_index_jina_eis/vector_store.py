@@ -19,7 +19,7 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryResult,
 )
 
-from jina_eis.adapters import StoreSettings, metadata_of
+from jina_eis.adapters import StoreSettings, checked, document_id, listed
 from jina_eis.contents import Content, Get, Link, Part, content, in_thread
 from jina_eis.errors import ConfigurationError, IndexNotFoundError, InputError
 from jina_eis.steps import (
@@ -165,16 +165,16 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
             DocumentsFailedError: some nodes were not written; the error names them, and those that were written.
         """
         _refuse(kwargs)
-        indexer, checked = self._prepared(nodes)
-        return self._run(indexer.add(self._records(checked), refresh))
+        indexer, others = self._prepared(nodes)
+        return self._run(indexer.add(self._records(others), refresh))
 
     async def async_add(self, nodes: Sequence[BaseNode], *, refresh: Refresh = "wait_for", **kwargs: Any) -> list[str]:
         """As `add`, without blocking the event loop. With `allow_url_fetch`, all nodes are read before any is sent."""
         _refuse(kwargs)
-        indexer, checked = self._prepared(nodes)
-        records = self._records(checked)
+        indexer, others = self._prepared(nodes)
+        records = self._records(others)
         if self.allow_url_fetch and not self.pass_urls:
-            records = await in_thread(lambda get: [*self._records(checked, get)])
+            records = await in_thread(lambda get: [*self._records(others, get)])
         return await self._arun(indexer.add(records, refresh))
 
     def delete(self, ref_doc_id: str, *, refresh: Refresh = "wait_for", **delete_kwargs: Any) -> None:
@@ -287,25 +287,22 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
     def _prepared(self, nodes: Iterable[BaseNode]) -> tuple[Indexer, Iterable[BaseNode]]:
         """The indexer for nodes, and the same nodes; those of a list are checked."""
         indexer = self._indexer()
-        if isinstance(nodes, BaseNode) or not isinstance(nodes, Iterable) or isinstance(nodes, (str, bytes)):
-            raise InputError(f"nodes is a {type(nodes).__name__}. Pass a list of nodes; for a single node, pass [node].")
+        first: Sequence[Any]
+        others: Iterable[BaseNode]
         if isinstance(nodes, Sequence):
-            for position, node in enumerate(nodes):
-                self._check(node, position)
-            first: Sequence[Any] = nodes[:1]
-            others: Iterable[BaseNode] = nodes
+            for node in checked(listed(nodes, BaseNode, "node"), BaseNode, "node"):
+                self._check(node)
+            first, others = nodes[:1], nodes
         else:
-            remaining = iter(nodes)
+            remaining = checked(listed(nodes, BaseNode, "node"), BaseNode, "node")
             first = list(islice(remaining, 1))
             others = chain(first, remaining)
-        brings_vector = any(isinstance(node, BaseNode) and node.embedding for node in first)
+        brings_vector = any(node.embedding for node in first)
         # Vectors of the application's own model: a new index is as long as these, and names no endpoint of ours.
         own = brings_vector and self.field_type == "dense_vector" and self.inference_id is None
         return (replace(indexer, embeds=False) if own else indexer), others
 
-    def _check(self, node: Any, position: int) -> None:
-        if not isinstance(node, BaseNode):
-            raise InputError(f"nodes[{position}] is a {type(node).__name__}, not a node of LlamaIndex.")
+    def _check(self, node: BaseNode) -> None:
         if node.embedding and self.field_type != "dense_vector":
             raise InputError(
                 f"The node {node.node_id!r} has a vector, and Elasticsearch embeds a {self.field_type} field itself. Pass "
@@ -315,24 +312,25 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
 
     def _records(self, nodes: Iterable[BaseNode], get: Get | None = None) -> Iterable[Record]:
         """The documents of nodes: read as they are needed, but of a list with vectors, whose lengths are compared first."""
-        records = (self._record(node, position, get) for position, node in enumerate(nodes))
+        records = (self._record(node, get) for node in nodes)
         return [*records] if isinstance(nodes, Sequence) and any(node.embedding for node in nodes) else records
 
-    def _record(self, node: BaseNode, position: int, get: Get | None) -> Record:
-        self._check(node, position)
+    def _record(self, node: BaseNode, get: Get | None) -> Record:
+        self._check(node)
+        name = document_id(node.node_id)
         source = {
             self.content_field or self._text_field: node.get_content(metadata_mode=MetadataMode.NONE),
-            "metadata": stored_node(node),
+            "metadata": stored_node(node, name),
         }
         if node.embedding:
-            return Record(node.node_id, None, source, node.embedding)
+            return Record(name, None, source, node.embedding)
         embedded: Content | InputError
         try:
             adapt = embedded_text if self.field_type == "semantic_text" else node_content
             embedded = content(node, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=adapt, get=get)
         except InputError as error:
             embedded = error
-        return Record(node.node_id, embedded, source)
+        return Record(name, embedded, source)
 
     def _search(
         self, query: VectorStoreQuery, es_filter: Any, threshold: float | None, prefetch: int
@@ -355,7 +353,7 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
             hybrid = mode in (Mode.HYBRID, Mode.SEMANTIC_HYBRID)
             results = yield from searcher.find(wanted, (query.hybrid_top_k if hybrid else None) or k)
         return VectorStoreQueryResult(
-            nodes=[_node(result) for result in results],
+            nodes=[restored_node(result) for result in results],
             similarities=[_score(result) for result in results],
             ids=[result.hit.id for result in results],
         )
@@ -422,9 +420,9 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
     def _nodes(self, node_ids: list[str] | None, filters: MetadataFilters | None) -> Steps[list[BaseNode]]:
         _require_selection(node_ids, filters, "All nodes: filters=MetadataFilters(filters=[]).")
         if filters is None:
-            return [_node(result) for result in (yield from self._get(_checked_ids(node_ids or []))) if result]
+            return [restored_node(result) for result in (yield from self._get(_checked_ids(node_ids or []))) if result]
         selection = yield from self._selection(node_ids, filters)
-        return [_node(result) for result in (yield from self._matching(selection))]
+        return [restored_node(result) for result in (yield from self._matching(selection))]
 
     def _selection(self, node_ids: list[str] | None, filters: MetadataFilters) -> Steps[list[Mapping[str, Any]]]:
         index = yield from self._mapping(filters)
@@ -477,10 +475,7 @@ def _require_selection(node_ids: list[str] | None, filters: MetadataFilters | No
 
 
 def _checked_ids(node_ids: Iterable[str]) -> list[str]:
-    ids = [node_ids] if isinstance(node_ids, str) else [*node_ids]
-    if isinstance(node_ids, str) or not all(isinstance(node_id, str) for node_id in ids):
-        raise InputError(f"node_ids is {node_ids!r}. Pass a list of strings.")
-    return ids
+    return [document_id(node_id) for node_id in listed(node_ids, (), "id")]
 
 
 def _with_ids(node_ids: Sequence[str]) -> Json:
@@ -493,12 +488,6 @@ def _of_documents(ids: Sequence[str], index: Index) -> Json:
     split = {"bool": {"must": [{"exists": {"field": source}}], "must_not": [{"term": {source: "None"}}]}}  # see `stored_node`
     whole = {"bool": {"filter": [_with_ids(ids)], "must_not": [split]}}
     return {"bool": {"should": [{"terms": {source: list(ids)}}, whole]}}
-
-
-def _node(result: SearchResult) -> BaseNode:
-    metadata = result.hit.source.get("metadata")
-    stored = metadata if isinstance(metadata, dict) else {}
-    return restored_node(result.hit.id, result.text, stored, metadata_of(result, result.text_field))
 
 
 def _score(result: SearchResult) -> float:
