@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Self
 
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
+from llama_index.core.ingestion.pipeline import arun_transformations, run_transformations
+from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle, TransformComponent
+from llama_index.core.settings import Settings as LlamaIndexSettings
 
 from jina_eis.adapters import (
     Ids,
@@ -117,6 +119,47 @@ class JinaEISRetriever(BaseRetriever):
     async def afrom_nodes(cls, nodes: Iterable[BaseNode], **settings: Any) -> Self:
         """As `from_nodes`, without blocking the event loop."""
         retriever = cls(**settings)
+        await retriever.aadd_nodes(nodes)
+        return retriever
+
+    @classmethod
+    def from_documents(
+        cls,
+        documents: Sequence[BaseNode],
+        *,
+        transformations: Sequence[TransformComponent] | None = None,
+        show_progress: bool = False,
+        **settings: Any,
+    ) -> Self:
+        """Create a retriever, split documents into nodes and index these; create the index if it is missing.
+
+        Args:
+            documents: The documents, of LlamaIndex's readers, for example.
+            transformations: What makes nodes of them, one after the other: a splitter, an extractor. Default:
+                `Settings.transformations` of LlamaIndex, a `SentenceSplitter`. An empty list indexes each document whole.
+            show_progress: Whether to show a progress bar of the transformations. Default: False.
+            settings: Those of the class.
+        """
+        retriever = cls(**settings)
+        steps = LlamaIndexSettings.transformations if transformations is None else transformations
+        _check_documents(documents)
+        retriever.add_nodes(run_transformations(list(documents), list(steps), show_progress=show_progress))
+        return retriever
+
+    @classmethod
+    async def afrom_documents(
+        cls,
+        documents: Sequence[BaseNode],
+        *,
+        transformations: Sequence[TransformComponent] | None = None,
+        show_progress: bool = False,
+        **settings: Any,
+    ) -> Self:
+        """As `from_documents`, with the async methods of the transformations and of the retriever."""
+        retriever = cls(**settings)
+        steps = LlamaIndexSettings.transformations if transformations is None else transformations
+        _check_documents(documents)
+        nodes = await arun_transformations(list(documents), list(steps), show_progress=show_progress)
         await retriever.aadd_nodes(nodes)
         return retriever
 
@@ -281,3 +324,9 @@ class JinaEISRetriever(BaseRetriever):
             )
             for result in results
         ]
+
+
+def _check_documents(documents: Any) -> None:
+    """Raise InputError for a single document or another element, which a transformation would not explain."""
+    for _ in checked(listed(documents, BaseNode, "document"), BaseNode, "document"):
+        pass

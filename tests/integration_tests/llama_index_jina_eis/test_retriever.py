@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 from helpers import FACTS, OMNI, RERANKER, Caller
-from llama_index.core import StorageContext
+from llama_index.core import Document, Settings, StorageContext
 from llama_index.core.llms import MockLLM
+from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.retrievers import AutoMergingRetriever, QueryFusionRetriever
 from llama_index.core.schema import ImageNode, MetadataMode, NodeRelationship, QueryBundle, RelatedNodeInfo, TextNode
@@ -192,3 +193,28 @@ def test_from_nodes(make: Any, eis: LocalEIS, call: Caller) -> None:
     else:
         retriever = JinaEISRetriever.from_nodes(nodes(), **settings)
     assert len(call(retriever, "retrieve", "ice")) == 4
+
+
+def test_documents_are_split(make: Any, call: Caller, eis: LocalEIS, index_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Settings, "_transformations", None)
+    monkeypatch.setattr(Settings, "_node_parser", None)
+    documents = [Document(id_=f"d{n}", text=" ".join([fact] * 12), metadata={"n": n}) for n, fact in enumerate(FACTS)]
+    settings = {"es_url": eis.url, "index_name": index_name, "k": 100}
+
+    def indexed(documents: Any = documents, **options: Any) -> list[Any]:
+        retriever = call(JinaEISRetriever, "from_documents", documents, **settings, **options)
+        found = call(retriever, "retrieve", "glacier ice")
+        call(retriever, "delete_index")
+        retriever.settings.close()
+        return found
+
+    split = indexed(transformations=[SentenceSplitter(chunk_size=60, chunk_overlap=0)])
+    assert len(split) > len(documents)
+    assert {found.node.ref_doc_id for found in split} == {"d0", "d1", "d2", "d3"}
+    assert {found.node.metadata["n"] for found in split} == {0, 1, 2, 3}
+    assert len(indexed()) == len(documents)  # shorter than a chunk of LlamaIndex's default
+    whole = indexed(transformations=[])
+    assert sorted(found.node_id for found in whole) == ["d0", "d1", "d2", "d3"]
+    for wrong, message in ((documents[0], "Pass a list of documents"), ([*documents, "x"], "Document 4 is")):
+        with pytest.raises(InputError, match=message):
+            indexed(wrong)

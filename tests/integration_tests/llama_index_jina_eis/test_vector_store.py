@@ -137,9 +137,9 @@ def test_a_pipeline_ends_in_the_model_of_the_store(stores: Stores, eis: LocalEIS
 
 def test_a_pipeline_of_several_processes(eis: LocalEIS, index_name: str) -> None:
     with JinaEISVectorStore(index_name=index_name, es_url=eis.url) as store:
-        pipeline = IngestionPipeline(transformations=[SentenceSplitter(), store.embed_model], vector_store=store)
-        assert len(pipeline.run(documents=[Document(text=text) for text in FACTS], num_workers=2)) == len(FACTS)
-        assert len(store.get_nodes(filters=EVERYTHING)) == len(FACTS)
+        pipeline = IngestionPipeline(transformations=[store.embed_model], vector_store=store)
+        assert len(asyncio.run(pipeline.arun(nodes=people(), num_workers=2))) == len(people())
+        assert len(store.get_nodes(filters=EVERYTHING)) == len(people())
 
 
 class TestOwnVectors:
