@@ -366,7 +366,7 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
         if text and (not has_vector or self.field_type != "dense_vector" or query.mode == Mode.TEXT_SEARCH):
             return Query(text, text)
         if vector is not None and has_vector:
-            return Query(text, None, vector)
+            return Query(text, None, [float(number) for number in vector])
         raise InputError("The query has neither a text nor a vector. Pass query_str or query_embedding.")
 
     def _searcher(self, filter: Any) -> Searcher:  # noqa: A002 - Elasticsearch's name
@@ -484,7 +484,13 @@ def _with_ids(node_ids: Sequence[str]) -> Json:
 
 def _of_documents(ids: Sequence[str], index: Index) -> Json:
     """Match the nodes that were split from documents, and the documents that were added whole, which have no other source."""
-    source = filter_field(REF_DOC_ID, index).name
+    field = filter_field(REF_DOC_ID, index)
+    if field.ignore_above is not None and any(len(id_) > field.ignore_above for id_ in ids):
+        raise ConfigurationError(
+            f"The id of a document has more than {field.ignore_above} characters, and the index {index.name!r} does not find its "
+            "nodes by it. Choose shorter ids, or delete the nodes by their own."
+        )
+    source = field.name
     split = {"bool": {"must": [{"exists": {"field": source}}], "must_not": [{"term": {source: "None"}}]}}  # see `stored_node`
     whole = {"bool": {"filter": [_with_ids(ids)], "must_not": [split]}}
     return {"bool": {"should": [{"terms": {source: list(ids)}}, whole]}}

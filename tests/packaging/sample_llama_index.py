@@ -7,13 +7,21 @@ from llama_index.core import QueryBundle, Settings, VectorStoreIndex
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
-from llama_index.core.schema import ImageNode, NodeWithScore, TextNode
+from llama_index.core.schema import BaseNode, ImageNode, NodeWithScore, TextNode
+from llama_index.core.vector_stores.types import BasePydanticVectorStore, VectorStoreQuery, VectorStoreQueryResult
 from llama_index.embeddings.jina_eis import JinaEISEmbedding as AliasOfEmbedding
 from llama_index.embeddings.jina_eis import JinaEISMultiModalEmbedding as AliasOfMultiModal
 from llama_index.postprocessor.jina_eis_rerank import JinaEISRerank as AliasOfRerank
 from llama_index.retrievers.jina_eis import JinaEISRetriever as AliasOfRetriever
+from llama_index.vector_stores.jina_eis import JinaEISVectorStore as AliasOfStore
 
-from llama_index_jina_eis import JinaEISEmbedding, JinaEISMultiModalEmbedding, JinaEISRerank, JinaEISRetriever
+from llama_index_jina_eis import (
+    JinaEISEmbedding,
+    JinaEISMultiModalEmbedding,
+    JinaEISRerank,
+    JinaEISRetriever,
+    JinaEISVectorStore,
+)
 
 embedding = JinaEISEmbedding(
     inference_id=".jina-embeddings-v5-text-small",
@@ -46,6 +54,13 @@ as_retriever: BaseRetriever = retriever
 assert_type(retriever.retrieve("How do glaciers move?"), list[NodeWithScore])
 retriever.retrieve(QueryBundle("", image_path="cat.png"))
 AliasOfRetriever(index_name="facts", es_url="http://localhost:9200")
+store = JinaEISVectorStore(index_name="facts", field_type="dense_vector", rerank_inference_id=".jina-reranker-v3")
+as_store: BasePydanticVectorStore = store
+assert_type(store.add([TextNode(text="A glacier flows.")], refresh=False), list[str])
+assert_type(store.get_nodes(["a"]), list[BaseNode])
+assert_type(store.query(VectorStoreQuery(query_str="glacier"), mmr_threshold=0.5), VectorStoreQueryResult)
+VectorStoreIndex.from_vector_store(store, embed_model=store.embed_model)
+AliasOfStore(index_name="facts", es_url="http://localhost:9200")
 index = VectorStoreIndex([TextNode(text="A glacier flows.")], embed_model=embedding)
 index.as_query_engine(node_postprocessors=[reranker])  # pyright: ignore[reportUnknownMemberType]  # untyped in LlamaIndex
 

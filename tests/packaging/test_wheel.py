@@ -20,6 +20,7 @@ ALIASES = {
     "llama_index.embeddings.jina_eis": ["JinaEISEmbedding", "JinaEISMultiModalEmbedding"],
     "llama_index.postprocessor.jina_eis_rerank": ["JinaEISRerank"],
     "llama_index.retrievers.jina_eis": ["JinaEISRetriever"],
+    "llama_index.vector_stores.jina_eis": ["JinaEISVectorStore"],
 }
 
 
@@ -52,7 +53,8 @@ def test_the_wheel_contains_only_the_packages_and_their_aliases(wheel: Path) -> 
     assert {name for name in names if name.endswith("py.typed")} == {f"{folder}/py.typed" for folder in folders}
     assert all(name.startswith(tuple(f"{folder}/" for folder in folders)) for name in names)
     assert {Path(name).suffix for name in names} == {".py", ".typed"}
-    for namespace in ("llama_index", "llama_index/embeddings", "llama_index/postprocessor", "llama_index/retrievers"):
+    kinds = ("embeddings", "postprocessor", "retrievers", "vector_stores")
+    for namespace in ("llama_index", *(f"llama_index/{kind}" for kind in kinds)):
         assert f"{namespace}/__init__.py" not in names, "it would hide LlamaIndex's package"
 
 
