@@ -29,7 +29,7 @@ def filter_query(filters: MetadataFilters, index: Index) -> Json:
 
     Args:
         filters: "and" needs all of its filters, "or" one of them, and "not" none of them.
-        index: Its mapping says in which field the values of a key are.
+        index: Its mapping decides which field has the values of a key.
 
     Raises:
         ConfigurationError: a value does not fit its operator, or the index holds a key in a form that cannot be compared.
