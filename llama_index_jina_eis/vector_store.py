@@ -50,6 +50,7 @@ Json = dict[str, Any]
 Mode = VectorStoreQueryMode
 
 MMR_THRESHOLD = 0.5  # LlamaIndex's default
+MAX_DOCUMENTS = 10_000  # of a search; Elasticsearch's default of index.max_result_window
 MMR_PREFETCH_FACTOR = 4.0  # nodes to choose from, for each that is returned; the default of LlamaIndex's stores
 _REFUSED = (Mode.SVM, Mode.LOGISTIC_REGRESSION, Mode.LINEAR_REGRESSION)
 
@@ -84,10 +85,10 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
         content_field: The field with the text. Default: "content" in a new index.
 
     field, dimensions, min_score, source_fields, fusion, weights, rank_constant, num_candidates, oversample,
-    rank_window_size, rerank_chunks, rerank_chunk_words, diversify, allow_url_fetch, pass_urls, index_options, chunking_settings
-    and index_settings are described at `RetrieverSettings`; es_url, es_cloud_id, es_api_key, es_user, es_password, client,
-    async_client, timeout, max_retries, deadline, max_concurrency and use_case at `ServiceSettings`. Unknown arguments are an
-    error.
+    rank_window_size, rerank_chunks, rerank_chunk_words, diversify, allow_url_fetch, pass_urls, index_options, chunking_settings,
+    index_settings and metadata_mappings are described at `RetrieverSettings`; es_url, es_cloud_id, es_api_key, es_user,
+    es_password, client, async_client, timeout, max_retries, deadline, max_concurrency and use_case at `ServiceSettings`. Unknown
+    arguments are an error.
 
     The query modes "default", "text_search" (BM25), "hybrid" (`alpha` from 0 for words to 1 for meaning), "semantic_hybrid"
     (hybrid, then reranked), "sparse" (where the index embeds with a sparse model) and "mmr" work, with every operator of
@@ -266,7 +267,7 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
             InputError: the query has neither a text nor a vector.
         """
         _refuse(kwargs)
-        prefetch = _prefetch(query, mmr_prefetch_factor, mmr_prefetch_k)
+        prefetch = self._prefetch(query, mmr_prefetch_factor, mmr_prefetch_k)
         return self._run(self._search(query, es_filter, mmr_threshold, prefetch))
 
     async def aquery(
@@ -281,7 +282,7 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
     ) -> VectorStoreQueryResult:
         """As `query`, without blocking the event loop."""
         _refuse(kwargs)
-        prefetch = _prefetch(query, mmr_prefetch_factor, mmr_prefetch_k)
+        prefetch = self._prefetch(query, mmr_prefetch_factor, mmr_prefetch_k)
         return await self._arun(self._search(query, es_filter, mmr_threshold, prefetch))
 
     def _prepared(self, nodes: Iterable[BaseNode]) -> tuple[Indexer, Iterable[BaseNode]]:
@@ -350,13 +351,22 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
         elif mode is Mode.TEXT_SEARCH:
             results = yield from searcher.find_by_words(wanted, k)
         else:
-            hybrid = mode in (Mode.HYBRID, Mode.SEMANTIC_HYBRID)
-            results = yield from searcher.find(wanted, (query.hybrid_top_k if hybrid else None) or k)
+            fused = mode in (Mode.HYBRID, Mode.SEMANTIC_HYBRID)
+            results = yield from searcher.find(wanted, (fused and self._checked("hybrid_top_k", query.hybrid_top_k)) or k)
         return VectorStoreQueryResult(
             nodes=[restored_node(result) for result in results],
             similarities=[_score(result) for result in results],
             ids=[result.hit.id for result in results],
         )
+
+    def _prefetch(self, query: VectorStoreQuery, factor: float | None, number: int | None) -> int:
+        """The number of nodes that "mmr" chooses from."""
+        if factor is not None and number is not None:
+            raise ConfigurationError("Pass mmr_prefetch_factor or mmr_prefetch_k, not both.")
+        if factor is not None and not 1 <= factor <= MAX_DOCUMENTS:
+            raise ConfigurationError(f"mmr_prefetch_factor={factor!r}: pass a number of 1 or more.")
+        scaled = min(MAX_DOCUMENTS, int(query.similarity_top_k * (factor or MMR_PREFETCH_FACTOR)))
+        return self._checked("mmr_prefetch_k", number) or scaled
 
     def _wanted(self, query: VectorStoreQuery) -> Query:
         """The query as text, vector or both."""
@@ -437,7 +447,7 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
             yield from self._delete_matching((yield from self._selection(node_ids, filters)), refresh)
 
     def _delete_document(self, ref_doc_id: str, refresh: Refresh) -> Steps[None]:
-        index = yield from describe_index(self.index_name)
+        index = yield from describe_index(self.index_name, fresh=True)
         yield from self._delete_matching(_of_documents([ref_doc_id], index), refresh)
 
     def _adapt(self, value: Any) -> Part | Link | None:
@@ -447,13 +457,6 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
 def _refuse(arguments: Mapping[str, Any]) -> None:
     if arguments:
         raise ConfigurationError(f"Unknown arguments: {', '.join(sorted(arguments))}.")
-
-
-def _prefetch(query: VectorStoreQuery, factor: float | None, number: int | None) -> int:
-    """The number of nodes that "mmr" chooses from."""
-    if factor is not None and number is not None:
-        raise ConfigurationError("Pass mmr_prefetch_factor or mmr_prefetch_k, not both.")
-    return number or int(query.similarity_top_k * (MMR_PREFETCH_FACTOR if factor is None else factor))
 
 
 def _mmr_threshold(query: VectorStoreQuery, threshold: float | None) -> float:

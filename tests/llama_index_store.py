@@ -188,6 +188,9 @@ def test_an_empty_query_and_wrong_arguments(stores: Stores) -> None:
     with pytest.raises(ConfigurationError, match="mmr_prefetch_factor or mmr_prefetch_k"):
         query = VectorStoreQuery(query_str="x", mode=Mode.MMR)
         stores.call(store, "query", query, mmr_prefetch_factor=2.0, mmr_prefetch_k=4)
+    for arguments in ({"mmr_prefetch_factor": 0.5}, {"mmr_prefetch_k": 0}, {"mmr_prefetch_k": 10_001}):
+        with pytest.raises(ConfigurationError, match=r"mmr_prefetch_\w+="):
+            stores.call(store, "query", query, **arguments)
 
 
 def test_different_nodes_by_mmr(stores: Stores) -> None:
