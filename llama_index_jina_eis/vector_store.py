@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import chain, islice
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import BaseNode, MetadataMode
@@ -18,6 +18,7 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryMode,
     VectorStoreQueryResult,
 )
+from pydantic import Field
 
 from jina_eis.adapters import StoreSettings, checked, document_id, listed
 from jina_eis.contents import Content, Get, Link, Part, content, in_thread
@@ -123,7 +124,10 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
     _text_field: ClassVar[str] = "content"
 
     # Class variables are no arguments. `field_type` and the query decide what these settings of the retriever do.
-    stores_text: ClassVar[bool] = True  # type: ignore[misc]
+    if TYPE_CHECKING:
+        stores_text: bool = Field(default=True, init=False)  # else type checkers would require it
+    else:
+        stores_text: ClassVar[bool] = True
     search_type: ClassVar[SearchType] = "semantic"  # type: ignore[misc] # see `_searcher`
     k: ClassVar[int] = 1  # type: ignore[misc]
     highlight: ClassVar[bool] = False  # type: ignore[misc]
