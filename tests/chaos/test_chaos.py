@@ -108,7 +108,7 @@ def test_an_index_filled_with_and_without_faults_is_equal(eis: LocalEIS, search_
     def ingest_and_search(name: str) -> tuple[Any, Any]:
         """Add the texts to an index. Return its documents, and the scores of search results."""
         settings = {"es_url": eis.url, "index_name": name, "search_type": search_type, "max_retries": MANY_RETRIES, "k": 20}
-        with JinaEISRetriever(**settings) as retriever, Elasticsearch(eis.url) as client:
+        with JinaEISRetriever(**settings, include_scores=True) as retriever, Elasticsearch(eis.url) as client:
             added = asyncio.run(retriever.aadd_texts(texts, ids=ids)) if asynchronous else retriever.add_texts(texts, ids=ids)
             assert added == ids
             scores = [[round(hit.metadata["_score"], 5) for hit in retriever.invoke(text)] for text in texts[:10]]

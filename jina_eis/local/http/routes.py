@@ -185,7 +185,7 @@ ROUTES: tuple[Row, ...] = (
     ("GET POST", "{index}/_search", SEARCH, optional_body, lambda to, body, es: (200, es.search(to.index, body, to.params))),
     ("POST", "{index}/_pit", INDEX + "keep_alive", no_body, lambda to, body, es: (200, es.open_point_in_time(to.index))),
     ("DELETE", "_pit", COMMON, required_body, lambda to, body, es: (200, {"succeeded": True, "num_freed": 1})),
-    ("GET POST", "_search", SEARCH, required_body, lambda to, body, es: (200, es.search_point_in_time(body, to.params))),
+    ("GET POST", "_search", SEARCH, optional_body, lambda to, body, es: (200, es.search_point_in_time(body, to.params))),
     ("GET POST", "{index}/_count", INDEX, optional_body, lambda to, body, es: (200, es.count(to.index, body))),
     ("POST", "{index}/_delete_by_query", INDEX + DELETE, required_body, delete_by_query),
     ("GET HEAD", "{index}", INDEX + "master_timeout include_defaults", no_body, show),
