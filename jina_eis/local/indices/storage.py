@@ -97,11 +97,6 @@ class Storage:
         statement = "INSERT OR IGNORE INTO aliases VALUES (?, ?)" if add else "DELETE FROM aliases WHERE alias = ? AND name = ?"
         self._database.rows(statement, (alias, index.name))
 
-    def matching(self, pattern: str) -> list[Index]:
-        """Return the indices whose names match a pattern, by name."""
-        with self._database.lock:
-            return [index for name, index in sorted(self._indices.items()) if fnmatchcase(name, pattern)]
-
     def create(self, name: str, settings: Json, mapping: Mapping) -> Index:
         """Create an index; refuses the name of an existing index."""
         if (existing := self.find(name)) is not None:
