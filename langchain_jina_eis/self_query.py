@@ -25,7 +25,7 @@ class JinaEISTranslator(Visitor):
         ```
 
     `eq`, `ne`, `in` and `nin` compare whole values; where a document has a list, one of its elements. `contain` finds an element
-    of a list, or words in this order; `like` finds all words in any order. `ne` and `nin` also match documents without the
+    of a list, or all words of a text; `like` finds all words. `ne` and `nin` also match documents without the
     attribute. Dates are compared as they are written, so write them as ISO 8601.
 
     Args:
@@ -64,10 +64,11 @@ class JinaEISTranslator(Visitor):
             whole = {"terms": {field + self._suffix(value[0] if value else None): value}}
         if comparator in (Comparator.NE, Comparator.NIN):
             return {"bool": {"must_not": [whole]}}
+        words = {"match": {field + self.words: {"query": value, "operator": "and"}}}
         if comparator is Comparator.LIKE:
-            return {"match": {field + self.words: {"query": value, "operator": "and"}}}
+            return words
         if comparator is Comparator.CONTAIN and isinstance(value, str):
-            return {"bool": {"should": [whole, {"match_phrase": {field + self.words: value}}]}}
+            return {"bool": {"should": [whole, words]}}
         return whole
 
     def visit_structured_query(self, structured_query: StructuredQuery) -> tuple[str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -18,7 +19,7 @@ from pydantic import Field, model_validator
 from jina_eis.adapters import Ids, RetrieverArguments, ServiceSettings, StoreSettings, document_id, fields_of
 from jina_eis.contents import Embeddable, Part, in_thread, query_text, text_source
 from jina_eis.errors import ConfigurationError, IndexNotFoundError
-from jina_eis.steps import Indexer, Query, Record, Refresh, Searcher, SearchResult, relevances
+from jina_eis.steps import Indexer, Query, Record, Refresh, Searcher, SearchResult, describe_index, relevances
 from jina_eis.transport import RateLimiter
 from jina_eis.wire import Steps
 
@@ -289,7 +290,7 @@ class JinaEISVectorStore(_EmbeddingArgument, VectorStore):
             InputError: an element of a list is no document; nothing was sent.
             DocumentsFailedError: some documents were not indexed; the error names them, and those that were indexed.
         """
-        return self._run(self._indexer().add(self._embedded(text_records(documents, ids, self._text_field_name())), refresh))
+        return self._run(self._add(self._embedded(text_records(documents, ids, self._text_field_name())), refresh))
 
     async def aadd_documents(  # type: ignore[override]  # no other arguments
         self,
@@ -300,9 +301,7 @@ class JinaEISVectorStore(_EmbeddingArgument, VectorStore):
         batch_size: int | None = None,
     ) -> list[str]:
         """As `add_documents`, without blocking the event loop."""
-        return await self._arun(
-            self._indexer().add(await self._aembedded(text_records(documents, ids, self._text_field_name())), refresh)
-        )
+        return await self._arun(self._add(await self._aembedded(text_records(documents, ids, self._text_field_name())), refresh))
 
     def add_texts(  # type: ignore[override]  # no other arguments
         self,
@@ -661,6 +660,22 @@ class JinaEISVectorStore(_EmbeddingArgument, VectorStore):
     ) -> list[tuple[Document, float]]:
         return await self.asimilarity_search_with_relevance_scores(query, k, **kwargs)
 
+    def _add(self, records: Iterable[Record], refresh: Refresh) -> Steps[list[str]]:
+        yield from self._check_index()
+        return (yield from self._indexer().add(records, refresh))
+
+    def _check_index(self) -> Steps[None]:
+        """Check that an index whose endpoint is known does not get vectors or queries of another model."""
+        if self._model is None:
+            return
+        with suppress(IndexNotFoundError):
+            endpoint = (yield from describe_index(self.index_name)).inference_id
+            if endpoint:
+                raise ConfigurationError(
+                    f"The index {self.index_name!r} is embedded with {endpoint}, whose vectors cannot be compared with those of "
+                    f"{type(self._model).__name__}. Leave embedding out, or choose another index_name."
+                )
+
     def _embedded(self, records: Iterable[Record]) -> Iterable[Record]:
         """Return the records, with vectors if a model of another library makes them: all in one call, as it expects."""
         if self._model is None:
@@ -722,6 +737,7 @@ class JinaEISVectorStore(_EmbeddingArgument, VectorStore):
     def _found(self, steps: Steps[list[R]]) -> Steps[list[R]]:
         """Run a search. A store whose index no document has created yet is empty."""
         try:
+            yield from self._check_index()
             return (yield from steps)
         except IndexNotFoundError:
             self._log_missing()

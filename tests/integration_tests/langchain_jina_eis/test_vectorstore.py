@@ -324,6 +324,14 @@ def test_another_embedding_is_for_dense_vector_fields_only(eis: LocalEIS, index_
             call(store, "similarity_search", Path("cat.png"))
         with pytest.raises(ConfigurationError, match="texts only"):
             call(store, "add_contents", [Path("cat.png")])
+    with call(
+        JinaEISVectorStore, "from_texts", FACTS, field_type="dense_vector", **settings | {"index_name": f"{index_name}-of-jina"}
+    ) as ours:
+        other = JinaEISVectorStore(embedding=embedding, field_type="dense_vector", index_name=ours.index_name, es_url=eis.url)
+        for name, given in (("add_texts", FACTS), ("similarity_search", QUERY)):
+            with other, pytest.raises(ConfigurationError, match=f"embedded with {TEXT}"):
+                call(other, name, given)
+        ours.delete_index()
     for field_type in (None, "semantic_text", "semantic"):
         with pytest.raises(ConfigurationError, match='field_type="dense_vector"'):
             JinaEISVectorStore(embedding=embedding, field_type=field_type, **settings)
