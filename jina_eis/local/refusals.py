@@ -6,7 +6,8 @@ Knows their types, statuses, texts and headers. Must not know when they are rais
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,11 +29,13 @@ __all__ = [
     "not_found",
     "not_implemented",
     "parse_error",
+    "parsing",
     "parsing_exception",
     "read_flag",
     "status_error",
     "timed_out",
     "token",
+    "wrapping",
 ]
 
 Json = dict[str, Any]
@@ -91,6 +94,22 @@ class RefusedError(Exception):
 
 class ShardError(RefusedError):
     """A query that failed on an index; a search wraps it with `all_shards_failed`."""
+
+
+@contextmanager
+def wrapping(wrap: Callable[[RefusedError], RefusedError]) -> Iterator[None]:
+    """Replace an error raised inside by another one; a 501 and a failure on the index stay."""
+    try:
+        yield
+    except RefusedError as refused:
+        if refused.status == 501 or isinstance(refused, ShardError):
+            raise
+        raise wrap(refused) from refused
+
+
+def parsing(parser: str, what: str) -> AbstractContextManager[None]:
+    """Replace an error raised inside by that of a parser; the useful text is the innermost cause."""
+    return wrapping(lambda refused: parse_error(parser, f"failed to parse {what}: {refused.reason}", refused))
 
 
 class SearchError(RefusedError):

@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 
-from ..refusals import Json, RefusedError, illegal_argument, invalid, not_implemented, parse_error
+from ..refusals import Json, RefusedError, illegal_argument, invalid, not_implemented, parse_error, wrapping
 from ..unsupported import refuse_unsupported
 from .values import format_value
 
-__all__ = ["Action", "check_actions", "parse_bulk", "parse_update", "read_source"]
+__all__ = ["Action", "check_actions", "parse_bulk", "parse_failure", "parse_update", "read_source"]
 
 KINDS = ("create", "delete", "index", "update")
 UPDATE = {"doc": dict, "upsert": dict, "doc_as_upsert": bool, "detect_noop": bool}
@@ -103,15 +103,16 @@ def parse_update(raw: bytes) -> Json:
 
 def read_source(raw: bytes) -> Json:
     """Return a document."""
-    try:
+    with wrapping(lambda refused: parse_failure(f"failed to parse: {refused.reason}", refused)):
         source = parse_json(raw)
-    except RefusedError as refused:
-        if refused.status == 501:
-            raise
-        raise RefusedError(400, "document_parsing_exception", f"[1:1] failed to parse: {refused.reason}", refused) from refused
     if not isinstance(source, dict):
-        raise RefusedError(400, "document_parsing_exception", "Malformed content, must start with an object")
+        raise parse_failure("Malformed content, must start with an object")
     return source
+
+
+def parse_failure(reason: str, cause: RefusedError | None = None, kind: str = "document_parsing_exception") -> RefusedError:
+    """Return the error for a document that cannot be read."""
+    return RefusedError(400, kind, f"[1:1] {reason}", cause)
 
 
 def parse_json(raw: bytes) -> Any:

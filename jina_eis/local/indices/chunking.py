@@ -27,17 +27,15 @@ def check_chunking(settings: Json) -> None:
         raise not_implemented(f"chunking_settings.strategy: {strategy}")
     if strategy not in KEYS:
         raise invalid(f"Invalid chunkingStrategy value [{strategy}]", kind="validation_exception")
-    problems = []
-    if unknown := sorted(settings.keys() - KEYS[strategy]):
-        problems.append(f"When chunking_settings.strategy is [{strategy}], settings {unknown} are not allowed")
     size, overlap = settings.get("max_chunk_size", MIN_SIZE), settings.get("sentence_overlap", 0)
-    if type(size) is not int or size < MIN_SIZE:
-        reason = f"[max_chunk_size] must be a greater than or equal to [{MIN_SIZE}]"
-        problems.append(f"[chunking_settings] Invalid value [{size}]. {reason}")
-    if type(overlap) is not int or not 0 <= overlap <= 1:
-        problems.append(f"[chunking_settings] Invalid value [{overlap}]. [sentence_overlap] must be from 0 to 1")
-    if problems:
-        raise invalid(*problems, kind="validation_exception")
+    checks = (
+        (settings.keys() <= KEYS[strategy], f"of strategy [{strategy}] are {sorted(KEYS[strategy])}"),
+        (type(size) is int and size >= MIN_SIZE, f"[max_chunk_size] must be greater than or equal to [{MIN_SIZE}]"),
+        (type(overlap) is int and 0 <= overlap <= 1, "[sentence_overlap] must be from 0 to 1"),
+    )
+    for valid, problem in checks:
+        if not valid:
+            raise invalid(f"[chunking_settings] {problem}, got {settings}", kind="validation_exception")
 
 
 def split_passages(text: str, settings: Json) -> list[str]:

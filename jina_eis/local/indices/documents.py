@@ -5,7 +5,6 @@ Knows mappings and dynamic fields; must not know storage, inference or requests.
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..inference import Array, Item, parse_item
-from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing
+from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, wrapping
 from ..versions import Version
+from .actions import parse_failure
 from .fieldtypes import MAX_DIMENSIONS, complete_vector
 from .mapping import SEMANTIC, Field, Mapping
 from .templates import templated
@@ -83,10 +83,6 @@ def flatten(value: Any) -> Iterator[Any]:
         yield value
 
 
-def parse_failure(reason: str, cause: RefusedError | None = None, kind: str = "document_parsing_exception") -> RefusedError:
-    return RefusedError(400, kind, f"[1:1] {reason}", cause)
-
-
 class Reader:
     """Reads one document."""
 
@@ -117,8 +113,6 @@ class Reader:
             self._read_leaf(field, value)
 
     def _read_objects(self, field: Field, value: Any, dynamic: str) -> None:
-        if not field.settings.get("enabled", True):
-            return
         for element in flatten(value):
             if not isinstance(element, dict):
                 tried = f"object mapping for [{field.path}] tried to parse field [{field.path.split('.')[-1]}] as object"
@@ -135,13 +129,9 @@ class Reader:
         if first is None:
             return False
         mapping = self.document.mapping
-        try:
+        with wrapping(lambda refused: parse_failure(f"failed to parse: {refused.reason}", refused)):
             settings = templated(path, first, mapping.root) or new_field(value, first, mapping.root)
             self.document.mapping = mapping.with_field(path, settings)
-        except RefusedError as refused:
-            raise (
-                refused if refused.status == 501 else parse_failure(f"failed to parse: {refused.reason}", refused)
-            ) from refused
         return True
 
     def _read_leaf(self, field: Field, value: Any) -> None:
@@ -212,11 +202,8 @@ def check_field_name(name: str, prefix: str) -> list[str]:
     parts = name.rstrip(".").split(".")
     if all(part.strip() for part in parts):
         return parts
-    if name.strip(".") and len(parts) == 1:
-        raise parse_failure(f"Field name cannot contain only whitespace: [{prefix}{name}]")
-    problem = "only whitespace" if name.strip(".") else "only dots" if name else "an empty string"
-    cause = illegal_argument(f"field name cannot {'contain ' if name else 'be '}{problem}: ['{name}']")
-    raise parse_failure(f"failed to parse: {cause.reason}", cause)
+    cause = illegal_argument(f"field name cannot be empty, or contain only dots or whitespace: [{prefix}{name}]")
+    raise parse_failure(f"failed to parse: {cause.reason}", None if name.strip(".") and len(parts) == 1 else cause)
 
 
 def check_norm(field: Field, vector: Array) -> None:
@@ -256,12 +243,7 @@ def semantic_item(kind: str, value: Any) -> Item:
     if not isinstance(value, dict) or kind == "semantic_text":
         raise illegal_argument(f"expected a String{' or an Object' if kind == 'semantic' else ''}, got {type(value).__name__}")
     item = parse_item(value, Version(9, 5))  # the first with this type; no version takes addresses here
-    if item.kind != "text":
-        try:
-            size = len(b64decode(item.value.partition(",")[2]))
-        except ValueError:
-            size = 0  # the service reports the invalid Base64
-        if size > BINARY_LIMIT:
-            limit = f"[{BINARY_LIMIT}] of [indices.inference.max_binary_input_size]"
-            raise illegal_argument(f"the {item.kind} has {size} bytes, more than the {limit}")
+    if item.kind != "text" and (size := len(item.value.partition(",")[2].rstrip("=")) * 3 // 4) > BINARY_LIMIT:
+        limit = f"[{BINARY_LIMIT}] of [indices.inference.max_binary_input_size]"
+        raise illegal_argument(f"the {item.kind} has {size} bytes, more than the {limit}")
     return item

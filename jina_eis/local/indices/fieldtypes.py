@@ -19,7 +19,6 @@ __all__ = [
     "SEMANTIC",
     "complete_vector",
     "merge_properties",
-    "parse_failure",
     "read_dynamic",
     "read_properties",
 ]
@@ -45,16 +44,12 @@ PARAMETERS: dict[str, Json] = {
     "dense_vector": {"dims": None, "index": True, "similarity": None, "index_options": None, "element_type": "float"},
     **dict.fromkeys(SEMANTIC, dict.fromkeys(OBJECTS | {"inference_id", "search_inference_id"}) | {"fields": {}, "copy_to": []}),
 }
-UPDATABLE = frozenset({"copy_to", "fields", "ignore_above"})  # The index of vectors: its keys with their defaults.
+UPDATABLE = frozenset({"copy_to", "fields", "ignore_above"})
+# The index of vectors: its keys with their defaults.
 GRAPH: Json = {"m": 16, "ef_construction": 100}
 RESCORED: Json = {"rescore_vector": {"oversample": 3.0}}
 INDEX_OPTIONS: dict[str, Json] = dict.fromkeys(("hnsw", "int8_hnsw", "int4_hnsw"), GRAPH)
 INDEX_OPTIONS |= {"flat": {}, "int8_flat": {}, "int4_flat": {}, "bbq_hnsw": GRAPH | RESCORED, "bbq_flat": RESCORED}
-
-
-def parse_failure(cause: RefusedError) -> RefusedError:
-    """Return the error for a mapping that cannot be parsed, with its cause."""
-    return cause if cause.status == 501 else mapper_parsing(f"Failed to parse mapping: {cause.reason}", cause)
 
 
 def read_properties(properties: Any, prefix: str, find: Find) -> Json:
@@ -94,8 +89,6 @@ def merge_field(old: Json, new: Json, path: str) -> Json:
             raise illegal_argument(f"can't merge a non object mapping [{path}] with an object mapping")
         raise illegal_argument(f"mapper [{path}] cannot be changed from type [{old_type}] to [{new_type}]")
     if old_type == "object":
-        if new.get("enabled", old.get("enabled")) != old.get("enabled"):
-            raise not_implemented(f"a change of [enabled] of field [{path}]")
         return old | new | {"properties": merge_properties(old["properties"], new["properties"], f"{path}.")}
     if old_type in SEMANTIC:  # what is left out stays
         new = old | new
@@ -195,7 +188,9 @@ def read_object(settings: Json, path: str, find: Find) -> Json:
     checked: Json = {"properties": read_properties(settings.get("properties", {}), f"{path}.", find)}
     if "dynamic" in settings:
         checked["dynamic"] = read_dynamic(settings["dynamic"])
-    return checked if read_flag(settings.get("enabled", True)) else checked | {"enabled": False}
+    if not read_flag(settings.get("enabled", True)):
+        raise not_implemented(f"enabled [false] of field [{path}]")
+    return checked
 
 
 def complete_vector(settings: Json, path: str) -> Json:
@@ -240,14 +235,15 @@ def check_semantic(settings: Json, path: str, find: Find) -> None:
     kind = settings["type"]
     if kind == "semantic_text":
         settings.setdefault("inference_id", DEFAULT_INFERENCE_ID)
+    if settings.get("inference_id") is None:
+        raise mapper_parsing(f"Field [inference_id] is required on field [{path}] of type [{kind}]")
+    accepted = ("embedding",) if kind == "semantic" else ("text_embedding", "sparse_embedding", "embedding")
     for name in ("inference_id", "search_inference_id"):
-        inference_id = settings.get(name)
-        if inference_id is None and name == "inference_id":
-            raise mapper_parsing(f"Field [inference_id] is required on field [{path}] of type [{kind}]")
-        if inference_id is not None and (not isinstance(inference_id, str) or not inference_id):
+        if (inference_id := settings.get(name)) is None:
+            continue
+        if not isinstance(inference_id, str) or not inference_id:
             raise illegal_argument(f"[{name}] on mapper [{path}] of type [{kind}] must not be empty")
-        endpoint = None if inference_id is None else find(inference_id)
-        accepted = ("embedding",) if kind == "semantic" else ("text_embedding", "sparse_embedding", "embedding")
+        endpoint = find(inference_id)
         if endpoint is not None and endpoint.task not in accepted:
             wrong = f"Wrong [task_type], expected {' or '.join(accepted)}, got {endpoint.task}"
             raise illegal_argument(f"{wrong}, for [{name}] [{inference_id}] on field [{path}]")

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..inference import Endpoint
-from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, read_flag
+from ..refusals import Json, illegal_argument, mapper_parsing, read_flag, wrapping
 from ..unsupported import refuse_unsupported
-from .fieldtypes import SEMANTIC, merge_properties, parse_failure, read_dynamic, read_properties
+from .fieldtypes import SEMANTIC, merge_properties, read_dynamic, read_properties
 from .templates import check_templates
 from .values import ISO_DATE
 
@@ -100,11 +100,9 @@ class Mapping:
             put: Definition from a client.
             find: Returns the inference endpoint with an id, or None.
         """
-        try:
+        with wrapping(lambda refused: mapper_parsing(f"Failed to parse mapping: {refused.reason}", refused)):
             new = {name: read_root(name, value) for name, value in put.items() if name != "properties"}
             properties = read_properties(put.get("properties", {}), "", find)
-        except RefusedError as refused:
-            raise parse_failure(refused) from refused
         merged = merge_properties(self.root.get("properties", {}), properties, "")
         kept = {name: value for name, value in new.items() if value is not None}
         result = Mapping.of(self.root | kept | {"properties": merged})
@@ -137,8 +135,6 @@ def read_root(name: str, value: Any) -> Any:
     if name == "_source" and value in ({}, {"enabled": True}):
         return None
     refuse_unsupported("mappings", name, f"mappings.{name}: {value}")
-    if name == "_doc":
-        raise illegal_argument("The mapping definition cannot be nested under a type [_doc].")
     raise mapper_parsing(f"Root mapping definition has unsupported parameters:  [{name} : {value}]")
 
 

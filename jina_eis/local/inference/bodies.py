@@ -6,15 +6,24 @@ Know tasks, fields and the types of errors, whose texts may differ. Must not kno
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import orjson
 
-from ..refusals import Json, RefusedError, illegal_argument, invalid, parse_error, parsing_exception, status_error, token
+from ..refusals import (
+    Json,
+    RefusedError,
+    illegal_argument,
+    invalid,
+    parse_error,
+    parsing,
+    parsing_exception,
+    status_error,
+    token,
+)
 from ..versions import Version
 
 __all__ = ["PARSERS", "Item", "Parsed", "as_list", "parse_item", "parse_task", "read_body"]
@@ -81,19 +90,10 @@ def read_body(raw: bytes) -> Json:
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise RefusedError(400, "x_content_parse_exception", f"[{error.lineno}:{error.colno}] {error.msg}") from error
+        raise parse_error("JSON", f"{error.msg} at [{error.lineno}:{error.colno}]") from error
     if not isinstance(body, dict):
         raise parsing_exception(f"Failed to parse object: expecting token of type [START_OBJECT] but found [{token(body)}]")
     return body
-
-
-@contextmanager
-def parsing(parser: str, name: str) -> Iterator[None]:
-    """Wrap the errors of a field as Elasticsearch does: the useful text is the innermost cause."""
-    try:
-        yield
-    except RefusedError as refused:
-        raise parse_error(parser, f"failed to parse field [{name}]", refused) from refused
 
 
 def check_fields(parser: str, body: Any, fields: Fields, required: Sequence[str] = ()) -> Json:
@@ -111,7 +111,7 @@ def check_fields(parser: str, body: Any, fields: Fields, required: Sequence[str]
 
 def parse_input_type(parser: str, body: Json, known: Sequence[str]) -> str:
     name = str(body.get("input_type", "unspecified")).strip().lower()
-    with parsing(parser, "input_type"):
+    with parsing(parser, "field [input_type]"):
         if name not in known:
             raise illegal_argument(f"Unrecognized input_type [{name}]")
     return name
@@ -138,7 +138,7 @@ def parse_shared(body: Json, version: Version) -> Parsed:
 def parse_embedding(body: Json, version: Version) -> Parsed:
     parser = "EmbeddingRequest"
     check_fields(parser, body, EMBEDDING, required=["input"])
-    with parsing(parser, "input"):
+    with parsing(parser, "field [input]"):
         inputs = [parse_input(element, version) for element in as_list(body["input"])]
     input_type = parse_input_type(parser, body, (*INPUT_TYPES, *INTERNAL_INPUT_TYPES))
     if not inputs:
@@ -152,7 +152,7 @@ def parse_input(element: Any, version: Version) -> list[Item]:
         return [Item("text", element)]
     parser = "InferenceStringGroup"
     check_fields(parser, element, {"content": (dict, list)}, required=["content"])
-    with parsing(parser, "content"):
+    with parsing(parser, "field [content]"):
         if not element["content"]:
             raise illegal_argument("[content] field cannot be empty")
         return [parse_item(item, version) for item in as_list(element["content"])]
@@ -182,9 +182,9 @@ def parse_rerank(body: Json, version: Version) -> Parsed:
     parser = "RerankRequest"
     items = (dict,) if version.has("rerank of items") else ()
     check_fields(parser, body, {**RERANK, "query": (str, *items), "input": (str, list, *items)}, required=["input", "query"])
-    with parsing(parser, "input"):
+    with parsing(parser, "field [input]"):
         documents = [[parse_rankable(element, version)] for element in as_list(body["input"])]
-    with parsing(parser, "query"):
+    with parsing(parser, "field [query]"):
         query = parse_rankable(body["query"], version)
     top_n = body.get("top_n")
     if isinstance(top_n, float):

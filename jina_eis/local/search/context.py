@@ -5,8 +5,7 @@ Must not know any query or retriever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +13,11 @@ import numpy as np
 
 from ..indices import Field, Index, Indices, InnerInference
 from ..inference import Array
-from ..refusals import Json, RefusedError, ShardError, not_implemented, parse_error, parsing_exception
+from ..refusals import Json, RefusedError, ShardError, not_implemented, parsing, parsing_exception
 from ..versions import Version
 from .parsers import as_number
 
-__all__ = ["Context", "Scores", "as_float32", "inner_query", "query_failed", "read_query_options", "scalar"]
+__all__ = ["Context", "Scores", "as_float32", "query_failed", "read_query_options", "scalar"]
 
 Scores = dict[int, float]  # by document number
 SCALARS = ("query", "value", "field", "minimum_should_match", "operator")  # options of queries that are no objects
@@ -67,21 +66,10 @@ class Context:
         for query in queries:
             if not isinstance(query, dict):
                 raise not_implemented(f"a filter that is [{query}]")
-            with inner_query("knn"):
+            with parsing("knn", "a query inside"):
                 docs = set(self.evaluate(query, self))
             matched = docs if matched is None else matched & docs
         return matched
-
-
-@contextmanager
-def inner_query(name: str) -> Iterator[None]:
-    """Report that a query inside another one, or inside a search by vectors, could not be parsed."""
-    try:
-        yield
-    except RefusedError as refused:
-        if isinstance(refused, ShardError) or refused.status == 501:
-            raise
-        raise parse_error(name, f"failed to parse a query inside: {refused.reason}", refused) from refused
 
 
 def read_query_options(name: str, body: Json, known: Collection[str]) -> Json:

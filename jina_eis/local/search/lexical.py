@@ -14,7 +14,7 @@ from typing import Any
 
 from ..indices import NUMBERS, SEMANTIC, Field, format_value, terms
 from ..inference import as_list
-from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing_exception
+from ..refusals import Json, illegal_argument, not_implemented, parsing_exception, wrapping
 from .context import Context, Scores, query_failed, read_query_options, scalar
 from .operands import OPERATORS, Bound, read_bounds, read_exact
 
@@ -140,12 +140,8 @@ def exact_field(context: Context, path: str) -> Field | None:
 
 def query_bounds(context: Context, read: Callable[[], list[Bound] | None]) -> list[Bound] | None:
     """Read values for a field; a value that its type refuses fails the query."""
-    try:
+    with wrapping(lambda refused: query_failed(context, refused.reason, refused.kind)):
         return read()
-    except RefusedError as refused:
-        if isinstance(refused, ShardError) or refused.status == 501:
-            raise
-        raise query_failed(context, refused.reason, refused.kind) from refused
 
 
 def term_scores(context: Context, field: Field, word: str) -> Scores:

@@ -11,10 +11,10 @@ from typing import Any
 
 from ..indices import SEMANTIC
 from ..inference import as_list
-from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing_exception
+from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing, parsing_exception
 from ..unsupported import refuse_unsupported
 from . import lexical, semantic
-from .context import Context, Scores, inner_query, read_query_options
+from .context import Context, Scores, read_query_options
 from .lexical import minimum_matches, multiply
 from .operands import OPERATORS
 
@@ -127,7 +127,7 @@ def bool_(context: Context, path: str, options: Json) -> Scores:
 def clause_scores(clause: Any, context: Context, failures: list[ShardError], *, excludes: bool = False) -> Scores:
     """Return the scores of a clause; one that fails on the index is noted, and limits no other."""
     try:
-        with inner_query("bool"):
+        with parsing("bool", "a query inside"):
             return evaluate(clause, context)
     except ShardError as error:
         failures.append(error)
