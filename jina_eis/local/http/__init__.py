@@ -3,6 +3,7 @@
 The top room of the embedded EIS: it knows `search`, `indices` and `inference`, and none of them knows HTTP.
 """
 
-from .server import Exchange, LocalEIS
+from .app import Exchange
+from .server import LocalEIS
 
 __all__ = ["Exchange", "LocalEIS"]

@@ -30,8 +30,6 @@ from ..versions import BUILD, LICENCE, Version
 from .cluster import Cluster
 from .routes import find_operation
 
-__all__ = ["Emulator", "Exchange"]
-
 LOG = logging.getLogger("jina_eis.local")
 T = TypeVar("T")
 
@@ -83,6 +81,7 @@ class BrokenResponse(Response):
         self._sent = sent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the beginning, then close the connection."""
         transport = scope["state"]["transport"]
         if self._sent:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

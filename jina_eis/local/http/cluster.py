@@ -32,8 +32,6 @@ from ..inference import as_list
 from ..refusals import Json, RefusedError, illegal_argument, index_not_found, invalid, not_implemented, parsing_exception
 from ..search import SHARDS, matching_documents, page_of_documents, search_index
 
-__all__ = ["Cluster"]
-
 StatusAndBody = tuple[int, Json]
 UNTHROTTLED = {"version_conflicts": 0, "noops": 0, "retries": {"bulk": 0, "search": 0}, "throttled_millis": 0} | {
     "requests_per_second": -1.0,

@@ -16,8 +16,6 @@ from ..refusals import Json, TimeLimit, illegal_argument, invalid, not_implement
 from ..unsupported import refuse_unsupported
 from .cluster import Cluster
 
-__all__ = ["Operation", "find_operation"]
-
 Params = Mapping[str, str]
 StatusAndBody = tuple[int, Json]
 

@@ -22,8 +22,6 @@ try:
 except ModuleNotFoundError:  # a parser in C, for CPython only
     from uvicorn.protocols.http.h11_impl import H11Protocol as HTTPProtocol  # type: ignore[assignment]
 
-__all__ = ["Exchange", "LocalEIS"]
-
 HOST = "127.0.0.1"
 SHUTDOWN_SECONDS = 1
 
@@ -32,6 +30,7 @@ class AbortableProtocol(HTTPProtocol):
     """Stores the transport in the state of each request, so that a fault can close the connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Store the transport of a new connection."""
         super().connection_made(transport)
         # asyncio sets it only on sockets created with a protocol number. Without it, responses take 40 ms longer.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -12,8 +12,6 @@ from ..refusals import Json, RefusedError, illegal_argument, invalid, not_implem
 from ..unsupported import refuse_unsupported
 from .values import format_value
 
-__all__ = ["Action", "check_actions", "parse_bulk", "parse_failure", "parse_update", "read_source"]
-
 KINDS = ("create", "delete", "index", "update")
 UPDATE = {"doc": dict, "upsert": dict, "doc_as_upsert": bool, "detect_noop": bool}
 ID_BYTES = 512

@@ -8,8 +8,6 @@ from itertools import accumulate
 
 from .wordbreak import RANGES
 
-__all__ = ["terms"]
-
 MAX_WORD_LENGTH = 255  # units of UTF-16; longer words are cut, as in Lucene
 
 

@@ -25,8 +25,6 @@ from .mapping import Field, Mapping
 from .settings import check_name
 from .storage import Storage
 
-__all__ = ["Writer", "write_shards"]
-
 
 @dataclass(slots=True)
 class Target:

@@ -9,8 +9,6 @@ import re
 
 from ..refusals import Json, invalid, not_implemented
 
-__all__ = ["check_chunking", "split_passages"]
-
 MIN_SIZE = 20  # words
 KEYS = {"sentence": {"strategy", "max_chunk_size", "sentence_overlap"}, "none": {"strategy"}}
 # A sentence ends with a punctuation mark and its closing quotes or brackets, or with an empty line.

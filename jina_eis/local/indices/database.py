@@ -9,8 +9,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Database"]
-
 FILE = "jina-eis.sqlite"
 
 

@@ -15,12 +15,10 @@ from ..inference import Array, Item, parse_item
 from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, wrapping
 from ..versions import Version
 from .actions import parse_failure
-from .fieldtypes import MAX_DIMENSIONS, complete_vector
-from .mapping import SEMANTIC, Field, Mapping
+from .fieldtypes import MAX_DIMENSIONS, SEMANTIC, complete_vector
+from .mapping import Field, Mapping
 from .templates import templated
 from .values import ISO_DATE, NUMBERS, Value, date_format_of, format_value, object_error, read_value, read_vector
-
-__all__ = ["Document", "read_document", "values_of"]
 
 IGNORE_ABOVE = 256
 VECTOR_LENGTHS = range(128, 4097)  # a new field with an array of so many fractions becomes a dense_vector
@@ -91,6 +89,7 @@ class Reader:
         self._id = doc_id
 
     def read_object(self, node: Json, prefix: str, dynamic: str) -> None:
+        """Read the fields of an object, whose paths begin with the prefix."""
         for name, value in node.items():
             if not prefix and name in METADATA and value is not None:
                 cause = parse_failure(f"Field [{name}] is a metadata field and cannot be added inside a document.")

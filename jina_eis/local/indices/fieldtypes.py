@@ -14,15 +14,6 @@ from ..unsupported import refuse_unsupported
 from .chunking import check_chunking
 from .values import DATE_FORMATS, ISO_DATE, NUMBERS, format_value, read_value
 
-__all__ = [
-    "MAX_DIMENSIONS",
-    "SEMANTIC",
-    "complete_vector",
-    "merge_properties",
-    "read_dynamic",
-    "read_properties",
-]
-
 Find = Callable[[str], Endpoint | None]  # returns the inference endpoint with an id, or None
 
 DEFAULT_INFERENCE_ID = ".jina-embeddings-v5-text-small"

@@ -24,8 +24,6 @@ from .mapping import Mapping
 from .values import Value
 from .vectors import Matrix, scale_back, stack
 
-__all__ = ["CREATE", "TABLES", "Clock", "Index", "Passage", "StoredDocument"]
-
 Clock = Callable[[], float]  # returns seconds that only grow
 
 # Each index has its own tables, so that deleting it is fast. Searches see the documents of `docs`; a refresh moves those of `new`

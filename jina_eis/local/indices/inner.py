@@ -13,8 +13,6 @@ from ..faults import Faults, refusal
 from ..inference import Array, Endpoint, Item, Job, Parsed, Registry, StandIn, answer, check_inputs, embed_inputs, fit, mean
 from ..refusals import TimeLimit, gateway_refusal, status_error
 
-__all__ = ["InnerInference"]
-
 BATCH = 64  # inputs per request, unless the service documents a lower limit
 LIMITS = {"ingest": TimeLimit.parse("30s"), "search": TimeLimit.parse("10s")}
 

@@ -18,8 +18,6 @@ from .fieldtypes import SEMANTIC, merge_properties, read_dynamic, read_propertie
 from .templates import check_templates
 from .values import ISO_DATE
 
-__all__ = ["SEMANTIC", "Field", "Mapping"]
-
 MAX_FIELDS = 1000
 
 

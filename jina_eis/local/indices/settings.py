@@ -15,8 +15,6 @@ from .mapping import Mapping
 from .sources import hides_vectors
 from .values import format_value, read_value
 
-__all__ = ["check_mapping", "check_name", "new_settings", "read_settings", "show_defaults", "show_settings"]
-
 FORBIDDEN = frozenset('\\/*?"<>| ,#:')
 NAME_BYTES = 255
 MAX_SHARDS = 1024

@@ -16,8 +16,6 @@ from .mapping import Mapping
 from .values import Value
 from .vectors import Matrix
 
-__all__ = ["Indices"]
-
 SHIFT = 40  # bits for the number of a document in its index
 
 

@@ -13,11 +13,9 @@ from typing import Any, cast
 
 from ..inference import as_list
 from ..refusals import Json, not_implemented
+from .fieldtypes import SEMANTIC
 from .index import Index, StoredDocument
-from .mapping import SEMANTIC
 from .several import Indices
-
-__all__ = ["SourceFilter", "hides_vectors"]
 
 DROPPED = object()
 PARAMETERS = ("_source", "_source_includes", "_source_excludes", "_source_exclude_vectors")

@@ -21,8 +21,6 @@ from .index import CREATE, TABLES, Clock, Index
 from .mapping import Mapping
 from .settings import read_settings
 
-__all__ = ["Storage"]
-
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS indices (
     number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT NULL, uuid TEXT NOT NULL, created INTEGER NOT NULL,

@@ -10,8 +10,6 @@ from typing import Any
 
 from ..refusals import Json, mapper_parsing, not_implemented
 
-__all__ = ["check_templates", "templated"]
-
 CONDITIONS = ("match_mapping_type", "path_match", "path_unmatch", "match", "unmatch")
 TYPES = ("*", "string", "long", "double", "boolean", "object", "date")
 

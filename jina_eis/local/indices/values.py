@@ -16,9 +16,6 @@ import numpy as np
 from ..inference import Array
 from ..refusals import RefusedError, illegal_argument, not_implemented, parsing_exception
 
-__all__ = ["BITS", "DATE_FORMATS", "ISO_DATE", "NUMBERS", "PRECISIONS", "Value", "date_format_of", "format_value"]
-__all__ += ["object_error", "read_date_span", "read_value", "read_vector"]
-
 Value = str | int | float
 
 BITS = {"byte": 8, "short": 16, "integer": 32, "long": 64}

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from ..inference import Array
 
-__all__ = ["Matrix", "as_score", "nearest", "scale_back", "score", "stack"]
-
 Integers = NDArray[np.int64]
 BLOCK = 32  # rows
 UNIT = 1e-4  # by how much the square of a length of 1 may differ

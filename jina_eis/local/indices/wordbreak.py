@@ -5,8 +5,6 @@ A class is a letter; its ranges are hexadecimal. A character in no range is in n
 
 from __future__ import annotations
 
-__all__ = ["RANGES"]
-
 RANGES = {
     '"': "22",  # double quote
     "#": "23 2a",  # other bases of keycaps

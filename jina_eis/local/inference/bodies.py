@@ -26,8 +26,6 @@ from ..refusals import (
 )
 from ..versions import Version
 
-__all__ = ["PARSERS", "Item", "Parsed", "as_list", "parse_item", "parse_task", "read_body"]
-
 SHARED_PARSER = "cluster:internal/xpack/inference"  # the name that Elasticsearch uses in its errors
 SHARED_TASKS = ("text_embedding", "sparse_embedding", "completion")
 TASK_TYPES = (*SHARED_TASKS, "rerank", "chat_completion")

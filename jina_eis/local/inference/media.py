@@ -16,8 +16,6 @@ import numpy as np
 from ...contents.media import LEAST_PIXELS, pixel_size
 from .standin import DIMENSIONS, Array, unit
 
-__all__ = ["UnreadableError", "medium_vectors"]
-
 
 class UnreadableError(ValueError):
     """A medium that the service would refuse; the message states why."""

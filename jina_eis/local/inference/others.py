@@ -11,8 +11,6 @@ from typing import Any
 
 from ...models import EmbeddingModel, EmbeddingTask, Modality
 
-__all__ = ["LISTED", "OTHERS", "PAGE_MODELS", "PageModel"]
-
 TEXT: tuple[Modality, ...] = ("text",)
 ALL: tuple[Modality, ...] = ("text", "image", "audio", "video", "pdf")
 SENTENCES = {"strategy": "sentence", "max_chunk_size": 250, "sentence_overlap": 1}

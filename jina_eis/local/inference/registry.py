@@ -17,8 +17,6 @@ from ..versions import Version
 from .bodies import parse_task, read_body
 from .others import LISTED, OTHERS, PAGE_MODELS, PageModel
 
-__all__ = ["Endpoint", "Registry"]
-
 SIMILARITIES = ("cosine", "dot_product", "l2_norm")
 SIZES = ("dimensions", "max_input_tokens", "max_batch_size")
 CHUNKING = {"strategy": "sentence", "max_chunk_size": 250, "sentence_overlap": 1}

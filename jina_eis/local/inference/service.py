@@ -19,8 +19,6 @@ from .others import PageModel
 from .registry import Endpoint, Registry
 from .standin import Array, StandIn, mean, shape
 
-__all__ = ["Job", "answer", "check_inputs", "embed_inputs", "plan"]
-
 MAX_RERANK_TOKENS = 200_000  # measured with v3.5; assumed for the other rerankers
 
 

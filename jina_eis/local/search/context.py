@@ -17,8 +17,6 @@ from ..refusals import Json, RefusedError, ShardError, not_implemented, parsing,
 from ..versions import Version
 from .parsers import as_number
 
-__all__ = ["Context", "Scores", "as_float32", "query_failed", "read_query_options", "scalar"]
-
 Scores = dict[int, float]  # by document number
 SCALARS = ("query", "value", "field", "minimum_should_match", "operator")  # options of queries that are no objects
 

@@ -8,8 +8,6 @@ import numpy as np
 
 from ..inference import Array
 
-__all__ = ["choose", "closest"]
-
 
 def choose(vectors: Sequence[Array], query: Array | None, weight: float, size: int) -> list[int]:
     """Return the positions of the vectors to keep, in ascending order.

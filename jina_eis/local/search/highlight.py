@@ -14,8 +14,6 @@ from ..refusals import Json, illegal_argument, not_implemented
 from .context import Context
 from .parsers import read_object
 
-__all__ = ["check_highlight", "highlights"]
-
 OPTIONS = {"number_of_fragments": "int", "order": "text", "max_analyzed_offset": "int"}
 FRAGMENTS = 5
 

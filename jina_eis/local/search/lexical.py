@@ -18,8 +18,6 @@ from ..refusals import Json, illegal_argument, not_implemented, parsing_exceptio
 from .context import Context, Scores, query_failed, read_query_options, scalar
 from .operands import OPERATORS, Bound, read_bounds, read_exact
 
-__all__ = ["exact_scores", "exists", "ids", "match_phrase", "match_words", "minimum_matches", "multiply", "range_", "terms_"]
-
 K1, B = 1.2, 0.75
 
 

@@ -15,8 +15,6 @@ import numpy as np
 from ..indices import BITS, NUMBERS, PRECISIONS, Field, Value, format_value, read_date_span
 from ..refusals import RefusedError, ShardError, illegal_argument, not_implemented
 
-__all__ = ["OPERATORS", "Bound", "read_bounds", "read_exact"]
-
 Bound = tuple[str, Value]
 OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 # What Java reads as a double; of a long, no suffix and no space. NaN and hexadecimal digits are refused.

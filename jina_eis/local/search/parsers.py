@@ -12,8 +12,6 @@ from typing import Any
 from ..refusals import Json, illegal_argument, not_implemented, parse_error, parsing_exception, token
 from ..unsupported import refuse_unsupported
 
-__all__ = ["as_number", "read_object", "read_options"]
-
 # The JSON types that each kind of option accepts.
 KINDS: dict[str, tuple[type, ...]] = {
     "int": (int,),

@@ -18,8 +18,6 @@ from .context import Context, Scores, read_query_options
 from .lexical import minimum_matches, multiply
 from .operands import OPERATORS
 
-__all__ = ["evaluate"]
-
 CLAUSES = ("must", "filter", "should", "must_not")
 MISSING = {  # the errors for queries without a required option
     "field": parsing_exception("[exists] must be provided with a [field]"),

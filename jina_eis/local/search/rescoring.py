@@ -12,8 +12,6 @@ from ..inference import bm25
 from ..refusals import Json, illegal_argument
 from .parsers import read_object
 
-__all__ = ["best_passages", "read_rescorer"]
-
 # The service's own window, which holds more than a reranker reads.
 DEFAULT_CHUNKING = {"strategy": "sentence", "max_chunk_size": 7000, "sentence_overlap": 1}
 

@@ -38,8 +38,6 @@ from .rescoring import best_passages, read_rescorer
 from .semantic import KNN as VECTOR_OPTIONS
 from .semantic import embedded_query, knn_search, read_vector
 
-__all__ = ["Ranking", "check_window", "rank_scores", "retrieve", "shard_errors"]
-
 # The options of each retriever, and the kind of their values.
 SHARED = {"filter": "objects", "min_score": "float"}
 STANDARD = SHARED | {"query": "object"}

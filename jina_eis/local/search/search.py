@@ -32,8 +32,6 @@ from .retrievers import Ranking, check_window, rank_scores, retrieve, shard_erro
 from .semantic import knn_search
 from .sorting import read_sort, sort_documents
 
-__all__ = ["SHARDS", "matching_documents", "page_of_documents", "search_index"]
-
 SHARDS = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
 # The options of a search, and the kind of their values. The others are refused.
 KNOWN = {"query": "object", "knn": "objects", "retriever": "object", "size": "int", "from": "int", "min_score": "float"} | {

@@ -17,8 +17,6 @@ from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_imp
 from .context import Context, Scores, query_failed, scalar
 from .parsers import read_object
 
-__all__ = ["embedded_query", "knn_query", "knn_search", "match_meaning", "read_vector", "semantic"]
-
 MIN_K = 10  # fewest documents that a semantic query retrieves
 MAX_CANDIDATES = 10_000
 # The options of a search by vectors, and the kind of their values.

@@ -15,8 +15,6 @@ from ..inference import as_list
 from ..refusals import Json, ShardError, illegal_argument, not_implemented
 from .context import Context, as_float32, query_failed
 
-__all__ = ["Key", "read_sort", "sort_documents"]
-
 Key = tuple[str, bool]  # a field, and whether its highest values come first
 
 
