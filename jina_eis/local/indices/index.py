@@ -21,35 +21,12 @@ from .analysis import terms
 from .database import Database
 from .documents import Document, read_document
 from .mapping import Mapping
+from .schema import CURRENT
 from .values import Value
 from .vectors import Matrix, scale_back, stack
 
 Clock = Callable[[], float]  # returns seconds that only grow
 
-# Each index has its own tables, so that deleting it is fast. Searches see the documents of `docs`; a refresh moves those of `new`
-# there, and deletes those of `gone`. A word is stored as `<number of its field>_<word>`.
-COLUMNS = "id TEXT UNIQUE NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL, source BLOB NOT NULL"
-LENGTHS = "path TEXT NOT NULL, doc INTEGER NOT NULL, length INTEGER NOT NULL"
-CREATE = f"""
-CREATE TABLE IF NOT EXISTS docs_{{0}} (doc INTEGER PRIMARY KEY AUTOINCREMENT, {COLUMNS});
-CREATE TABLE IF NOT EXISTS new_{{0}} (doc INTEGER PRIMARY KEY, {COLUMNS});
-CREATE TABLE IF NOT EXISTS gone_{{0}} (doc INTEGER PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS exact_{{0}} (path TEXT NOT NULL, value NOT NULL, doc INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS exact_value_{{0}} ON exact_{{0}} (path, value, doc);
-CREATE INDEX IF NOT EXISTS exact_doc_{{0}} ON exact_{{0}} (doc);
-CREATE TABLE IF NOT EXISTS paths_{{0}} (number INTEGER PRIMARY KEY, path TEXT UNIQUE NOT NULL);
-CREATE TABLE IF NOT EXISTS lengths_{{0}} ({LENGTHS}, PRIMARY KEY (path, doc)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS lengths_doc_{{0}} ON lengths_{{0}} (doc);
-CREATE TABLE IF NOT EXISTS vectors_{{0}} (path TEXT NOT NULL, doc INTEGER NOT NULL, text TEXT, vector BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS vectors_doc_{{0}} ON vectors_{{0}} (doc);
-CREATE VIRTUAL TABLE IF NOT EXISTS words_{{0}} USING fts5 (words, columnsize = 0, tokenize = "ascii tokenchars '_'");
-CREATE VIRTUAL TABLE IF NOT EXISTS vocabulary_{{0}} USING fts5vocab ('words_{{0}}', 'instance');
-"""
-TABLES = ("vocabulary", "words", "docs", "new", "gone", "exact", "paths", "lengths", "vectors")
-CURRENT = """
-SELECT doc, id, version, seq, source FROM new_{0} WHERE id = ?1
-UNION ALL SELECT doc, id, version, seq, source FROM docs_{0} WHERE id = ?1 AND doc NOT IN gone_{0}
-"""
 REFRESH_SECONDS = 1.0
 IDLE_SECONDS = 30.0  # an index without `refresh_interval` that was not searched for so long is refreshed by the next search
 TOMBSTONE_SECONDS = 60.0  # how long the version of a deleted document is remembered

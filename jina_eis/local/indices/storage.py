@@ -17,18 +17,10 @@ import orjson
 
 from ..refusals import Json, RefusedError, index_not_found
 from .database import Database
-from .index import CREATE, TABLES, Clock, Index
+from .index import Clock, Index
 from .mapping import Mapping
+from .schema import CREATE, SCHEMA, TABLES
 from .settings import read_settings
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS indices (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT NULL, uuid TEXT NOT NULL, created INTEGER NOT NULL,
-    settings BLOB NOT NULL, mapping BLOB NOT NULL, writes INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE IF NOT EXISTS aliases (alias TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (alias, name));
-CREATE TABLE IF NOT EXISTS endpoints (id TEXT PRIMARY KEY, definition BLOB NOT NULL);
-"""
 
 
 class Storage:

@@ -12,20 +12,20 @@ import numpy as np
 from ..indices import SEMANTIC, Field, StoredDocument, score, stack
 from ..refusals import Json, illegal_argument, not_implemented
 from .context import Context
+from .options import HIGHLIGHT
 from .parsers import read_object
 
-OPTIONS = {"number_of_fragments": "int", "order": "text", "max_analyzed_offset": "int"}
 FRAGMENTS = 5
 
 
 def check_highlight(body: Any, context: Context) -> dict[str, Json]:
     """Return the semantic fields to highlight with their checked options."""
-    shared = read_object("highlight", body, {"fields": "objects", **OPTIONS}, others=True)
+    shared = read_object("highlight", body, {"fields": "objects", **HIGHLIGHT}, others=True)
     fields, checked = shared.pop("fields", {}), {}
     if not isinstance(fields, dict):
         raise not_implemented("highlight.fields that is not an object")
     for path, own in fields.items():
-        options = checked[path] = shared | read_object("highlight", own, OPTIONS, others=True)
+        options = checked[path] = shared | read_object("highlight", own, HIGHLIGHT, others=True)
         field = context.field(path)
         if "*" in path or (field is not None and field.kind not in SEMANTIC):
             raise not_implemented(f"highlight on fields [{path}], only on fields of type [semantic_text] and [semantic]")

@@ -11,21 +11,8 @@ from typing import Any
 
 from ..refusals import Json, illegal_argument, not_implemented, parse_error, parsing_exception, token
 from ..unsupported import refuse_unsupported
+from .options import KINDS
 
-# The JSON types that each kind of option accepts.
-KINDS: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (int, float),
-    "text": (str,),
-    "flag": (bool,),
-    "value": (int, bool),
-    "object": (dict,),
-    "array": (list,),
-    "objects": (dict, list),
-    "input": (str, dict, list),
-    "source": (bool, str, dict, list),
-    "vector": (int, float, str, dict, list),
-}
 INT = 1 << 31
 
 

@@ -33,29 +33,11 @@ from ..refusals import (
 from ..unsupported import refuse_unsupported
 from .context import Context, Scores
 from .diversity import choose, closest
+from .options import COMPONENT, DIVERSIFY, KNN_RETRIEVER, LINEAR, RERANK, RRF, SHARED, STANDARD
 from .parsers import read_object
 from .rescoring import best_passages, read_rescorer
-from .semantic import KNN as VECTOR_OPTIONS
 from .semantic import embedded_query, knn_search, read_vector
 
-# The options of each retriever, and the kind of their values.
-SHARED = {"filter": "objects", "min_score": "float"}
-STANDARD = SHARED | {"query": "object"}
-KNN = SHARED | {name: kind for name, kind in VECTOR_OPTIONS.items() if name != "boost"}
-WINDOWED = SHARED | {"rank_window_size": "int"}
-LINEAR = WINDOWED | {"retrievers": "array"}
-RRF = LINEAR | {"rank_constant": "int"}
-RERANK = (
-    WINDOWED
-    | {"retriever": "object", "field": "text", "chunk_rescorer": "object"}
-    | dict.fromkeys(("inference_id", "inference_text"), "text")
-)
-DIVERSIFY = (
-    WINDOWED
-    | {"retriever": "object", "type": "text", "field": "text", "query_vector": "vector", "query_vector_builder": "object"}
-    | {"size": "int", "lambda": "float"}
-)
-COMPONENT = {"retriever": "object", "weight": "float"}
 WINDOW = 10
 RANK_CONSTANT = 60
 DEFAULT_RERANKER = ".rerank-v1-elasticsearch"
@@ -314,7 +296,7 @@ def check_window(retriever: Any, size: int, limited: Sequence[str] = COMPOUND) -
 # What ranks, the options, and those that are required.
 RETRIEVERS: dict[str, tuple[Callable[[Context, Json, Sequence[Any]], Ranking], Mapping[str, str], Sequence[str]]] = {
     "diversify": (diversify, DIVERSIFY, ("retriever", "type", "field")),
-    "knn": (knn, KNN, ("field", "k")),
+    "knn": (knn, KNN_RETRIEVER, ("field", "k")),
     "linear": (linear, LINEAR, ("retrievers",)),
     "rrf": (rrf, RRF, ("retrievers",)),
     "standard": (standard, STANDARD, ()),

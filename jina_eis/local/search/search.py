@@ -26,6 +26,7 @@ from ..refusals import (
 )
 from .context import Context, Scores, as_float32
 from .highlight import check_highlight, highlights
+from .options import SEARCH
 from .parsers import read_options
 from .queries import evaluate
 from .retrievers import Ranking, check_window, rank_scores, retrieve, shard_errors
@@ -33,15 +34,6 @@ from .semantic import knn_search
 from .sorting import read_sort, sort_documents
 
 SHARDS = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
-# The options of a search, and the kind of their values. The others are refused.
-KNOWN = {"query": "object", "knn": "objects", "retriever": "object", "size": "int", "from": "int", "min_score": "float"} | {
-    "_source": "source",
-    "fields": "array",
-    "highlight": "object",
-    "sort": "source",
-    "timeout": "text",
-    "track_total_hits": "value",
-}
 WINDOW = 10_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -118,7 +110,7 @@ def matching_documents(index: Index | Indices, inference: InnerInference, query:
 def read_body(body: Json, params: Mapping[str, str]) -> Json:
     """Return the options of a search, checked and with their defaults; a parameter of the URL replaces its option."""
     given = {name: read_parameter(params[name]) for name in ("size", "from", "track_total_hits", "timeout") if name in params}
-    options: Json = {"size": 10, "from": 0, "track_total_hits": WINDOW} | read_options(body, KNOWN) | read_options(given, KNOWN)
+    options: Json = {"size": 10, "from": 0, "track_total_hits": WINDOW} | read_options(body, SEARCH) | read_options(given, SEARCH)
     for name, phrase in (("size", ", found"), ("from", " but was")):
         if options[name] < 0:
             raise illegal_argument(f"[{name}] parameter cannot be negative{phrase} [{options[name]}]")

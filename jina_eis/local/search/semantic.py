@@ -15,18 +15,11 @@ from ..indices import SEMANTIC, Field, as_score, nearest
 from ..inference import Array, Item, as_list, parse_item
 from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, status_error
 from .context import Context, Scores, query_failed, scalar
+from .options import KNN, SEMANTIC_QUERY
 from .parsers import read_object
 
 MIN_K = 10  # fewest documents that a semantic query retrieves
 MAX_CANDIDATES = 10_000
-# The options of a search by vectors, and the kind of their values.
-KNN = (
-    dict.fromkeys(("k", "num_candidates"), "int")
-    | dict.fromkeys(("similarity", "boost"), "float")
-    | dict.fromkeys(("query_vector_builder", "rescore_vector"), "object")
-    | {"field": "text", "query_vector": "vector", "filter": "objects"}
-)
-SEMANTIC_QUERY = {"field": "text", "query": "text", "boost": "float"}
 BUILDERS = {"text_embedding": ("model_id", "model_text"), "embedding": ("inference_id", "input")}  # their endpoint and input
 SCORED_WHOLE = ("flat", "int8_flat", "int4_flat")  # index types for which `knn` as a query scores every vector
 

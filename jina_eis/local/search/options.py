@@ -1,0 +1,55 @@
+"""The options of searches, and the kind of their values: tables. All other options are refused."""
+
+from __future__ import annotations
+
+# The JSON types that each kind of option accepts.
+KINDS: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "text": (str,),
+    "flag": (bool,),
+    "value": (int, bool),
+    "object": (dict,),
+    "array": (list,),
+    "objects": (dict, list),
+    "input": (str, dict, list),
+    "source": (bool, str, dict, list),
+    "vector": (int, float, str, dict, list),
+}
+
+# A search.
+SEARCH = {"query": "object", "knn": "objects", "retriever": "object", "size": "int", "from": "int", "min_score": "float"} | {
+    "_source": "source",
+    "fields": "array",
+    "highlight": "object",
+    "sort": "source",
+    "timeout": "text",
+    "track_total_hits": "value",
+}
+HIGHLIGHT = {"number_of_fragments": "int", "order": "text", "max_analyzed_offset": "int"}
+# Queries and searches by meaning.
+KNN = (
+    dict.fromkeys(("k", "num_candidates"), "int")
+    | dict.fromkeys(("similarity", "boost"), "float")
+    | dict.fromkeys(("query_vector_builder", "rescore_vector"), "object")
+    | {"field": "text", "query_vector": "vector", "filter": "objects"}
+)
+SEMANTIC_QUERY = {"field": "text", "query": "text", "boost": "float"}
+# Retrievers.
+SHARED = {"filter": "objects", "min_score": "float"}
+STANDARD = SHARED | {"query": "object"}
+KNN_RETRIEVER = SHARED | {name: kind for name, kind in KNN.items() if name != "boost"}
+WINDOWED = SHARED | {"rank_window_size": "int"}
+LINEAR = WINDOWED | {"retrievers": "array"}
+RRF = LINEAR | {"rank_constant": "int"}
+RERANK = (
+    WINDOWED
+    | {"retriever": "object", "field": "text", "chunk_rescorer": "object"}
+    | dict.fromkeys(("inference_id", "inference_text"), "text")
+)
+DIVERSIFY = (
+    WINDOWED
+    | {"retriever": "object", "type": "text", "field": "text", "query_vector": "vector", "query_vector_builder": "object"}
+    | {"size": "int", "lambda": "float"}
+)
+COMPONENT = {"retriever": "object", "weight": "float"}
