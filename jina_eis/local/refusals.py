@@ -14,30 +14,6 @@ from typing import Any
 
 from .versions import Version
 
-__all__ = [
-    "Json",
-    "RefusedError",
-    "SearchError",
-    "ShardError",
-    "TimeLimit",
-    "all_shards_failed",
-    "gateway_refusal",
-    "illegal_argument",
-    "index_not_found",
-    "invalid",
-    "mapper_parsing",
-    "not_found",
-    "not_implemented",
-    "parse_error",
-    "parsing",
-    "parsing_exception",
-    "read_flag",
-    "status_error",
-    "timed_out",
-    "token",
-    "wrapping",
-]
-
 Json = dict[str, Any]
 
 TIME = re.compile(r"(\d+)(nanos|micros|ms|s|m|h|d)")

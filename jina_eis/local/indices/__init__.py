@@ -8,10 +8,10 @@ from .analysis import terms
 from .bulk import Writer, write_shards
 from .chunking import check_chunking, split_passages
 from .documents import values_of
-from .fieldtypes import SEMANTIC
 from .index import Clock, Index, StoredDocument
 from .inner import InnerInference
 from .mapping import Field, Mapping
+from .parameters import SEMANTIC
 from .settings import (
     check_mapping,
     check_name,

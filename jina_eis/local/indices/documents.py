@@ -15,8 +15,9 @@ from ..inference import Array, Item, parse_item
 from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, wrapping
 from ..versions import Version
 from .actions import parse_failure
-from .fieldtypes import MAX_DIMENSIONS, SEMANTIC, complete_vector
+from .fieldtypes import MAX_DIMENSIONS, complete_vector
 from .mapping import Field, Mapping
+from .parameters import SEMANTIC
 from .templates import templated
 from .values import ISO_DATE, NUMBERS, Value, date_format_of, format_value, object_error, read_value, read_vector
 

@@ -12,35 +12,16 @@ from ..inference import Endpoint, as_list
 from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not_implemented, read_flag
 from ..unsupported import refuse_unsupported
 from .chunking import check_chunking
-from .values import DATE_FORMATS, ISO_DATE, NUMBERS, format_value, read_value
+from .parameters import GRAPH, INDEX_OPTIONS, OBJECTS, PARAMETERS, SEMANTIC, UPDATABLE
+from .values import DATE_FORMATS, format_value, read_value
 
 Find = Callable[[str], Endpoint | None]  # returns the inference endpoint with an id, or None
 
 DEFAULT_INFERENCE_ID = ".jina-embeddings-v5-text-small"
-SEMANTIC = ("semantic_text", "semantic")
 SIMILARITIES = ("l2_norm", "cosine", "dot_product", "max_inner_product")
 MAX_DIMENSIONS = 4096
 BBQ_DIMENSIONS = 384  # from here on, the default index of vectors is bbq_hnsw
 LEAST_BBQ_DIMENSIONS = 64
-
-# The implemented parameters of each type with their defaults.
-OBJECTS = {"chunking_settings", "model_settings", "index_options"}  # of a semantic field
-LEAF: Json = {"index": True, "doc_values": True, "copy_to": [], "fields": {}}
-PARAMETERS: dict[str, Json] = {
-    "text": {"index": True, "copy_to": [], "fields": {}, "analyzer": "default", "similarity": None},
-    "keyword": LEAF | {"ignore_above": (1 << 31) - 1},
-    "boolean": LEAF,
-    "date": LEAF | {"format": ISO_DATE, "locale": "en"},
-    **dict.fromkeys(NUMBERS, LEAF),
-    "dense_vector": {"dims": None, "index": True, "similarity": None, "index_options": None, "element_type": "float"},
-    **dict.fromkeys(SEMANTIC, dict.fromkeys(OBJECTS | {"inference_id", "search_inference_id"}) | {"fields": {}, "copy_to": []}),
-}
-UPDATABLE = frozenset({"copy_to", "fields", "ignore_above"})
-# The index of vectors: its keys with their defaults.
-GRAPH: Json = {"m": 16, "ef_construction": 100}
-RESCORED: Json = {"rescore_vector": {"oversample": 3.0}}
-INDEX_OPTIONS: dict[str, Json] = dict.fromkeys(("hnsw", "int8_hnsw", "int4_hnsw"), GRAPH)
-INDEX_OPTIONS |= {"flat": {}, "int8_flat": {}, "int4_flat": {}, "bbq_hnsw": GRAPH | RESCORED, "bbq_flat": RESCORED}
 
 
 def read_properties(properties: Any, prefix: str, find: Find) -> Json:

@@ -74,10 +74,8 @@ class InnerInference:
         """Return the endpoint after checking that it has one of the task types."""
         endpoint = self.registry.get(name)
         if endpoint.task not in tasks:
-            raise status_error(
-                f"Incompatible task_type for {tasks[-1]} API, the inference endpoint [{name}] has task type [{endpoint.task}], "
-                f"expected [{' or '.join(tasks)}]"
-            )
+            wanted = f"expected [{' or '.join(tasks)}]"
+            raise status_error(f"Incompatible task_type: the endpoint [{name}] has task type [{endpoint.task}], {wanted}")
         return endpoint
 
     def _job(self, endpoint: Endpoint, inputs: Sequence[Sequence[Item]], role: str) -> Job:

@@ -14,7 +14,8 @@ from typing import Any
 from ..inference import Endpoint
 from ..refusals import Json, illegal_argument, mapper_parsing, read_flag, wrapping
 from ..unsupported import refuse_unsupported
-from .fieldtypes import SEMANTIC, merge_properties, read_dynamic, read_properties
+from .fieldtypes import merge_properties, read_dynamic, read_properties
+from .parameters import SEMANTIC
 from .templates import check_templates
 from .values import ISO_DATE
 

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from ..inference import as_list
 from ..refusals import Json, not_implemented
-from .fieldtypes import SEMANTIC
 from .index import Index, StoredDocument
+from .parameters import SEMANTIC
 from .several import Indices
 
 DROPPED = object()

@@ -7,7 +7,6 @@ KINDS: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),
     "text": (str,),
-    "flag": (bool,),
     "value": (int, bool),
     "object": (dict,),
     "array": (list,),

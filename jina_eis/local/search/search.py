@@ -111,17 +111,14 @@ def read_body(body: Json, params: Mapping[str, str]) -> Json:
     """Return the options of a search, checked and with their defaults; a parameter of the URL replaces its option."""
     given = {name: read_parameter(params[name]) for name in ("size", "from", "track_total_hits", "timeout") if name in params}
     options: Json = {"size": 10, "from": 0, "track_total_hits": WINDOW} | read_options(body, SEARCH) | read_options(given, SEARCH)
-    for name, phrase in (("size", ", found"), ("from", " but was")):
-        if options[name] < 0:
-            raise illegal_argument(f"[{name}] parameter cannot be negative{phrase} [{options[name]}]")
+    for name, least in (("size", 0), ("from", 0), ("track_total_hits", -1)):
+        if options[name] < least:
+            raise illegal_argument(f"[{name}] parameter must be {least} or more, found [{options[name]}]")
     conflicting = [name for name in ("query", "knn", "sort") if name in options and "retriever" in options]
     if conflicting:
         raise invalid(*(f"cannot specify [retriever] and [{name}]" for name in conflicting))
     if options.get("timeout", "-1") != "-1":
         TimeLimit.parse(options["timeout"])
-    if options["track_total_hits"] < -1:
-        reason = "[track_total_hits] parameter must be positive or equals to -1, got"
-        raise illegal_argument(f"{reason} {options['track_total_hits']}")
     return options | ({"track_total_hits": False} if options["track_total_hits"] == -1 else {})
 
 
@@ -192,7 +189,9 @@ def ignored_values(index: Index, source: Json, path: str) -> list[Any]:
     if field.kind != "keyword" or "ignore_above" not in field.settings:
         return []
     return [
-        value for value in leaves(index, source, path) if len(str(read_value("keyword", value))) > field.settings["ignore_above"]
+        value
+        for value in values_of(index.mapping, source, path)
+        if len(str(read_value("keyword", value))) > field.settings["ignore_above"]
     ]
 
 
@@ -203,7 +202,7 @@ def field_values(index: Index, stored: StoredDocument, field: Field, ignored: Se
     if field.kind == "dense_vector":
         raise not_implemented(f"fields [{field.path}] of type [dense_vector]")
     left_out = ignored if field.kind in ("boolean", "keyword", "text", *SEMANTIC) else [*ignored, ""]  # a number may be empty
-    return [show_value(field, value) for value in leaves(index, stored.source, field.path) if value not in left_out]
+    return [show_value(field, value) for value in values_of(index.mapping, stored.source, field.path) if value not in left_out]
 
 
 def show_value(field: Field, value: Any) -> Any:
@@ -216,11 +215,3 @@ def show_value(field: Field, value: Any) -> Any:
     if field.kind == "date":
         return f"{(EPOCH + timedelta(milliseconds=int(indexed))).isoformat(timespec='milliseconds')[:-6]}Z"
     return as_float32(float(indexed)) if field.kind in ("float", "half_float") else indexed
-
-
-def leaves(index: Index, source: Json, path: str) -> list[Any]:
-    return flatten(values_of(index.mapping, source, path))
-
-
-def flatten(values: list[Any]) -> list[Any]:
-    return [inner for value in values for inner in (flatten(value) if isinstance(value, list) else [value])]

@@ -78,14 +78,8 @@ def read_knn(name: str, body: Any) -> Json:
 
 
 def check_counts(options: Json) -> None:
-    k, candidates = options.get("k", 1), options.get("num_candidates", MAX_CANDIDATES)
-    for option, value in (("k", k), ("num_candidates", candidates)):
-        if value < 1:
-            raise illegal_argument(f"[{option}] must be greater than 0")
-    if candidates > MAX_CANDIDATES:
-        raise illegal_argument(f"[num_candidates] cannot exceed [{MAX_CANDIDATES}]")
-    if candidates < k:
-        raise illegal_argument("[num_candidates] cannot be less than [k]")
+    if not 1 <= options.get("k", 1) <= options.get("num_candidates", MAX_CANDIDATES) <= MAX_CANDIDATES:
+        raise illegal_argument(f"[k] must be 1 or more, and [num_candidates] from [k] to [{MAX_CANDIDATES}]")
 
 
 def knn(context: Context, field: Field | None, options: Json) -> Scores:

@@ -912,7 +912,7 @@ def test_errors_of_a_reranker(eis: LocalEIS, es: Elasticsearch) -> None:
         ({"query": {"bool": {"filter": [{"foo": {}}]}}}, 400, "x_content_parse_exception", "unknown query [foo]"),
         ({"query": {}}, 400, "illegal_argument_exception", "empty clause found"),
         ({"foo": 1}, 501, "not_implemented_exception", "foo in a search"),
-        ({"size": -1}, 400, "illegal_argument_exception", "[size] parameter cannot be negative, found [-1]"),
+        ({"size": -1}, 400, "illegal_argument_exception", "[size] parameter must be 0 or more, found [-1]"),
         ({"retriever": {"foo": {}}}, 400, "parsing_exception", "unknown retriever [foo]"),
         (
             {"retriever": standard("x"), "query": {"match_all": {}}},
@@ -950,7 +950,7 @@ def test_errors_of_a_reranker(eis: LocalEIS, es: Elasticsearch) -> None:
             {"knn": {"field": "v", "query_vector": [1, 1], "k": 9, "num_candidates": 2}},
             400,
             "illegal_argument_exception",
-            "cannot be less than [k]",
+            "[num_candidates] from [k] to",
         ),
         ({"knn": {"field": "v"}}, 400, "illegal_argument_exception", "one of [query_vector] and [query_vector_builder]"),
         (
