@@ -126,11 +126,6 @@ def invalid(*problems: str, kind: str = "action_request_validation_exception") -
     return RefusedError(400, kind, f"Validation Failed: {numbered}")
 
 
-def not_found(endpoint: str) -> RefusedError:
-    """Return the error for an endpoint that does not exist."""
-    return RefusedError(404, "resource_not_found_exception", f"Inference endpoint not found [{endpoint}]")
-
-
 def not_implemented(what: str) -> RefusedError:
     """Return the error for a feature of Elasticsearch that the local EIS does not implement."""
     return RefusedError(

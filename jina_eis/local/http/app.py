@@ -9,7 +9,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from ..faults import Faults, Kind, index_refusal, refusal, spoil
 from ..indices import Clock, InnerInference, Storage
 from ..inference import Registry, StandIn, answer, parse_task, plan, read_body
 from ..refusals import RefusedError, not_implemented, timed_out
-from ..versions import BUILD, LICENCE, Version
+from ..versions import BUILD, LICENCE
 from .cluster import Cluster
 from .routes import find_operation
 
@@ -102,12 +102,10 @@ class Emulator:
         *,
         standin: StandIn,
         faults: Faults,
+        registry: Registry,
         api_key: str | None,
         record: bool,
         data: Path | None,
-        eis: bool,
-        denied: Collection[str],
-        version: Version,
         clock: Clock,
     ) -> None:
         self.label = f"{standin.label} for text, hashes of the bytes for media"
@@ -121,7 +119,7 @@ class Emulator:
         self._data = data
         self._clock = clock
         self._threads = ThreadPoolExecutor(THREADS, "jina-eis-local")
-        self._registry = Registry(version, eis=eis, denied=denied)
+        self._registry = registry
         self._storage: Storage | None = None
         self._in_flight = 0
 

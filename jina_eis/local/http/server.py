@@ -13,7 +13,7 @@ from types import TracebackType
 import uvicorn
 
 from ..faults import Faults
-from ..inference import ModelName, load
+from ..inference import ModelName, Registry, load
 from ..versions import NEWEST, VERSIONS, Version
 from .app import Emulator, Exchange
 
@@ -71,16 +71,13 @@ class LocalEIS:
         if version not in VERSIONS:
             raise ValueError(f"version={version!r}: choose one of {', '.join(VERSIONS)}")
         self.faults = Faults() if faults is None else faults
-        folder = None if data is None else Path(data)
         self._emulator = Emulator(
             standin=load(model),
             faults=self.faults,
+            registry=Registry(Version.parse(version), eis=eis, denied=denied),
             api_key=api_key,
             record=record,
-            data=folder,
-            eis=eis,
-            denied=denied,
-            version=Version.parse(version),
+            data=None if data is None else Path(data),
             clock=clock,
         )
         self._requested_port = port

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from ...models import MODELS, EmbeddingModel, EmbeddingTask, Model
-from ..refusals import Json, RefusedError, gateway_refusal, invalid, not_found, not_implemented, status_error
+from ..refusals import Json, RefusedError, gateway_refusal, invalid, not_implemented, status_error
 from ..versions import Version
 from .bodies import parse_task, read_body
 from .others import LISTED, OTHERS, PAGE_MODELS, PageModel
@@ -116,7 +116,7 @@ class Registry:
         if endpoint in self._listed:
             raise not_implemented(f"inference endpoint {endpoint}")
         if found is None:
-            raise not_found(endpoint)
+            raise RefusedError(404, "resource_not_found_exception", f"Inference endpoint not found [{endpoint}]")
         return found
 
     def find(self, endpoint: str) -> Endpoint | None:

@@ -5,7 +5,7 @@ Must not know any query or retriever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,23 @@ import numpy as np
 
 from ..indices import Field, Index, Indices, InnerInference
 from ..inference import Array
-from ..refusals import Json, RefusedError, ShardError, not_implemented, parsing, parsing_exception
+from ..refusals import (
+    Json,
+    RefusedError,
+    ShardError,
+    illegal_argument,
+    not_implemented,
+    parse_error,
+    parsing,
+    parsing_exception,
+    token,
+)
+from ..unsupported import refuse_unsupported
 from ..versions import Version
-from .parsers import as_number
+from .options import KINDS
 
 Scores = dict[int, float]  # by document number
+INT = 1 << 31  # the least whole number that is too large for an option
 SCALARS = ("query", "value", "field", "minimum_should_match", "operator")  # options of queries that are no objects
 
 
@@ -68,6 +80,56 @@ class Context:
                 docs = set(self.evaluate(query, self))
             matched = docs if matched is None else matched & docs
         return matched
+
+
+def as_number(body: Mapping[str, Any], name: str, default: float) -> float:
+    """Return a numeric option of a body."""
+    value = body.get(name, default)
+    if not accepts("float", name, value):
+        raise parsing_exception(f"[{name}] must be a number, got [{value}]")
+    return float(value)
+
+
+def accepts(kind: str, name: str, value: Any) -> bool:
+    """Return whether an option can have a value."""
+    types = KINDS[kind]
+    convertible = not {dict, list} & {*types} and isinstance(value, str | int | float)
+    if (type(value) in types and (kind != "int" or -INT <= value < INT)) or not convertible:
+        return type(value) in types
+    raise not_implemented(f"{name} with [{value}] as a value")
+
+
+def read_options(body: Json, kinds: Mapping[str, str]) -> Json:
+    """Return the options of a search."""
+    for name, value in body.items():
+        if name not in kinds:
+            raise not_implemented(f"{name} in a search")
+        if not accepts(kinds[name], name, value):
+            raise parsing_exception(f"Unknown key for a {token(value)} in [{name}].")
+    return body
+
+
+def read_object(name: str, body: Any, kinds: Mapping[str, str], required: Sequence[str] = (), *, others: bool = False) -> Json:
+    """Return the options of an object inside a search.
+
+    Args:
+        name: What the object is called in errors.
+        body: Its JSON.
+        kinds: The supported options, and the kind of their values.
+        required: Options that it must have.
+        others: Whether Elasticsearch knows more options than `unsupported` lists; all of them are refused with 501.
+    """
+    if not isinstance(body, dict):
+        raise parse_error(name, f"Expected START_OBJECT but was: {token(body)}")
+    for key, value in body.items():
+        if key not in kinds:
+            refuse_unsupported("search option", key, f"{name}.{key}")
+            raise not_implemented(f"{name}.{key}") if others else parse_error(name, f"unknown field [{key}]")
+        if not accepts(kinds[key], key, value):
+            raise parse_error(name, f"{key} doesn't support values of type: {token(value)}")
+    if missing := [key for key in required if key not in body]:
+        raise illegal_argument(f"Required [{', '.join(missing)}]")
+    return dict(body)
 
 
 def read_query_options(name: str, body: Json, known: Collection[str]) -> Json:

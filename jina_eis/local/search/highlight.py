@@ -11,9 +11,8 @@ import numpy as np
 
 from ..indices import SEMANTIC, Field, StoredDocument, score, stack
 from ..refusals import Json, illegal_argument, not_implemented
-from .context import Context
+from .context import Context, read_object
 from .options import HIGHLIGHT
-from .parsers import read_object
 
 FRAGMENTS = 5
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..indices import check_chunking, split_passages
 from ..inference import bm25
 from ..refusals import Json, illegal_argument
-from .parsers import read_object
+from .context import read_object
 
 # The service's own window, which holds more than a reranker reads.
 DEFAULT_CHUNKING = {"strategy": "sentence", "max_chunk_size": 7000, "sentence_overlap": 1}

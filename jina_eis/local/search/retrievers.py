@@ -31,10 +31,9 @@ from ..refusals import (
     status_error,
 )
 from ..unsupported import refuse_unsupported
-from .context import Context, Scores
+from .context import Context, Scores, read_object
 from .diversity import choose, closest
 from .options import COMPONENT, DIVERSIFY, KNN_RETRIEVER, LINEAR, RERANK, RRF, SHARED, STANDARD
-from .parsers import read_object
 from .rescoring import best_passages, read_rescorer
 from .semantic import embedded_query, knn_search, read_vector
 

@@ -24,10 +24,9 @@ from ..refusals import (
     parsing_exception,
     token,
 )
-from .context import Context, Scores, as_float32
+from .context import Context, Scores, as_float32, read_options
 from .highlight import check_highlight, highlights
 from .options import SEARCH
-from .parsers import read_options
 from .queries import evaluate
 from .retrievers import Ranking, check_window, rank_scores, retrieve, shard_errors
 from .semantic import knn_search

@@ -14,9 +14,8 @@ import numpy as np
 from ..indices import SEMANTIC, Field, as_score, nearest
 from ..inference import Array, Item, as_list, parse_item
 from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, status_error
-from .context import Context, Scores, query_failed, scalar
+from .context import Context, Scores, query_failed, read_object, scalar
 from .options import KNN, SEMANTIC_QUERY
-from .parsers import read_object
 
 MIN_K = 10  # fewest documents that a semantic query retrieves
 MAX_CANDIDATES = 10_000
