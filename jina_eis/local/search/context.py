@@ -82,14 +82,6 @@ class Context:
         return matched
 
 
-def as_number(body: Mapping[str, Any], name: str, default: float) -> float:
-    """Return a numeric option of a body."""
-    value = body.get(name, default)
-    if not accepts("float", name, value):
-        raise parsing_exception(f"[{name}] must be a number, got [{value}]")
-    return float(value)
-
-
 def accepts(kind: str, name: str, value: Any) -> bool:
     """Return whether an option can have a value."""
     types = KINDS[kind]
@@ -141,7 +133,9 @@ def read_query_options(name: str, body: Json, known: Collection[str]) -> Json:
             raise parsing_exception(f"[{name}] unknown token [{value}] after [{key}]")
         if key in SCALARS and value is None:
             raise not_implemented(f"{name}.{key} with [null] as a value")
-    if as_number(body, "boost", 1.0) < 0:
+    if not accepts("float", "boost", boost := body.get("boost", 1.0)):
+        raise parsing_exception(f"[boost] must be a number, got [{boost}]")
+    if boost < 0:
         raise not_implemented(f"{name}.boost with [{body['boost']}] as a value")
     return body
 
