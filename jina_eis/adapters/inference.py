@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Itera
 from contextlib import aclosing, closing
 from functools import partial
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, get_args, overload
 
 from pydantic import AliasChoices, BaseModel, Field, PrivateAttr, field_serializer, model_validator
 
@@ -18,6 +18,7 @@ from ..contents import (
     Embeddable,
     Get,
     Link,
+    Medium,
     Part,
     content,
     content_list,
@@ -298,6 +299,12 @@ class ContentSettings(EmbeddingSettings):
     with `allow_url_fetch`. Needs Elastic Stack 9.6, which documents it for images. A URL with a private, loopback or
     link-local address is refused; a name is resolved by the service alone."""
 
+    @overload
+    def embed_content(self, item: str, *, input_type: InputType | None = None) -> Vector: ...
+
+    @overload
+    def embed_content(self, item: Embeddable, *, input_type: InputType | None = None) -> Embedded: ...
+
     def embed_content(self, item: Embeddable, *, input_type: InputType | None = None) -> Embedded:
         """Embed a text, image, sound, video or PDF. Media need a model that embeds them, such as an omni model.
 
@@ -312,7 +319,7 @@ class ContentSettings(EmbeddingSettings):
             input_type: The role. Default: the role of documents; use "search" for a query by image.
 
         Returns:
-            One vector. For a PDF, always a list of vectors, one for each page.
+            One vector. For a PDF, always a list of vectors, one for each page: `embed_pages` has a precise type for it.
 
         Raises:
             InputError: the item cannot be embedded. No request was sent.
@@ -321,13 +328,45 @@ class ContentSettings(EmbeddingSettings):
         read = content(item, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt)
         return self._embed_all([read], role)[0]
 
+    @overload
+    async def aembed_content(self, item: str, *, input_type: InputType | None = None) -> Vector: ...
+
+    @overload
+    async def aembed_content(self, item: Embeddable, *, input_type: InputType | None = None) -> Embedded: ...
+
     async def aembed_content(self, item: Embeddable, *, input_type: InputType | None = None) -> Embedded:
         """As `embed_content`, without blocking the event loop."""
         role = self._role(input_type)
         read = partial(content, item, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt)
         return (await self._aembed_all([await in_thread(read)], role))[0]
 
-    def embed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Embedded]:
+    def embed_pages(self, pdf: Embeddable, *, input_type: InputType | None = None) -> list[Vector]:
+        """Embed the pages of a PDF, and return one vector for each, in order, as `embed_content` does.
+
+        Args:
+            pdf: A PDF, of any type that `embed_content` takes.
+            input_type: The role. Default: the role of documents.
+
+        Raises:
+            InputError: it is not a PDF, or cannot be embedded. No request was sent.
+        """
+        role = self._role(input_type)
+        read = content(pdf, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt)
+        return cast("list[Vector]", self._embed_all([_require_pdf(read)], role)[0])
+
+    async def aembed_pages(self, pdf: Embeddable, *, input_type: InputType | None = None) -> list[Vector]:
+        """As `embed_pages`, without blocking the event loop."""
+        role = self._role(input_type)
+        read = partial(content, pdf, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt)
+        return cast("list[Vector]", (await self._aembed_all([_require_pdf(await in_thread(read))], role))[0])
+
+    @overload
+    def embed_contents(self, items: Iterable[str], *, input_type: InputType | None = None) -> list[Vector]: ...
+
+    @overload
+    def embed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Embedded]: ...
+
+    def embed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Any]:
         """Embed items, and return one result for each, in input order. `embed_content` describes the types of an item.
 
         All items are checked before the first request. Files are read when they are sent, large files a few at a time. Fetched
@@ -349,7 +388,13 @@ class ContentSettings(EmbeddingSettings):
         read = content_list(items, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt)
         return self._embed_all(read, role)
 
-    async def aembed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Embedded]:
+    @overload
+    async def aembed_contents(self, items: Iterable[str], *, input_type: InputType | None = None) -> list[Vector]: ...
+
+    @overload
+    async def aembed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Embedded]: ...
+
+    async def aembed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Any]:
         """As `embed_contents`, without blocking the event loop."""
         role = self._role(input_type)
         read = partial(content_list, items, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt)
@@ -391,6 +436,13 @@ class ContentSettings(EmbeddingSettings):
     def _adapt(self, value: Any) -> Part | Link | None:
         """The content of a framework object; None for other objects."""
         raise NotImplementedError
+
+
+def _require_pdf(content: Content) -> Medium:
+    if isinstance(content, Medium) and content.modality == "pdf":
+        return content
+    kind = content.mime or content.modality if isinstance(content, Medium) else "a text" if isinstance(content, str) else "a list"
+    raise InputError(f"The input is {kind}, not a PDF. Use embed_content.")
 
 
 def _text_calls(

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import assert_type
 
+from langchain_core.document_loaders import BaseBlobParser
 from langchain_core.documents import Document
+from langchain_core.documents.base import Blob
 from langchain_core.documents.compressor import BaseDocumentCompressor
 from langchain_core.embeddings import Embeddings
 from langchain_core.rate_limiters import InMemoryRateLimiter
@@ -13,7 +15,14 @@ from langchain_core.vectorstores import VectorStore, VectorStoreRetriever
 import jina_eis
 from jina_eis import Endpoints, JinaEISError, adoctor, doctor
 from jina_eis.local import LocalEIS
-from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank, JinaEISRetriever, JinaEISTranslator, JinaEISVectorStore
+from langchain_jina_eis import (
+    JinaEISEmbeddings,
+    JinaEISParser,
+    JinaEISRerank,
+    JinaEISRetriever,
+    JinaEISTranslator,
+    JinaEISVectorStore,
+)
 
 embeddings = JinaEISEmbeddings(
     inference_id=".jina-embeddings-v5-text-small",
@@ -30,9 +39,16 @@ for vector in embeddings.stream_documents(f"text {number}" for number in range(3
     assert_type(vector, list[float])
 for outcome in embeddings.stream_documents(["A glacier flows."], on_error="skip"):
     assert_type(outcome, list[float] | JinaEISError)
-embeddings.embed_content(Path("cat.png"))
+assert_type(embeddings.embed_content("A glacier flows."), list[float])
+assert_type(embeddings.embed_contents(["A glacier flows."]), list[list[float]])
+assert_type(embeddings.embed_pages(Path("report.pdf")), list[list[float]])
+assert_type(embeddings.embed_content(Path("cat.png")), list[float] | list[list[float]])
 embeddings.embed_content(b"bytes of a picture", input_type="search")
 embeddings.embed_contents(["a text", Path("cat.png"), ["a caption", Path("cat.png")], {"type": "image", "base64": "aGk="}])
+
+parser = JinaEISParser(dpi=150, es_api_key="a plain string")
+as_parser: BaseBlobParser = parser
+assert_type(parser.parse(Blob.from_path("report.pdf")), list[Document])
 
 reranker = JinaEISRerank(model=".jina-reranker-v3", top_n=None, score_threshold=0.1)
 as_compressor: BaseDocumentCompressor = reranker
@@ -71,6 +87,10 @@ async def asynchronous() -> None:
     await reranker.acompress_documents([Document("A glacier flows.")], "How do glaciers move?")
     assert_type(await retriever.ainvoke("How do glaciers move?"), list[Document])
     assert_type((await adoctor()).ok, bool)
+    assert_type(await embeddings.aembed_content("A glacier flows."), list[float])
+    assert_type(await embeddings.aembed_pages(b"%PDF-1.7"), list[list[float]])
+    async for page in parser.alazy_parse(Blob.from_path("report.pdf")):
+        assert_type(page, Document)
     async with JinaEISEmbeddings(model="my-endpoint") as opened:
         await opened.aembed_query("How do glaciers move?")
 

@@ -7,7 +7,8 @@ from llama_index.core import QueryBundle, Settings, VectorStoreIndex
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
-from llama_index.core.schema import BaseNode, ImageNode, NodeWithScore, TextNode
+from llama_index.core.readers.base import BaseReader
+from llama_index.core.schema import BaseNode, Document, ImageNode, NodeWithScore, TextNode
 from llama_index.core.vector_stores.types import BasePydanticVectorStore, VectorStoreQuery, VectorStoreQueryResult
 from llama_index.embeddings.jina_eis import JinaEISEmbedding as AliasOfEmbedding
 from llama_index.embeddings.jina_eis import JinaEISMultiModalEmbedding as AliasOfMultiModal
@@ -18,6 +19,7 @@ from llama_index.vector_stores.jina_eis import JinaEISVectorStore as AliasOfStor
 from llama_index_jina_eis import (
     JinaEISEmbedding,
     JinaEISMultiModalEmbedding,
+    JinaEISReader,
     JinaEISRerank,
     JinaEISRetriever,
     JinaEISVectorStore,
@@ -40,8 +42,13 @@ same_class: type[JinaEISEmbedding] = AliasOfEmbedding
 omni = JinaEISMultiModalEmbedding(model=".jina-embeddings-v5-omni-small")
 omni.get_image_embedding("cat.png")
 omni.embed_content(["a caption", Path("cat.png")])
+assert_type(omni.embed_pages(Path("report.pdf")), list[list[float]])
 omni([ImageNode(image_path="cat.png")])
 AliasOfMultiModal()
+
+reader = JinaEISReader(dpi=150)
+as_reader: BaseReader = reader
+assert_type(reader.load_data("report.pdf", {"owner": "Ada"}), list[Document])
 
 reranker = JinaEISRerank(top_n=3, keep_retrieval_score=True)
 as_postprocessor: BaseNodePostprocessor = reranker

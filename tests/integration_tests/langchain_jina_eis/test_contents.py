@@ -16,16 +16,18 @@ from typing import Any
 
 import pytest
 from elasticsearch import AsyncElasticsearch, Elasticsearch
-from helpers import OMNI, TEXT, Caller
+from helpers import OMNI, TEXT, Caller, posts
 from langchain_core.documents.base import Blob
 from langchain_core.vectorstores import InMemoryVectorStore
 from made import mp4, pdf, png, wav
 
+from jina_eis.contents import Medium
 from jina_eis.contents.fetch import Fetcher
 from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError, JinaEISError, RequestRejectedError
 from jina_eis.local import LocalEIS
 from jina_eis.transport.address import Address
 from langchain_jina_eis import JinaEISEmbeddings
+from llama_index_jina_eis import JinaEISMultiModalEmbedding
 
 
 @pytest.fixture
@@ -55,6 +57,24 @@ def test_a_pdf_has_a_vector_for_every_page(make: Any, call: Caller) -> None:
     assert [len(page) for page in pages] == [1024] * 3
     assert call(make(), "embed_content", pdf(1)) != pages
     assert len(call(make(), "embed_content", pdf(1))) == 1
+
+
+@pytest.mark.parametrize("adapter", [JinaEISEmbeddings, JinaEISMultiModalEmbedding])
+def test_pages_of_a_pdf(connect: Callable[..., Any], call: Caller, eis: LocalEIS, adapter: Any) -> None:
+    omni = connect(adapter, model=OMNI)
+    assert call(omni, "embed_pages", pdf(3)) == call(omni, "embed_content", pdf(3))
+    assert len(call(omni, "embed_pages", [Medium.from_bytes(pdf(1))], input_type="search")) == 1
+    assert [exchange.body["input_type"] for exchange in posts(eis)] == ["ingest", "ingest", "search"]
+    eis.clear()
+    for item, kind in ((png(), "image/png"), ("a text", "a text"), (["a text", png()], "a list")):
+        with pytest.raises(InputError, match=f"The input is {kind}, not a PDF. Use embed_content"):
+            call(omni, "embed_pages", item)
+    assert not eis.requests
+
+
+def test_the_embedded_eis_embeds_a_page_by_its_text(make: Any, call: Caller) -> None:
+    pages = call(make(), "embed_pages", pdf(texts=["Salt melts ice on roads.", "Owls are quiet."]))
+    assert pages == make().embed_documents(["Salt melts ice on roads.", "Owls are quiet."])
 
 
 def test_many_items_of_all_kinds_keep_their_order(make: Any, call: Caller, eis: LocalEIS) -> None:
