@@ -96,7 +96,7 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("extra", ["", "langchain", "llama-index", "local"])
+@nox.parametrize("extra", ["", "langchain", "llama-index", "local", "pdf"])
 def extras(session: nox.Session, extra: str) -> None:
     """The wheel with one extra, outside the checkout. Its modules work; the others name the missing extra."""
     folder = Path(session.create_tmp())
@@ -105,9 +105,16 @@ def extras(session: nox.Session, extra: str) -> None:
     wheel = max(folder.glob("*.whl"), key=lambda path: path.stat().st_mtime)
     session.install("--force-reinstall", f"{wheel}[{extra}]" if extra else str(wheel))
     session.cd(folder)
+    Path("report.pdf").write_bytes(ONE_PAGE)
     session.run("python", "-c", CHECK_ONE_EXTRA, extra)
 
 
+ONE_PAGE = b"""%PDF-1.4
+1 0 obj << /Type /Catalog /Pages 2 0 R >> endobj
+2 0 obj << /Type /Pages /Kids [3 0 R] /Count 1 >> endobj
+3 0 obj << /Type /Page /Parent 2 0 R /MediaBox [0 0 72 72] >> endobj
+trailer << /Root 1 0 R >>
+"""
 CHECK_ONE_EXTRA = """
 import sys
 import jina_eis
@@ -115,7 +122,9 @@ jina_eis.doctor(es_url="http://127.0.0.1:9")
 imports = {"langchain": "from langchain_jina_eis import *",
            "llama-index": "from llama_index_jina_eis import *; from llama_index.embeddings.jina_eis import *; "
                           "from llama_index.postprocessor.jina_eis_rerank import *; "
-                          "from llama_index.retrievers.jina_eis import *",
+                          "from llama_index.readers.jina_eis import *; from llama_index.retrievers.jina_eis import *",
+           "pdf": "from jina_eis.contents import Medium, count_pages, page_image; from pathlib import Path; "
+                  "report = Medium.from_bytes(Path('report.pdf').read_bytes()); count_pages(report); page_image(report, 1, 72)",
            "local": "from jina_eis.local import LocalEIS; LocalEIS().start().stop()"}
 for extra, statement in imports.items():
     if extra == sys.argv[1]:

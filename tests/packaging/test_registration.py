@@ -23,7 +23,7 @@ def load_yaml(name: str) -> Any:
 def test_langchain_rows_name_every_class() -> None:
     sections = load_yaml("integration_external_docs.yaml")["python"]
     rows = [row for section in sections.values() for row in section]
-    assert set(sections) == {"embeddings", "retrievers", "vectorstores"}
+    assert set(sections) == {"embeddings", "document_loaders", "retrievers", "vectorstores"}
     assert all(set(row) == {"name", "pypi", "docs_url"} and row["pypi"] == "jina-eis" for row in rows)
     named = {re.search(r"\((\w+)\)", row["name"])[1] for row in rows}  # type: ignore[index]
     assert named == set(langchain_jina_eis.__all__) - {"JinaEISTranslator"}  # a part of the store

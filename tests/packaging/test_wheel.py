@@ -19,6 +19,7 @@ PACKAGES = ["jina_eis", "langchain_jina_eis", "llama_index_jina_eis"]
 ALIASES = {
     "llama_index.embeddings.jina_eis": ["JinaEISEmbedding", "JinaEISMultiModalEmbedding"],
     "llama_index.postprocessor.jina_eis_rerank": ["JinaEISRerank"],
+    "llama_index.readers.jina_eis": ["JinaEISReader"],
     "llama_index.retrievers.jina_eis": ["JinaEISRetriever"],
     "llama_index.vector_stores.jina_eis": ["JinaEISVectorStore"],
 }
