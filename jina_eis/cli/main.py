@@ -28,7 +28,8 @@ FRAMEWORKS = ("langchain", "llama-index")  # the same as in .demo, which needs r
 # The same as in jina_eis.local, which is slow to import.
 VERSIONS = ("8.19", "9.0", "9.1", "9.2", "9.3", "9.4", "9.5", "9.6")
 FAULTS = (
-    *("rate_limit", "timeout", "timeout_408", "timeout_504", "eis_422", "eis_5xx", "unavailable", "bad_gateway", "drop", "cut"),
+    *("rate_limit", "timeout", "timeout_408", "timeout_504", "eis_422", "wrong_type", "eis_5xx"),
+    *("unavailable", "bad_gateway", "drop", "cut"),
     *("too_few", "too_many", "empty", "ragged", "not_finite", "garbage"),
 )
 NO_ADDRESS = "Pass --url, or set ES_URL or ES_CLOUD_ID"

@@ -20,6 +20,7 @@ Kind = Literal[
     "timeout_408",  # 408, up to 9.3
     "timeout_504",  # 504, builds of April 2026
     "eis_422",  # the service's 422, for an input that it does not accept
+    "wrong_type",  # the service's 422, for media whose bytes are not of their MIME type; other requests succeed
     "eis_5xx",  # the service's 503, which Elasticsearch returns as 400
     "unavailable",  # 503 of Elasticsearch itself
     "bad_gateway",  # 502 with an HTML body, from a proxy

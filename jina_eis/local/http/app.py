@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from ..faults import Faults, Kind, index_refusal, refusal, spoil
 from ..indices import Clock, InnerInference, Storage
-from ..inference import Registry, StandIn, answer, parse_task, plan, read_body
+from ..inference import Registry, StandIn, answer, check_types, parse_task, plan, read_body
 from ..refusals import RefusedError, not_implemented, timed_out
 from ..versions import BUILD, LICENCE
 from .cluster import Cluster
@@ -231,6 +231,9 @@ class Emulator:
             await self._wait(min(latency, job.limit.seconds))
             if latency > job.limit.seconds:
                 raise timed_out(job.endpoint.id, job.limit, self._registry.version)
+            if fault is not None and fault.kind == "wrong_type":
+                await self._in_thread(check_types, job)
+                fault = None
             refused = None if fault is None else refusal(fault, job.endpoint.id, job.limit, self._registry.version)
             if fault is not None and refused is not None:
                 return error_reply(refused, fault.kind)

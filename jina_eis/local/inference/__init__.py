@@ -5,7 +5,7 @@ The lowest room of the embedded EIS: it knows no index, no query and no HTTP.
 
 from .bodies import Item, Parsed, as_list, parse_item, parse_task, read_body
 from .registry import Endpoint, Registry
-from .service import Job, answer, check_inputs, embed_inputs, plan
+from .service import Job, answer, check_inputs, check_types, embed_inputs, plan
 from .standin import Array, ModelName, StandIn, bm25, fit, load, mean
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "as_list",
     "bm25",
     "check_inputs",
+    "check_types",
     "embed_inputs",
     "fit",
     "load",

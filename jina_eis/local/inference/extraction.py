@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from io import BytesIO
 
 import orjson
 
-from ...contents.media import pixel_size
+from ...contents.media import Medium
 from ..refusals import Json, gateway_refusal
 from .bodies import Item
-from .media import UnreadableError, check_pixels, decode_payload, page_texts
+from .media import UnreadableError, decode_payload, page_texts
 
 __all__ = ["complete", "extract"]
 
@@ -29,13 +28,9 @@ def complete(endpoint: str, inputs: Sequence[Sequence[Item]], *, stream: bool) -
     (text,) = extract(endpoint, images)
     if not stream:
         return {"choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}
-    pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
-    deltas: list[Json] = [{"delta": {"content": piece}, "index": 0} for piece in pieces]
-    return sse([{"choices": [delta]} for delta in (*deltas, {"delta": {}, "finish_reason": "stop", "index": 0})])
-
-
-def sse(events: Sequence[Json]) -> str:
-    return "".join(f"data: {orjson.dumps(event).decode()}\n\n" for event in events) + "data: [DONE]\n\n"
+    deltas = [{"content": text[start : start + PIECE]} for start in range(0, len(text), PIECE)]
+    events = [orjson.dumps({"choices": [{"index": 0, "delta": delta}]}).decode() for delta in deltas]
+    return "".join(f"data: {event}\n\n" for event in (*events, "[DONE]"))
 
 
 def extract(endpoint: str, items: Sequence[Item]) -> list[str]:
@@ -51,10 +46,9 @@ def extract(endpoint: str, items: Sequence[Item]) -> list[str]:
 
 
 def describe_image(data: bytes) -> str:
-    check_pixels(data)
     try:
-        pixels = pixel_size(BytesIO(data))
+        image = Medium.from_bytes(data, "image/*")
     except ValueError as error:
-        raise UnreadableError("the image cannot be read") from error
-    size = f"{pixels[0]}x{pixels[1]} pixels" if pixels else "unknown size"
+        raise UnreadableError(str(error)) from error
+    size = "{}x{} pixels".format(*image.pixels) if image.pixels else "unknown size"
     return f"An image of {size} ({hashlib.sha256(data).hexdigest()[:8]}). The local EIS does not read text in images."

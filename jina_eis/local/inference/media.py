@@ -13,7 +13,7 @@ from io import BytesIO
 
 import numpy as np
 
-from ...contents.media import LEAST_PIXELS, pixel_size
+from ...contents.media import LEAST_PIXELS, Medium, pixel_size
 from .standin import DIMENSIONS, Array, unit
 
 
@@ -46,6 +46,16 @@ def medium_vectors(kind: str, uri: str, embed: Callable[[list[str]], list[Array]
     if kind == "image":
         check_pixels(data)
     return [hash_vector(data)]
+
+
+def type_problem(uri: str) -> str:
+    """Return why the bytes of a data URI are not of its MIME type; "" if they are."""
+    declared = uri[5:].partition(";")[0]
+    try:
+        mime = Medium.from_data_uri(uri).mime
+    except ValueError as error:
+        return str(error)
+    return "" if mime == declared.lower() else f"it is declared as {declared}, but its bytes are {mime}"
 
 
 def hash_vector(data: bytes) -> Array:

@@ -14,7 +14,7 @@ from ...models import RerankModel
 from ..refusals import Json, TimeLimit, gateway_refusal, not_implemented, status_error
 from .bodies import PARSERS, Parsed, read_body
 from .extraction import complete, extract
-from .media import UnreadableError, medium_vectors
+from .media import UnreadableError, medium_vectors, type_problem
 from .others import PageModel
 from .registry import Endpoint, Registry
 from .standin import Array, StandIn, mean, shape
@@ -92,6 +92,14 @@ def check_inputs(job: Job, limit: int | None, noun: str, modalities: Collection[
         raise gateway_refusal(job.endpoint.id, 400, f"at most {limit} {noun}, got {len(job.parsed.inputs)}")
     if any(item.kind not in modalities for item in job.parsed.items):
         raise gateway_refusal(job.endpoint.id, 400, f"model [{job.endpoint.model.name}] takes {' and '.join(modalities)} only")
+
+
+def check_types(job: Job) -> None:
+    """Refuse media whose bytes are not of their declared MIME type. What the service does with them is not known."""
+    for position, items in enumerate(job.parsed.inputs):
+        for item in items:
+            if item.value.startswith("data:") and item.kind != "text" and (problem := type_problem(item.value)):
+                raise gateway_refusal(job.endpoint.id, 422, f"input {position}: {problem}")
 
 
 def check_tokens(job: Job) -> None:
