@@ -11,8 +11,14 @@ if TYPE_CHECKING:
     from .retriever import JinaEISRetriever
     from .vector_store import JinaEISVectorStore
 
-__all__ = ["JinaEISEmbedding", "JinaEISMultiModalEmbedding", "JinaEISReader", "JinaEISRerank", "JinaEISRetriever"]
-__all__ = ["JinaEISEmbedding", "JinaEISMultiModalEmbedding", "JinaEISRerank", "JinaEISRetriever", "JinaEISVectorStore"]
+__all__ = [
+    "JinaEISEmbedding",
+    "JinaEISMultiModalEmbedding",
+    "JinaEISReader",
+    "JinaEISRerank",
+    "JinaEISRetriever",
+    "JinaEISVectorStore",
+]
 
 _MODULES = {
     "JinaEISEmbedding": "embedding",

@@ -43,7 +43,7 @@ def test_public_names() -> None:
     ]
     assert llama_index_jina_eis.__all__ == [
         *("JinaEISEmbedding", "JinaEISMultiModalEmbedding"),
-        *("JinaEISReader", "JinaEISRerank", "JinaEISRetriever"),
+        *("JinaEISReader", "JinaEISRerank", "JinaEISRetriever", "JinaEISVectorStore"),
     ]
     for package in (langchain_jina_eis, llama_index_jina_eis):
         assert all(getattr(package, name).__name__ == name for name in package.__all__)

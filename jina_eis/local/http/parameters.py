@@ -15,6 +15,7 @@ VALUES = {
     "realtime": TRUE,
     "refresh": "true false wait_for",
     "wait_for_active_shards": "0 1",
+    "conflicts": "abort proceed",
     "op_type": "index create",
     "retry_on_conflict": "0 1 2 3 4 5 6 7 8 9",
 }

@@ -161,7 +161,7 @@ ROUTES: tuple[Row, ...] = (
     ("DELETE", "_pit", COMMON, required_body, lambda to, body, es: (200, {"succeeded": True, "num_freed": 1})),
     ("GET POST", "_search", SEARCH, optional_body, lambda to, body, es: (200, es.search_point_in_time(body, to.params))),
     ("GET POST", "{index}/_count", INDEX, optional_body, lambda to, body, es: (200, es.count(to.index, body))),
-    ("POST", "{index}/_delete_by_query", INDEX + DELETE, required_body, delete_by_query),
+    ("POST", "{index}/_delete_by_query", INDEX + DELETE + "conflicts", required_body, delete_by_query),
     ("GET HEAD", "{index}", INDEX + "master_timeout include_defaults", no_body, show),
     ("DELETE", "{index}", INDEX + WAITS, no_body, lambda to, body, es: (200, es.delete(to.index))),
     ("PUT", "{index}", WAITS + "wait_for_active_shards", optional_body, lambda to, body, es: (200, es.create(to.index, body))),

@@ -22,7 +22,7 @@ from .settings import (
 from .several import Indices
 from .sources import SourceFilter, hides_vectors
 from .storage import Storage
-from .values import BITS, NUMBERS, PRECISIONS, Value, format_value, read_date_span, read_value
+from .values import BITS, NUMBERS, PRECISIONS, Value, format_value, read_date_span, read_value, utf16_length
 from .vectors import as_score, nearest, score, stack
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "split_passages",
     "stack",
     "terms",
+    "utf16_length",
     "values_of",
     "write_shards",
 ]

@@ -19,7 +19,7 @@ from .fieldtypes import MAX_DIMENSIONS, complete_vector
 from .mapping import Field, Mapping
 from .parameters import SEMANTIC
 from .templates import templated
-from .values import ISO_DATE, NUMBERS, Value, date_format_of, format_value, object_error, read_value, read_vector
+from .values import ISO_DATE, NUMBERS, Value, date_format_of, format_value, object_error, read_value, read_vector, utf16_length
 
 IGNORE_ABOVE = 256
 VECTOR_LENGTHS = range(128, 4097)  # a new field with an array of so many fractions becomes a dense_vector
@@ -166,7 +166,7 @@ class Reader:
             self.document.texts.setdefault(field.path, []).append(str(indexed))
             return
         if field.kind == "keyword":
-            if "ignore_above" in field.settings and len(str(indexed)) > field.settings["ignore_above"]:
+            if "ignore_above" in field.settings and utf16_length(str(indexed)) > field.settings["ignore_above"]:
                 return
             if "ignore_above" not in field.settings and len(str(indexed).encode()) > MAX_KEYWORD_BYTES:
                 immense = f'Document contains at least one immense term in field="{field.path}"'

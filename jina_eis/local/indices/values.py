@@ -55,6 +55,11 @@ def read_value(kind: str, value: Any, date_format: str = ISO_DATE) -> Value:
     return read_fraction(kind, value) if kind in PRECISIONS else read_whole(kind, value)
 
 
+def utf16_length(text: str) -> int:
+    """Return the length of a text as Elasticsearch counts it, in UTF-16 units."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
 def format_value(value: Any) -> str:
     """Return a value as JSON and error messages write it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

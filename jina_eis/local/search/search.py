@@ -11,7 +11,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..indices import SEMANTIC, Field, Index, Indices, InnerInference, SourceFilter, StoredDocument, read_value, values_of
+from ..indices import (
+    SEMANTIC,
+    Field,
+    Index,
+    Indices,
+    InnerInference,
+    SourceFilter,
+    StoredDocument,
+    read_value,
+    utf16_length,
+    values_of,
+)
 from ..inference import as_list
 from ..refusals import (
     Json,
@@ -190,7 +201,7 @@ def ignored_values(index: Index, source: Json, path: str) -> list[Any]:
     return [
         value
         for value in values_of(index.mapping, source, path)
-        if len(str(read_value("keyword", value))) > field.settings["ignore_above"]
+        if utf16_length(str(read_value("keyword", value))) > field.settings["ignore_above"]
     ]
 
 
@@ -199,7 +210,7 @@ def field_values(index: Index, stored: StoredDocument, field: Field, ignored: Se
     if field.kind == "object":
         return []
     if field.kind == "dense_vector":
-        raise not_implemented(f"fields [{field.path}] of type [dense_vector]")
+        return values_of(index.mapping, index.complete(stored).source, field.path)
     left_out = ignored if field.kind in ("boolean", "keyword", "text", *SEMANTIC) else [*ignored, ""]  # a number may be empty
     return [show_value(field, value) for value in values_of(index.mapping, stored.source, field.path) if value not in left_out]
 
