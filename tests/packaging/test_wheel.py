@@ -89,7 +89,16 @@ def test_the_sdist_contains_the_files_for_tests_and_releases(dist: Path) -> None
 def test_the_metadata(metadata: Message) -> None:
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "Apache-2.0"
-    assert set(metadata.get_all("Provides-Extra", [])) == {"langchain", "llama-index", "local", "pdf", "all", "notebooks", "docs", "dev"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {
+        "langchain",
+        "llama-index",
+        "local",
+        "pdf",
+        "all",
+        "notebooks",
+        "docs",
+        "dev",
+    }
     classifiers = metadata.get_all("Classifier", [])
     assert {f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13)} <= set(classifiers)
     assert "Typing :: Typed" in classifiers

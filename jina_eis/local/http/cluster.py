@@ -235,12 +235,15 @@ class Cluster:
     def delete_by_query(self, name: str, body: Json, refresh: bool) -> Json:
         """Delete the documents that match."""
         began = time.monotonic()
-        if "query" not in check_query_body(body):
+        limit = body.get("max_docs")
+        if limit is not None and (type(limit) is not int or limit < 1):
+            raise illegal_argument(f"[max_docs] should be greater than zero, got [{limit}]")
+        if "query" not in check_query_body({name: value for name, value in body.items() if name != "max_docs"}):
             raise invalid("query is missing")
         with self._storage.writing:
             index = self._get(name)
             index.refresh_if_due()
-            docs = matching_documents(index, self._inference, body["query"])
+            docs = matching_documents(index, self._inference, body["query"])[:limit]
             with self._storage.transaction():
                 for found in index.documents(docs).values():
                     current = index.stored(found.id)
