@@ -79,7 +79,8 @@ def listed(items: Any, kind: type | tuple[type, ...], name: str) -> Iterable[Any
     """
     if isinstance(items, kind):
         raise InputError(f"Pass a list of {name}s. For a single {name}, write [{name}].")
-    if isinstance(items, (str, bytes, Mapping)) or not isinstance(items, Iterable):
+    mistaken = (str, bytes) if kind is str else (str, bytes, Mapping)  # the keys of a dictionary may be texts
+    if isinstance(items, mistaken) or not isinstance(items, Iterable):
         raise InputError(f"The {name}s are {describe_type(items)}. Pass a list of {name}s.")
     return items
 

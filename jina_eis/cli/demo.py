@@ -180,7 +180,7 @@ def _langchain_retriever(passages: Mapping[str, str], **service: Any) -> Iterato
     """Index the passages in Elasticsearch, and run each hybrid search twice: without and with the reranker."""
     from langchain_jina_eis import JinaEISRetriever
 
-    settings = {**_index_settings(), **service}
+    settings = {**_index_settings(), **service, "include_scores": True}
     with (
         JinaEISRetriever(**settings) as plain,
         JinaEISRetriever(**settings, rerank_inference_id=_default_reranker(**service), rank_window_size=CANDIDATES) as reranked,

@@ -168,7 +168,8 @@ class Emulator:
         known = scheme.lower() == "apikey" and hmac.compare_digest(key.strip().encode(), (self._api_key or "").encode())
         if self._api_key is None or known:
             return
-        refused = RefusedError(401, "security_exception", f"missing or wrong credentials for REST request [{request.url.path}]")
+        problem = "unable to authenticate with provided" if scheme else "missing authentication"
+        refused = RefusedError(401, "security_exception", f"{problem} credentials for REST request [{request.url.path}]")
         refused.details["header"] = {"WWW-Authenticate": AUTHENTICATE}
         refused.headers["www-authenticate"] = ", ".join(AUTHENTICATE)
         raise refused
