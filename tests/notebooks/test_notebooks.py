@@ -23,7 +23,12 @@ STAND_IN = "Its vectors and scores are not Jina's."
 FACTS = {
     "01_langchain_quickstart": [r"3 vectors of 1024 dimensions", r"passages, 16 in a request", r"200 vectors"],
     "02_llama_index_quickstart": [r"vectors of 1024 dimensions", r"10 of 10 nodes are embedded", r"the same vectors again: True"],
-    "03_multimodal_search": [r"\(12, 1024\) \(12, 1024\)", r"first: red circle", r"3 pages, 1024 dimensions each"],
+    "03_multimodal_search": [
+        r"\(12, 1024\) \(12, 1024\)",
+        r"first: red circle",
+        r"first after reranking: red circle",
+        r"3 pages, 1024 dimensions each",
+    ],
     "04_retrieve_and_rerank": [r"24 questions", r"not reranked +0\.\d\d\n +10 +\d+% +0\.\d\d\n"],
     "05_text_to_omni": [
         r"jina-embeddings-v5-text-small # \. # \. \. \.",
@@ -36,7 +41,7 @@ FACTS = {
 MEANING = {
     "01_langchain_quickstart": [r"\['continue', ", r"1\.000  continue\n", r"'formatstrings'"],
     "02_llama_index_quickstart": [r"\('(truth|booleans)', 0\.", r"(truth|booleans)  \(search: 0\."],
-    "03_multimodal_search": [],
+    "03_multimodal_search": [r"page 3 answers"],
     "04_retrieve_and_rerank": [
         r"hybrid +continue, ",
         r"hybrid, reranked +continue, ",
