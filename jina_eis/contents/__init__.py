@@ -27,7 +27,7 @@ from .inputs import (
 from .links import Link, medium_from_location, medium_from_url
 from .media import Medium, describe
 from .objects import Image, describe_type
-from .pages import count_pages, describe_page, page_image, page_pdf, split_pages
+from .pages import count_pages, describe_page, page_image, page_pdf, parts_to_index, split_pages
 
 __all__ = [
     "Content",
@@ -55,6 +55,7 @@ __all__ = [
     "medium_from_url",
     "page_image",
     "page_pdf",
+    "parts_to_index",
     "query_text",
     "source_of",
     "split_pages",

@@ -14,12 +14,13 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from .inputs import Content
 from .media import Medium, describe
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
 
-__all__ = ["count_pages", "describe_page", "page_image", "page_pdf", "split_pages"]
+__all__ = ["count_pages", "describe_page", "page_image", "page_pdf", "parts_to_index", "split_pages"]
 
 LONGEST_SIDE = 6000  # pixels of a rendered page: A0 at 128 dots an inch, 100 MB in memory
 POINTS = 72  # an inch
@@ -83,6 +84,22 @@ def page_image(pdf: Medium, number: int, dpi: int) -> Medium:
 def describe_page(pdf: Medium, number: int, pages: int) -> dict[str, Any]:
     """Return what is known of a page, as metadata of a document: that of its PDF, `page` from 1, and the number of `pages`."""
     return {**describe(pdf), "page": number, "pages": pages}
+
+
+def parts_to_index(content: Content) -> Iterator[tuple[Content, dict[str, Any]]]:
+    """Yield what an index holds of an input, each with what is known of it as metadata: each page of a PDF, else the input.
+
+    Several media in one input are described together: what they differ in is a list.
+    """
+    if isinstance(content, Medium) and content.modality == "pdf" and content.url is None:
+        pages = count_pages(content)
+        for number, page in enumerate(split_pages(content), 1):
+            yield page, describe_page(content, number, pages)
+        return
+    known = [describe(part) for part in (content if isinstance(content, tuple) else (content,)) if isinstance(part, Medium)]
+    names = dict.fromkeys(name for facts in known for name in facts)
+    values = {name: [facts[name] for facts in known if name in facts] for name in names}
+    yield content, {name: found[0] if len(set(found)) == 1 else found for name, found in values.items()}
 
 
 def _reader(file: Any, pdf: Medium) -> PdfReader:

@@ -16,7 +16,7 @@ from made import pdf, png
 from PIL import Image
 from pypdf import PdfReader
 
-from jina_eis.contents import Medium, count_pages, describe_page, page_image, page_pdf, split_pages
+from jina_eis.contents import Medium, count_pages, describe_page, page_image, page_pdf, parts_to_index, split_pages
 from jina_eis.errors import InputError
 
 TEXTS = ["Salt melts ice.", "Owls are quiet.", "Bread rises."]
@@ -59,6 +59,21 @@ def test_a_page_is_described_by_its_number_and_its_pdf() -> None:
     known = {"source": "report.pdf", "mime_type": "application/pdf", "modality": "pdf"}
     assert describe_page(medium, 2, 3) == {**known, "page": 2, "pages": 3}
     assert [page.source for page in split_pages(medium)] == ["report.pdf"] * 3
+
+
+def test_an_index_holds_each_page_of_a_pdf_and_any_other_input_as_it_is() -> None:
+    report = Medium.from_bytes(pdf(texts=TEXTS), source="report.pdf")
+    parts = list(parts_to_index(report))
+    assert [text(part) for part, _ in parts if isinstance(part, Medium)] == [[single] for single in TEXTS]
+    assert [known for _, known in parts] == [describe_page(report, number, 3) for number in (1, 2, 3)]
+    assert [part for part, _ in parts_to_index(report)] == [part for part, _ in parts], "the same bytes, for ids of the content"
+    assert list(parts_to_index("a text")) == [("a text", {})]
+    first, second = Medium.from_bytes(png(30, 40), source="a.png"), Medium.from_bytes(png(30, 50))
+    known = {"mime_type": "image/png", "modality": "image", "width": 30}
+    assert list(parts_to_index(first)) == [(first, {"source": "a.png", **known, "height": 40})]
+    ((fused, facts),) = parts_to_index(("a caption", first, second))
+    assert fused == ("a caption", first, second)
+    assert facts == {"source": "a.png", **known, "height": [40, 50]}
 
 
 def test_a_large_page_has_fewer_dots_an_inch() -> None:
