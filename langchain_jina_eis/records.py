@@ -6,7 +6,7 @@ Lists are checked whole before anything is sent; other iterables are read as the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from jina_eis.adapters import (
     stored_metadata,
     zip_equal,
 )
-from jina_eis.contents import Content, Medium, fingerprint, source_of
+from jina_eis.contents import Content, fingerprint, parts_to_index, source_of
 from jina_eis.errors import InputError
 from jina_eis.steps import Record
 
@@ -40,13 +40,20 @@ def text_records(documents: Iterable[Document], ids: Ids, text_field: str) -> It
 def content_records(
     items: Sequence[Any], contents: Sequence[Content], documents: Iterable[Document] | None, ids: Ids, text_field: str
 ) -> list[Record]:
-    """The records of items, of which `contents` are what is embedded. Without documents, these describe the items."""
+    """The records of items, of which `contents` are what is embedded. Without documents, these describe the items.
+
+    A PDF has a record for each of its pages.
+    """
     if documents is None:
         described: Iterable[Document] = map(_described, items, contents)
     else:
         described = checked(listed(documents, Document, "document"), Document, "document")
     pairs = paired_ids(list(zip_equal(contents, list(described), "documents")), ids)
-    return [_record(content, document, id_, text_field) for (content, document), id_ in pairs]
+    return [
+        _record(part, described_part, part_id, text_field)
+        for (content, document), id_ in pairs
+        for part, described_part, part_id in _parts(content, document, id_, describe=documents is None)
+    ]
 
 
 def vector_records(
@@ -119,10 +126,22 @@ def _record(content: Content, document: Document, id_: Any, text_field: str) -> 
 
 
 def _described(item: Any, content: Content) -> Document:
-    """A document that states what an item is and where it comes from."""
-    metadata: dict[str, Any] = {}
-    if source := source_of(item):
-        metadata["source"] = source
-    if isinstance(content, Medium) and content.mime:
-        metadata["mime_type"] = content.mime
+    """A document that states where an item comes from."""
+    metadata = {"source": source} if (source := source_of(item)) else {}
     return Document(page_content=content if isinstance(content, str) else "", metadata=metadata)
+
+
+def _parts(content: Content, document: Document, id_: Any, *, describe: bool) -> Iterator[tuple[Content, Document, Any]]:
+    """Yield what is indexed of an item, with its document and id: each page of a PDF, else the item.
+
+    A page has the id of its PDF with its number. The metadata of the document override what is known of the item, of which a
+    document of the user gets only the number of the page.
+    """
+    for part, known in parts_to_index(content):
+        known.pop("source", None)  # that of the item; here it may be a URL, which may hold a secret
+        facts = known if describe else {name: known[name] for name in ("page", "pages") if name in known}
+        ending = f"-{known['page']}" if known.get("pages", 1) > 1 else ""
+        metadata = {**facts, **document.metadata}
+        own_id = None if document.id is None else f"{document.id}{ending}"
+        described = document.model_copy(update={"id": own_id, "metadata": metadata})
+        yield part, described, id_ if id_ in (None, "content") else f"{id_}{ending}"

@@ -215,13 +215,17 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         ids: Ids = None,
         refresh: Refresh = "wait_for",
     ) -> list[str]:
-        """Index images, sounds and videos in a `semantic` field (1 MB each by default) or a dense_vector field.
+        """Index images, sounds, videos and pages of PDFs in a `semantic` field (1 MB each by default) or a dense_vector field.
+
+        Each page of a PDF becomes a document, with `page`, from 1, and `pages` in its metadata. It needs the extra `[pdf]`.
 
         Args:
             items: The items to embed, of the types that `JinaEISEmbeddings.embed_content` takes. All are checked first.
-            documents: The document to return for each item. Default: documents without a text, whose metadata name the file
-                (`source`) and the MIME type (`mime_type`) as far as they are known.
-            ids: As for `add_documents`. "content" makes them of the bytes of media, and of the document's text and metadata.
+            documents: The document to return for each item. Default: documents without a text, whose metadata state what is
+                known of the item: `source`, the path or name of its file; `mime_type`, `modality`; `width` and `height` of an
+                image in pixels; `seconds` of a sound or video.
+            ids: As for `add_documents`. Pages of a PDF with the id `a` have the ids `a-1`, `a-2`. "content" makes them of the
+                bytes of media, and of the document's text and metadata.
             refresh: As for `add_documents`.
         """
         given = as_list(items)

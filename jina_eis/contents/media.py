@@ -250,11 +250,11 @@ class Medium:
 def describe(medium: Medium) -> dict[str, Any]:
     """Return what is known of a medium, as metadata of a document.
 
-    Keys: `mime_type` and `modality`; `source` unless the medium came from bytes without a name; `width` and `height` in
-    pixels and `seconds` where they are known.
+    Keys: `modality`, and `mime_type` if it is known; `source` unless the medium came from bytes without a name; `width` and
+    `height` in pixels and `seconds` where they are known.
     """
     facts: dict[str, Any] = {"source": medium.source} if medium.source else {}
-    facts |= {"mime_type": medium.mime, "modality": medium.modality}
+    facts |= {"mime_type": medium.mime, "modality": medium.modality} if medium.mime else {"modality": medium.modality}
     if medium.pixels:
         facts["width"], facts["height"] = medium.pixels
     if medium.seconds is not None:

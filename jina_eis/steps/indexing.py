@@ -65,7 +65,6 @@ _ONE_MODE = (
     f"This deployment may take indices of mode {VECTOR_DATABASE} only, and sets it by itself: leave index.mode, and settings of "
     "_source and of source vectors, out of index_settings."
 )
-_PAGES = "A PDF has a vector for each page, and a document has one. Add its pages one by one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,10 +312,11 @@ class Indexer:
                     vector = next(vectors) if record.vector is None else record.vector
                     if isinstance(vector, JinaEISError):
                         report.fail(record.id, vector.message)
-                    elif isinstance(vector[0], list):
-                        report.fail(record.id, _PAGES)
+                    elif isinstance(vector[0], list) and len(vector) != 1:
+                        report.fail(record.id, _several_vectors(record, len(vector)))
                     else:
-                        ready.append(Write(record.id, {**record.source, str(self.field): vector}))
+                        one = vector[0] if isinstance(vector[0], list) else vector
+                        ready.append(Write(record.id, {**record.source, str(self.field): one}))
             if (
                 sent
                 and len(report.indexed) == indexed_before
@@ -544,6 +544,12 @@ def _ways_to_search(index_endpoint: str, field: Field, endpoint: str) -> str:
         " The documents of an index stay with their endpoint, but both embed into one vector space. To search with "
         f"{endpoint}: for one application, JinaEISRetriever(inference_id={endpoint!r}){for_all}."
     )
+
+
+def _several_vectors(record: Record, count: int) -> str:
+    """Return the error for a PDF with several vectors. Its pages are records of their own, so it should have one."""
+    name = label(cast("Content", record.content))
+    return f"The service returned {count} vectors for {name}, and a document has one. Add the pages of a PDF one by one."
 
 
 def _rejected(answers: Iterable[Sequence[Outcome]]) -> list[Write]:

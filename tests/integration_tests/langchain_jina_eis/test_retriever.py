@@ -16,7 +16,7 @@ from elasticsearch import Elasticsearch
 from helpers import FACTS, OMNI, RERANKER, Caller, run_in_threads
 from langchain_core.documents import Document
 from langchain_core.runnables import RunnableLambda
-from made import png
+from made import pdf, png, wav
 
 from jina_eis.errors import (
     ConfigurationError,
@@ -145,6 +145,57 @@ def test_images_are_found_by_images_in_an_index_with_texts(make: Any, call: Call
         assert call(retriever, "invoke", png(shade=2), k=1)[0].page_content == "picture 1"
         assert numbers(call(retriever, "invoke", path, k=1)) == [0]
         assert call(retriever, "invoke", "A cat on a mat.", k=1)[0].metadata["n"] == 3
+
+
+FIELDS = [{"field_type": "semantic"}, {"search_type": "knn"}]
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=["semantic", "dense_vector"])
+def test_a_pdf_is_indexed_page_by_page(make: Any, call: Caller, tmp_path: Path, field: dict[str, str]) -> None:
+    path = tmp_path / "report.pdf"
+    path.write_bytes(pdf(texts=TEXTS))
+    retriever = make(inference_id=OMNI, **field)
+    ids = call(retriever, "add_contents", [path])
+    assert len(ids) == len(TEXTS)
+    (found,) = call(retriever, "invoke", TEXTS[1], k=1)
+    known = {"source": str(path), "mime_type": "application/pdf", "modality": "pdf", "page": 2, "pages": len(TEXTS)}
+    assert {name: found.metadata[name] for name in known} == known
+    assert found.id == ids[1]
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=["semantic", "dense_vector"])
+def test_ids_and_documents_of_pages(make: Any, call: Caller, field: dict[str, str]) -> None:
+    retriever, report = make(inference_id=OMNI, **field), pdf(texts=TEXTS[:2])
+    assert call(retriever, "add_contents", [report, pdf(texts=["One page."])], ids=["a", "b"]) == ["a-1", "a-2", "b"]
+    own = Document(page_content="My text", id="c", metadata={"owner": "Ada", "pages": 7})
+    assert call(retriever, "add_contents", [report], [own]) == ["c-1", "c-2"]
+    found = call(retriever, "invoke", TEXTS[0], k=2)
+    metadata = {document.id: document.metadata for document in found}
+    assert set(metadata) == {"a-1", "c-1"} and "source" not in metadata["a-1"]
+    assert (metadata["c-1"]["owner"], metadata["c-1"]["page"], metadata["c-1"]["pages"]) == ("Ada", 1, 7)
+    assert "mime_type" not in metadata["c-1"], "a document of the user is not described"
+    assert own.metadata == {"owner": "Ada", "pages": 7}
+    once, again = (call(retriever, "add_contents", [report], ids="content") for _ in range(2))
+    assert once == again and len(set(once)) == 2
+
+
+def test_a_picture_that_is_found_can_be_identified(make: Any, call: Caller, tmp_path: Path) -> None:
+    for shade in (20, 230):
+        (tmp_path / f"{shade}.png").write_bytes(png(30, 40, shade=shade))
+    retriever = make(inference_id=OMNI, search_type="knn")
+    call(retriever, "add_contents", [*sorted(tmp_path.glob("*.png")), wav(8000)])
+    (found,) = call(retriever, "invoke", tmp_path / "230.png", k=1)
+    known = {"source": str(tmp_path / "230.png"), "mime_type": "image/png", "modality": "image", "width": 30, "height": 40}
+    assert {name: found.metadata[name] for name in known} == known
+    (sound,) = call(retriever, "invoke", wav(8000), k=1)
+    assert (sound.metadata["mime_type"], sound.metadata["modality"]) == ("audio/wav", "audio") and "source" not in sound.metadata
+
+
+def test_a_field_of_texts_is_not_made_for_media(make: Any, call: Caller, eis: LocalEIS) -> None:
+    retriever = make(inference_id=OMNI)
+    with pytest.raises(DocumentsFailedError, match='Create the index with field_type="semantic"'):
+        call(retriever, "add_contents", [pdf(texts=TEXTS), png()])
+    assert not [exchange for exchange in eis.requests if exchange.method == "PUT"], "no index was made"
 
 
 def test_texts_of_a_text_model_are_searched_by_its_omni_model(make: Any, call: Caller) -> None:
