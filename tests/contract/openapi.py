@@ -20,6 +20,7 @@ from openapi_schema_validator import OAS30Validator
 
 # Paths that only `doctor` requests. A subset of the file for inference may omit them.
 NOT_ABOUT_INFERENCE = {"/_license", "/_security/user/_has_privileges"}
+POINTS_IN_TIME = re.compile(r"/_search|(/[^/]+)?/_pit")  # the file has none, and no search without an index
 
 # What 9.6 has and the file does not: document extraction, and chat completions that are no streams.
 NEWER = re.compile(r"/_inference/(document_extraction/[^/]+|chat_completion/[^/]+)")
@@ -44,7 +45,7 @@ def problems(exchange: Any) -> list[str]:
     """Return the problems of a request, and those of its response if it succeeded without a fault."""
     if not available():
         return []
-    if exchange.path in NOT_ABOUT_INFERENCE or NEWER.fullmatch(exchange.path):
+    if exchange.path in NOT_ABOUT_INFERENCE or NEWER.fullmatch(exchange.path) or POINTS_IN_TIME.fullmatch(exchange.path):
         return []
     operation = _operation(exchange.method, exchange.path)
     if operation is None:
@@ -62,9 +63,16 @@ def _document() -> dict[str, Any]:
     document = json.loads(Path(os.environ["JINA_EIS_OPENAPI"]).read_text("utf-8"))
     _tighten(document)
     schemas = document["components"]["schemas"]
-    for name in ("TermQuery", "MatchQuery"):  # Elasticsearch also accepts {"term": {"field": "value"}}; the file omits it
+    for name in (
+        "TermQuery",
+        "MatchQuery",
+        "MatchPhraseQuery",
+    ):  # Elasticsearch also accepts {"term": {"field": "value"}}; the file omits it
         full = schemas[f"_types.query_dsl.{name}"]
         schemas[f"_types.query_dsl.{name}"] = {"anyOf": [full, {"type": "string"}, {"type": "number"}, {"type": "boolean"}]}
+    # {"fields": ["name"]} is short for a field without a format, and the values of a field are a list.
+    schemas["_types.query_dsl.FieldAndFormat"] = {"anyOf": [schemas["_types.query_dsl.FieldAndFormat"], {"type": "string"}]}
+    schemas["_global.search._types.Hit"]["properties"]["fields"]["additionalProperties"] = {"type": "array", "items": {}}
     for part in schemas["_types.mapping.DynamicTemplate"]["allOf"]:
         for limit in ("maxProperties", "additionalProperties"):
             part.pop(limit, None)
