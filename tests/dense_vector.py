@@ -74,6 +74,7 @@ class Adapter:
     def add(
         self, retriever: Any, texts: Sequence[str], metadatas: Sequence[Json], ids: Sequence[str], **options: Any
     ) -> list[str]:
+        options.setdefault("refresh", True)  # "wait_for" waits for a second on the real core
         if self.framework == "langchain":
             return self.call(retriever, "add_texts", texts, metadatas, ids=ids, **options)
         parts = zip(texts, metadatas, ids, strict=True)
