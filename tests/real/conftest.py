@@ -69,7 +69,15 @@ def _node() -> Iterator[RealNode]:
     tools = tools_or_reason()
     assert isinstance(tools, Tools)
     with RealNode(tools) as node:
+        refresh_quickly(node.url)
         yield node
+
+
+def refresh_quickly(url: str) -> None:
+    """Refresh the indices of the tests 20 times a second: each write with `wait_for` would wait up to a second otherwise."""
+    template = {"settings": {"refresh_interval": "50ms"}}
+    with Elasticsearch(url) as client:
+        client.indices.put_index_template(name="tests", index_patterns=["test-*"], template=template)
 
 
 @pytest.fixture
