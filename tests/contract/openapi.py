@@ -26,7 +26,6 @@ POINTS_IN_TIME = re.compile(r"/_search|(/[^/]+)?/_pit")  # the file has none, an
 NEWER = re.compile(r"/_inference/(document_extraction/[^/]+|chat_completion/[^/]+)")
 TASK_TYPE = "inference._types.TaskType"
 
-LONG = 8  # items of a list of floats that are validated
 _CHECKED: dict[tuple[int, bytes], list[str]] = {}
 INDEX_OF_A_TEST = re.compile(r"\btest-[0-9a-f]{32}\b")
 
@@ -115,7 +114,7 @@ def _problems(holder: dict[str, Any], body: Any) -> list[str]:
     if "$ref" in holder:
         *_, section, name = holder["$ref"].split("/")
         holder = _document()["components"][section][name]
-    text = INDEX_OF_A_TEST.sub("test", json.dumps(_with_short_vectors(body)))
+    text = INDEX_OF_A_TEST.sub("test", json.dumps(_alike(body)))
     key = (id(holder), blake2b(text.encode()).digest())
     if key not in _CHECKED:  # most exchanges of a run repeat others, and a mapping takes a tenth of a second
         schema = next(iter(holder["content"].values()))["schema"]
@@ -125,12 +124,17 @@ def _problems(holder: dict[str, Any], body: Any) -> list[str]:
     return _CHECKED[key]
 
 
-def _with_short_vectors(value: Any) -> Any:
-    """Return the value with the start of each long list of floats: the schema has one type for all items of a list."""
+def _alike(value: Any) -> Any:
+    """Return the value with what the schemas do not tell apart made equal, so that each shape is validated once.
+
+    Numbers keep their type and whether they are 0, texts of several words become one, and a list has each shape once.
+    """
     if isinstance(value, dict):
-        return {name: _with_short_vectors(item) for name, item in value.items()}
+        return {name: _alike(item) for name, item in value.items()}
     if isinstance(value, list):
-        if len(value) > LONG and all(type(item) is float for item in value):
-            return value[:LONG]
-        return [_with_short_vectors(item) for item in value]
-    return value
+        return list({json.dumps(item): item for item in map(_alike, value)}.values())
+    if isinstance(value, str):
+        return "some words" if " " in value else value
+    if isinstance(value, bool) or not value:
+        return value
+    return 1.5 if isinstance(value, float) else 1 if isinstance(value, int) and value > 0 else value
