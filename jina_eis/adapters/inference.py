@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import aclosing, closing
+from dataclasses import replace
 from functools import partial
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, get_args, overload
@@ -26,7 +27,7 @@ from ..contents import (
     looks_like_data_uri,
     query_text,
 )
-from ..errors import ConfigurationError, InputError
+from ..errors import ConfigurationError, InputError, JinaEISError
 from ..models import DEFAULT_RERANKERS
 from ..steps import (
     BATCH_SIZE,
@@ -42,6 +43,7 @@ from ..steps import (
     blocks,
     compare,
     find_default_reranker,
+    keep_failing_inputs,
     max_in_flight,
     vector_namespace,
 )
@@ -177,6 +179,29 @@ class EmbeddingSettings(EndpointSettings):
             embedder.plan(), folding, _text_calls(embedder, folding, texts, role, positions, whole), ahead, on_error
         )
 
+    def _outcomes(
+        self, texts: Iterable[str], role: InputType, positions: Sequence[int] | None = None, patience: float | None = None
+    ) -> Generator[Vector | JinaEISError, None, None]:
+        """As `_vectors`, with the error of a text in place of a vector that could not be computed, also if all texts fail.
+
+        Args:
+            texts: As for `_vectors`.
+            role: As for `_vectors`.
+            positions: As for `_vectors`.
+            patience: Seconds in which a request is retried after transient errors; None for the limits of the settings.
+
+        Raises:
+            JinaEISError: an error that does not depend on the texts, such as invalid credentials.
+        """
+        embedder, folding = self._embedder(role), Folding[Any]()
+        calls = _text_calls(embedder, folding, texts, role, positions, whole=True)
+
+        def tolerant(endpoint: EndpointInfo) -> Iterator[Call[list[Any]]]:
+            for call in calls(endpoint):
+                yield replace(cast("Call[list[Any]]", call), rescue=keep_failing_inputs, patience=patience)
+
+        return self._stream(embedder.plan(), folding, tolerant, on_error=None)
+
     def _embed_texts(
         self,
         texts: Sequence[str],
@@ -260,11 +285,12 @@ class EmbeddingSettings(EndpointSettings):
         folding: Folding[E],
         calls: _Calls[E],
         ahead: int | None = None,
-        on_error: OnError = "raise",
+        on_error: OnError | None = "raise",
     ) -> Generator[E, None, None]:
         driver, limiter = self._driver(), self._limiter()
         endpoint = driver.run(plan, limiter)
-        with closing(driver.stream(calls(endpoint), limiter, ahead, RESCUES[on_error])) as batches:
+        rescue = RESCUES[on_error] if on_error else None  # without one, each call has its own
+        with closing(driver.stream(calls(endpoint), limiter, ahead, rescue)) as batches:
             for answers in batches:
                 for answer in answers:
                     yield from folding.unfold(answer)

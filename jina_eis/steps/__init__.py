@@ -15,13 +15,14 @@ from .folding import Folding, blocks
 from .indexing import FieldType, Indexer, Record, Refresh, delete_matching
 from .mmr import maximal_marginal_relevance
 from .names import find_default_reranker, resolve
-from .namespace import vector_namespace
+from .namespace import stand_in, vector_namespace
 from .relevance import relevance, relevances
 from .reranker import PRELIMINARY, Ranking, Reranker, Strategy
-from .rescue import RESCUES, OnError
+from .rescue import RESCUES, OnError, keep_failing_inputs
 from .retrievers import CHUNK_WORDS, RANK_CONSTANT, Fusion
 from .search import PASSAGES, Query, Searcher, SearchResult
 from .search_endpoint import switch_search_endpoint
+from .tokens import tokens as estimate_tokens
 from .version import Version, require, server_version, too_old
 from .windows import Ranked
 
@@ -66,11 +67,13 @@ __all__ = [
     "compare",
     "delete_matching",
     "describe_index",
+    "estimate_tokens",
     "explain",
     "fetch_endpoint",
     "filter_field",
     "find_default_reranker",
     "find_endpoints",
+    "keep_failing_inputs",
     "known_endpoint",
     "max_in_flight",
     "maximal_marginal_relevance",
@@ -82,6 +85,7 @@ __all__ = [
     "server_version",
     "settings_report",
     "share_space",
+    "stand_in",
     "switch_search_endpoint",
     "too_old",
     "vector_namespace",

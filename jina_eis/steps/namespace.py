@@ -10,7 +10,7 @@ from ..errors import JinaEISError
 from ..wire import EndpointInfo, InputType, Steps, ask, get_version
 from .version import REFUSED
 
-__all__ = ["vector_namespace"]
+__all__ = ["stand_in", "vector_namespace"]
 
 READABLE = 40  # characters of the endpoint in a name
 
@@ -29,19 +29,19 @@ def vector_namespace(address: str, endpoint: EndpointInfo, dimensions: int | Non
         role: Their input type.
     """
     length = dimensions or endpoint.dimensions or "full"
-    deployment = yield from _deployment(address)
+    deployment = (yield from stand_in()) or address  # an embedded server refuses no caller
     shaped_by = [deployment, endpoint.inference_id, endpoint.service, endpoint.model_id, length, role]
     digest = blake2b(json.dumps(shaped_by).encode(), digest_size=10).hexdigest()
     readable = re.sub(r"[^a-z0-9]+", "-", endpoint.inference_id.lower()).strip("-")[:READABLE]
     return f"jina-eis-{readable}-{length}-{role}-{digest}"
 
 
-def _deployment(address: str) -> Steps[str]:
-    """Return what distinguishes the deployment: for an embedded server, the stand-in that it names; else the address."""
+def stand_in() -> Steps[str | None]:
+    """Return the stand-in model that an embedded server names; None for a deployment, also if the key may not see what it is."""
     try:
         (about,) = yield from ask([get_version()])
     except JinaEISError as error:
         if error.status not in REFUSED:
             raise
-        return address  # an embedded server refuses no caller
-    return about.stand_in or address
+        return None
+    return about.stand_in or None

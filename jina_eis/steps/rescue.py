@@ -23,6 +23,7 @@ __all__ = [
     "OnError",
     "find_failing_input",
     "isolate_failing_inputs",
+    "keep_failing_inputs",
     "skip_failing_inputs",
 ]
 
@@ -72,6 +73,28 @@ def isolate_failing_inputs(call: Call[list[A]], error: JinaEISError, others: boo
     if error.transient and not others:
         raise error
     return (yield from _skip(call, error))
+
+
+def keep_failing_inputs(call: Call[list[A]], error: JinaEISError, others: bool) -> Steps[list[A | JinaEISError]]:
+    """As `skip_failing_inputs`, also if all texts fail: each then has an error.
+
+    After a transient error, a batch whose halves both fail is not divided further. The service is then failing, not a text.
+
+    Raises:
+        JinaEISError: the error of the batch, if it does not depend on the texts.
+    """
+    if isinstance(error, _INDEPENDENT_OF_INPUTS):
+        raise error
+    failed: list[A | JinaEISError] = [error] * len(call.inputs or (0,))
+    if not call.halves or (error.transient and not others):
+        return failed
+    halves = yield from _halves(call)
+    if error.transient and all(isinstance(outcome, JinaEISError) for _, outcome in halves):
+        return failed
+    outcomes: list[A | JinaEISError] = []
+    for half, outcome in halves:
+        outcomes += (yield from keep_failing_inputs(half, outcome, True)) if isinstance(outcome, JinaEISError) else outcome
+    return outcomes
 
 
 OnError = Literal["raise", "skip"]
