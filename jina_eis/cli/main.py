@@ -9,18 +9,18 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, EndpointExistsError, JinaEISError
 from ..models import SIMILARITIES, TASKS
+from .corpora import add_embed, add_index, embed, index
+from .options import API_KEY_HELP, add_command, add_common_options, connection, number_between, parse_json_object
 
 if TYPE_CHECKING:
-    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-
     from ..adapters import EndpointInfo, Endpoints
+    from .options import Commands
 
 __all__ = ["main"]
 
@@ -33,7 +33,6 @@ FAULTS = (
     *("too_few", "too_many", "empty", "ragged", "not_finite", "garbage"),
 )
 NO_ADDRESS = "Pass --url, or set ES_URL or ES_CLOUD_ID"
-API_KEY_HELP = "its API key; other users may see it in the process list: prefer ES_API_KEY"
 USAGE_ERROR = 2  # the exit status of argparse
 INTERRUPTED = 130  # 128 + SIGINT, the exit status in shells
 
@@ -105,7 +104,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     from ..adapters import doctor
 
-    report = doctor(**_connection(arguments))
+    report = doctor(**connection(arguments))
     print(json.dumps(report.to_dict(), indent=2) if arguments.json else report)
     return 0 if report.ok else 1
 
@@ -114,7 +113,7 @@ def _endpoints(arguments: argparse.Namespace) -> int:
     from ..adapters import Endpoints
 
     try:
-        with Endpoints(**_connection(arguments)) as endpoints:
+        with Endpoints(**connection(arguments)) as endpoints:
             listed = ACTIONS[arguments.action](endpoints, arguments)
     except ConfigurationError as error:
         message = str(error).replace("Pass es_url or es_cloud_id (or set ES_URL or ES_CLOUD_ID), or pass a client", NO_ADDRESS)
@@ -148,11 +147,6 @@ ACTIONS: dict[str, Callable[[Endpoints, argparse.Namespace], Sequence[EndpointIn
 }
 
 
-def _connection(arguments: argparse.Namespace) -> dict[str, Any]:
-    connection = {"es_url": arguments.url, "es_api_key": arguments.api_key}
-    return {name: value for name, value in connection.items() if value is not None}
-
-
 def _format_table(endpoints: Sequence[EndpointInfo]) -> str:
     """A table with a row for each endpoint."""
     rows = [("ENDPOINT", "TASK", "MODEL", "DIMENSIONS", "STATUS", "REGIONS")]
@@ -180,11 +174,12 @@ Equal media files get equal vectors; otherwise the vectors of media mean nothing
 
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="jina-eis", description="Jina models on the Elastic Inference Service: demo, local stand-in, checks, endpoints."
+        prog="jina-eis",
+        description="Jina models on the Elastic Inference Service: demo, local stand-in, checks, endpoints, corpora.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    demo = _add_command(
+    demo = add_command(
         commands,
         "demo",
         "embed, search and rerank real text",
@@ -203,14 +198,14 @@ def _build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--url", help="address of your deployment (default: ES_URL; without either, a local stand-in)")
     demo.add_argument("--api-key", metavar="KEY", help=API_KEY_HELP)
 
-    serve = _add_command(
+    serve = add_command(
         commands,
         "serve",
         "run a local stand-in for Elasticsearch with EIS, for development and tests",
         "jina-eis serve\n  jina-eis serve --port 9201 --latency 0.2 --fault rate_limit --fault-rate 0.1",
     )
     serve.add_argument(
-        "--port", type=_number_between(int, 0, 65535), default=9200, help="0 for any free port (default: %(default)s)"
+        "--port", type=number_between(int, 0, 65535), default=9200, help="0 for any free port (default: %(default)s)"
     )
     serve.add_argument("--api-key", metavar="KEY", help="the API key that requests must contain (default: none)")
     serve.add_argument(
@@ -221,43 +216,45 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--data", type=Path, metavar="DIR", help="store indices, documents, endpoints in DIR (default: in memory)")
     serve.add_argument(
-        "--latency", type=_number_between(float, 0, 3600), default=0.0, metavar="S", help="seconds added to every response"
+        "--latency", type=number_between(float, 0, 3600), default=0.0, metavar="S", help="seconds added to every response"
     )
     serve.add_argument(
         "--fault", action="append", choices=FAULTS, metavar="KIND", help=f"kind of failure; repeatable: {', '.join(FAULTS)}"
     )
     serve.add_argument(
-        "--fault-rate", type=_number_between(float, 0, 1), metavar="R", help="share of requests that fail (default: all)"
+        "--fault-rate", type=number_between(float, 0, 1), metavar="R", help="share of requests that fail (default: all)"
     )
 
-    doctor = _add_command(
+    doctor = add_command(
         commands,
         "doctor",
         "check everything that a deployment needs to embed and rerank",
         "jina-eis doctor\n  jina-eis doctor --url https://my-deployment.es.example.com:443 --json",
     )
-    _add_common_options(doctor)
+    add_common_options(doctor)
     _add_endpoints(commands)
+    add_embed(commands)
+    add_index(commands)
     return parser
 
 
-def _add_endpoints(commands: _Commands) -> None:
-    parser = _add_command(
+def _add_endpoints(commands: Commands) -> None:
+    parser = add_command(
         commands,
         "endpoints",
         "list, create and delete the inference endpoints of a deployment",
         "jina-eis endpoints\n  jina-eis endpoints ensure facts-256 --model jina-embeddings-v5-text-small --dimensions 256\n"
         "  jina-eis endpoints delete facts-256",
     )
-    _add_common_options(parser)
+    add_common_options(parser)
     _add_all_option(parser)
     parser.set_defaults(action="list")
     actions = parser.add_subparsers(metavar="ACTION", title="actions", description="The default action is list.")
 
     def add(name: str, purpose: str, example: str) -> argparse.ArgumentParser:
-        action = _add_command(actions, name, purpose, f"jina-eis endpoints {example}")
+        action = add_command(actions, name, purpose, f"jina-eis endpoints {example}")
         action.set_defaults(action=name)
-        _add_common_options(action, default=argparse.SUPPRESS)  # keeps the value of an option before the action
+        add_common_options(action, default=argparse.SUPPRESS)  # keeps the value of an option before the action
         return action
 
     _add_all_option(add("list", "list the endpoints with Jina models", "list --all"), default=argparse.SUPPRESS)
@@ -276,7 +273,7 @@ def _add_endpoints(commands: _Commands) -> None:
     ensure.add_argument("--similarity", choices=SIMILARITIES, help="similarity function (default: Elasticsearch's choice)")
     ensure.add_argument(
         "--chunking",
-        type=_parse_json_object,
+        type=parse_json_object,
         metavar="JSON",
         help="chunking settings of semantic_text (default: Elasticsearch's)",
     )
@@ -289,38 +286,4 @@ def _add_all_option(parser: argparse.ArgumentParser, **default: Any) -> None:
     parser.add_argument("--all", action="store_true", help="include the endpoints of other models", **default)
 
 
-def _add_common_options(parser: argparse.ArgumentParser, **default: Any) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON", **default)
-    parser.add_argument("--url", help="address of the deployment (default: ES_URL or ES_CLOUD_ID)", **default)
-    parser.add_argument("--api-key", metavar="KEY", help=API_KEY_HELP, **default)
-
-
-def _add_command(commands: _Commands, name: str, purpose: str, example: str, **options: Any) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name,
-        help=purpose,
-        description=f"{purpose[0].upper()}{purpose[1:]}.",
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        **options,
-    )
-
-
-def _parse_json_object(text: str) -> Any:
-    with suppress(ValueError):
-        if isinstance(value := json.loads(text), dict):
-            return value
-    raise argparse.ArgumentTypeError(f'{text!r} is not a JSON object. Write it like {{"strategy": "none"}}')
-
-
-def _number_between(kind: type[int] | type[float], low: int, high: int) -> Callable[[str], float]:
-    def number(text: str) -> float:
-        with suppress(ValueError):
-            if low <= (value := kind(text)) <= high:
-                return value
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low} to {high}")
-
-    return number
-
-
-COMMANDS = {"demo": _demo, "serve": _serve, "doctor": _doctor, "endpoints": _endpoints}
+COMMANDS = {"demo": _demo, "serve": _serve, "doctor": _doctor, "endpoints": _endpoints, "embed": embed, "index": index}

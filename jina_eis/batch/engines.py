@@ -1,0 +1,63 @@
+"""Parts on a Ray cluster, one task for each. They are read and written here, so that a job resumes as on one machine."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+from ..errors import JinaEISError
+from .columns import load
+from .service import EmbeddingService
+from .sources import Row
+
+__all__ = ["embed_on_ray"]
+
+Outcome = list[float] | JinaEISError | None
+
+
+def embed_on_ray(
+    parts: Iterator[tuple[int, list[Row]]], service: EmbeddingService, address: str | None
+) -> Iterator[tuple[int, list[Row], Sequence[Outcome]]]:
+    """Yield each part with the outcome of each of its rows, None for a row without a text.
+
+    Args:
+        parts: The rows of each part, by its number. Read as tasks are free: two for each CPU of the cluster.
+        service: Pickled to the workers, with its address and credentials.
+        address: Address of an existing cluster; None for one on this machine, or Ray's own settings.
+    """
+    ray = load("ray", "ray")
+    mine = not ray.is_initialized()
+    if mine:
+        ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
+    try:
+        task = ray.remote(_outcomes)
+        limit = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        running: deque[tuple[int, list[Row], Any]] = deque()
+        for number, rows in parts:
+            if len(running) == limit:
+                yield _result(ray, *running.popleft())
+            running.append((number, rows, task.remote(service, [row.text if row.problem is None else None for row in rows])))
+        while running:
+            yield _result(ray, *running.popleft())
+    finally:
+        if mine:
+            ray.shutdown()
+
+
+def _result(ray: Any, number: int, rows: list[Row], reference: Any) -> tuple[int, list[Row], Sequence[Outcome]]:
+    outcomes = ray.get(reference)
+    if isinstance(outcomes, JinaEISError):
+        raise outcomes
+    return number, rows, outcomes
+
+
+def _outcomes(service: EmbeddingService, texts: list[str | None]) -> list[Outcome] | JinaEISError:
+    """Embed the texts of a part, in a worker. An error of the whole part is returned: Ray would wrap it if it was raised."""
+    present = [text for text in texts if text is not None]
+    try:
+        with closing(service.outcomes(present)) as outcomes:
+            return [None if text is None else next(outcomes) for text in texts]
+    except JinaEISError as error:
+        return error

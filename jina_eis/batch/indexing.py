@@ -1,0 +1,111 @@
+"""`IndexJob`: files into an Elasticsearch index, with ids made of the content.
+
+A second run writes the same documents under the same ids, so the index stays as it is. It does not resume.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, time
+from decimal import Decimal
+from typing import Any
+
+from ..adapters import RetrieverSettings
+from ..contents import Content
+from ..errors import InputError
+from ..steps import Record
+from .ledger import Summary
+from .progress import Progress, Tracker
+from .sources import Row, Source, content_id
+
+__all__ = ["IndexJob", "IndexSettings"]
+
+
+class IndexSettings(RetrieverSettings):
+    """The settings of the index, without a framework."""
+
+    def write(self, records: Iterator[Record]) -> list[str]:
+        """Write documents, make them searchable, and return their ids."""
+        return self._run(self._indexer().add(records, refresh=True))
+
+    def text_field(self) -> str:
+        """Return the name of the field with the text."""
+        return self.content_field or self._text_field
+
+    def _adapt(self, value: Any) -> None:
+        """No framework, so no object of one."""
+
+
+@dataclass(slots=True)
+class IndexJob:
+    """Writes the rows of files into an index, which is created if it is missing.
+
+    A document has the text, and the other columns of its row in `metadata`, as the retrievers of both frameworks write and read
+    them. Its id is that of the id column or a digest of text and other columns: equal documents are one document.
+
+    Args:
+        source: The input.
+        settings: The index, the endpoint and the address.
+
+    Raises:
+        InputError: the input cannot be read, or a row has no text. Nothing was sent.
+        DocumentsFailedError: some documents were not written; all others were.
+    """
+
+    source: Source
+    settings: IndexSettings
+
+    def run(self, report: Callable[[Progress], None] | None = None) -> Summary:
+        """Run the job.
+
+        Args:
+            report: Receives the progress about once a second: rows that were read.
+        """
+        scan = self.source.scan()
+        for position, row in enumerate(self.source.rows(), 1) if scan.texts < scan.rows else ():
+            if row.problem:
+                raise InputError(f"Row {position} of the input: {row.problem} Remove the row, or choose another column.")
+        tracker = Tracker(report, scan.rows)
+        written = self.settings.write(self._records(tracker))
+        tracker.finish()
+        return Summary(len(written), 0, 0, 0)
+
+    def _records(self, tracker: Tracker) -> Iterator[Record]:
+        written: set[bytes] = set()  # equal rows are one document, not a failed second one
+        for position, row in enumerate(self.source.rows(), 1):
+            tracker.add()
+            metadata = _as_json(row, position)
+            text: Content = row.text or ""
+            id_ = row.id
+            if id_ is None:
+                id_ = content_id(row.text or "", metadata)
+                if bytes.fromhex(id_) in written:
+                    continue
+                written.add(bytes.fromhex(id_))
+            yield Record(id_, text, {self.settings.text_field(): text, "metadata": metadata})
+
+
+def _as_json(row: Row, position: int) -> dict[str, Any]:
+    """Return the other columns as values of JSON. NaN, which JSON lacks, becomes null."""
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, (date, time)):
+            return value.isoformat()
+        if isinstance(value, Decimal):
+            return str(value)
+        raise TypeError
+
+    def constant(_: str) -> None:
+        return None
+
+    values: dict[str, Any] = {}
+    for name, value in row.rest.items():
+        try:
+            values[name] = json.loads(json.dumps(value, default=convert), parse_constant=constant)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"Row {position} of the input: column {name!r} has a {type(value).__name__}, which JSON lacks. Remove the column."
+            ) from None
+    return values

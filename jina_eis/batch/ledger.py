@@ -1,0 +1,158 @@
+"""The folder of a job: which parts are complete, and whose they are.
+
+A folder holds parts and nothing else. A part is written under another name, flushed to the disk and renamed, so one that has
+its name is complete, whenever the process is killed. Every part carries the description of its job, which a resumed job must
+equal. The lock is on the folder itself and ends with the process.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigurationError, InputError
+from .columns import load
+
+__all__ = ["Ledger", "Summary"]
+
+KEY = b"jina_eis_job"
+PART = re.compile(r"part-(\d{5,})\.parquet")
+UNFINISHED = ".unfinished"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a job has done.
+
+    Attributes:
+        rows: Rows of the input.
+        resumed: Rows whose parts were complete before.
+        failed: Rows embedded now whose vector is null; their reason is in the column `error`.
+        parts: Number of parts.
+    """
+
+    rows: int
+    resumed: int
+    failed: int
+    parts: int
+
+
+class Ledger:
+    """The parts of one job.
+
+    Args:
+        folder: The folder. It is created if it is missing.
+        job: The description of the job: values of JSON by name. `rows` and `part_rows` determine the parts.
+    """
+
+    def __init__(self, folder: Path, job: Mapping[str, Any]) -> None:
+        self.folder, self.job = folder, dict(job)
+
+    @property
+    def parts(self) -> int:
+        """Number of parts. An input without rows has one, so that the folder has a schema."""
+        return max(1, math.ceil(int(self.job["rows"]) / int(self.job["part_rows"])))
+
+    def rows_of(self, number: int) -> int:
+        """Return how many rows a part has."""
+        return int(min(self.job["part_rows"], self.job["rows"] - number * self.job["part_rows"]))
+
+    def metadata(self) -> dict[bytes, bytes]:
+        """Return the metadata of the schema, which are the same for all parts."""
+        single = {name: self.job[name] for name in ("model", "input_type", "dimensions", "inference_id") if name in self.job}
+        return {
+            KEY: json.dumps(self.job, sort_keys=True).encode(),
+            **{name.encode(): str(value).encode() for name, value in single.items()},
+        }
+
+    def complete(self) -> set[int]:
+        """Return the numbers of the complete parts. What was left unfinished is removed.
+
+        Raises:
+            ConfigurationError: the folder holds parts of another job; the error names the difference.
+            InputError: it holds other files.
+        """
+        numbers = set()
+        for path in sorted(self.folder.iterdir()):
+            if path.name.endswith(UNFINISHED) and PART.fullmatch(path.name.removesuffix(UNFINISHED)):
+                path.unlink()
+            elif match := PART.fullmatch(path.name):
+                if self._is_complete(path, int(match[1])):
+                    numbers.add(int(match[1]))
+            elif not path.name.startswith("."):
+                raise InputError(f"{self.folder} holds {path.name}, which is not a part of a job. Choose an empty folder.")
+        return numbers
+
+    def write(self, number: int, table: Any) -> None:
+        """Write a part, completely or not at all."""
+        path = self.folder / f"part-{number:05d}.parquet"
+        unfinished = path.with_name(path.name + UNFINISHED)
+        with unfinished.open("wb") as file:
+            # Dictionaries make vectors larger. Snappy and zstd gain little on vectors; zstd gains on texts.
+            load("pyarrow.parquet").write_table(table, file, compression="zstd", use_dictionary=False)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+        _flush_folder(self.folder)
+
+    def _is_complete(self, path: Path, number: int) -> bool:
+        pa, parquet = load("pyarrow"), load("pyarrow.parquet")
+        try:
+            footer = parquet.read_metadata(path)
+        except pa.ArrowException:  # cut off by a file system that lost power
+            return False
+        stored = (footer.metadata or {}).get(KEY)
+        if stored is None:
+            raise InputError(f"{path} was not written by jina-eis embed. Choose an empty folder.")
+        job = json.loads(stored)
+        if job != self.job:
+            raise ConfigurationError(f"{self.folder} holds a job with {_difference(job, self.job)}. Choose another folder.")
+        return number < self.parts and bool(footer.num_rows == self.rows_of(number))
+
+
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if changed == ["digest"]:
+        return "the same number of rows, but other ids or texts in the input"
+    return ", ".join(f"{name}={before.get(name)!r} instead of {now.get(name)!r}" for name in changed)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk, where the system can."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Create a folder if it is missing, and hold its lock.
+
+    Raises:
+        ConfigurationError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows, which cannot lock a folder
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError(f"Another job is writing into {folder}. Wait for it, or choose another folder.") from None
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,236 @@
+"""The rows of input files: JSON lines, CSV, Parquet and text. Everything is checked before anything is sent."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..steps import estimate_tokens
+from ..wire import well_formed, well_formed_value
+from .columns import load
+
+__all__ = ["Row", "Scan", "Source", "content_id"]
+
+ID_LENGTH = 40  # hexadecimal digits of SHA-256: 160 bits
+TEXT_FILES = (".txt", ".text", ".md", ".markdown", ".rst")
+PARQUET_ROWS = 1_024  # in memory
+LONGEST_CELL = 2**31 - 1  # of a CSV file, in characters; Python's default is 131,072
+
+
+def content_id(text: str, metadata: Mapping[str, Any] | None = None) -> str:
+    """Return an id that depends on the content only: a digest of the text and the metadata, with sorted keys."""
+    content = well_formed_value([text, dict(metadata or {})])
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:ID_LENGTH]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of an input.
+
+    Attributes:
+        id: The value of the id column; None without one.
+        text: The text, as UTF-8 can encode it; None if it is missing.
+        problem: Why the value of the text column cannot be embedded; None if it can.
+        rest: The other columns.
+    """
+
+    id: str | None
+    text: str | None
+    problem: str | None = None
+    rest: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The id; without an id column, the digest of the text."""
+        return content_id(self.text or "") if self.id is None else self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a pass over all rows has found.
+
+    Attributes:
+        rows: Number of rows.
+        texts: Number of rows with a text.
+        tokens: Estimated tokens of all texts; None if they were not counted.
+        digest: Digest of the ids and texts, in order.
+    """
+
+    rows: int
+    texts: int
+    tokens: int | None
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Input files, read in order.
+
+    Args:
+        paths: Files with the suffix .jsonl or .ndjson, .csv or .tsv, .parquet, or of a text file (.txt, .md, .rst).
+        column: The column with the texts.
+        id_column: The column with the ids: strings or whole numbers. None for ids made of the content.
+        lines: Whether each line of a text file is a text. Empty lines are skipped. Otherwise, a file is one text.
+        limit: Maximum number of rows; None for all.
+
+    Raises:
+        InputError: a path is not a file, or has another suffix.
+    """
+
+    paths: Sequence[Path]
+    column: str = "text"
+    id_column: str | None = None
+    lines: bool = False
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        for path in self.paths:
+            if path.suffix.lower() not in READERS:
+                raise InputError(f"{path}: files of this type are not read. Pass {', '.join(READERS)} files.")
+            if path.exists() and not path.is_file():
+                raise InputError(f"{path} is not a file. Pass files, such as {path}/*{path.suffix}.")
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows.
+
+        Raises:
+            InputError: a file cannot be parsed, lacks a column, or has a row without a valid id; the error names the place.
+            OSError: a file cannot be read.
+        """
+        return islice((row for path in self.paths for row in READERS[path.suffix.lower()](self, path)), self.limit)
+
+    def scan(self, *, count_tokens: bool = False) -> Scan:
+        """Read all rows once, and return their number and digest. Raises what `rows` raises."""
+        digest = hashlib.sha256()
+        number = texts = estimated = 0
+        for number, row in enumerate(self.rows(), 1):  # noqa: B007 - the last number is used
+            digest.update(json.dumps([row.id, row.text, row.problem]).encode() + b"\n")
+            if row.problem is None:
+                texts += 1
+                estimated += estimate_tokens(row.text or "") if count_tokens else 0
+        return Scan(number, texts, estimated if count_tokens else None, digest.hexdigest()[:ID_LENGTH])
+
+    def state(self) -> list[tuple[int, int, int]]:
+        """Return what changes when a file is written: size, time and inode of each."""
+        stats = [os.stat(path) for path in self.paths]
+        return [(stat.st_size, stat.st_mtime_ns, stat.st_ino) for stat in stats]
+
+    def _row(self, values: Mapping[str, Any], place: str) -> Row:
+        if self.id_column is None:
+            id_ = None
+        else:
+            value = values.get(self.id_column)
+            if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
+                raise InputError(
+                    f"{place}: the id in column {self.id_column!r} is {value!r}. Every row needs a text or whole number."
+                )
+            id_ = well_formed(str(value))
+        text = values.get(self.column)
+        rest = {name: value for name, value in values.items() if name not in (self.column, self.id_column)}
+        if isinstance(text, str):
+            return Row(id_, well_formed(text), None, rest)
+        if text is None:
+            return Row(id_, None, "The text is missing.", rest)
+        return Row(id_, well_formed(str(text)), f"The value is not a text but of type {type(text).__name__}.", rest)
+
+    def _check_columns(self, names: Sequence[str], place: str) -> None:
+        for flag, name in (("--column", self.column), ("--id-column", self.id_column)):
+            if name is not None and name not in names:
+                raise InputError(
+                    f"{place} has no column {name!r}. Its columns: {', '.join(names) or 'none'}. Choose one with {flag}."
+                )
+
+
+def _json_lines(source: Source, path: Path) -> Iterator[Row]:
+    first = True
+    for place, line in _lines(path):
+        try:
+            values = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{place} is not JSON: {error}.") from None
+        if not isinstance(values, dict):
+            raise InputError(f"{place} is not a JSON object.")
+        if first:
+            source._check_columns(list(values), place)
+            first = False
+        yield source._row(values, place)
+
+
+def _csv(source: Source, path: Path) -> Iterator[Row]:
+    csv.field_size_limit(LONGEST_CELL)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+        try:
+            if reader.fieldnames is None:
+                return
+            source._check_columns(list(reader.fieldnames), str(path))
+            for values in reader:
+                place = f"{path}, line {reader.line_num}"
+                if None in values or None in values.values():
+                    raise InputError(f"{place}: the row has {'more' if None in values else 'fewer'} cells than the header.")
+                yield source._row(values, place)
+        except UnicodeDecodeError:
+            raise _not_utf8(path) from None
+        except csv.Error as error:
+            raise InputError(f"{path}, line {reader.line_num}: {error}.") from None
+
+
+def _parquet(source: Source, path: Path) -> Iterator[Row]:
+    pa, parquet = load("pyarrow"), load("pyarrow.parquet")
+    try:
+        with parquet.ParquetFile(path) as file:
+            source._check_columns(file.schema_arrow.names, str(path))
+            number = 0
+            for batch in file.iter_batches(PARQUET_ROWS):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield source._row(values, f"{path}, row {number}")
+    except pa.ArrowException as error:
+        raise InputError(f"{path} cannot be read as Parquet: {error}.") from None
+
+
+def _text(source: Source, path: Path) -> Iterator[Row]:
+    if source.id_column is not None:
+        raise InputError(f"{path} is a text file and has no columns. Leave --id-column out, or pass the path as a JSON line.")
+    if source.lines:
+        for _, line in _lines(path):
+            yield Row(None, well_formed(line.rstrip("\r\n")))
+    else:
+        try:
+            yield Row(None, path.read_text(encoding="utf-8-sig"))
+        except UnicodeDecodeError:
+            raise _not_utf8(path) from None
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the lines that are not empty, each with its place."""
+    with path.open(encoding="utf-8-sig", newline="\n") as file:
+        try:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield f"{path}, line {number}", line
+        except UnicodeDecodeError:
+            raise _not_utf8(path) from None
+
+
+def _not_utf8(path: Path) -> InputError:
+    return InputError(f"{path} is not UTF-8 text. Convert it, or leave it out.")
+
+
+READERS: dict[str, Callable[[Source, Path], Iterator[Row]]] = {
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".csv": _csv,
+    ".tsv": _csv,
+    ".parquet": _parquet,
+    **dict.fromkeys(TEXT_FILES, _text),
+}
