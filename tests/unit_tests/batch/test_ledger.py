@@ -1,0 +1,95 @@
+"""The folder of a job: complete parts, unfinished ones, and those of others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
+from jina_eis.batch.ledger import Ledger, locked  # noqa: E402
+from jina_eis.errors import ConfigurationError, InputError  # noqa: E402
+
+JOB = {"model": "m", "input_type": "ingest", "dimensions": 2, "rows": 5, "part_rows": 2, "digest": "d"}
+
+
+def _write(ledger: Ledger, number: int) -> None:
+    schema = pa.schema([("id", pa.string())], metadata=ledger.metadata())
+    ledger.write(number, pa.table({"id": ["x"] * ledger.rows_of(number)}, schema=schema))
+
+
+def test_complete_parts_are_found(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, JOB)
+    assert ledger.parts == 3
+    assert [ledger.rows_of(number) for number in range(3)] == [2, 2, 1]
+    _write(ledger, 0)
+    _write(ledger, 2)
+    assert ledger.complete() == {0, 2}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["part-00000.parquet", "part-00002.parquet"]
+    assert pq.read_schema(tmp_path / "part-00000.parquet").metadata[b"model"] == b"m"
+
+
+def test_unfinished_and_damaged_parts_are_not_complete(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, JOB)
+    _write(ledger, 0)
+    _write(ledger, 1)
+    whole = (tmp_path / "part-00001.parquet").read_bytes()
+    (tmp_path / "part-00001.parquet").write_bytes(whole[:-5])
+    (tmp_path / "part-00002.parquet.unfinished").write_bytes(whole[:50])
+    assert ledger.complete() == {0}
+    assert not (tmp_path / "part-00002.parquet.unfinished").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "difference"),
+    [
+        ({"model": "other"}, "model='m' instead of 'other'"),
+        ({"digest": "e"}, "the same number of rows, but other ids or texts"),
+        ({"rows": 6, "digest": "e"}, "rows=5 instead of 6"),
+        ({"stand_in": "s"}, "stand_in=None instead of 's'"),
+    ],
+)
+def test_another_job_is_refused_with_the_difference(tmp_path: Path, changed: dict[str, Any], difference: str) -> None:
+    _write(Ledger(tmp_path, JOB), 0)
+    with pytest.raises(ConfigurationError, match=difference):
+        Ledger(tmp_path, {**JOB, **changed}).complete()
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / ".DS_Store").touch()
+    assert Ledger(tmp_path, JOB).complete() == set()
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(InputError, match=r"notes\.txt"):
+        Ledger(tmp_path, JOB).complete()
+
+
+def test_a_part_of_another_program_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": ["x"]}), tmp_path / "part-00000.parquet")
+    with pytest.raises(InputError, match="was not written by jina-eis embed"):
+        Ledger(tmp_path, JOB).complete()
+
+
+def test_one_job_at_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    with locked(folder), pytest.raises(ConfigurationError, match="Another job"), locked(folder):
+        pass
+    with locked(folder):
+        pass
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    code = f"from jina_eis.batch.ledger import locked\nfrom pathlib import Path\nwith locked(Path({str(tmp_path)!r})): print('held', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        process.stdout.readline()
+        with pytest.raises(ConfigurationError), locked(tmp_path):
+            pass
+        process.kill()
+        process.wait()
+    with locked(tmp_path):
+        pass
