@@ -96,6 +96,13 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session
+def engines(session: nox.Session) -> None:
+    """The callables and parts of jina_eis.batch on every engine and reader that they are made for. Spark needs Java 17."""
+    session.install(".[all,batch,dev,ray]", "dask[dataframe]", "datasets", "duckdb", "fastparquet", "pyspark>=4")
+    session.run("pytest", "-n0", "tests/engines", *session.posargs)
+
+
+@nox.session
 @nox.parametrize("extra", ["", "langchain", "llama-index", "local", "pdf"])
 def extras(session: nox.Session, extra: str) -> None:
     """The wheel with one extra, outside the checkout. Its modules work; the others name the missing extra."""

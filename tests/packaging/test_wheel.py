@@ -94,6 +94,8 @@ def test_the_metadata(metadata: Message) -> None:
         "llama-index",
         "local",
         "pdf",
+        "batch",
+        "ray",
         "all",
         "notebooks",
         "docs",

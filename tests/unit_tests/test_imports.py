@@ -32,6 +32,13 @@ def test_constructing_an_adapter_does_not_load_the_client() -> None:
     assert not unwanted & loaded_after(code)
 
 
+@pytest.mark.parametrize("module", ["jina_eis.cli", "jina_eis.batch", "langchain_jina_eis", "llama_index_jina_eis"])
+def test_no_import_loads_a_library_of_tables_or_an_engine(module: str) -> None:
+    unwanted = {"pyarrow", "pandas", "polars", "ray", "dask", "pyspark"}
+    code = "from jina_eis.batch import *; EmbedBatch(es_url='http://localhost:9200'); RerankBatch(es_url='http://localhost:9200')"
+    assert not unwanted & loaded_after(code if module == "jina_eis.batch" else f"import {module}")
+
+
 def test_public_names() -> None:
     assert set(jina_eis.__all__) == {
         *("MODELS", "EndpointInfo", "Endpoints", "JinaEISError", "Report", "__version__"),
