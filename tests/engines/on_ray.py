@@ -1,0 +1,65 @@
+"""`jina_eis.batch` on a local Ray cluster of two workers. A program: `test_ray.py` runs it where no other network is reachable."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+import ray.data
+
+from jina_eis.batch import EmbedBatch, EmbeddingService, EmbedJob, Source
+from jina_eis.local import LocalEIS
+
+VECTOR = pa.list_(pa.float32(), 32)
+FAILING = {0, 5, 8, 9, 10, 11}  # the first row, one in the middle, and a whole block
+
+
+def check_formats(url: str) -> None:
+    """The columns have one type in every format, whichever rows fail."""
+    rows = [{"n": n, "text": None if n in FAILING else f"text {n}"} for n in range(12)]
+    for batch_format in ("numpy", "pandas", "pyarrow"):
+        embed = EmbedBatch(es_url=url, dimensions=32, on_error="null", engine="ray")
+        dataset = ray.data.from_items(rows, override_num_blocks=3).map_batches(embed, batch_format=batch_format, batch_size=4)
+        with tempfile.TemporaryDirectory() as folder:
+            dataset.write_parquet(folder)
+            types = [pq.read_schema(path).field("vector").type for path in Path(folder).glob("*.parquet")]
+            assert all(type_ == VECTOR for type_ in types), (batch_format, types)  # equal types may differ in their hash
+            table = pq.read_table(folder).sort_by("n")
+        assert {n for n, vector in enumerate(table["vector"].to_pylist()) if vector is None} == FAILING, batch_format
+        assert {n for n, reason in enumerate(table["vector_error"].to_pylist()) if reason} == FAILING, batch_format
+
+
+def check_job(url: str) -> None:
+    """A job on Ray writes the parts that it writes on this machine, and resumes them."""
+    with tempfile.TemporaryDirectory() as name, EmbeddingService(es_url=url, dimensions=32) as service:
+        folder = Path(name)
+        (folder / "in.txt").write_text("".join(f"text {n}\n" for n in range(45)), encoding="utf-8")
+
+        def run(engine: str, out: str) -> Any:
+            return EmbedJob(Source([folder / "in.txt"], lines=True), folder / out, service, 10, engine=engine).run()
+
+        assert run("ray", "ray").parts == run("local", "local").parts == 5
+        assert pq.read_table(folder / "ray").equals(pq.read_table(folder / "local"))
+        (folder / "ray" / "part-00003.parquet").unlink()
+        assert run("ray", "ray").resumed == 35
+        assert pq.read_table(folder / "ray").equals(pq.read_table(folder / "local"))
+
+
+if __name__ == "__main__":
+    with LocalEIS(model="hash") as eis:
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": {"ES_URL": eis.url}})
+        check_formats(eis.url)
+        check_job(eis.url)
+        if len(sys.argv) > 1:  # the code of the page
+            import os
+
+            os.environ["ES_URL"] = eis.url
+            os.chdir(tempfile.mkdtemp())
+            exec(compile(Path(sys.argv[1]).read_text(encoding="utf-8"), "scale.md", "exec"))
+            assert pq.read_table("ray-vectors").num_rows == 100
+        ray.shutdown()
