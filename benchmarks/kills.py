@@ -25,12 +25,15 @@ RUN_MAIN = "import sys; from jina_eis.cli import main; sys.exit(main(sys.argv[1:
 PART_ROWS = 20
 
 
-def run_once(eis: LocalEIS, folder: Path, delay: float) -> int | None:
-    """Start the job, and kill it this many seconds after its first request. Returns its exit status; -9 if killed."""
+def run_once(eis: LocalEIS, folder: Path, delay: float, after_a_part: bool) -> int | None:
+    """Start the job, and kill it some seconds after its first request or new part. Returns its exit status; -9 if killed."""
     options = ["--lines", "--dimensions", "32", "--part-rows", str(PART_ROWS), "--url", eis.url]
     command = [sys.executable, "-c", RUN_MAIN, "embed", str(folder / "in.txt"), "--out", str(folder / "out"), *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while not eis.most_in_flight and process.poll() is None:
+        before = len(list(folder.glob("out/part-*.parquet")))
+        while process.poll() is None:
+            if len(list(folder.glob("out/part-*.parquet"))) > before if after_a_part else eis.most_in_flight:
+                break
             time.sleep(0.002)
         time.sleep(delay)
         process.send_signal(signal.SIGKILL)
@@ -66,7 +69,7 @@ def main() -> int:
             complete = complete_texts(folder / "out")
             wait_until_idle(eis)
             eis.faults.latency = 0.25
-            status = run_once(eis, folder, moments.random())
+            status = run_once(eis, folder, moments.random() * 0.3, after_a_part=kill % 3 > 0)
             sent = {text for exchange in eis.requests if exchange.method == "POST" for text in exchange.body["input"]}
             repeated = len(complete & sent)
             repeated_in_all += repeated

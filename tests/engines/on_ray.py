@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -50,16 +51,21 @@ def check_job(url: str) -> None:
         assert pq.read_table(folder / "ray").equals(pq.read_table(folder / "local"))
 
 
+def check_page(code: str) -> None:
+    """The code of the page writes one vector for each row."""
+    exec(compile(code, "scale.md", "exec"), {})
+    table = pq.read_table("ray-vectors")
+    assert table.num_rows == 100, table.num_rows
+    assert table["vector"].null_count == 0
+
+
 if __name__ == "__main__":
+    page = Path(sys.argv[1]).read_text(encoding="utf-8")
+    os.chdir(tempfile.mkdtemp())  # before the workers start, which write there
     with LocalEIS(model="hash") as eis:
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": {"ES_URL": eis.url}})
+        os.environ["ES_URL"] = eis.url
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+        check_page(page)
         check_formats(eis.url)
         check_job(eis.url)
-        if len(sys.argv) > 1:  # the code of the page
-            import os
-
-            os.environ["ES_URL"] = eis.url
-            os.chdir(tempfile.mkdtemp())
-            exec(compile(Path(sys.argv[1]).read_text(encoding="utf-8"), "scale.md", "exec"))
-            assert pq.read_table("ray-vectors").num_rows == 100
         ray.shutdown()

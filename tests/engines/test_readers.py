@@ -59,6 +59,7 @@ def test_duckdb(parts: tuple[Path, list[bool]]) -> None:
     assert [_is_null(vector) for (vector,) in rows] == parts[1]
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves files open
 def test_fastparquet(parts: tuple[Path, list[bool]]) -> None:
     fastparquet = pytest.importorskip("fastparquet")
     vectors = [
