@@ -1,6 +1,6 @@
 """Kill `jina-eis embed` with SIGKILL fifty times at random moments, and compare with the uninterrupted result.
 
-    python benchmarks/kills.py [--kills 50] [--rows 6000] [--seed 1]
+    python benchmarks/kills.py [--kills 50] [--rows 40000] [--seed 1]
 
 Prints for each kill how many rows were complete, and how many texts of complete parts were sent a second time, which must be 0.
 """
@@ -57,7 +57,7 @@ def main() -> int:
     """Run the kills, and return 1 if anything was lost or repeated."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--rows", type=int, default=6_000)
+    parser.add_argument("--rows", type=int, default=40_000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     moments = random.Random(arguments.seed)

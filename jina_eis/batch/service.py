@@ -58,7 +58,7 @@ class EmbeddingService(_SharedDriver, EmbeddingSettings):
         return endpoint.model_id or endpoint.inference_id, self.dimensions or endpoint.dimensions
 
     def stand_in(self) -> str | None:
-        """Return the stand-in model of an embedded server; None for a deployment. Sends one request, so the address is checked."""
+        """Return the stand-in model of an embedded server; None for a deployment. Its request also checks the address."""
         return self._run(stand_in())
 
     def _texts_in_a_request(self) -> int:

@@ -179,6 +179,22 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
+    _add_demo(commands)
+    _add_serve(commands)
+    doctor = add_command(
+        commands,
+        "doctor",
+        "check everything that a deployment needs to embed and rerank",
+        "jina-eis doctor\n  jina-eis doctor --url https://my-deployment.es.example.com:443 --json",
+    )
+    add_common_options(doctor)
+    _add_endpoints(commands)
+    add_embed(commands)
+    add_index(commands)
+    return parser
+
+
+def _add_demo(commands: Commands) -> None:
     demo = add_command(
         commands,
         "demo",
@@ -198,6 +214,8 @@ def _build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--url", help="address of your deployment (default: ES_URL; without either, a local stand-in)")
     demo.add_argument("--api-key", metavar="KEY", help=API_KEY_HELP)
 
+
+def _add_serve(commands: Commands) -> None:
     serve = add_command(
         commands,
         "serve",
@@ -224,18 +242,6 @@ def _build_parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--fault-rate", type=number_between(float, 0, 1), metavar="R", help="share of requests that fail (default: all)"
     )
-
-    doctor = add_command(
-        commands,
-        "doctor",
-        "check everything that a deployment needs to embed and rerank",
-        "jina-eis doctor\n  jina-eis doctor --url https://my-deployment.es.example.com:443 --json",
-    )
-    add_common_options(doctor)
-    _add_endpoints(commands)
-    add_embed(commands)
-    add_index(commands)
-    return parser
 
 
 def _add_endpoints(commands: Commands) -> None:
