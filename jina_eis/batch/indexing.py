@@ -12,13 +12,13 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
-from ..adapters import RetrieverSettings
+from ..adapters import RetrieverSettings, content_id, stored_metadata
 from ..contents import Content
 from ..errors import InputError
 from ..steps import Record
 from .ledger import Summary
 from .progress import Progress, Tracker
-from .sources import Row, Source, content_id
+from .sources import Row, Source
 
 __all__ = ["IndexJob", "IndexSettings"]
 
@@ -70,13 +70,13 @@ class IndexJob:
         tracker = Tracker(report, scan.rows)
         written = self.settings.write(self._records(tracker))
         tracker.finish()
-        return Summary(len(written), 0, 0, 0)
+        return Summary(len(set(written)), 0, 0, 0)
 
     def _records(self, tracker: Tracker) -> Iterator[Record]:
-        written: set[bytes] = set()  # equal rows are one document, not a failed second one
+        written: set[bytes] = set()  # equal rows are one document, which is paid once
         for position, row in enumerate(self.source.rows(), 1):
             tracker.add()
-            metadata = _as_json(row, position)
+            metadata = stored_metadata(_as_json(row, position))
             text: Content = row.text or ""
             id_ = row.id
             if id_ is None:

@@ -12,24 +12,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..adapters import content_id
 from ..errors import InputError
 from ..steps import estimate_tokens
-from ..wire import well_formed, well_formed_value
+from ..wire import well_formed
 from .columns import load
 
-__all__ = ["Row", "Scan", "Source", "content_id"]
+__all__ = ["Row", "Scan", "Source"]
 
-ID_LENGTH = 40  # hexadecimal digits of SHA-256: 160 bits
+DIGEST_LENGTH = 40  # hexadecimal digits of SHA-256: 160 bits
 TEXT_FILES = (".txt", ".text", ".md", ".markdown", ".rst")
 PARQUET_ROWS = 1_024  # in memory
 LONGEST_CELL = 2**31 - 1  # of a CSV file, in characters; Python's default is 131,072
-
-
-def content_id(text: str, metadata: Mapping[str, Any] | None = None) -> str:
-    """Return an id that depends on the content only: a digest of the text and the metadata, with sorted keys."""
-    content = well_formed_value([text, dict(metadata or {})])
-    canonical = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:ID_LENGTH]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +45,7 @@ class Row:
     @property
     def key(self) -> str:
         """The id; without an id column, the digest of the text."""
-        return content_id(self.text or "") if self.id is None else self.id
+        return content_id(self.text or "", {}) if self.id is None else self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +111,7 @@ class Source:
             if row.problem is None:
                 texts += 1
                 estimated += estimate_tokens(row.text or "") if count_tokens else 0
-        return Scan(number, texts, estimated if count_tokens else None, digest.hexdigest()[:ID_LENGTH])
+        return Scan(number, texts, estimated if count_tokens else None, digest.hexdigest()[:DIGEST_LENGTH])
 
     def state(self) -> list[tuple[int, int, int]]:
         """Return what changes when a file is written: size, time and inode of each."""

@@ -16,14 +16,15 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 from helpers import posts, restricted
+from langchain_core.documents import Document
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
 
+from jina_eis.adapters import content_id  # noqa: E402
 from jina_eis.batch import EmbeddingService, EmbedJob, IndexJob, IndexSettings, Progress, Source, Summary  # noqa: E402
-from jina_eis.batch.sources import content_id  # noqa: E402
 from jina_eis.errors import ConfigurationError, InputError, JinaEISError, ServiceUnavailableError  # noqa: E402
 from jina_eis.local import LocalEIS  # noqa: E402
 from langchain_jina_eis import JinaEISEmbeddings, JinaEISRetriever  # noqa: E402
@@ -97,7 +98,7 @@ def test_without_an_id_column_the_id_is_the_digest_of_the_text(eis: LocalEIS, tm
     (tmp_path / "a.txt").write_text("one\ntwo\none\n", encoding="utf-8")
     with EmbeddingService(es_url=eis.url) as service:
         EmbedJob(Source([tmp_path / "a.txt"], lines=True), tmp_path / "out", service).run()
-    assert pq.read_table(tmp_path / "out")["id"].to_pylist() == [content_id(text) for text in ("one", "two", "one")]
+    assert pq.read_table(tmp_path / "out")["id"].to_pylist() == [content_id(text, {}) for text in ("one", "two", "one")]
 
 
 def test_a_finished_job_sends_nothing(run: Callable[..., Summary], eis: LocalEIS) -> None:
@@ -310,6 +311,9 @@ def test_an_index_stays_as_it_is_when_it_is_written_again(
         es_url=eis.url, index_name=index_name, search_type="knn" if field_type == "dense_vector" else "semantic"
     ) as retriever:
         found = retriever.invoke("glacier 3")[0]
+        assert set(retriever.add_documents([Document(page_content="glacier 3", metadata={"n": 3})], ids="content")) < {
+            id_ for id_, _ in states[0]
+        }
     assert found.metadata["n"] == int(found.page_content.removeprefix("glacier "))
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jina_eis.adapters import content_id
 from jina_eis.batch import Source
-from jina_eis.batch.sources import content_id
 from jina_eis.errors import InputError
 
 
@@ -36,7 +36,7 @@ def test_json_lines(tmp_path: Path) -> None:
         None,
     ]
     assert rows[0].rest == {"n": 1}
-    assert rows[0].key == content_id("one")
+    assert rows[0].key == content_id("one", {})
 
 
 def test_csv(tmp_path: Path) -> None:
@@ -114,9 +114,3 @@ def test_the_digest_depends_on_the_rows_alone(
     assert one == scan("b", first, second)
     assert one.rows == one.texts == len(first) + len(second)
     assert (one.digest == scan("c", first).digest) == (not second)
-
-
-def test_content_ids() -> None:
-    assert content_id("a", {"x": 1, "y": 2}) == content_id("a", {"y": 2, "x": 1})
-    assert len({content_id("a"), content_id("b"), content_id("a", {"x": 1})}) == 3
-    assert len(content_id("\ud800")) == 40
