@@ -95,8 +95,7 @@ class Ledger:
         path = self.folder / f"part-{number:05d}.parquet"
         unfinished = path.with_name(path.name + UNFINISHED)
         with unfinished.open("wb") as file:
-            # Dictionaries make vectors larger. Snappy and zstd gain little on vectors; zstd gains on texts.
-            load("pyarrow.parquet").write_table(table, file, compression="zstd", use_dictionary=False)
+            _write_parquet(table, file)
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
@@ -115,6 +114,15 @@ class Ledger:
         if job != self.job:
             raise ConfigurationError(f"{self.folder} holds a job with {_difference(job, self.job)}. Choose another folder.")
         return number < self.parts and bool(footer.num_rows == self.rows_of(number))
+
+
+def _write_parquet(table: Any, file: Any) -> None:
+    """Write a table. One without rows becomes a file without row groups: Hugging Face datasets cannot read empty row groups."""
+    # Dictionaries make vectors larger. Snappy and zstd gain little on vectors; zstd gains on texts.
+    options = {"compression": "zstd", "use_dictionary": False}
+    with load("pyarrow.parquet").ParquetWriter(file, table.schema, **options) as writer:
+        if table.num_rows:
+            writer.write_table(table)
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -34,6 +34,13 @@ def test_complete_parts_are_found(tmp_path: Path) -> None:
     assert pq.read_schema(tmp_path / "part-00000.parquet").metadata[b"model"] == b"m"
 
 
+def test_a_part_without_rows_has_no_row_group(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, {**JOB, "rows": 0})
+    _write(ledger, 0)
+    assert ledger.complete() == {0}
+    assert pq.read_metadata(tmp_path / "part-00000.parquet").num_row_groups == 0
+
+
 def test_unfinished_and_damaged_parts_are_not_complete(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, JOB)
     _write(ledger, 0)
