@@ -91,9 +91,6 @@ class Service:
                 self.reset()
             transport.write(response(json.dumps(self.stats()).encode()))
             return
-        if method == b"GET":  # `GET /`, which asks for the version
-            transport.write(response(b'{"version": {"number": "9.6.0"}}'))
-            return
         self._requests += 1
         if self._in_flight == self._capacity:
             self._refused += 1
