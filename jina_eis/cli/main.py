@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigurationError, EndpointExistsError, JinaEISError
 from ..models import SIMILARITIES, TASKS
 from .corpora import add_embed, add_index, embed, index
-from .options import API_KEY_HELP, add_command, add_common_options, connection, number_between, parse_json_object
+from .options import API_KEY_HELP, add_command, add_common_options, connection, number_between, parse_json_object, quota
 
 if TYPE_CHECKING:
     from ..adapters import EndpointInfo, Endpoints
@@ -92,6 +92,9 @@ def _serve(arguments: argparse.Namespace) -> int:
         model=arguments.model,
         version=arguments.es_version,
         data=arguments.data,
+        quota=arguments.quota,
+        token_quota=arguments.tokens,
+        quota_retry_after=arguments.retry_after,
     ) as eis:
         eis.faults.latency = arguments.latency
         if arguments.fault:
@@ -242,6 +245,9 @@ def _add_serve(commands: Commands) -> None:
     serve.add_argument(
         "--fault-rate", type=number_between(float, 0, 1), metavar="R", help="share of requests that fail (default: all)"
     )
+    serve.add_argument("--quota", type=quota, metavar="N/S", help="requests of an endpoint and role in any S seconds, as 600/60")
+    serve.add_argument("--tokens", type=quota, metavar="N/S", help="the same for their tokens, as 6M/60")
+    serve.add_argument("--retry-after", action="store_true", help="send Retry-After when a quota is exceeded")
 
 
 def _add_endpoints(commands: Commands) -> None:

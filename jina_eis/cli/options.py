@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ __all__ = [
     "connection",
     "number_between",
     "parse_json_object",
+    "quota",
 ]
 
 API_KEY_HELP = "its API key; other users may see it in the process list: prefer ES_API_KEY"
@@ -72,3 +74,11 @@ def connection(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the address and the key that were given, as arguments of an adapter."""
     given = {"es_url": arguments.url, "es_api_key": arguments.api_key}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def quota(text: str) -> tuple[float, float]:
+    """Parse a number, with k or M, in so many seconds: 600/60 or 6M/60."""
+    found = re.fullmatch(r"(\d+)([kM]?)/(\d+(?:\.\d+)?)", text)
+    if found is None or not int(found[1]) or not float(found[3]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a quota as 600/60 or 6M/60: a number, with k or M, in so many seconds")
+    return int(found[1]) * {"": 1.0, "k": 1e3, "M": 1e6}[found[2]], float(found[3])

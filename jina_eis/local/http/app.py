@@ -25,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 from ..faults import Faults, Kind, index_refusal, refusal, spoil
 from ..indices import Clock, InnerInference, Storage
 from ..inference import Registry, StandIn, answer, check_types, parse_task, plan, read_body
+from ..quota import Quota
 from ..refusals import RefusedError, not_implemented, timed_out
 from ..versions import BUILD, LICENCE
 from .cluster import Cluster
@@ -107,6 +108,7 @@ class Emulator:
         record: bool,
         data: Path | None,
         clock: Clock,
+        quota: Quota,
     ) -> None:
         self.label = f"{standin.label} for text, hashes of the bytes for media"
         self.requests: list[Exchange] = []
@@ -118,6 +120,7 @@ class Emulator:
         self._record = record
         self._data = data
         self._clock = clock
+        self._quota = quota
         self._threads = ThreadPoolExecutor(THREADS, "jina-eis-local")
         self._registry = registry
         self._storage: Storage | None = None
@@ -227,6 +230,7 @@ class Emulator:
     async def _infer(self, task: str | None, endpoint: str, raw: bytes, timeout: str | None, stream: bool) -> Reply:
         with self._counted():
             job = plan(self._registry, task, endpoint, raw, timeout, stream)
+            self._quota.take(job.endpoint.id, job.role, 1.0, job.tokens)
             fault = self._faults.take(job.values)
             latency = self._faults.latency
             await self._wait(min(latency, job.limit.seconds))

@@ -14,6 +14,7 @@ import uvicorn
 
 from ..faults import Faults
 from ..inference import ModelName, Registry, load
+from ..quota import Limit, Quota
 from ..versions import NEWEST, VERSIONS, Version
 from .app import Emulator, Exchange
 
@@ -51,7 +52,11 @@ class LocalEIS:
         version: The version of Elasticsearch to answer as, one of "8.19" and "9.0" to "9.6". An older one lists only the
             endpoints that it had, and refuses what only newer ones have.
         data: A folder for indices, documents and created endpoints. None keeps indices and documents in memory until `stop()`.
-        clock: Returns seconds that only grow; decides when a refresh of an index is due.
+        clock: Returns seconds that only grow; decides when a refresh of an index is due, and what the quota grants.
+        quota: Inference requests of an endpoint and input type that are granted in any so many seconds, such as (600, 60).
+            Others are refused with 429. None for no limit.
+        token_quota: The same for their estimated tokens, such as (6_000_000, 60).
+        quota_retry_after: Whether a refusal has the header Retry-After.
     """
 
     def __init__(
@@ -67,6 +72,9 @@ class LocalEIS:
         version: str = NEWEST,
         data: str | Path | None = None,
         clock: Callable[[], float] = time.monotonic,
+        quota: Limit | None = None,
+        token_quota: Limit | None = None,
+        quota_retry_after: bool = False,
     ) -> None:
         if version not in VERSIONS:
             raise ValueError(f"version={version!r}: choose one of {', '.join(VERSIONS)}")
@@ -79,6 +87,7 @@ class LocalEIS:
             record=record,
             data=None if data is None else Path(data),
             clock=clock,
+            quota=Quota(quota, token_quota, retry_after=quota_retry_after, clock=clock),
         )
         self._requested_port = port
         self._port: int | None = None

@@ -36,6 +36,16 @@ class Job:
         """All texts and data URIs of the request, including the query."""
         return [item.value for item in self.parsed.items]
 
+    @property
+    def role(self) -> str:
+        """The input type by which the service counts; "unspecified" for every rerank request."""
+        return self.parsed.input_type.removeprefix("internal_")
+
+    @property
+    def tokens(self) -> float:
+        """Estimated tokens of its texts."""
+        return sum(count_tokens(item.value) for item in self.parsed.items if item.kind == "text")
+
 
 def plan(registry: Registry, task: str | None, endpoint: str, raw: bytes, timeout: str | None, stream: bool = False) -> Job:
     """Check a request in Elasticsearch's order.
@@ -104,7 +114,7 @@ def check_types(job: Job) -> None:
 
 def check_tokens(job: Job) -> None:
     """Refuse more text than the service ranks in a request; it counts all of it, also what the model does not read."""
-    if sum(map(count_tokens, (item.value for item in job.parsed.items if item.kind == "text"))) > MAX_RERANK_TOKENS:
+    if job.tokens > MAX_RERANK_TOKENS:
         limit = f"the maximum limit of {MAX_RERANK_TOKENS:,}"
         message = f"Request too large; estimated total tokens exceed {limit}. Reduce document count or document sizes."
         raise gateway_refusal(job.endpoint.id, 400, message)

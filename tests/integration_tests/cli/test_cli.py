@@ -188,6 +188,10 @@ class TestFailuresAreOneLine:
             ["serve", "--fault", "gremlins"],
             ["serve", "--fault-rate", "0.5"],
             ["serve", "--fault", "drop", "--fault-rate", "2"],
+            ["serve", "--quota", "600"],
+            ["serve", "--quota", "0/60"],
+            ["serve", "--tokens", "6G/60"],
+            ["serve", "--tokens", "6M/0"],
             ["doctor", "now"],
             ["endpoints", "dance"],
             ["endpoints", "show"],
@@ -244,6 +248,17 @@ class TestServe:
 
         monkeypatch.setattr(LocalEIS, "serve_forever", embed_and_stop)
         assert main(["serve", "--port", "0", "--model", "hash", "--latency", "0.1", "--fault", "rate_limit"]) == 130
+
+    @pytest.mark.parametrize("limit", [["--quota", "1/60"], ["--tokens", "1k/60"], ["--tokens", "60/0.5"]], ids=" ".join)
+    def test_a_quota(self, limit: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        def embed_and_stop(eis: LocalEIS) -> None:
+            with JinaEISEmbeddings(es_url=eis.url, max_retries=0) as embeddings, pytest.raises(RateLimitError) as caught:
+                for _ in range(2):
+                    embeddings.embed_query("a" * 2000)
+            assert (caught.value.retry_after or 0) >= 1
+
+        monkeypatch.setattr(LocalEIS, "serve_forever", embed_and_stop)
+        assert main(["serve", "--port", "0", "--model", "hash", *limit, "--retry-after"]) == 130
 
     def test_every_fault_and_version_can_be_chosen(self) -> None:
         assert set(FAULTS) == set(get_args(Kind))
