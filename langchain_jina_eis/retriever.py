@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import ConfigDict
 
-from jina_eis.adapters import Ids, RetrieverSettings, document_id, metadata_of
+from jina_eis.adapters import Ids, RetrieverArguments, RetrieverSettings, document_id, metadata_of
 from jina_eis.contents import Embeddable, Part, in_thread, text_source
 from jina_eis.steps import Refresh, SearchResult
 
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
 __all__ = ["JinaEISRetriever"]
+
+
+class Arguments(RetrieverArguments, total=False):
+    """The arguments of `JinaEISRetriever`: the settings, and those of LangChain's retrievers."""
+
+    include_scores: bool
+    name: str | None
+    tags: list[str] | None
+    metadata: dict[str, Any] | None
 
 
 class JinaEISRetriever(RetrieverSettings, BaseRetriever):
@@ -125,7 +134,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         metadatas: Iterable[Mapping[str, Any]] | None = None,
         *,
         ids: Ids = None,
-        **settings: Any,
+        **settings: Unpack[Arguments],
     ) -> Self:
         """Create a retriever and index the texts; create the index if it is missing. `settings` are those of the class."""
         retriever = cls(**settings)
@@ -139,7 +148,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         metadatas: Iterable[Mapping[str, Any]] | None = None,
         *,
         ids: Ids = None,
-        **settings: Any,
+        **settings: Unpack[Arguments],
     ) -> Self:
         """As `from_texts`, without blocking the event loop."""
         retriever = cls(**settings)
@@ -147,14 +156,14 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         return retriever
 
     @classmethod
-    def from_documents(cls, documents: Iterable[Document], *, ids: Ids = None, **settings: Any) -> Self:
+    def from_documents(cls, documents: Iterable[Document], *, ids: Ids = None, **settings: Unpack[Arguments]) -> Self:
         """Create a retriever and index the documents; create the index if it is missing. `settings` are those of the class."""
         retriever = cls(**settings)
         retriever.add_documents(documents, ids=ids)
         return retriever
 
     @classmethod
-    async def afrom_documents(cls, documents: Iterable[Document], *, ids: Ids = None, **settings: Any) -> Self:
+    async def afrom_documents(cls, documents: Iterable[Document], *, ids: Ids = None, **settings: Unpack[Arguments]) -> Self:
         """As `from_documents`, without blocking the event loop."""
         retriever = cls(**settings)
         await retriever.aadd_documents(documents, ids=ids)

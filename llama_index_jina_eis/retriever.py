@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 from importlib.metadata import version
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, Unpack
 
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
@@ -15,6 +15,7 @@ from llama_index.core.settings import Settings as LlamaIndexSettings
 
 from jina_eis.adapters import (
     Ids,
+    RetrieverArguments,
     RetrieverSettings,
     ServiceSettings,
     checked,
@@ -31,6 +32,16 @@ from .media import embedded_text, node_content, node_or_resource_content
 from .nodes import NODE_CONTENT, NODE_TYPE, restored_node, stored_node
 
 __all__ = ["JinaEISRetriever"]
+
+
+class Arguments(RetrieverArguments, total=False):
+    """The arguments of `JinaEISRetriever`: the settings, and those of LlamaIndex's retrievers."""
+
+    trust_query_embedding: bool
+    callback_manager: CallbackManager | None
+    objects: list[Any] | None
+    object_map: dict[str, Any] | None
+    verbose: bool
 
 
 class _Settings(RetrieverSettings):
@@ -102,21 +113,21 @@ class JinaEISRetriever(BaseRetriever):
         objects: list[Any] | None = None,
         object_map: dict[str, Any] | None = None,
         verbose: bool = False,
-        **settings: Any,
+        **settings: Unpack[RetrieverArguments],
     ) -> None:
         self._settings = _Settings(**settings)
         self._trusts_embeddings = trust_query_embedding
         super().__init__(callback_manager=callback_manager, objects=objects, object_map=object_map, verbose=verbose)
 
     @classmethod
-    def from_nodes(cls, nodes: Iterable[BaseNode], **settings: Any) -> Self:
+    def from_nodes(cls, nodes: Iterable[BaseNode], **settings: Unpack[Arguments]) -> Self:
         """Create a retriever and index the nodes; create the index if it is missing. `settings` are those of the class."""
         retriever = cls(**settings)
         retriever.add_nodes(nodes)
         return retriever
 
     @classmethod
-    async def afrom_nodes(cls, nodes: Iterable[BaseNode], **settings: Any) -> Self:
+    async def afrom_nodes(cls, nodes: Iterable[BaseNode], **settings: Unpack[Arguments]) -> Self:
         """As `from_nodes`, without blocking the event loop."""
         retriever = cls(**settings)
         await retriever.aadd_nodes(nodes)
@@ -129,7 +140,7 @@ class JinaEISRetriever(BaseRetriever):
         *,
         transformations: Sequence[TransformComponent] | None = None,
         show_progress: bool = False,
-        **settings: Any,
+        **settings: Unpack[Arguments],
     ) -> Self:
         """Create a retriever, split documents into nodes and index these; create the index if it is missing.
 
@@ -153,7 +164,7 @@ class JinaEISRetriever(BaseRetriever):
         *,
         transformations: Sequence[TransformComponent] | None = None,
         show_progress: bool = False,
-        **settings: Any,
+        **settings: Unpack[Arguments],
     ) -> Self:
         """As `from_documents`, with the async methods of the transformations and of the retriever."""
         retriever = cls(**settings)

@@ -10,16 +10,17 @@ import pytest
 
 SAMPLES = [str(path) for path in sorted(Path(__file__).parent.glob("sample_*.py"))]
 WRONG = """
-from langchain_jina_eis import JinaEISEmbeddings, JinaEISRetreiver
+from langchain_jina_eis import JinaEISEmbeddings, JinaEISRetreiver, JinaEISRetriever
 JinaEISEmbeddings(dimensons=256)
 JinaEISEmbeddings(dimensions="many").embed_documents("not a list")
+JinaEISRetriever.from_texts(["a"], index_nmae="facts")
 """
 MYPY = "[mypy]\nstrict = true\n"
-ALL_ERRORS = {"JinaEISRetreiver", "dimensons", '"dimensions"', "embed_documents"}
+ALL_ERRORS = {"JinaEISRetreiver", "dimensons", '"dimensions"', "embed_documents", "index_nmae"}
 CHECKERS = {
     "mypy": ("mypy.ini", MYPY, ALL_ERRORS),
     # pydantic's plugin does not check constructor arguments if a field has an alias, as inference_id has.
-    "mypy-pydantic": ("mypy.ini", f"{MYPY}plugins = pydantic.mypy\n", {"JinaEISRetreiver", "embed_documents"}),
+    "mypy-pydantic": ("mypy.ini", f"{MYPY}plugins = pydantic.mypy\n", {"JinaEISRetreiver", "embed_documents", "index_nmae"}),
     "pyright": ("pyrightconfig.json", '{"typeCheckingMode": "strict"}', ALL_ERRORS),
 }
 

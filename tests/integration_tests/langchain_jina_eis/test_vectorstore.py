@@ -6,7 +6,7 @@ import logging
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +17,6 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from made import png
 
-from jina_eis.adapters import RetrieverArguments, RetrieverSettings
 from jina_eis.errors import ConfigurationError, InputError, JinaEISError
 from jina_eis.local import LocalEIS
 from langchain_jina_eis import JinaEISEmbeddings, JinaEISVectorStore
@@ -406,7 +405,3 @@ def test_pickling(store: JinaEISVectorStore) -> None:
         retriever = pickle.loads(pickle.dumps(store.as_retriever(search_kwargs={"k": 1})))
         assert retriever.invoke(QUERY) == store.similarity_search(QUERY, k=1)
         retriever.vectorstore.close()
-
-
-def test_the_arguments_of_the_constructors_are_those_of_the_settings() -> None:
-    assert get_type_hints(RetrieverArguments).keys() == RetrieverSettings.model_fields.keys()
