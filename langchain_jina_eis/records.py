@@ -23,7 +23,7 @@ from jina_eis.adapters import (
     stored_metadata,
     zip_equal,
 )
-from jina_eis.contents import Content, fingerprint, parts_to_index, source_of
+from jina_eis.contents import Content, fingerprint, parts_to_index, source_of, warn_of_binary
 from jina_eis.errors import InputError
 from jina_eis.steps import Record
 
@@ -117,6 +117,8 @@ def as_list(items: Any) -> Any:
 
 
 def _record(content: Content, document: Document, id_: Any, text_field: str) -> Record:
+    if content is document.page_content:  # parts of `content_list` are checked there
+        warn_of_binary([document.page_content])
     if id_ == "content":
         text = document.page_content if isinstance(content, str) else f"{fingerprint(content)} {document.page_content}"
         id_ = content_id(text, document.metadata)

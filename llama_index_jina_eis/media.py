@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from base64 import b64decode
+from pathlib import Path
 from typing import Any
 
 from llama_index.core.schema import BaseNode, ImageDocument, ImageNode, MediaResource, MetadataMode, Node
@@ -48,12 +49,14 @@ def node_content(node: Any) -> Part | Link | None:
     if not isinstance(node, BaseNode):
         return None
     if isinstance(node, ImageNode):
-        medium = _image_node_content(node)
+        medium = _pdf_at(node.image_path) or _image_node_content(node)
         return _required_text(node) if medium is None else medium
     if not isinstance(node, Node):
         return node_text(node)
-    resources = {"image": node.image_resource, "audio": node.audio_resource, "video": node.video_resource}
-    media = [medium for kind, resource in resources.items() if resource and (medium := _resource_content(resource, f"{kind}/*"))]
+    resources = {"image/*": node.image_resource, "audio/*": node.audio_resource, "video/*": node.video_resource}
+    if node.text_resource is not None and node.text_resource.text is None:  # a PDF, for which LlamaIndex has no place of its own
+        resources["application/pdf"] = node.text_resource
+    media = [medium for kind, resource in resources.items() if resource and (medium := _resource_content(resource, kind))]
     if len(media) > 1:
         raise InputError(
             f"the node {node.node_id} has {len(media)} media, but a node has one vector. Create a node for each medium."
@@ -65,9 +68,12 @@ def node_content(node: Any) -> Part | Link | None:
     return node_text(node) if text_only and not for_media else _required_text(node)
 
 
-def embedded_text(node: Any) -> str | None:
-    """The text of a node with the metadata that LlamaIndex embeds; None for other objects."""
-    return node_text(node) if isinstance(node, BaseNode) else None
+def embedded_text(node: Any) -> Part | Link | None:
+    """The text of a node with the metadata that LlamaIndex embeds, or the medium of a node without a text, which a text field
+    refuses; None for other objects."""
+    if not isinstance(node, BaseNode):
+        return None
+    return node_text(node) if node.get_content(metadata_mode=MetadataMode.NONE) else node_content(node)
 
 
 def node_text(node: BaseNode) -> str:
@@ -133,8 +139,13 @@ def _resource_content(resource: MediaResource, kind: str = "") -> Medium | Link 
         declared = kind if kind and (not guess or guess.startswith(("image/", "audio/", "video/"))) else guess
         return _medium_from_base64(resource.data.decode("ascii"), declared, str(resource.path or ""))
     if resource.path:
-        return Medium.from_path(resource.path, kind)
+        return _pdf_at(resource.path) or Medium.from_path(resource.path, kind)
     return medium_from_url(str(resource.url), kind or resource.mimetype or "") if resource.url else None
+
+
+def _pdf_at(path: str | Path | None) -> Medium | None:
+    """The PDF at a path, which may stand in the place of an image; None for other names of files."""
+    return Medium.from_path(path) if path and str(path).lower().endswith(".pdf") else None
 
 
 def _medium_from_base64(base64: str, declared: str, source: str = "") -> Medium:

@@ -16,7 +16,7 @@ from jina_eis.adapters import metadata_of, passages_of, stored_metadata
 from jina_eis.steps import SearchResult
 from jina_eis.wire import find_lone_surrogate, json_line, well_formed_value
 
-__all__ = ["NODE_CONTENT", "NODE_TYPE", "REF_DOC_ID", "restored_node", "stored_node"]
+__all__ = ["NODE_CONTENT", "NODE_TYPE", "REF_DOC_ID", "RESOURCES", "restored_node", "stored_node"]
 
 # The keys of LlamaIndex's Elasticsearch store, in the metadata of a document.
 NODE_CONTENT = "_node_content"
@@ -27,7 +27,7 @@ _SOURCE_IDS = ("document_id", "doc_id", REF_DOC_ID)
 _CLASSES: dict[str, type[BaseNode]] = {
     cls.class_name(): cls for cls in (Document, ImageDocument, ImageNode, IndexNode, Node, TextNode)
 }
-_RESOURCES = ("image_resource", "audio_resource", "video_resource")
+RESOURCES = ("image_resource", "audio_resource", "video_resource")
 
 
 def stored_node(node: BaseNode, id_: str) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _with_resources(content: str, node: Node) -> str:
     """Add what LlamaIndex leaves out: the data of media, and where a text came from, which are in the hash of a node."""
     fields = json.loads(content)
     fields.pop("text", None)
-    for name in _RESOURCES:
+    for name in RESOURCES:
         resource = getattr(node, name)
         if resource is not None and resource.data is not None:
             fields[name]["data"] = resource.data.decode("ascii")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, Unpack
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.ingestion.pipeline import arun_transformations, run_transformations
-from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle, TransformComponent
+from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle, TransformComponent
 from llama_index.core.settings import Settings as LlamaIndexSettings
 
 from jina_eis.adapters import (
@@ -19,17 +19,17 @@ from jina_eis.adapters import (
     RetrieverSettings,
     ServiceSettings,
     checked,
-    content_id,
     document_id,
     listed,
     paired_ids,
 )
-from jina_eis.contents import Content, Get, Link, Part, content, in_thread, medium_from_location, text_source
+from jina_eis.contents import Get, Link, Part, content, in_thread, medium_from_location, text_source
 from jina_eis.errors import InputError
 from jina_eis.steps import Query, Record, Refresh, SearchResult
 
-from .media import embedded_text, node_content, node_or_resource_content
-from .nodes import NODE_CONTENT, NODE_TYPE, restored_node, stored_node
+from .media import node_or_resource_content
+from .nodes import NODE_CONTENT, NODE_TYPE, restored_node
+from .records import node_records
 
 __all__ = ["JinaEISRetriever"]
 
@@ -183,8 +183,12 @@ class JinaEISRetriever(BaseRetriever):
         """Index any number of nodes. They are read as they are needed.
 
         The image, sound or video of a node is embedded if the field accepts it, or else its text with the metadata that
-        LlamaIndex embeds. A node that brings its vector is not embedded again, if the field is of type dense_vector: the vector
-        is written as it is. Make it with the endpoint of the index, or with one of the same vector space.
+        LlamaIndex embeds. What is known of a medium is added to the metadata: `source`, `mime_type`, `modality`, `width` and
+        `height`, `seconds`. Each page of a PDF becomes a node, with `page`, from 1, and `pages`: the node `a` becomes `a-1`,
+        `a-2`, whose source is `a`. This needs the extra `[pdf]`.
+
+        A node that brings its vector is not embedded again, if the field is of type dense_vector: the vector is written as it is.
+        Make it with the endpoint of the index, or with one of the same vector space.
 
         Args:
             nodes: Any iterable. An existing node with the same id is replaced; of one id twice, the last is written. Nodes are
@@ -195,7 +199,7 @@ class JinaEISRetriever(BaseRetriever):
                 second by default); True, when this returns, by a refresh, which costs Elasticsearch more; False, later.
 
         Returns:
-            The ids, in the order of the nodes.
+            The ids, in the order of the nodes; those of its pages for a PDF.
 
         Raises:
             InputError: an element of a list is no node, or has a vector of another length than the field. Nothing was written.
@@ -299,30 +303,8 @@ class JinaEISRetriever(BaseRetriever):
     def _records(self, nodes: Iterable[BaseNode], ids: Ids, get: Get | None = None) -> Iterable[Record]:
         """The records of nodes; of a list, after all were checked."""
         pairs = paired_ids(checked(listed(nodes, BaseNode, "node"), BaseNode, "node"), ids)
-        records = (self._record(node, id_, get) for node, id_ in pairs)
+        records = node_records(pairs, self._settings, get)
         return list(records) if isinstance(nodes, Sequence) else records
-
-    def _record(self, node: BaseNode, id_: Any, get: Get | None) -> Record:
-        settings = self._settings
-        text = node.get_content(metadata_mode=MetadataMode.NONE)
-        if id_ == "content":
-            id_ = content_id(text, node.metadata)
-        name = document_id(node.node_id if id_ is None else id_)
-        try:
-            source = {settings.content_field or settings._text_field: text, "metadata": stored_node(node, name)}
-        except InputError as error:
-            return Record(name, error, {})
-        field_type = settings._indexer().field_type
-        vector = node.embedding or None  # `store.embed_model` makes empty ones
-        if vector is not None and field_type == "dense_vector":
-            return Record(name, None, source, vector)
-        embedded: Content | InputError
-        try:
-            adapt = node_content if field_type in ("semantic", "dense_vector") else embedded_text
-            embedded = content(node, may_fetch=settings.allow_url_fetch, pass_urls=settings.pass_urls, adapt=adapt, get=get)
-        except InputError as error:
-            embedded = error
-        return Record(name, embedded, source, vector)
 
     def _read(self, nodes: Iterable[BaseNode], ids: Ids, get: Get | None = None) -> list[Record]:
         return list(self._records(nodes, ids, get))

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from llama_index.core.schema import BaseNode, MetadataMode
+from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores.types import (
     BasePydanticVectorStore,
     MetadataFilters,
@@ -21,7 +21,7 @@ from llama_index.core.vector_stores.types import (
 from pydantic import Field
 
 from jina_eis.adapters import StoreSettings, checked, document_id, listed
-from jina_eis.contents import Content, Get, Link, Part, content, in_thread
+from jina_eis.contents import Get, Link, Part, in_thread
 from jina_eis.errors import ConfigurationError, IndexNotFoundError, InputError
 from jina_eis.steps import (
     FieldType,
@@ -40,10 +40,11 @@ from jina_eis.steps import (
 from jina_eis.wire import Index, Steps, well_formed
 
 from .filters import filter_query, keys_of
-from .media import embedded_text, node_content, node_or_resource_content
-from .nodes import NODE_CONTENT, NODE_TYPE, REF_DOC_ID, restored_node, stored_node
+from .media import node_or_resource_content
+from .nodes import NODE_CONTENT, NODE_TYPE, REF_DOC_ID, restored_node
 from .placeholder import PlaceholderEmbedding
 from .plugin import Plugin
+from .records import node_records
 
 __all__ = ["JinaEISVectorStore"]
 
@@ -154,7 +155,9 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
         """Write nodes. A node with the id of an existing one replaces it.
 
         A node with a vector is written with this vector; the image, sound or video of any other is embedded if the field
-        accepts it, or else its text with the metadata that LlamaIndex embeds.
+        accepts it, or else its text with the metadata that LlamaIndex embeds. What is known of a medium is added to the
+        metadata: `source`, `mime_type`, `modality`, `width` and `height`, `seconds`. Each page of a PDF becomes a node, with
+        `page`, from 1, and `pages`: the node `a` becomes `a-1`, `a-2`, whose source is `a`. This needs the extra `[pdf]`.
 
         Args:
             nodes: Any iterable. It is read as it is needed; a list is checked before anything is sent.
@@ -163,7 +166,7 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
             kwargs: None. LlamaIndex's signature has it, and a name in it is an error.
 
         Returns:
-            The ids, in the order of the nodes.
+            The ids, in the order of the nodes; those of its pages for a PDF.
 
         Raises:
             InputError: an element is no node, or its vector has another length than the field. Nothing was sent.
@@ -296,7 +299,7 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
         others: Iterable[BaseNode]
         if isinstance(nodes, Sequence):
             for node in checked(listed(nodes, BaseNode, "node"), BaseNode, "node"):
-                self._check(node)
+                self._checked_node(node)
             first, others = nodes[:1], nodes
         else:
             remaining = checked(listed(nodes, BaseNode, "node"), BaseNode, "node")
@@ -307,35 +310,19 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
         own = brings_vector and self.field_type == "dense_vector" and self.inference_id is None
         return (replace(indexer, embeds=False) if own else indexer), others
 
-    def _check(self, node: BaseNode) -> None:
+    def _checked_node(self, node: BaseNode) -> BaseNode:
         if node.embedding and self.field_type != "dense_vector":
             raise InputError(
                 f"The node {node.node_id!r} has a vector, and Elasticsearch embeds a {self.field_type} field itself. Pass "
                 "embed_model=store.embed_model to the index or pipeline, which sends nothing, or create the store with "
                 'field_type="dense_vector".'
             )
+        return node
 
     def _records(self, nodes: Iterable[BaseNode], get: Get | None = None) -> Iterable[Record]:
         """The documents of nodes: read as they are needed, but of a list with vectors, whose lengths are compared first."""
-        records = (self._record(node, get) for node in nodes)
+        records = node_records(((self._checked_node(node), None) for node in nodes), self, get)
         return [*records] if isinstance(nodes, Sequence) and any(node.embedding for node in nodes) else records
-
-    def _record(self, node: BaseNode, get: Get | None) -> Record:
-        self._check(node)
-        name = document_id(node.node_id)
-        source = {
-            self.content_field or self._text_field: node.get_content(metadata_mode=MetadataMode.NONE),
-            "metadata": stored_node(node, name),
-        }
-        if node.embedding:
-            return Record(name, None, source, node.embedding)
-        embedded: Content | InputError
-        try:
-            adapt = embedded_text if self.field_type == "semantic_text" else node_content
-            embedded = content(node, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=adapt, get=get)
-        except InputError as error:
-            embedded = error
-        return Record(name, embedded, source)
 
     def _search(
         self, query: VectorStoreQuery, es_filter: Any, threshold: float | None, prefetch: int
@@ -419,7 +406,8 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreSettings, BasePyda
     def _restrict(self, node_ids: Sequence[str], index: Index) -> Steps[bool]:
         """Whether ids of nodes restrict a search. LlamaIndex's index passes those of its image and index nodes by itself."""
         kinds = {"terms": {filter_field(NODE_TYPE, index).name: ["ImageNode", "IndexNode"]}}
-        if not (yield from self._matching([_with_ids(node_ids), kinds], 1)):
+        pages = {"terms": {filter_field(REF_DOC_ID, index).name: list(node_ids)}}  # of a PDF in an image node
+        if not (yield from self._matching([{"bool": {"should": [_with_ids(node_ids), pages]}}, kinds], 1)):
             return True
         return bool((yield from self._matching([_with_ids(node_ids), {"bool": {"must_not": [kinds]}}], 1)))
 

@@ -60,8 +60,16 @@ def _psd() -> bytes:
     return b"8BPS\0\1\0\0\0\0\0\0\0\3" + struct.pack(">IIHH", 48, 64, 8, 3) + b"\0" * 12 + b"\0\0" + b"\0" * (64 * 48 * 3)
 
 
-def _jpeg_xl() -> bytes:
-    return b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl " + b"\0\0\0\x0ajxlc\xff\x0a"
+JPEG_XL = bytes.fromhex(  # 64x48, of libjxl 0.11
+    "ff0acb064016880600e40041671500800a9551c60d5ecef57cf9a1c362dac67586b6dab6b084b1d95e1824249c20dea6"
+    "7bd23c0800fa812506c70140865a9601804a1200"
+)
+
+
+def jpeg_xl(codestream: bytes = JPEG_XL, *, ends: bool = True) -> bytes:
+    """A JPEG XL in boxes. The last one may run to the end of the file."""
+    size = len(codestream) + 8 if ends else 0
+    return b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl " + struct.pack(">I", size) + b"jxlc" + codestream
 
 
 def _sparse_webm() -> bytes:
@@ -111,7 +119,7 @@ SAMPLES: dict[Sample, tuple[Callable[[], bytes], ...]] = {
         partial(_branded, b"avci", b"mif1"),
     ),
     ("AVIF", "pictures", "image/avif"): (partial(encoded, "AVIF"), partial(encoded, "AVIF", frames=2)),
-    ("JPEG XL", "pictures", "image/jxl"): (_jpeg_xl,),
+    ("JPEG XL", "pictures", "image/jxl"): (jpeg_xl, lambda: JPEG_XL),
     ("JPEG 2000", "a picture", "image/jp2"): (partial(encoded, "JPEG2000"),),
     ("ICO", "pictures", "image/x-icon"): (partial(encoded, "ICO", (256, 256)),),
     ("Photoshop", "a picture", "image/vnd.adobe.photoshop"): (_psd,),

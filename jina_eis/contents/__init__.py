@@ -23,6 +23,7 @@ from .inputs import (
     source_of,
     text_list,
     text_source,
+    warn_of_binary,
 )
 from .links import Link, medium_from_location, medium_from_url
 from .media import Medium, describe
@@ -61,4 +62,5 @@ __all__ = [
     "split_pages",
     "text_list",
     "text_source",
+    "warn_of_binary",
 ]

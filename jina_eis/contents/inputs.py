@@ -51,6 +51,7 @@ __all__ = [
     "source_of",
     "text_list",
     "text_source",
+    "warn_of_binary",
 ]
 
 FETCHED_AT_ONCE = 8
@@ -310,15 +311,27 @@ def _text_with_warning(text: str) -> str:
             f"{text[:12]}… is embedded as text, but it is the base64 of a medium. Pass base64.b64decode(...), or a data URI.",
             stacklevel=2,
         )
-    elif looks_binary(text):
-        warnings.warn(f"{text[:12]!r}… is embedded as text, but it looks like binary data. Pass bytes.", stacklevel=2)
+    else:
+        warn_of_binary([text])
     return non_empty(text)
+
+
+def warn_of_binary(texts: Iterable[str]) -> None:
+    """Warn of the first text that looks like binary data, as readers make of the files that they do not know."""
+    for text in texts:
+        if looks_binary(text):
+            warnings.warn(
+                f"{text[:12]!r}… is embedded as text, but it looks like binary data: an image, a sound or a video that was read "
+                "as text. Pass the path or bytes of the file to embed_content, or its path to add_contents.",
+                stacklevel=3,
+            )
+            return
 
 
 def looks_binary(text: str) -> bool:
     """Whether a tenth of the first characters are control characters, as in a file that was decoded as text."""
     sample = text[:2000]
-    return _CONTROL.search(sample) is not None and len(_CONTROL.findall(sample)) > max(8, len(sample) // 10)
+    return not sample.isprintable() and len(_CONTROL.findall(sample)) > max(8, len(sample) // 10)
 
 
 @contextmanager

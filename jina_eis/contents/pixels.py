@@ -11,6 +11,8 @@ __all__ = ["pixel_size"]
 
 MOST_PIXELS = 1_000_000  # on each side; no format has larger images, so a header with more is damaged
 MOST_READS = 5_000  # `imagesize` searches damaged files byte by byte
+_JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL ")  # a codestream, and one in boxes
+_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # of width and height in a header of JPEG XL
 _MEASURED = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*", b"II+\0")  # by `imagesize`
 
 
@@ -41,6 +43,8 @@ def pixel_size(file: BinaryIO) -> tuple[int, int] | None:
     head = file.read(64)
     if head[4:8] == b"ftyp":
         return _heif_size(file)
+    if head.startswith(_JPEG_XL):
+        return _jpeg_xl_size(file)
     try:
         width, height = _own_size(file, head) or _size_by_library(file)
     except (struct.error, IndexError):
@@ -117,6 +121,56 @@ def _associations(data: bytes, item: int) -> list[int]:
             return [int.from_bytes(data[at + width * n : at + width * (n + 1)], "big") & mask for n in range(count)]
         at += width * count
     return []
+
+
+class _Bits:
+    """Reads numbers bit by bit, the lowest bit of a byte first."""
+
+    def __init__(self, data: bytes) -> None:
+        self._bits = int.from_bytes(data, "little")
+        self._left = 8 * len(data)
+
+    def __call__(self, count: int) -> int:
+        if count > self._left:
+            raise CutOffError
+        value = self._bits & ((1 << count) - 1)
+        self._bits >>= count
+        self._left -= count
+        return value
+
+
+def _jpeg_xl_size(file: BinaryIO) -> tuple[int, int] | None:
+    """JPEG XL (ISO/IEC 18181-1, annex D): the size and the orientation at the start of the codestream, which boxes may wrap."""
+    reader = Reader(file, file.seek(0, 2))
+    try:
+        start, end = _codestream(reader)
+        width, height = _size_in_codestream(_Bits(reader.at(start + 2, min(16, end - start - 2))))
+    except (CutOffError, DamagedError, struct.error):
+        return None
+    return (width, height) if max(width, height) <= MOST_PIXELS else None
+
+
+def _codestream(reader: Reader) -> tuple[int, int]:
+    """Return the first and last offset of the codestream, or of its first part."""
+    if reader.at(0, 2) == _JPEG_XL[0]:
+        return 0, reader.size
+    for kind, start, end in boxes(reader, 0, reader.size):
+        if kind in (b"jxlc", b"jxlp"):
+            return start + 4 * (kind == b"jxlp"), end  # a part begins with its number
+    raise CutOffError
+
+
+def _size_in_codestream(read: _Bits) -> tuple[int, int]:
+    in_eights = read(1)
+
+    def length() -> int:
+        return 8 * (read(5) + 1) if in_eights else read((9, 13, 18, 30)[read(2)]) + 1
+
+    height = length()
+    ratio = read(3)
+    width = height * _RATIOS[ratio - 1][0] // _RATIOS[ratio - 1][1] if ratio else length()
+    turned = not read(1) and read(1) and read(3) > 3  # not all defaults, extra fields, orientation
+    return (height, width) if turned else (width, height)
 
 
 def _size_by_library(file: BinaryIO) -> tuple[int, int]:

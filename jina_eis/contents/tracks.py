@@ -103,7 +103,7 @@ def boxes(reader: Reader, start: int, end: int) -> Iterator[tuple[bytes, int, in
         header = 8
         if size == 1:
             size, header = _UINT64.unpack(reader.at(start + 8, 8))[0], 16
-        elif size == 0 and kind == b"mdat":
+        elif size == 0 and kind in (b"mdat", b"jxlc", b"jxlp"):  # the last box
             size = end - start
         if size < header or not kind.isascii() or b"\0" in kind:
             raise DamagedError

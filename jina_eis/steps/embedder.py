@@ -12,7 +12,7 @@ from functools import partial
 from itertools import count, islice, takewhile
 from typing import Any, cast
 
-from ..contents import Content, Medium, check_texts, holds_url
+from ..contents import Content, Medium, check_texts, holds_url, warn_of_binary
 from ..errors import ConfigurationError, InvalidAnswerError
 from ..models import EmbeddingModel, find_model
 from ..wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
@@ -109,6 +109,7 @@ class Embedder:
             inputs = _compact(list(islice(remaining_positions, len(batch))))
             valid = list(takewhile(lambda text: isinstance(text, str), batch))
             if valid:
+                warn_of_binary(valid)
                 completed = inputs[0] if whole else first
                 yield self._call(endpoint, valid, input_type, inputs[: len(valid)], completed, lengths)
             for text, position in zip(batch[len(valid) :], inputs[len(valid) :], strict=True):

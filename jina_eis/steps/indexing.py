@@ -76,12 +76,14 @@ class Record:
         content: The content to embed, or the error that prevents it; None if there is only a vector.
         source: Its fields, without the embedded one.
         vector: Its vector, which a dense_vector field takes as it is. None: the content is embedded.
+        text: What a semantic_text field embeds in place of a medium. None: such a field refuses the medium.
     """
 
     id: str
     content: Content | InputError | None
     source: Mapping[str, Any]
     vector: Vector | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +293,8 @@ class Indexer:
         source = _Blocks(record for record in records if report.read(record.id))
         ready: list[Write] = []
         while (block := source.next_block()) or ready:
+            if self.field_type == "semantic_text":
+                block = [record if record.text is None else replace(record, content=record.text) for record in block]
             accepted = [record for record in block if self._accepts(endpoint, record, report)]
             to_embed = [record for record in accepted if record.vector is None] if self.field_type == "dense_vector" else []
             embed_calls = yield from self._embed_calls(endpoint, [cast("Content", record.content) for record in to_embed])
@@ -383,8 +387,10 @@ class Indexer:
                 )
             if self.field_type == "semantic_text" and not isinstance(content, str):
                 raise InputError(
-                    f"{label(content)} is not a text, and a semantic_text field holds only texts. "
-                    'Create the index with field_type="semantic" (Elastic Stack 9.5) or "dense_vector".'
+                    f"{label(content)} is not a text, and the semantic_text field {self.field!r} holds only texts. For a new "
+                    'index, pass field_type="semantic" (Elastic Stack 9.5) or "dense_vector", with an omni endpoint: '
+                    'inference_id=".jina-embeddings-v5-omni-small". An existing index keeps its field: choose another '
+                    "index_name, or delete it with delete_index()."
                 )
             if self.field_type == "semantic" and isinstance(content, tuple):
                 raise InputError('A semantic field embeds each part separately. Use "dense_vector" for fused inputs.')
@@ -549,7 +555,11 @@ def _ways_to_search(index_endpoint: str, field: Field, endpoint: str) -> str:
 def _several_vectors(record: Record, count: int) -> str:
     """Return the error for a PDF with several vectors. Its pages are records of their own, so it should have one."""
     name = label(cast("Content", record.content))
-    return f"The service returned {count} vectors for {name}, and a document has one. Add the pages of a PDF one by one."
+    if not holds_url(cast("Content", record.content)):
+        return f"The service returned {count} vectors for {name}, which has 1 page."
+    return (
+        f"The service returned {count} vectors for {name}, and a document has one. Pass the bytes of a PDF: its pages are split."
+    )
 
 
 def _rejected(answers: Iterable[Sequence[Outcome]]) -> list[Write]:

@@ -6,6 +6,7 @@ import base64
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from helpers import OMNI, Caller
+from langchain_core.documents import Document as LangChainDocument
 from langchain_core.documents.base import Blob
 from llama_index.core.schema import Document, ImageDocument, ImageNode, MediaResource, Node, TextNode
 from made import png, wav
@@ -22,8 +24,9 @@ from samples import SAMPLES, encoded, sample_bytes
 from jina_eis.contents.media import LARGEST
 from jina_eis.errors import InputError
 from jina_eis.local import LocalEIS
-from langchain_jina_eis import JinaEISEmbeddings
-from llama_index_jina_eis import JinaEISMultiModalEmbedding, JinaEISRetriever
+from langchain_jina_eis import JinaEISEmbeddings, JinaEISVectorStore
+from langchain_jina_eis import JinaEISRetriever as LangChainRetriever
+from llama_index_jina_eis import JinaEISEmbedding, JinaEISMultiModalEmbedding, JinaEISRetriever
 
 FRAMEWORKS = {"langchain": JinaEISEmbeddings, "llama_index": JinaEISMultiModalEmbedding}
 FILES = [
@@ -157,6 +160,23 @@ def test_text_that_is_binary_data(connect: Any, call: Caller, index_name: str) -
         for target, method in ((model, "__call__"), (retriever, "add_nodes")):
             with pytest.warns(UserWarning, match=r"music/tone\.wav .*is embedded as text.*MediaResource\(path="):
                 call(target, method, [node])
+
+
+def test_texts_that_are_binary_data(connect: Any, call: Caller, index_name: str) -> None:
+    texts = ["a text\nof two lines", png(64, 64, noise=999).decode("utf-8", "ignore")]
+    settings = {"index_name": index_name}
+    for target, method, argument in (
+        (connect(JinaEISEmbeddings), "embed_documents", texts),
+        (connect(JinaEISEmbeddings), "stream_documents", texts),
+        (connect(JinaEISEmbedding), "get_text_embedding_batch", texts),
+        (connect(LangChainRetriever, **settings), "add_texts", texts),
+        (connect(JinaEISVectorStore, **settings), "add_documents", [LangChainDocument(page_content=text) for text in texts]),
+    ):
+        with pytest.warns(UserWarning, match="looks like binary data"):
+            call(target, method, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            call(target, method, argument[:1])
 
 
 def test_raw_base64_and_binary_data_in_a_string(model: Any, call: Caller, eis: LocalEIS) -> None:

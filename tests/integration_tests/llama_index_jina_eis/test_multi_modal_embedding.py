@@ -184,7 +184,8 @@ def test_an_invalid_node_leaves_all_nodes_unchanged(make: Any, call: Caller, eis
         (ImageNode(image_path="missing.png"), "Input 1: the file missing.png does not exist"),
         (ImageNode(), "Input 1: the node .* has no content to embed"),
         (ImageNode(image_resource=MediaResource(data=png())), "LlamaIndex drops the data of an image_resource"),
-        (Node(text_resource=MediaResource(path=cat)), "has no content"),
+        (Node(text_resource=MediaResource(path=cat)), r"it is declared as application/pdf"),
+        (Node(text_resource=MediaResource(mimetype="application/pdf")), "has no content"),
     ):
         valid = TextNode(text="a text")
         with pytest.raises(InputError, match=message):

@@ -222,7 +222,11 @@ def test_a_semantic_field_holds_media(eis: LocalEIS, index_name: str) -> None:
         found = index.as_retriever(similarity_top_k=4).retrieve("A glacier is ice.")
         assert found[0].node_id == "text"
         assert {node.node_id for node in found} == {"text", "image 0", "image 1", "image 2"}
-        assert store.get_nodes(["image 1"]) == [images[1]]
+        (restored,) = store.get_nodes(["image 1"])
+        known = {"mime_type": "image/png", "modality": "image", "width": 28, "height": 28}
+        assert restored.metadata == {**known, "file": "1.png"}
+        expected = {"metadata": restored.metadata, "excluded_embed_metadata_keys": list(known)}
+        assert restored == images[1].model_copy(update=expected)
 
 
 def test_a_sparse_field(stores: Stores, eis: LocalEIS) -> None:

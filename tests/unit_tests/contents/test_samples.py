@@ -8,12 +8,13 @@ import tracemalloc
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recordings import recording
-from samples import REFUSED, SAMPLES, Sample, encoded, sample_bytes
+from samples import JPEG_XL, REFUSED, SAMPLES, Sample, encoded, jpeg_xl, sample_bytes
 
 from jina_eis.contents import describe
 from jina_eis.contents.media import Medium
@@ -208,6 +209,50 @@ def test_the_size_of_other_images() -> None:
     assert Medium.from_bytes(encoded("JPEG2000", (70, 44), no_jp2=True)).pixels == (70, 44)
     endless = encoded("JPEG", (70, 44)).replace(b"\x08\0\x2c\0\x46", b"\x08\0\0\0\x46", 1)  # the height follows the data
     assert Medium.from_bytes(endless).pixels is None
+
+
+def codestream(*fields: tuple[int, int]) -> bytes:
+    """A JPEG XL header of numbers and their lengths in bits, as the standard writes it: the lowest bit first."""
+    bits, length = 0, 0
+    for value, count in fields:
+        bits |= value << length
+        length += count
+    return b"\xff\x0a" + bits.to_bytes(20, "little")
+
+
+@given(
+    st.integers(28, 2**18),
+    st.integers(28, 2**18),
+    st.integers(1, 8),
+    st.sampled_from([(9, 0), (13, 1), (18, 2), (30, 3)]),
+    st.booleans(),
+)
+def test_the_size_of_any_jpeg_xl(width: int, height: int, orientation: int, length: tuple[int, int], boxed: bool) -> None:
+    bits, selector = next(form for form in (length, (18, 2)) if max(width, height) <= 1 << form[0])
+    sides = [(height - 1, bits), (0, 3), (selector, 2), (width - 1, bits)]
+    header = codestream((0, 1), (selector, 2), *sides, (0, 1), (1, 1), (orientation - 1, 3))
+    medium = Medium.from_bytes(jpeg_xl(header) if boxed else header)
+    assert medium.pixels == ((width, height) if orientation < 5 else (height, width))
+
+
+@pytest.mark.parametrize(
+    ("fields", "size"),
+    [
+        ([(1, 1), (5, 5), (3, 3), (1, 1)], (64, 48)),  # multiples of 8, in a known ratio
+        ([(1, 1), (5, 5), (0, 3), (9, 5), (1, 1)], (80, 48)),
+        ([(0, 1), (1, 2), (1079, 13), (5, 3), (1, 1)], (1920, 1080)),
+        ([(0, 1), (3, 2), (2**30 - 1, 30), (0, 3), (0, 2), (99, 9), (1, 1)], None),  # larger than any image
+    ],
+)
+def test_the_forms_of_the_size_of_a_jpeg_xl(fields: list[tuple[int, int]], size: Any) -> None:
+    assert Medium.from_bytes(codestream(*fields)).pixels == size
+    assert Medium.from_bytes(jpeg_xl(codestream(*fields), ends=False)).pixels == size
+
+
+def test_a_jpeg_xl_that_is_cut_off_is_sent_without_its_size() -> None:
+    for data in (JPEG_XL, jpeg_xl()):
+        sizes = {Medium.from_bytes(data[:end]).pixels for end in range(len(data) - len(JPEG_XL) + 2, len(data) + 1)}
+        assert sizes == {None, (64, 48)}
 
 
 def test_what_is_known_of_a_medium(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made import png
+from made import pdf, png
 
 from jina_eis.contents.inputs import content
 from jina_eis.errors import (
@@ -246,7 +246,7 @@ def test_only_the_text_that_cannot_be_embedded_fails() -> None:
 def test_only_the_document_that_the_field_cannot_hold_fails() -> None:
     large = content(png(noise=SEMANTIC_BYTES))
     for settings, item, message in (
-        ({}, content(png()), 'semantic_text field holds only texts. Create the index with field_type="semantic"'),
+        ({}, content(png()), "semantic_text field 'embedding' holds only texts. For a new index, pass field_type=\"semantic\""),
         (
             {"field_type": "semantic", "inference_id": OMNI},
             large,
@@ -261,6 +261,17 @@ def test_only_the_document_that_the_field_cannot_hold_fails() -> None:
         assert list(caught.value.failed) == ["bad"]
         assert message in caught.value.failed["bad"]
         assert list(cluster.documents) == ["good"]
+
+
+def test_a_page_with_several_vectors_fails_with_both_numbers() -> None:
+    class Service(Cluster):
+        def answer(self, call: Call[Any]) -> Any:
+            pages = {"embeddings": [{"embedding": [1.0] * 1024}] * 3}
+            return pages if call.path.startswith("/_inference") else super().answer(call)
+
+    records = [Record("page", content(pdf()), {})]
+    with pytest.raises(DocumentsFailedError, match=r"returned 3 vectors for <application/pdf, .*>, which has 1 page"):
+        Service().run(indexer(field_type="dense_vector", inference_id=OMNI).add(records, True))
 
 
 def test_only_the_document_that_json_cannot_represent_fails() -> None:
