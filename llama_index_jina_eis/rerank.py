@@ -15,7 +15,7 @@ from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, Query
 from jina_eis.adapters import RerankSettings, checked, listed
 from jina_eis.contents import Content, Link, Part, label, medium_from_location
 from jina_eis.errors import InputError
-from jina_eis.steps import PRELIMINARY, Ranked
+from jina_eis.steps import Ranked
 from jina_eis.wire import Steps
 
 from .media import has_image, image_or_text
@@ -26,6 +26,12 @@ __all__ = ["JinaEISRerank"]
 dispatcher = get_dispatcher(__name__)
 
 RETRIEVAL_SCORE = "retrieval_score"
+
+
+class PreliminaryNode(NodeWithScore):
+    """A node whose score is not comparable with those of other nodes. The mark is not in the node, which others may share."""
+
+    relevance_score_preliminary: bool = True
 
 
 class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
@@ -61,7 +67,8 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
 
     With more nodes than a window and a listwise model, a final request ranks the best of all blocks, and its scores are
     comparable. The nodes after them are also in order, but their scores come from requests with other nodes and are not
-    comparable. These nodes are copies marked with `metadata["relevance_score_preliminary"] = True`, which models do not read.
+    comparable: the `NodeWithScore` of each has the attribute `relevance_score_preliminary = True`, which the others lack.
+
     An `ImageNode` and a node with an image resource are ranked by their image, by a model that ranks images, such as
     `.jina-reranker-m0`; other nodes by their text, even if it is empty. A query without text is ranked by its `image_path`.
 
@@ -138,22 +145,18 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
         return reranked
 
     def _node_with_score(self, node: NodeWithScore, ranked: Ranked) -> NodeWithScore:
-        added: dict[str, Any] = {
-            **({RETRIEVAL_SCORE: node.score} if self.keep_retrieval_score else {}),
-            **({PRELIMINARY: True} if ranked.preliminary else {}),
-        }
+        kind = PreliminaryNode if ranked.preliminary else NodeWithScore
+        if not self.keep_retrieval_score:
+            return kind(node=node.node, score=ranked.score)
         original = node.node
-        if not added and PRELIMINARY not in original.metadata:
-            return NodeWithScore(node=original, score=ranked.score)
-        kept = {key: value for key, value in original.metadata.items() if key != PRELIMINARY}  # from an earlier ranking
         copied = original.model_copy(
             update={
-                "metadata": {**kept, **added},
-                "excluded_embed_metadata_keys": _append_missing(original.excluded_embed_metadata_keys, added),
-                "excluded_llm_metadata_keys": _append_missing(original.excluded_llm_metadata_keys, added),
+                "metadata": {**original.metadata, RETRIEVAL_SCORE: node.score},
+                "excluded_embed_metadata_keys": _with_score_key(original.excluded_embed_metadata_keys),
+                "excluded_llm_metadata_keys": _with_score_key(original.excluded_llm_metadata_keys),
             }
         )
-        return NodeWithScore(node=copied, score=ranked.score)
+        return kind(node=copied, score=ranked.score)
 
 
 def _query(bundle: QueryBundle | None) -> str | QueryBundle:
@@ -163,5 +166,5 @@ def _query(bundle: QueryBundle | None) -> str | QueryBundle:
     return bundle if bundle.image_path and not bundle.query_str else bundle.query_str
 
 
-def _append_missing(keys: list[str], added: dict[str, Any]) -> list[str]:
-    return [*keys, *(key for key in added if key not in keys)]
+def _with_score_key(keys: list[str]) -> list[str]:
+    return keys if RETRIEVAL_SCORE in keys else [*keys, RETRIEVAL_SCORE]

@@ -135,12 +135,12 @@ def test_nodes_beyond_the_window_are_marked(call: Caller, make: Callable[..., Ji
     best = rerank(call, make(top_n=None), originals)
     assert len(eis.requests) == 5
     assert len({node.node_id for node in best}) == 200
-    assert [node.node.metadata.get("relevance_score_preliminary", False) for node in best] == [False] * 64 + [True] * 136
-    assert best[-1].node.get_content(MetadataMode.LLM) == originals[best[-1].node.metadata["n"]].node.get_content(
-        MetadataMode.LLM
-    )
-    assert all("relevance_score_preliminary" not in node.node.metadata for node in originals)
-    assert all("relevance_score_preliminary" not in node.node.metadata for node in rerank(call, make(top_n=None), best[-20:]))
+    assert [getattr(node, "relevance_score_preliminary", False) for node in best] == [False] * 64 + [True] * 136
+    assert all(node.node is originals[node.node.metadata["n"]].node for node in best)  # unchanged
+    again = rerank(call, make(top_n=None, keep_retrieval_score=True), best[-20:])
+    assert not any(hasattr(node, "relevance_score_preliminary") for node in again)
+    marked = rerank(call, make(top_n=None, keep_retrieval_score=True), originals)[-1]
+    assert (marked.relevance_score_preliminary, list(marked.node.metadata)) == (True, ["n", "retrieval_score"])  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("mode", "sent"), [(None, "n: 0\n\nbread rises"), (MetadataMode.NONE, "bread rises")])
