@@ -55,7 +55,7 @@ class JinaEISError(Exception):
     """
 
     transient: ClassVar[bool] = False
-    remedy: ClassVar[str] = ""
+    remedy: str = ""
 
     def __init__(
         self,
@@ -241,6 +241,9 @@ _NOT_LICENSED = (
 _ERROR_EVENT = re.compile(r"(?:event: ?error\s+)?data: ?(\{.*)")
 _TIMED_OUT = "Request timed out after"  # with 429 from 9.4, 504 in builds of April 2026, 408 before
 UNINFORMATIVE = ("Failed to parse with all enclosed parsers",)  # reasons whose outer reason states more
+# Of a server of major 8 to a client of 9, and of 7 to one of 8 [Elasticsearch 8.19, 7.17]; older ones of 7 know no such header.
+_NEWER_CLIENT = re.compile(r"version must be either version (?P<server>\d+) or \d+, but found (?P<client>\d+)")
+_PRODUCT = "x-elastic-product"  # a header of every response of Elasticsearch
 _NOT_ELASTICSEARCH = "Is es_url the address of Elasticsearch (not of Kibana or a proxy)?"
 
 
@@ -279,18 +282,30 @@ def error_from_answer(status: int, headers: Mapping[str, str], body: object, *, 
         kind = (
             _BY_TYPE.get(error_type or "") or _BY_STATUS.get(status) or (ServiceError if status >= 500 else RequestRejectedError)
         )
-        if not error_type and kind is RequestRejectedError:
+        if not error_type and not kind.transient and (_PRODUCT not in headers or _is_page(body)):
             remedy = _NOT_ELASTICSEARCH
+        elif newer := _NEWER_CLIENT.search(reason):
+            remedy = _client_advice(int(newer["server"]), int(newer["client"]))
     if kind is AuthorizationError and "indices" in reason:
         remedy = "Give the key this privilege on the index."
     message = f"HTTP {status}{f' {error_type}' if error_type else ''}: {reason}"
-    return kind(
-        " ".join(part for part in (sentence(message), kind.remedy if remedy is None else remedy) if part),
+    remedy = kind.remedy if remedy is None else remedy
+    error = kind(
+        " ".join(part for part in (sentence(message), remedy) if part),
         status=status,
         error_type=error_type,
         reason=reason,
         retry_after=_retry_after(headers.get("retry-after"), now or datetime.now(UTC)),
     )
+    error.remedy = remedy
+    return error
+
+
+def _client_advice(server: int, client: int) -> str:
+    """Return what to do about a client whose major version the server does not know."""
+    if server < 8:
+        return f"The deployment is Elasticsearch {server}, which has no inference endpoints: use 8.19, or better 9.3 or newer."
+    return f"The client is newer than the server: pip install 'elasticsearch<{client}'."
 
 
 def sentence(text: str) -> str:
@@ -345,7 +360,15 @@ def _search_failure(error: Mapping[str, Any]) -> Any:
     return None
 
 
+def _is_page(body: object) -> bool:
+    """Whether a body is a page of HTML, which Elasticsearch never sends."""
+    return isinstance(body, str) and re.match(r"\s*<(!doctype|html|head|body)", body, re.IGNORECASE) is not None
+
+
 def _shortened(body: object, length: int = 200) -> str:
+    if _is_page(body):
+        title = re.search(r"<title[^>]*>([^<]{1,100})", str(body), re.IGNORECASE)
+        return f"a page of HTML{f' with the title {title[1].strip()!r}' if title else ''}"
     text = " ".join(str(body).split()) if body else "no explanation given"
     return text if len(text) <= length else f"{text[:length]}…"
 

@@ -114,6 +114,11 @@ class RerankModel:
         """The preconfigured inference endpoint."""
         return f".{self.name}"
 
+    @property
+    def scores(self) -> tuple[float, float]:
+        """The lowest and highest score: cosines of a listwise model, else probabilities [card]."""
+        return (-1.0, 1.0) if self.listwise else (0.0, 1.0)
+
 
 Model = EmbeddingModel | RerankModel
 

@@ -210,6 +210,8 @@ def _checked_documents(documents: Sequence[Document]) -> list[Document]:
 def _document_list(documents: Iterable[T]) -> list[T]:
     if isinstance(documents, Document):  # a Document is iterable
         raise InputError("Pass documents as a list. For a single document pass [document].")
+    if isinstance(documents, str):
+        raise InputError("The documents are a string. Pass a list of them; the query comes second: rerank(documents, query).")
     return list(text_source(documents))
 
 

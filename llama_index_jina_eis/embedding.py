@@ -51,9 +51,9 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
             Default: None.
         rate_limiter: A LlamaIndex rate limiter, acquired before every request, including retries. Default: None.
 
-    `model_name` is set from the endpoint. es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client,
-    timeout, max_retries, deadline, max_concurrency and use_case are described at `ServiceSettings`. Unknown arguments are an
-    error.
+    `model_name` is set from the endpoint; as an argument without inference_id, it names the endpoint. es_url, es_cloud_id,
+    es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline, max_concurrency and use_case are
+    described at `ServiceSettings`. Unknown arguments are an error.
 
     One object works in any number of threads and event loops; sync methods use the sync client and no event loop.
     Dictionaries, JSON and the representation contain no secrets. Pickles contain them; an object can be pickled if it was
@@ -89,13 +89,15 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
     rate_limiter: Any = Field(default=None, exclude=True, repr=False)
 
     def __init__(self, **arguments: Any) -> None:
+        if arguments.get("model_name") not in (None, "", "unknown") and arguments.keys().isdisjoint(("inference_id", "model")):
+            arguments["model"] = arguments.pop("model_name")  # as LlamaIndex's other embedding classes take it
         super().__init__(**arguments)
         endpoint = known_endpoint(self.inference_id)
         name = (endpoint and endpoint.model_id) or self.inference_id
         if self.model_name not in ("", "unknown", name):
             raise ConfigurationError(
                 f"model_name={self.model_name!r} is not the model of {self.inference_id}. model_name is set from the endpoint: "
-                "choose the model with inference_id."
+                "leave it out."
             )
         self.__dict__["model_name"] = name
 

@@ -28,7 +28,7 @@ from ..contents import (
     query_text,
 )
 from ..errors import ConfigurationError, InputError, JinaEISError
-from ..models import DEFAULT_RERANKERS
+from ..models import DEFAULT_RERANKERS, RerankModel, preconfigured
 from ..steps import (
     BATCH_SIZE,
     RESCUES,
@@ -41,6 +41,7 @@ from ..steps import (
     Reranker,
     Strategy,
     blocks,
+    check_reachable,
     compare,
     find_default_reranker,
     keep_failing_inputs,
@@ -530,6 +531,8 @@ class RerankSettings(EndpointSettings):
     @model_validator(mode="after")
     def _check_model(self) -> Self:
         self._reranker()
+        model = preconfigured(self.inference_id or DEFAULT_RERANKERS[0])
+        check_reachable("score_threshold", self.score_threshold, model if isinstance(model, RerankModel) else None)
         return self
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, NonNegativeFloat, field_validator, model_validator
 
-from ..contents import Content, Get, Link, Part, content, content_list
-from ..errors import ConfigurationError, IndexNotFoundError, InputError
+from ..contents import Content, Get, Link, Part, check_query, content, content_list
+from ..errors import ConfigurationError, IndexNotFoundError
 from ..steps import (
     CHUNK_WORDS,
     PASSAGES,
@@ -182,8 +182,9 @@ class RetrieverSettings(ServiceSettings):
     def _deletion(self, missing_ok: bool) -> Steps[None]:
         try:
             yield from ask([delete_index(self.index_name)])
-        except IndexNotFoundError:
+        except IndexNotFoundError as error:
             if not missing_ok:
+                error.message += " If it may be missing, pass missing_ok=True."
                 raise
 
     def _searcher(self, filter: Any) -> Searcher:  # noqa: A002 - Elasticsearch's name
@@ -257,9 +258,10 @@ class RetrieverSettings(ServiceSettings):
         return number
 
     def _query(self, query: Any, get: Get | None = None) -> Query:
+        check_query(query)
         query = content(query, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt, get=get)
-        if isinstance(query, str) and not query.strip():
-            raise InputError("The query is empty. Pass a text or a medium.")
+        if isinstance(query, str):
+            check_query(query)  # the text of a block or a node
         return Query.of(well_formed(query) if isinstance(query, str) else query)
 
     def _contents(self, items: Iterable[Any], get: Get | None = None) -> list[Content]:

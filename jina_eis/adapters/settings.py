@@ -11,16 +11,17 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from difflib import get_close_matches
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_core import PydanticUndefined
 
 from ..errors import ConfigurationError
 from ..steps import explain
 from ..transport import CLIENT_MARGIN, Address, Connection, Driver, Pacer, RateLimiter
 from ..wire import Steps
+from .other_names import hint
 
 __all__ = ["MAX_CONCURRENCY", "MAX_RETRIES", "TIMEOUT", "ServiceSettings", "missing_address_allowed"]
 
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
     Secret = SecretStr | str  # a plain string is accepted, and converted to a SecretStr
 else:
     Secret = SecretStr
+
+NO_ADDRESS = (
+    "No address of Elasticsearch is set. Pass es_url or es_cloud_id (or set ES_URL or ES_CLOUD_ID), or pass a client. To try it "
+    "without a deployment, run `jina-eis serve` and set ES_URL=http://localhost:9200, or use jina_eis.local.LocalEIS in code."
+)
 
 _missing_address_allowed: ContextVar[bool] = ContextVar("missing_address_allowed", default=False)
 
@@ -191,14 +197,11 @@ class ServiceSettings(BaseModel):
             if extra := [*address, *(name for name in _CREDENTIAL_FIELDS if getattr(self, name))]:
                 raise ConfigurationError(f"Pass a client or {', '.join(extra)}, not both: a client has its own.")
             for name, client in (("client", self.client), ("async_client", self.async_client)):
-                if client is not None and not (hasattr(client, "perform_request") and hasattr(client, "transport")):
-                    kind = "Elasticsearch" if name == "client" else "AsyncElasticsearch"
-                    raise ConfigurationError(f"{name} is a {type(client).__name__}, not a client: pass {name}={kind}(...).")
+                if client is not None:
+                    _check_client(name, client)
             return None
         if not address:
-            raise ConfigurationError(
-                "No address of Elasticsearch is set. Pass es_url or es_cloud_id (or set ES_URL or ES_CLOUD_ID), or pass a client."
-            )
+            raise ConfigurationError(NO_ADDRESS)
         return Address(
             url=self.es_url,
             cloud_id=self.es_cloud_id,
@@ -256,8 +259,27 @@ def _with_environment(arguments: dict[str, Any]) -> dict[str, Any]:
     return arguments
 
 
+def _check_client(name: str, client: Any) -> None:
+    """Raise ConfigurationError for a value that is not a client of the right kind."""
+    kind, asynchronous = ("Elasticsearch", False) if name == "client" else ("AsyncElasticsearch", True)
+    if isinstance(client, type):
+        raise ConfigurationError(f"{name} is the class {client.__name__}, not a client: pass {name}={kind}(...).")
+    if not (hasattr(client, "perform_request") and hasattr(client, "transport")):
+        raise ConfigurationError(f"{name} is of type {type(client).__name__}, not a client: pass {name}={kind}(...).")
+    if iscoroutinefunction(client.perform_request) is not asynchronous:
+        other = "async_client" if name == "client" else "client"
+        raise ConfigurationError(f"{name} is an {type(client).__name__}. Pass it as {other}, or pass {name}={kind}(...).")
+
+
 def _secret_value(secret: SecretStr | str | None) -> str | None:
     return secret.get_secret_value() if isinstance(secret, SecretStr) else secret  # model_copy(update=...) does not validate
+
+
+def _argument_names(cls: type[BaseModel]) -> set[str]:
+    """The names of the arguments of a class, with their aliases."""
+    aliases = (field.validation_alias for field in cls.model_fields.values())
+    choices = {str(name) for alias in aliases if isinstance(alias, AliasChoices) for name in alias.choices}
+    return {*cls.model_fields, *choices}
 
 
 def _format_validation_error(cls: type[BaseModel], error: ValidationError) -> str:
@@ -268,11 +290,10 @@ def _format_validation_error(cls: type[BaseModel], error: ValidationError) -> st
 def _format_problem(cls: type[BaseModel], problem: dict[str, Any]) -> str:
     name = ".".join(map(str, problem["loc"]))
     if problem["type"] == "extra_forbidden":
-        if name == "model":  # the alias of inference_id, which is valid only without inference_id
+        arguments = _argument_names(cls)
+        if name in arguments:  # an alias, which is valid only without the name of its field
             return "Pass inference_id or model, not both."
-        close = get_close_matches(name, cls.model_fields, n=1)
-        hint = f" Did you mean {close[0]}?" if close else f" Its arguments: {', '.join(sorted(cls.model_fields))}."
-        return f"{cls.__name__} has no argument {name}.{hint}"
+        return f"{cls.__name__} has no argument {name}. {hint(name, arguments)}"
     if problem["type"] == "frozen_field":
         return f"{name} cannot be changed after creation. Create a new object."
     cause = problem.get("ctx", {}).get("error")

@@ -5,6 +5,7 @@ framework.
 """
 
 from .encoding import looks_like_data_uri
+from .hints import check_query
 from .inputs import (
     Content,
     Embeddable,
@@ -38,6 +39,7 @@ __all__ = [
     "Link",
     "Medium",
     "Part",
+    "check_query",
     "check_texts",
     "content",
     "content_list",

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, TypeVar
 from ..errors import InputError
 from .encoding import looks_like_base64_of_medium, looks_like_data_uri
 from .fetch import Fetcher
+from .hints import check_query, instead_of_text
 from .links import Link
 from .media import LARGEST, Medium
 from .objects import (
@@ -57,10 +58,15 @@ __all__ = [
 FETCHED_AT_ONCE = 8
 _CONTROL = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
 
-# A text that is probably a mistake. Whether the file exists is not checked.
+# A text that is probably a mistake: the name or address of a file, whether it exists or not. A name of up to three words, or a
+# path with any blanks.
 _FILE_NAME = re.compile(
-    r"\S{0,1000}\.(png|jpe?g|gif|webp|bmp|tiff?|heic|avif|wav|mp3|flac|ogg|m4a|mp4|avi|mov|mkv|webm|pdf)", re.IGNORECASE
+    r"(?:(?:[^\s.,;:!?]{1,100} ){0,2}\S{0,1000}|(?:[~./\\]|[a-z]:\\)[^\n]{0,1000})"
+    r"\.(?:png|jpe?g|jfif|gif|webp|bmp|tiff?|hei[cf]|avif|jxl|jp2|ico|svg|psd|wav|mp3|flac|ogg|oga|opus|m4a|aac|aiff?|wma|amr"
+    r"|mp4|m4v|mov|avi|mkv|webm|mpe?g|wmv|flv|3gp|pdf)(?:[?#]\S*)?",
+    re.IGNORECASE,
 )
+LONGEST_NAME = 2000
 Part = str | Medium
 Content = Part | tuple[Part, ...]
 """One input: a text, a medium, or several of them that are fused into one vector."""
@@ -125,7 +131,13 @@ def text_source(texts: Any) -> Iterable[Any]:
 
 
 def query_text(query: Any, *, embedded: bool = False) -> str:
-    """Return the query. Raises InputError for anything that is not a string; if `embedded`, the error names embed_content."""
+    """Return the query. Raises InputError for an empty one, and for anything that is not a string.
+
+    Args:
+        query: The query.
+        embedded: Whether the error names embed_content.
+    """
+    check_query(query)
     if not isinstance(query, str):
         hint = ' For media use embed_content(query, input_type="search").' if embedded else ""
         raise InputError(f"The query is {describe_type(query)}, not a string.{hint}")
@@ -136,10 +148,8 @@ def check_texts(texts: Sequence[Any], first: int = 0, *, embedded: bool = False)
     """Raise InputError for an element that is not a string. The first text has the position `first` in the caller's list."""
     for position, text in enumerate(texts, first):
         if not isinstance(text, str):
-            hint = " For media use embed_contents (in LlamaIndex, of JinaEISMultiModalEmbedding)."
-            raise InputError(
-                f"Input {position} is {describe_type(text)}, not a string.{hint if embedded and text is not None else ''}"
-            )
+            hint = f" {instead_of_text(text)}" if embedded else ""
+            raise InputError(f"Input {position} is {describe_type(text)}, not a string.{hint}")
 
 
 def content_list(
@@ -250,7 +260,7 @@ def _named_parts(name: str, item: Any, adapt: Adapt | None, pass_urls: bool) -> 
     for number, value in enumerate(item):
         part_name = f"{name}, part {number}"
         with _errors_naming(part_name):
-            part = _part(value, adapt, pass_urls)
+            part = _part(non_empty(value) if isinstance(value, str) else value, adapt, pass_urls)
         yield part_name, part
 
 
@@ -300,7 +310,7 @@ def _converted(value: Any, adapt: Adapt | None) -> Part | Link:
 
 def _text_with_warning(text: str) -> str:
     """Return the text, with a warning if it looks like the name of a file or the base64 of a medium."""
-    if _FILE_NAME.fullmatch(text):
+    if len(text) <= LONGEST_NAME and _FILE_NAME.fullmatch(text):
         warnings.warn(
             f"{text!r} is embedded as text. For a file pass pathlib.Path(...), for a URL a content block "
             '{"type": "image", "url": ...}.',
@@ -313,7 +323,7 @@ def _text_with_warning(text: str) -> str:
         )
     else:
         warn_of_binary([text])
-    return non_empty(text)
+    return text
 
 
 def warn_of_binary(texts: Iterable[str]) -> None:

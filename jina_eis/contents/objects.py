@@ -26,6 +26,7 @@ __all__ = [
 
 _MEDIA_BLOCKS = ("image", "audio", "video", "file")
 _TEXT_BLOCKS = ("text", "text-plain")
+_EXAMPLE = '{"type": "image", "base64": ...}'
 _MODES_OF_UNKNOWN_RANGE = ("I", "F")
 _ORIENTATION = 0x0112  # the EXIF tag; below, the PIL transposition that undoes each of its values
 _TRANSPOSITIONS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
@@ -107,6 +108,8 @@ def content_of_block(block: Mapping[str, Any]) -> str | Medium | Link:
         if not isinstance(url, str):
             raise InputError(f"the url of the content block is {describe_type(url)}, not a string.")
         return medium_from_url(url, "image/*")
+    if kind is None:
+        raise InputError(f"it is a dictionary without a type, not a content block. Pass the text, or {_EXAMPLE}.")
     if kind not in (*_MEDIA_BLOCKS, *_TEXT_BLOCKS):
         raise InputError(
             f"the content block has type {kind!r}. Supported are {', '.join((*_TEXT_BLOCKS, *_MEDIA_BLOCKS))} and image_url."

@@ -16,7 +16,7 @@ from .indexing import FieldType, Indexer, Record, Refresh, delete_matching
 from .mmr import maximal_marginal_relevance
 from .names import find_default_reranker, resolve
 from .namespace import stand_in, vector_namespace
-from .relevance import relevance, relevances
+from .relevance import check_reachable, relevance, relevances
 from .reranker import PRELIMINARY, Ranking, Reranker, Strategy
 from .rescue import RESCUES, OnError, keep_failing_inputs
 from .retrievers import CHUNK_WORDS, RANK_CONSTANT, Fusion
@@ -64,6 +64,7 @@ __all__ = [
     "check_deployment",
     "check_filters",
     "check_images",
+    "check_reachable",
     "compare",
     "delete_matching",
     "describe_index",

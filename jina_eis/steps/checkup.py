@@ -162,6 +162,9 @@ def _result_or_error(call: Call[A]) -> Generator[Any, list[Any], A | JinaEISErro
 
 def _failed(name: str, error: JinaEISError) -> Check:
     text = str(error)
+    if isinstance(error, ConfigurationError) and not error.remedy:  # its first sentence states the problem, the others what to do
+        found, _, remedy = text.partition(". ")
+        return Check(name, "failed", f"{found}." if remedy else found, remedy)
     remedy = error.remedy if error.remedy and text.endswith(error.remedy) else ""
     return Check(name, "failed", text.removesuffix(remedy).rstrip(), remedy)
 

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import ConfigurationError, EndpointExistsError, EndpointNotFoundError, JinaEISError, RequestRejectedError
 from ..models import MODELS, SIMILARITIES, TASKS, EmbeddingModel, Model, find_model, preconfigured
 from ..wire import EndpointInfo, Steps, ask, delete_endpoint, get_endpoint, list_endpoints, put_endpoint
-from .names import resolve, suggestion
+from .names import check_name, resolve, suggestion
 
 __all__ = [
     "EndpointSpec",
@@ -52,7 +52,12 @@ def known_endpoint(inference_id: str) -> EndpointInfo | None:
     """Return the description of a preconfigured endpoint; None for any other name.
 
     Its id is certain only if the name begins with a dot: `describe_endpoint` finds that of an alias.
+
+    Raises:
+        ConfigurationError: no endpoint can have this name.
     """
+    if inference_id:
+        check_name(inference_id)
     model = preconfigured(inference_id)
     if model is None:
         return None

@@ -8,19 +8,21 @@ that id.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import accumulate
 from typing import TypeVar
 
-from ..errors import AuthorizationError, JinaEISError
-from ..models import DEFAULT_RERANKERS, HUGGING_FACE, NOT_ON_EIS, EmbeddingModel, Model, RerankModel, find_model
+from ..errors import AuthorizationError, ConfigurationError, JinaEISError
+from ..models import DEFAULT_RERANKERS, HUGGING_FACE, MODELS, NOT_ON_EIS, EmbeddingModel, Model, RerankModel, find_model
 from ..wire import Call, EndpointInfo, Steps, ask, get_endpoint, rerank
 
-__all__ = ["find_default_reranker", "find_endpoint", "resolve", "suggestion"]
+__all__ = ["check_name", "find_default_reranker", "find_endpoint", "resolve", "suggestion"]
 
 A = TypeVar("A")
 
+_ID = re.compile(r"[.a-z0-9][a-z0-9._-]*")  # as Elasticsearch requires, whose own ids begin with a dot
 MISSPELT = 2  # edits; a name with more is another name
 
 
@@ -42,6 +44,18 @@ def resolve(name: str) -> Steps[str]:
     except AuthorizationError:
         pass
     return model.endpoint
+
+
+def check_name(name: str) -> None:
+    """Raise ConfigurationError for a name that neither a model nor an endpoint can have. Nothing is requested for it."""
+    if _ID.fullmatch(name) or find_model(name.removeprefix(".")):
+        return
+    sentences = (
+        f"{name!a} cannot be an inference endpoint: an id has a-z, 0-9, hyphens, underscores and dots. "
+        "Pass the id of an endpoint, or a name of its model.",
+        suggestion(name, {model.endpoint: model for model in MODELS}),
+    )
+    raise ConfigurationError(" ".join(filter(None, sentences)))
 
 
 def find_default_reranker(timeout: float) -> Steps[str]:
@@ -69,15 +83,17 @@ def suggestion(name: str, known: Mapping[str, Model | None]) -> str:
         known: The known names, each with its model if the table has it. Only names of the same task and vector space are
             suggested, if the table has the unknown name.
     """
-    plain, model = _plain(name), find_model(_plain(name))
+    plain = _plain(name)
+    model = find_model(plain)
     if plain.startswith(NOT_ON_EIS):
         return f"{plain} is not on EIS."
     others = [other for other in known if other != name and (model is None or _is_alike(model, known[other]))]
     matches = [other for other in others if _plain(other).startswith(plain)]
-    if not matches:
-        distances = {other: _distance(plain, _plain(other)) for other in others}
-        nearest = min(distances.values(), default=math.inf)
-        matches = [other for other, distance in distances.items() if distance == nearest <= MISSPELT]
+    for compare in (_distance, _distance_to_beginning):
+        if not matches:
+            distances = {other: compare(plain, _plain(other)) for other in others}
+            nearest = min(distances.values(), default=math.inf)
+            matches = [other for other, distance in distances.items() if distance == nearest <= MISSPELT]
     return f"Did you mean {' or '.join(map(repr, matches))}?" if matches else ""
 
 
@@ -106,7 +122,8 @@ def _unless_missing(call: Call[A]) -> Steps[A | None]:
 
 
 def _plain(name: str) -> str:
-    return name.removeprefix(HUGGING_FACE).removeprefix(".")
+    """Return the name of a model in its usual spelling: without an organisation, in lower case, with hyphens."""
+    return re.sub(r"[\s_]+", "-", name.strip().lower()).removeprefix(HUGGING_FACE).removeprefix(".")
 
 
 def _is_alike(model: Model, other: Model | None) -> bool:
@@ -118,13 +135,24 @@ def _is_alike(model: Model, other: Model | None) -> bool:
 
 def _distance(one: str, other: str) -> float:
     """Return the number of characters to insert, delete or replace. Digits are never edited: v3 is not a misspelt v5."""
+    return _distances(one, other)[-1]
+
+
+def _distance_to_beginning(one: str, other: str) -> float:
+    """As `_distance`, to the nearest beginning of the other name that ends before a hyphen."""
+    distances = _distances(one, other)
+    return min(distances[end] for end in range(1, len(other) + 1) if other[end : end + 1] in ("-", ""))
+
+
+def _distances(one: str, other: str) -> list[float]:
+    """Return the distance to each beginning of the other name, the empty one first."""
     row = [0.0, *accumulate(map(_cost, other))]
     for first in one:
         previous, row = row, [row[0] + _cost(first)]
         for column, second in enumerate(other, 1):
             replaced = 0.0 if first == second else max(_cost(first), _cost(second))
             row.append(min(previous[column - 1] + replaced, previous[column] + _cost(first), row[-1] + _cost(second)))
-    return row[-1]
+    return row
 
 
 def _cost(character: str) -> float:

@@ -5,13 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import ConfigurationError
+from ..models import RerankModel
 from ..wire import Steps
 from .fields import choose_field, describe_index
+from .retrievers import LINEAR_WEIGHTS, Fusion
 
 if TYPE_CHECKING:
     from .search import Searcher, SearchResult
 
-__all__ = ["relevance", "relevances"]
+__all__ = ["check_reachable", "highest_fused_score", "relevance", "relevances"]
+
+
+def highest_fused_score(fusion: Fusion, weights: tuple[float, float] | None, rank_constant: int) -> float:
+    """Return the score of a document that is the first of both rankings of a hybrid search."""
+    if fusion == "rrf":
+        return sum(weights or (1, 1)) / (rank_constant + 1)
+    return sum(weights or LINEAR_WEIGHTS)
+
+
+def check_reachable(name: str, threshold: float | None, model: RerankModel | None) -> None:
+    """Raise ConfigurationError for a threshold that no score of a reranker reaches.
+
+    Args:
+        name: The argument.
+        threshold: Its value.
+        model: The reranker; None if the table does not have it.
+    """
+    if threshold is None or model is None or threshold <= model.scores[1]:
+        return
+    low, high = model.scores
+    raise ConfigurationError(
+        f"{name}={threshold:g}: the scores of {model.name} are from {low:g} to {high:g}, so that no document would be returned. "
+        "Choose a number within this range."
+    )
 
 
 def relevances(searcher: Searcher, results: Sequence[SearchResult]) -> Steps[list[float]]:
@@ -24,7 +51,7 @@ def relevances(searcher: Searcher, results: Sequence[SearchResult]) -> Steps[lis
         return [min(max((1 + (result.relevance_score or 0.0)) / 2, 0.0), 1.0) for result in results]
     scores = [result.hit.score or 0.0 for result in results]
     if searcher.search_type == "hybrid":
-        highest = sum(searcher.weights or (1, 1)) / (searcher.rank_constant + 1 if searcher.fusion == "rrf" else 1)
+        highest = highest_fused_score(searcher.fusion, searcher.weights, searcher.rank_constant)
         return [min(max(score / highest, 0.0), 1.0) if highest else 0.0 for score in scores]
     index = yield from describe_index(searcher.index)
     field = choose_field(index, searcher.search_type, searcher.field)

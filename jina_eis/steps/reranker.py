@@ -18,6 +18,7 @@ from ..wire import Call, EndpointInfo, Steps, rerank
 from .compatibility import check_rankable
 from .embedder import BATCH_BYTES, PASS_URLS
 from .endpoints import describe_endpoint, known_endpoint
+from .relevance import check_reachable
 from .tokens import cut, position_of_token, tokens
 from .version import require, with_feature
 from .windows import Ranked, Windows
@@ -116,6 +117,7 @@ class Reranker:
             return Ranking([])
         endpoint = yield from describe_endpoint(self.inference_id)
         model = self._model(endpoint)
+        check_reachable("score_threshold", score_threshold, model)
         checked_query, checked = check_rankable(endpoint, query, documents)
         by_url = any(map(holds_url, (checked_query, *checked)))
         if by_url:

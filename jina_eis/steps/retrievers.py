@@ -15,6 +15,7 @@ from ..wire import Field, elasticsearch_score
 __all__ = [
     "CANDIDATES",
     "CHUNK_WORDS",
+    "LINEAR_WEIGHTS",
     "RANK_CONSTANT",
     "Filters",
     "Fusion",
@@ -32,6 +33,7 @@ Filters = Sequence[Mapping[str, Any]]
 Fusion = Literal["rrf", "linear"]
 
 CANDIDATES = 100  # minimum vectors that each shard considers in a vector search
+LINEAR_WEIGHTS = (0.5, 0.5)  # of keyword and semantic search
 RANK_CONSTANT = 60  # of reciprocal rank fusion; Elasticsearch's default
 UNQUANTISED = ("hnsw", "flat")  # the types of a vector index that holds full vectors
 MAX_RESCORED = 10_000  # vectors; for a large k, `oversample` is lowered to stay near it, as num_candidates has this limit
@@ -88,7 +90,7 @@ def fused(
     if fusion == "linear":
         parts = [
             {"retriever": retriever, "weight": weight, "normalizer": "minmax"}
-            for retriever, weight in zip(retrievers, weights or (0.5, 0.5), strict=True)
+            for retriever, weight in zip(retrievers, weights or LINEAR_WEIGHTS, strict=True)
         ]
         return {"linear": {"retrievers": parts, "rank_window_size": window}}
     parts = (

@@ -48,6 +48,7 @@ from .fields import (
 from .filters import as_queries
 from .mmr import maximal_marginal_relevance
 from .names import resolve
+from .relevance import check_reachable, highest_fused_score
 from .retrievers import (
     CANDIDATES,
     CHUNK_WORDS,
@@ -173,8 +174,11 @@ class Searcher:
     timeout: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.rerank_inference_id and (known := known_endpoint(self.rerank_inference_id)):
+        known_endpoint(self.inference_id or "")  # checks the name
+        known = known_endpoint(self.rerank_inference_id or "")
+        if known:
             self._check_reranker(known)
+        self._check_min_score(known)
         if self.fusion == "linear" and self.rank_constant != RANK_CONSTANT:
             raise ConfigurationError('rank_constant applies only to fusion="rrf". Leave it out, or choose that fusion.')
         if self.rerank_chunks and not self.rerank_inference_id:
@@ -399,6 +403,22 @@ class Searcher:
         if self.inference_id and documents and documents != self.inference_id:
             for_queries = yield from describe_endpoint(self.inference_id)
             check_spaces(for_queries, (yield from describe_endpoint(documents)), self.dimensions or field.dims)
+
+    def _check_min_score(self, reranker: EndpointInfo | None) -> None:
+        """Raise ConfigurationError for a minimum score that no document can have, as far as the highest score is known."""
+        if self.min_score is None:
+            return
+        if self.rerank_inference_id:
+            model = find_model(reranker.model_id or "") if reranker else None
+            check_reachable("min_score", self.min_score, model if isinstance(model, RerankModel) else None)
+        elif self.search_type == "hybrid":
+            highest = highest_fused_score(self.fusion, self.weights, self.rank_constant)
+            if self.min_score > highest:
+                raise ConfigurationError(
+                    f'min_score={self.min_score:g}: the scores of hybrid search with fusion="{self.fusion}" are at most '
+                    f"{highest:.3g}, so that no document would be returned. Choose a smaller number, or use a reranker, whose "
+                    "scores are from -1 to 1 or from 0 to 1."
+                )
 
     def _check_reranker(self, endpoint: EndpointInfo) -> None:
         if endpoint.task != "rerank":

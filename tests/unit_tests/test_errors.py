@@ -57,6 +57,43 @@ def test_each_error_response_has_one_typed_error(
     assert "\n" not in str(error)
 
 
+ELASTICSEARCH = {"x-elastic-product": "Elasticsearch"}
+PAGE = "<!DOCTYPE HTML>\n<html><head><title>Error response</title></head><body><p>Message: no.</p></body></html>"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 411, 500, 501])
+def test_a_page_of_another_server_raises_a_question_about_the_address(status: int) -> None:
+    error = error_from_answer(status, {}, PAGE)
+    assert str(error) == (
+        f"HTTP {status}: a page of HTML with the title 'Error response'. Is es_url the address of Elasticsearch (not of Kibana or "
+        "a proxy)?"
+    )
+    assert error.remedy in str(error)
+    assert "Is es_url" in str(error_from_answer(status, {}, "no"))
+    assert "Is es_url" not in str(error_from_answer(status, ELASTICSEARCH, {"error": "Incorrect HTTP method"}))
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_page_with_a_transient_status_is_retried(status: int) -> None:
+    error = error_from_answer(status, {}, PAGE)
+    assert error.transient
+    assert "<" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("found", "known", "advice"),
+    [
+        (9, "8 or 7", "The client is newer than the server: pip install 'elasticsearch<9'."),
+        (8, "7 or 6", "Elasticsearch 7, which has no inference endpoints"),
+    ],
+)
+def test_a_client_that_is_newer_than_the_server(found: int, known: str, advice: str) -> None:
+    reason = f"Accept version must be either version {known}, but found {found}. Accept=application/vnd.elasticsearch+json"
+    inner = {"type": "status_exception", "reason": reason}
+    body = envelope("media_type_header_exception", "Invalid media-type value on headers [Accept]", caused_by=inner)
+    assert advice in str(error_from_answer(400, ELASTICSEARCH, body))
+
+
 @pytest.mark.parametrize(
     ("status", "reason", "remedy"),
     [

@@ -166,9 +166,10 @@ def test_content_blocks_of_the_other_media() -> None:
         (None, "it is None, neither a text nor a medium. Pass a str (text), pathlib.Path, bytes"),
         (5, "it is of type int"),
         (object(), "it is of type object"),
-        ("", "the text is empty"),
+        (["salt", ""], "part 1: the text is empty"),
         ({"type": "text", "text": ""}, "the text is empty"),
-        ({}, "the content block has type None. Supported are text, text-plain, image"),
+        ({}, "it is a dictionary without a type, not a content block"),
+        ({"type": "map"}, "the content block has type 'map'. Supported are text, text-plain, image"),
         ({"type": "tool_call"}, "the content block has type 'tool_call'"),
         ({"type": "image"}, "must hold one of text, base64 and url; this one holds none"),
         ({"type": "image", "base64": B64, "url": URI}, "this one holds base64, url"),
@@ -253,7 +254,8 @@ def test_fetched_bytes_must_agree_with_the_declared_type() -> None:
 
 
 def test_a_text_that_looks_like_a_file_name_is_embedded_with_a_warning(tmp_path: Path) -> None:
-    for text in ("cat.png", str(tmp_path / "CAT.JPEG"), "https://example.com/cat.webp"):
+    addresses = ("https://example.com/cat.webp", "https://example.com/cat.png?w=1#top")
+    for text in ("cat.png", "my cat photo.png", "cat.svg", "~/a b c d/cat.jpg", str(tmp_path / "CAT.JPEG"), *addresses):
         with pytest.warns(UserWarning, match=r"is embedded as text. For a file pass pathlib.Path"):
             assert checked(text) == text
     with warnings.catch_warnings():

@@ -11,8 +11,9 @@ from by_hand import feed
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from jina_eis.errors import AuthorizationError, EndpointNotFoundError, JinaEISError, ServiceError
+from jina_eis.errors import AuthorizationError, ConfigurationError, EndpointNotFoundError, JinaEISError, ServiceError
 from jina_eis.models import DEFAULT_RERANKERS, MODELS, EmbeddingModel, Model
+from jina_eis.steps import Embedder, Reranker, Searcher
 from jina_eis.steps.names import find_default_reranker, resolve, suggestion
 from jina_eis.wire.call import Call
 
@@ -129,10 +130,34 @@ def test_the_default_reranker_is_not_guessed_after_another_error(method: str) ->
         ("jinaai/jina-embeddings-v4", "jina-embeddings-v4 is not on EIS."),
         (".jina-code-embeddings-1.5b", "jina-code-embeddings-1.5b is not on EIS."),
         ("bert", ""),
+        ("JINA_EMBEDDINGS_V3", "Did you mean 'jina-embeddings-v3'?"),
+        (" jina-Reranker v3.5 ", "Did you mean 'jina-reranker-v3.5'?"),
+        ("jina-embedings-v3", "Did you mean 'jina-embeddings-v3'?"),
+        ("jina-embedings-v5-omni", "Did you mean 'jina-embeddings-v5-omni-small' or 'jina-embeddings-v5-omni-nano'?"),
+        ("jina-embeddings-vx", ""),
     ],
 )
 def test_only_a_misspelling_or_a_beginning_is_suggested(name: str, expected: str) -> None:
     assert suggestion(name, NAMES) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("jinaai/jina-embeddings-v4", "cannot be an inference endpoint.* jina-embeddings-v4 is not on EIS"),
+        ("jinaai/jina-embedings-v3", r"Did you mean '\.jina-embeddings-v3'\?"),
+        ("BAAI/bge-m3", "cannot be an inference endpoint"),
+        ("JINA_EMBEDDINGS_V3", r"Did you mean '\.jina-embeddings-v3'\?"),
+        ("my endpoint", "cannot be an inference endpoint"),
+        ("../_cluster", "cannot be an inference endpoint"),
+    ],
+)
+def test_a_name_that_no_endpoint_can_have_is_refused_at_once(name: str, problem: str) -> None:
+    for make in (lambda: Embedder(name), lambda: Reranker(name), lambda: Searcher("kb", "semantic", None, inference_id=name)):
+        with pytest.raises(ConfigurationError, match=problem):
+            make()
+    for valid in (".jina-embeddings-v3", "jinaai/jina-embeddings-v3", "facts-256", ".elser-2-elastic"):
+        Embedder(valid)
 
 
 def test_a_name_of_the_table_is_never_answered_with_another_space() -> None:

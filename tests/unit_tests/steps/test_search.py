@@ -224,9 +224,31 @@ def test_the_fields_that_a_search_returns() -> None:
 def test_a_minimum_score_stands_beside_the_retriever() -> None:
     """A knn retriever of Elasticsearch 9.5.3 accepts min_score and ignores it."""
     for properties, search_type in (({"v": VECTOR}, "knn"), ({"v": VECTOR}, "hybrid"), ({"body": SEMANTIC_TEXT}, "semantic")):
-        body = searched(properties, "q", {"inference_id": TEXT}, search_type=search_type, min_score=0.7)
-        assert body["min_score"] == 0.7
+        body = searched(properties, "q", {"inference_id": TEXT}, search_type=search_type, min_score=0.03)
+        assert body["min_score"] == 0.03
         assert "min_score" not in str(body["retriever"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "allowed", "refused"),
+    [
+        ({"search_type": "hybrid"}, 0.032, 0.033),
+        ({"search_type": "hybrid", "rank_constant": 1}, 1, 1.01),
+        ({"search_type": "hybrid", "weights": (1.0, 3.0)}, 0.065, 0.066),
+        ({"search_type": "hybrid", "fusion": "linear"}, 1, 1.1),
+        ({"search_type": "hybrid", "fusion": "linear", "weights": (2.0, 1.0)}, 3, 3.1),
+        ({"search_type": "semantic", "rerank_inference_id": ".jina-reranker-v3"}, 1, 50),
+        ({"search_type": "hybrid", "rerank_inference_id": ".jina-reranker-v2"}, 0.9, 1.5),
+        ({"search_type": "hybrid", "rerank_inference_id": "ours"}, 50, None),
+        ({"search_type": "semantic"}, 50, None),  # a field may be compared by an inner product
+    ],
+)
+def test_a_minimum_score_that_no_document_has_is_refused(settings: dict[str, Any], allowed: float, refused: float | None) -> None:
+    common: dict[str, Any] = {"index": "kb", "field": None, **settings}
+    Searcher(**common, min_score=allowed)
+    if refused is not None:
+        with pytest.raises(ConfigurationError, match=rf"min_score={refused:g}: the scores of .* no document would be returned"):
+            Searcher(**common, min_score=refused)
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_an_endpoint_that_does_not_exist() -> None:
 
 @pytest.mark.parametrize("wrong", [None, "", 5, "_all"])
 def test_what_is_not_the_id_of_an_endpoint(wrong: Any) -> None:
-    with pytest.raises(JinaEISError, match=r"pass the id of an endpoint|missing"):
+    with pytest.raises(JinaEISError, match=r"[pP]ass the id of an endpoint|missing"):
         switched({"body": BODY}, wrong)
 
 
