@@ -89,6 +89,7 @@ class RerankModel:
         listwise: Whether scores depend on the other documents of the call. Such scores compare within one call only.
         window: Maximum documents in a call; None if the model accepts any number.
         document_tokens: Tokens of a document that the model reads; None if only `context` limits it.
+        query_tokens: Tokens of the query that the model reads; None if only `context` limits it, or if it is not known.
         since: First Elastic Stack version with the preconfigured endpoint.
         per_minute: Requests that an organisation may send in a minute, by role; a reranker has one role. None if no limit is
             published.
@@ -107,6 +108,7 @@ class RerankModel:
     aliases: tuple[str, ...] = ()
     modalities: tuple[Modality, ...] = TEXT
     cut_tokens: int | None = None
+    query_tokens: int | None = None
     task: Literal["rerank"] = "rerank"
 
     @property
@@ -214,6 +216,7 @@ MODELS: tuple[Model, ...] = (
         listwise=True,
         window=64,  # [paper], [elastic]
         document_tokens=2_048,  # [card]
+        query_tokens=512,  # [card], max_query_length of its code
         since="9.3",  # [csv]
         per_minute=RERANKER_PER_MINUTE,
     ),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from ..steps import FieldType, Fusion, SearchType
+from ..steps import FieldType, Fusion, SearchType, TooLong
 from .settings import Secret
 
 __all__ = ["RetrieverArguments", "ServiceArguments"]
@@ -60,4 +60,5 @@ class RetrieverArguments(ServiceArguments, total=False):
     index_options: dict[str, Any] | None
     chunking_settings: dict[str, Any] | None
     index_settings: dict[str, Any] | None
+    too_long: TooLong
     metadata_mappings: dict[str, Any] | None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import aclosing, closing
 from dataclasses import replace
@@ -35,17 +34,20 @@ from ..steps import (
     Embedded,
     Embedder,
     Folding,
+    LengthCheck,
     OnError,
     Ranked,
     Ranking,
     Reranker,
     Strategy,
+    TooLong,
     blocks,
     check_reachable,
     compare,
     find_default_reranker,
     keep_failing_inputs,
     max_in_flight,
+    report,
     vector_namespace,
 )
 from ..wire import Call, EndpointInfo, InputType, Steps, Vector
@@ -86,6 +88,10 @@ class EmbeddingSettings(EndpointSettings):
     document_input_type: InputType = "ingest"
     embeddings_cache: Any = Field(default=None, exclude=True, repr=False)
     """A store of the framework, in which vectors are cached. Deployments, roles, endpoints and lengths are separate in it."""
+    too_long: TooLong = "warn"
+    """What to do about texts with more tokens than the model reads, by an estimate: "warn" once a call, with a `UserWarning` that
+    names the first; "error" for an `InputError` before they are sent; "ignore". The service ignores the rest of such a text and
+    does not report it."""
 
     @model_validator(mode="after")
     def _check_model(self) -> Self:
@@ -131,12 +137,15 @@ class EmbeddingSettings(EndpointSettings):
         )
 
     def _query_vector(self, query: str) -> Vector:
-        role = self.query_input_type
-        return self._run(self._embedder(role).embed([query_text(query, embedded=True)], role))[0]
+        return self._run(self._embed_query(query_text(query, embedded=True)))
 
     async def _aquery_vector(self, query: str) -> Vector:
-        role = self.query_input_type
-        return (await self._arun(self._embedder(role).embed([query_text(query, embedded=True)], role)))[0]
+        return await self._arun(self._embed_query(query_text(query, embedded=True)))
+
+    def _embed_query(self, query: str) -> Steps[Vector]:
+        embedder = self._embedder(self.query_input_type)
+        LengthCheck(self.too_long).check((yield from embedder.plan()), [query], lambda _: "The query")
+        return (yield from embedder.embed([query], self.query_input_type))[0]
 
     def _vectors(
         self,
@@ -160,9 +169,8 @@ class EmbeddingSettings(EndpointSettings):
             whole: Whether the vectors of all other texts in the user's list are there.
         """
         embedder, folding = self._embedder(role), Folding[Vector]()
-        return self._stream(
-            embedder.plan(), folding, _text_calls(embedder, folding, texts, role, positions, whole), ahead, on_error
-        )
+        calls = _text_calls(embedder, folding, texts, role, positions, whole, LengthCheck(self.too_long))
+        return self._stream(embedder.plan(), folding, calls, ahead, on_error)
 
     def _avectors(
         self,
@@ -176,9 +184,8 @@ class EmbeddingSettings(EndpointSettings):
     ) -> AsyncGenerator[Vector, None]:
         """As `_vectors`, without blocking the event loop."""
         embedder, folding = self._embedder(role), Folding[Vector]()
-        return self._astream(
-            embedder.plan(), folding, _text_calls(embedder, folding, texts, role, positions, whole), ahead, on_error
-        )
+        calls = _text_calls(embedder, folding, texts, role, positions, whole, LengthCheck(self.too_long))
+        return self._astream(embedder.plan(), folding, calls, ahead, on_error)
 
     def _outcomes(
         self, texts: Iterable[str], role: InputType, positions: Sequence[int] | None = None, patience: float | None = None
@@ -439,7 +446,8 @@ class ContentSettings(EmbeddingSettings):
         """Yield the results of texts and media, in input order. A caller that may stop early must close the generator."""
         embedder, folding = self._embedder(role), Folding[Embedded]()
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
-        return self._stream(embedder.plan(contents), folding, _content_calls(embedder, folding, contents, role, positions), limit)
+        calls = _content_calls(embedder, folding, contents, role, positions, LengthCheck(self.too_long))
+        return self._stream(embedder.plan(contents), folding, calls, limit)
 
     def _acontent_vectors(
         self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
@@ -447,9 +455,8 @@ class ContentSettings(EmbeddingSettings):
         """As `_content_vectors`, without blocking the event loop."""
         embedder, folding = self._embedder(role), Folding[Embedded]()
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
-        return self._astream(
-            embedder.plan(contents), folding, _content_calls(embedder, folding, contents, role, positions), limit
-        )
+        calls = _content_calls(embedder, folding, contents, role, positions, LengthCheck(self.too_long))
+        return self._astream(embedder.plan(contents), folding, calls, limit)
 
     def _role(self, input_type: InputType | None) -> InputType:
         if input_type is None:
@@ -479,8 +486,12 @@ def _text_calls(
     role: InputType,
     positions: Sequence[int] | None,
     whole: bool,
+    lengths_of_texts: LengthCheck,
 ) -> _Calls[Vector]:
-    """Return the calls for texts: of a list, each text once; of a stream, each text of a batch once."""
+    """Return the calls for texts: of a list, each text once; of a stream, each text of a batch once.
+
+    Texts that are too long are reported before the first call; of a stream, before the call of their batch.
+    """
     lengths: set[int] = set()
 
     def calls(endpoint: EndpointInfo, texts: Iterable[str], positions: Iterable[int]) -> Iterator[Call[list[Vector]]]:
@@ -488,20 +499,41 @@ def _text_calls(
         return embedder.calls(endpoint, distinct, role, folding.positions(), whole=whole, lengths=lengths)
 
     def stream(endpoint: EndpointInfo) -> Iterator[Call[list[Vector]]]:
-        place = count()
+        place, first = count(), 0
         for batch in blocks(texts, embedder.batch_size):
+            lengths_of_texts.check(endpoint, batch, _names_of_inputs(range(first, first + len(batch))))
+            first += len(batch)
             yield from calls(endpoint, batch, place)
             folding.forget()
 
-    return stream if positions is None else lambda endpoint: calls(endpoint, texts, positions)
+    def whole_list(endpoint: EndpointInfo) -> Iterator[Call[list[Vector]]]:
+        listed, places = list(texts), list(positions or ())
+        lengths_of_texts.check(endpoint, listed, _names_of_inputs(places))
+        return calls(endpoint, listed, places)
+
+    return stream if positions is None else whole_list
 
 
 def _content_calls(
-    embedder: Embedder, folding: Folding[Embedded], contents: Sequence[Content], role: InputType, positions: Sequence[int] | None
+    embedder: Embedder,
+    folding: Folding[Embedded],
+    contents: Sequence[Content],
+    role: InputType,
+    positions: Sequence[int] | None,
+    lengths_of_texts: LengthCheck,
 ) -> _Calls[Embedded]:
     distinct = [*folding.distinct(contents, positions)]
     places = [*islice(folding.positions(), len(distinct))]
-    return lambda endpoint: embedder.content_calls(endpoint, distinct, role, places, whole=positions is None)
+
+    def calls(endpoint: EndpointInfo) -> Iterator[Call[list[Embedded]]]:
+        lengths_of_texts.check(endpoint, distinct, _names_of_inputs(places))
+        return embedder.content_calls(endpoint, distinct, role, places, whole=positions is None)
+
+    return calls
+
+
+def _names_of_inputs(positions: Sequence[int]) -> Callable[[int], str]:
+    return lambda index: f"Input {positions[index]}"
 
 
 def _positions_of_none(vectors: Sequence[Vector | None]) -> list[int]:
@@ -520,6 +552,9 @@ class RerankSettings(EndpointSettings):
     score_threshold: float | None = Field(default=None, allow_inf_nan=False)
     window_size: int | None = Field(default=None, ge=2)
     strategy: Strategy = "auto"
+    too_long: TooLong = "warn"
+    """What to do about a query or documents with more tokens than the model reads, by an estimate: "warn" once a call, with a
+    `UserWarning` that names the first; "error" for an `InputError` before they are sent; "ignore"."""
     allow_url_fetch: bool = False
     """Whether images may be fetched from URLs: http and https, public addresses, up to 20 MB each."""
     pass_urls: bool = False
@@ -560,7 +595,7 @@ class RerankSettings(EndpointSettings):
         return {**state, "__dict__": {**state["__dict__"], "inference_id": None}, "__pydantic_private__": private}
 
     def _reranker(self) -> Reranker:
-        return Reranker(self.inference_id or DEFAULT_RERANKERS[0], self.window_size, self.strategy, self.timeout)
+        return Reranker(self.inference_id or DEFAULT_RERANKERS[0], self.window_size, self.strategy, self.timeout, self.too_long)
 
     def _read(self, query: Any, documents: Sequence[Any], get: Get | None = None) -> tuple[Content, list[Content]]:
         """Return the query and the documents as they are ranked. Images are checked, and fetched from URLs."""
@@ -617,6 +652,5 @@ class RerankSettings(EndpointSettings):
 
     def _notify(self, steps: Steps[Ranking]) -> Steps[list[Ranked]]:
         ranking = yield from steps
-        if ranking.notice:
-            warnings.warn(ranking.notice, stacklevel=2)
+        report(ranking.notice, self.too_long)
         return ranking.documents

@@ -23,6 +23,7 @@ from ..steps import (
     Searcher,
     SearchResult,
     SearchType,
+    TooLong,
     check_filters,
     delete_matching,
     switch_search_endpoint,
@@ -106,6 +107,9 @@ class RetrieverSettings(ServiceSettings):
     """Settings of an index created here, in any form that Elasticsearch takes, such as
     `{"index.mode": "vectordb_document", "number_of_shards": 2}`. They are sent as they are."""
 
+    too_long: TooLong = "warn"
+    """What to do about texts for a dense_vector field with more tokens than the model reads, by an estimate: "warn" once an
+    ingest, with a `UserWarning`; "error" lets these documents fail; "ignore". Semantic fields divide long texts into passages."""
     metadata_mappings: dict[str, Any] | None = None
     """Fields of the metadata in an index created here, as in a mapping: `{"year": {"type": "integer"}}`. Others are mapped by
     their first value; a string becomes a keyword (`metadata.x`, also `metadata.x.keyword`; up to 1,024 characters) whose words
@@ -226,6 +230,7 @@ class RetrieverSettings(ServiceSettings):
             index_settings=self.index_settings,
             metadata_mappings=self.metadata_mappings,
             dumps=self._dumps(),
+            too_long=self.too_long,
             timeout=self.timeout,
             patience=None if self.model_fields_set & {"max_retries", "deadline"} else INGEST_PATIENCE,
         )

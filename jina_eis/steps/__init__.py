@@ -13,6 +13,7 @@ from .fields import SearchType, describe_index
 from .filters import as_queries, check_filters, filter_field
 from .folding import Folding, blocks
 from .indexing import FieldType, Indexer, Record, Refresh, delete_matching
+from .lengths import LengthCheck, TooLong, report
 from .mmr import maximal_marginal_relevance
 from .names import find_default_reranker, resolve
 from .namespace import stand_in, vector_namespace
@@ -45,6 +46,7 @@ __all__ = [
     "Folding",
     "Fusion",
     "Indexer",
+    "LengthCheck",
     "OnError",
     "Query",
     "Ranked",
@@ -58,6 +60,7 @@ __all__ = [
     "Searcher",
     "Status",
     "Strategy",
+    "TooLong",
     "Version",
     "as_queries",
     "blocks",
@@ -81,6 +84,7 @@ __all__ = [
     "relevance",
     "relevances",
     "remove_endpoint",
+    "report",
     "require",
     "resolve",
     "server_version",

@@ -6,7 +6,7 @@ the block before is written. A failure is reported by the id of its document, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
@@ -39,6 +39,7 @@ from .fields import describe_index, require_one
 from .filters import as_queries
 from .folding import blocks
 from .ingest_report import IngestReport
+from .lengths import LengthCheck, TooLong
 from .names import resolve
 from .rescue import isolate_failing_inputs
 from .version import require
@@ -104,6 +105,8 @@ class Indexer:
         metadata_mappings: Fields below `metadata` in a new index, as in a mapping; None: strings are keywords.
         embeds: Whether contents are embedded. False: every record has its vector, a new index names no endpoint, and its
             vectors are as long as `dimensions` or the first vector.
+        too_long: What to do about texts for a dense_vector field that are longer than the model reads: warn once, let the
+            document fail, or nothing.
         dumps: Writes a line of a bulk request as JSON, as the serializer of the user's client does; None for this library's own.
         patience: Seconds in which a request of an ingest is retried after transient errors, in place of the driver's limits:
             as long as a node takes to restart. None for the driver's limits.
@@ -123,6 +126,7 @@ class Indexer:
     metadata_mappings: Mapping[str, Any] | None = None
     embeds: bool = True
     dumps: Dumps | None = None
+    too_long: TooLong = "warn"
 
     def __post_init__(self) -> None:
         if self.dimensions and self.field_type in ("semantic_text", "semantic"):
@@ -290,6 +294,7 @@ class Indexer:
     def _add(self, records: Iterable[Record], report: IngestReport, refresh: Refresh, exists: bool) -> Steps[None]:
         endpoint = (yield from self._endpoint()) if self.inference_id else None
         waits = (yield from self._waits(refresh)) if exists else refresh == "wait_for" and not self.index_settings
+        lengths = LengthCheck(self.too_long)
         source = _Blocks(record for record in records if report.read(record.id))
         ready: list[Write] = []
         while (block := source.next_block()) or ready:
@@ -297,6 +302,8 @@ class Indexer:
                 block = [record if record.text is None else replace(record, content=record.text) for record in block]
             accepted = [record for record in block if self._accepts(endpoint, record, report)]
             to_embed = [record for record in accepted if record.vector is None] if self.field_type == "dense_vector" else []
+            if endpoint is not None:
+                lengths.check(endpoint, [cast("Content", record.content) for record in to_embed], _names_of(to_embed))
             embed_calls = yield from self._embed_calls(endpoint, [cast("Content", record.content) for record in to_embed])
             if self.field_type != "dense_vector":
                 ready = [Write(record.id, {**record.source, str(self.field): record.content}) for record in accepted]
@@ -404,6 +411,8 @@ class Indexer:
                     f"{label(content)} has {content.size:,} bytes. A semantic field takes {SEMANTIC_BYTES:,} by default "
                     "(indices.inference.max_binary_input_size; serverless takes no more). Make it smaller, or use dense_vector."
                 )
+            if self.field_type == "dense_vector" and self.too_long == "error":
+                LengthCheck("error").check(endpoint, [content], _names_of([record]))
             if not isinstance(content, str):
                 check_modalities(endpoint, [content], [report.ids.index(record.id)])
         except InputError as error:
@@ -560,6 +569,10 @@ def _several_vectors(record: Record, count: int) -> str:
     return (
         f"The service returned {count} vectors for {name}, and a document has one. Pass the bytes of a PDF: its pages are split."
     )
+
+
+def _names_of(records: Sequence[Record]) -> Callable[[int], str]:
+    return lambda index: f"Document {records[index].id!r}"
 
 
 def _rejected(answers: Iterable[Sequence[Outcome]]) -> list[Write]:

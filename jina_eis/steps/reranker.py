@@ -18,8 +18,9 @@ from ..wire import Call, EndpointInfo, Steps, rerank
 from .compatibility import check_rankable
 from .embedder import BATCH_BYTES, PASS_URLS
 from .endpoints import describe_endpoint, known_endpoint
+from .lengths import TooLong, notice_of
 from .relevance import check_reachable
-from .tokens import cut, position_of_token, tokens
+from .tokens import cut, least_tokens, tokens
 from .version import require, with_feature
 from .windows import Ranked, Windows
 
@@ -68,6 +69,7 @@ class Reranker:
             - `sliding`: 1 + ceil((N-w)/(w/2)) consecutive calls. The same is true of the first w/2 places.
             - `auto`: pages for a pointwise model, else two stages.
         timeout: Seconds that the service may take for a request.
+        too_long: What to do if the model does not read all of the query or of a document: a notice, an InputError, or nothing.
 
     Raises:
         ConfigurationError: an endpoint that does not rerank, a window that is too large for the model, or `pages` for a
@@ -78,6 +80,7 @@ class Reranker:
     window_size: int | None = None
     strategy: Strategy = "auto"
     timeout: float = 60.0
+    too_long: TooLong = "warn"
 
     def __post_init__(self) -> None:
         if endpoint := known_endpoint(self.inference_id):
@@ -98,7 +101,8 @@ class Reranker:
                 relevant, even if a preliminary score is higher.
 
         Raises:
-            InputError: an empty query, a top_n that is not a number from 1, or an input that the model does not rank.
+            InputError: an empty query, a top_n that is not a number from 1, an input that the model does not rank, or, if
+                too_long is "error", one of which it does not read everything.
         """
         if not isinstance(query, (str, Medium, tuple)) or (isinstance(query, str) and not query.strip()):
             raise InputError("The query is empty. Pass the text that documents should be relevant to.")
@@ -122,7 +126,10 @@ class Reranker:
         by_url = any(map(holds_url, (checked_query, *checked)))
         if by_url:
             yield from require(*PASS_URLS)
-        sent, notice = _cut_documents(model, checked)
+        notice = None if self.too_long == "ignore" else _too_long(model, checked_query, checked)
+        if notice and self.too_long == "error":
+            raise InputError(notice)
+        sent = _cut(model, checked)
         positions: dict[Part, list[int]] = {}
         for position, document in enumerate(sent):
             positions.setdefault(document, []).append(position)
@@ -196,28 +203,28 @@ def _with_repeated(ranked: list[Ranked], unique: dict[int, list[int]]) -> list[R
     return sorted(final, key=lambda document: (-document.score, document.index)) + complete[len(final) :]
 
 
-def _cut_documents(model: RerankModel | None, documents: Sequence[Part]) -> tuple[Sequence[Part], str | None]:
-    """Return the documents as they are sent, and the notice about those of which the model does not read everything."""
-    limit = model and (model.document_tokens or (None if model.listwise else model.context))
-    if model is None or not limit:
-        return documents, None
-    too_long = [
-        index
-        for index, document in enumerate(documents)
-        if isinstance(document, str) and position_of_token(document, limit) is not None
-    ]
-    if not too_long:
-        return documents, None
-    first = str(documents[too_long[0]])
-    more = f" and {len(too_long) - 1} more" if too_long[1:] else ""
-    safe = int(limit * len(first) / tokens(first)) // 100 * 100
-    notice = (
-        f"Document {too_long[0]}{more} of {len(documents)} {'are' if more else 'is'} longer than the {limit:,} tokens that "
-        f"{model.name} reads; it ignores the rest. Split such documents into passages of at most about {safe:,} characters."
-    )
-    if not model.cut_tokens:
-        return documents, notice
-    sent = [*documents]
-    for index in too_long:
-        sent[index] = cut(str(documents[index]), model.cut_tokens)
-    return sent, notice
+def _too_long(model: RerankModel | None, query: Content, documents: Sequence[Part]) -> str | None:
+    """Return the notice about the query, or else the documents, of which the model does not read everything."""
+    if model is None:
+        return None
+    text = query if isinstance(query, str) else ""
+    if notice := notice_of([text], model.query_tokens or model.context, model.name, lambda _: "The query"):
+        return notice
+    if limit := _document_limit(model, text):
+        return notice_of(documents, limit, model.name, lambda index: f"Document {index}", len(documents))
+    return None
+
+
+def _document_limit(model: RerankModel, query: str = "") -> int | None:
+    """Return the tokens of a document that the model reads; of a pointwise model, those that the query leaves."""
+    if model.document_tokens or model.listwise:
+        return model.document_tokens
+    return max(1, model.context - int(least_tokens(query)))
+
+
+def _cut(model: RerankModel | None, documents: Sequence[Part]) -> Sequence[Part]:
+    """Return the documents as they are sent: without what the model certainly does not read."""
+    if model is None or not model.cut_tokens:
+        return documents
+    limit = model.cut_tokens
+    return [cut(document, limit) if isinstance(document, str) and len(document) > limit else document for document in documents]

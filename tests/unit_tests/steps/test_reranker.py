@@ -48,9 +48,9 @@ def shifted(score: Callable[[str], float]) -> Answer:
     return answer
 
 
-def ranking(answer: Answer, documents: list[str], **options: Any) -> tuple[Ranking, list[list[Call[Any]]]]:
+def ranking(answer: Answer, documents: list[str], query: str = "q", **options: Any) -> tuple[Ranking, list[list[Call[Any]]]]:
     limits = {name: options.pop(name) for name in ("top_n", "score_threshold") if name in options}
-    result, rounds = feed(Reranker(options.pop("inference_id", V3), **options).rank("q", documents, **limits), answer)
+    result, rounds = feed(Reranker(options.pop("inference_id", V3), **options).rank(query, documents, **limits), answer)
     return result, [calls for calls in rounds if calls[0].method == "POST"]
 
 
@@ -258,7 +258,7 @@ def test_the_notice_names_documents_that_the_model_does_not_read_to_the_end() ->
     notice = ranking(scored(len), documents)[0].notice
     assert notice == (
         "Document 1 and 1 more of 4 are longer than the 2,048 tokens that jina-reranker-v3 reads; it ignores the rest. "
-        "Split such documents into passages of at most about 5,900 characters."
+        "The first has about 4,100. Split such texts into passages of at most about 5,900 characters."
     )
     notice = ranking(scored(len), documents[2:])[0].notice
     assert notice
@@ -269,6 +269,24 @@ def test_the_notice_names_documents_that_the_model_does_not_read_to_the_end() ->
     assert "10,240 tokens" in (ranking(scored(len), ["x", SENTENCES["Latin"] * 2_000], inference_id=M0)[0].notice or "")
     assert ranking(scored(len), documents, inference_id=V35)[0].notice is None
     assert ranking(scored(len), documents, inference_id="own")[0].notice is None
+
+
+def test_the_notice_names_a_query_that_the_model_does_not_read_to_the_end() -> None:
+    query = SENTENCES["Latin"] * 300
+    for inference_id, limit in ((V2, "1,024"), (V3, "512")):
+        notice = ranking(scored(len), ["short"], query, inference_id=inference_id)[0].notice
+        assert (notice or "").startswith(f"The query is longer than the {limit} tokens")
+    assert ranking(scored(len), ["short"], query, inference_id=V35)[0].notice is None
+    short = ranking(scored(len), ["x", SENTENCES["Latin"] * 90], SENTENCES["Latin"] * 40, inference_id=V2)[0].notice
+    assert "tokens that jina-reranker-v2" in (short or "")  # a pair has 1,024 tokens
+    assert "1,024 tokens" not in (short or "")
+
+
+def test_what_is_too_long_can_be_an_error_or_ignored() -> None:
+    documents = ["short", SENTENCES["Latin"] * 400]
+    with pytest.raises(InputError, match="Document 1 of 2 is longer than the 2,048 tokens"):
+        feed(Reranker(V3, too_long="error").rank("q", documents), lambda _: pytest.fail("a request was sent"))
+    assert feed(Reranker(V3, too_long="ignore").rank("q", documents), scored(len))[0].notice is None
 
 
 PNG_BYTES = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000400000004008060000000000000000000049454e44ae426082")
