@@ -204,7 +204,10 @@ class TLSError(ConnectionFailedError):
     """The TLS handshake failed. Not retried: a certificate error is permanent."""
 
     transient = False
-    remedy = "If the deployment has a certificate of a private CA, pass a `client` that was created with its `ca_certs`."
+    remedy = (
+        "If the deployment has a certificate of a private CA, pass ca_certs, the path of the CA's certificate, or "
+        "ssl_assert_fingerprint."
+    )
 
 
 class InvalidAnswerError(JinaEISError):

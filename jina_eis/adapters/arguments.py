@@ -27,6 +27,14 @@ class ServiceArguments(TypedDict, total=False):
     max_retries: int
     max_concurrency: int
     deadline: float | None
+    ca_certs: str | None
+    verify_certs: bool
+    ssl_assert_fingerprint: str | None
+    proxy: str | None
+    proxy_user: str | None
+    proxy_password: Secret | None
+    headers: dict[str, str] | None
+    http_compress: bool
     use_case: str | None
 
 

@@ -19,7 +19,7 @@ from pydantic_core import PydanticUndefined
 
 from ..errors import ConfigurationError
 from ..steps import explain
-from ..transport import CLIENT_MARGIN, Address, Connection, Driver, Pacer, RateLimiter
+from ..transport import CLIENT_MARGIN, Address, ClientOptions, Connection, Driver, Pacer, RateLimiter, without_credentials
 from ..wire import Steps
 from .other_names import hint
 
@@ -47,6 +47,9 @@ _missing_address_allowed: ContextVar[bool] = ContextVar("missing_address_allowed
 _HEADER_VALUE = re.compile(r"[!-+\--~]+(?: [!-+\--~]+)*")  # Elasticsearch would take a comma for the end of the value
 
 _ADDRESS_FIELDS = ("es_url", "es_cloud_id")
+_CLIENT_FIELDS = (
+    *("ca_certs", "verify_certs", "ssl_assert_fingerprint", "proxy", "proxy_user", "proxy_password", "headers", "http_compress"),
+)
 _CREDENTIAL_FIELDS = ("es_api_key", "es_user", "es_password")
 
 
@@ -99,6 +102,24 @@ class ServiceSettings(BaseModel):
     deadline: float | None = Field(default=None, gt=0, allow_inf_nan=False, frozen=True)
     """Total time of a request in seconds, including all retries. None: five times `timeout`."""
 
+    ca_certs: str | None = Field(default=None, min_length=1, frozen=True)
+    """Path of a file or folder with the certificates of authorities to trust, in PEM. None: the public ones, from certifi."""
+    verify_certs: bool = Field(default=True, frozen=True)
+    """Whether the certificate of the deployment is verified. False, for tests only, gives a `SecurityWarning`."""
+    ssl_assert_fingerprint: str | None = Field(default=None, min_length=1, frozen=True)
+    """SHA-256 of the deployment's certificate, in 64 hexadecimal digits with or without colons, in place of an authority."""
+    proxy: str | None = Field(default=None, min_length=1, frozen=True)
+    """Address of an HTTP proxy, such as `http://proxy.example.com:3128`; a user and password in it become `proxy_user` and
+    `proxy_password`. None: no proxy. HTTPS_PROXY and the like are not read, as the Elasticsearch client does not read them."""
+    proxy_user: str | None = Field(default=None, frozen=True)
+    """User of the proxy."""
+    proxy_password: Secret | None = Field(default=None, exclude=True, repr=False, frozen=True)
+    """Password of that user."""
+    headers: dict[str, str] | None = Field(default=None, exclude=True, repr=False, frozen=True)
+    """Headers of every request, such as a gateway needs. They are treated as secrets; only the client's own DEBUG log has them."""
+    http_compress: bool = Field(default=False, frozen=True)
+    """Whether requests are compressed with gzip: worth it on a slow line. Texts become three times smaller, vectors and media
+    hardly. Responses are not affected."""
     use_case: str | None = Field(default=None, frozen=True)
     """What the requests are for, as Elastic's usage statistics count it: the value of the header `X-elastic-product-use-case`.
     ASCII characters without a comma. None: the header of your own client, or `jina-eis`."""
@@ -108,7 +129,7 @@ class ServiceSettings(BaseModel):
     def __init__(self, **arguments: Any) -> None:
         problem = None
         try:
-            super().__init__(**_with_environment(arguments))
+            super().__init__(**_with_environment(_without_credentials(arguments)))
         except ValidationError as error:
             problem = _format_validation_error(type(self), error)
         if problem:  # raised outside the handler: pydantic's error, as its context, would hold the secrets
@@ -194,7 +215,8 @@ class ServiceSettings(BaseModel):
     def _address(self) -> Address | None:
         address = {name: getattr(self, name) for name in _ADDRESS_FIELDS if getattr(self, name)}
         if self.client is not None or self.async_client is not None:
-            if extra := [*address, *(name for name in _CREDENTIAL_FIELDS if getattr(self, name))]:
+            changed = (name for name in _CLIENT_FIELDS if getattr(self, name) != type(self).model_fields[name].default)
+            if extra := [*address, *(name for name in _CREDENTIAL_FIELDS if getattr(self, name)), *changed]:
                 raise ConfigurationError(f"Pass a client or {', '.join(extra)}, not both: a client has its own.")
             for name, client in (("client", self.client), ("async_client", self.async_client)):
                 if client is not None:
@@ -202,13 +224,20 @@ class ServiceSettings(BaseModel):
             return None
         if not address:
             raise ConfigurationError(NO_ADDRESS)
-        return Address(
+        found = Address(
             url=self.es_url,
             cloud_id=self.es_cloud_id,
             api_key=_secret_value(self.es_api_key),
             user=self.es_user,
             password=_secret_value(self.es_password),
         )
+        self._options().check_address(found.https, bool(found.api_key or found.user))
+        return found
+
+    def _options(self) -> ClientOptions:
+        """The options of the clients that are created here."""
+        options = {name: getattr(self, name) for name in _CLIENT_FIELDS}
+        return ClientOptions(**{**options, "proxy_password": _secret_value(self.proxy_password), "headers": self.headers or {}})
 
     def _run(self, steps: Steps[T]) -> T:
         return self._driver().run(steps, self._limiter())
@@ -234,6 +263,7 @@ class ServiceSettings(BaseModel):
             connections=self.max_concurrency,
             product=self.product,
             use_case=self.use_case,
+            options=self._options(),
         )
         pacer = Pacer(
             self.max_concurrency,
@@ -242,6 +272,29 @@ class ServiceSettings(BaseModel):
             attempt_timeout=self.timeout + CLIENT_MARGIN,
         )
         return Driver(connection, pacer, self.max_concurrency, explain)
+
+
+def _without_credentials(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Move user and password out of the addresses, so that no representation shows them.
+
+    Raises:
+        ConfigurationError: there are other credentials, too.
+    """
+    for name, user_name, password_name, others in (
+        ("es_url", "es_user", "es_password", ("es_user", "es_password", "es_api_key")),
+        ("proxy", "proxy_user", "proxy_password", ("proxy_user", "proxy_password")),
+    ):
+        url = arguments.get(name)
+        bare, user, password = without_credentials(url) if isinstance(url, str) else (url, None, None)
+        if user is None and password is None:
+            continue
+        if given := [other for other in others if arguments.get(other)]:
+            raise ConfigurationError(
+                f"{name} holds a user and password, and there is {', '.join(given)} (as an argument, or in the environment). "
+                "Pass one of them."
+            )
+        arguments = {**arguments, name: bare, user_name: user, password_name: password}
+    return arguments
 
 
 def _with_environment(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -256,7 +309,7 @@ def _with_environment(arguments: dict[str, Any]) -> dict[str, Any]:
     for group in (_ADDRESS_FIELDS, ("es_user", "es_password") if "es_user" in arguments else _CREDENTIAL_FIELDS):
         if not any(name in arguments for name in group if name != "es_user"):
             arguments = {**{name: value for name in group if (value := os.environ.get(name.upper()))}, **arguments}
-    return arguments
+    return _without_credentials(arguments)
 
 
 def _check_client(name: str, client: Any) -> None:

@@ -6,6 +6,17 @@ This package knows `wire.Call` and no capability. The adapter passes the steps t
 from .address import Address
 from .connection import CLIENT_MARGIN, Connection
 from .driver import Driver, RateLimiter
+from .options import ClientOptions, without_credentials
 from .pacing import Pacer, no_waits
 
-__all__ = ["CLIENT_MARGIN", "Address", "Connection", "Driver", "Pacer", "RateLimiter", "no_waits"]
+__all__ = [
+    "CLIENT_MARGIN",
+    "Address",
+    "ClientOptions",
+    "Connection",
+    "Driver",
+    "Pacer",
+    "RateLimiter",
+    "no_waits",
+    "without_credentials",
+]

@@ -53,6 +53,11 @@ class Address:
             _check_cloud_id(self.cloud_id)
 
     @property
+    def https(self) -> bool:
+        """Whether requests are encrypted."""
+        return self.url is None or self.url.startswith("https:")
+
+    @property
     def location(self) -> str:
         """Host, port and path of the deployment, without credentials. Two spellings of one address are equal."""
         if self.cloud_id:
@@ -66,8 +71,7 @@ class Address:
 
     def client_arguments(self) -> dict[str, Any]:
         """Return the constructor arguments of both client classes for this address."""
-        # For a cloud id, a client compresses requests by default; vectors and base64 do not compress well.
-        address = {"hosts": self.url} if self.url else {"cloud_id": self.cloud_id, "http_compress": False}
+        address = {"hosts": self.url} if self.url else {"cloud_id": self.cloud_id}
         if self.api_key:
             return {**address, "api_key": self.api_key}
         return {**address, "basic_auth": (self.user, self.password)} if self.user else address

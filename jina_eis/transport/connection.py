@@ -28,6 +28,7 @@ from ..errors import (
 )
 from ..wire import Call
 from .address import Address
+from .options import ClientOptions
 
 if TYPE_CHECKING:
     from elastic_transport import ApiResponse
@@ -65,6 +66,7 @@ class Connection:
         connections: Connections to keep open in each client that is created here.
         product: Prefix of the client's user agent, `name/version`.
         use_case: Value of the header `X-elastic-product-use-case`; None for the client's own, or `jina-eis` if it has none.
+        options: Options of the clients that are created here.
     """
 
     def __init__(
@@ -77,8 +79,10 @@ class Connection:
         connections: int,
         product: str,
         use_case: str | None = None,
+        options: ClientOptions | None = None,
     ) -> None:
         self._address = address
+        self._options = options or ClientOptions()
         self._user_client = client
         self._user_async_client = async_client
         self._timeout = timeout
@@ -167,7 +171,7 @@ class Connection:
 
         with self._lock:
             if self._client is None:
-                client = self._user_client or self._create_client(Elasticsearch)
+                client = self._user_client or self._create_client(Elasticsearch, **self._sync_node())
                 if not self._user_client:
                     self._track(_first_node(client).pool)
                 self._client = self._with_options(client)
@@ -217,7 +221,7 @@ class Connection:
             client = self._user_async_client
         else:
             nodes = _import_nodes()
-            client = self._create_client(nodes.AsyncElasticsearch, node_class=nodes.AsyncNode)
+            client = self._create_client(nodes.AsyncElasticsearch, node_class=nodes.async_node(self._options))
         loop_client = _LoopClient(self._with_options(client), closes=client is not self._user_async_client)
         with self._lock:
             dead = [] if self._user_async_client else [self._loops.pop(known) for known in list(self._loops) if known.is_closed()]
@@ -227,11 +231,18 @@ class Connection:
         await loop_client.lifetime.__anext__()
         return loop_client.client
 
+    def _sync_node(self) -> dict[str, Any]:
+        if not self._options.proxy:
+            return {}
+        from .proxy import sync_node
+
+        return {"node_class": sync_node(self._options)}
+
     def _create_client(self, kind: Callable[..., AnyClient], **more: Any) -> AnyClient:
         from .serializer import Serializer
 
         assert self._address
-        address = self._address.client_arguments()
+        address = {**self._address.client_arguments(), **self._options.client_arguments()}
         try:
             return kind(**address, serializer=Serializer(), connections_per_node=self._connections, **more)
         except ValueError as error:  # the client checks more
@@ -267,7 +278,8 @@ class Connection:
             message = f"{_location(client)} did not respond within {self._timeout + CLIENT_MARGIN:g} s."
             raise ServiceTimeoutError(f"{message} {ServiceTimeoutError.remedy}") from error
         except elasticsearch.TransportError as error:
-            kind = TLSError if isinstance(error, elasticsearch.SSLError) else ConnectionFailedError
+            is_tls = isinstance(error, elasticsearch.SSLError) or _is_wrong_fingerprint(error)
+            kind = TLSError if is_tls else ConnectionFailedError
             raise kind(f"{_location(client)} cannot be reached: {sentence(_cause(error))} {kind.remedy}") from error
 
 
@@ -350,12 +362,22 @@ def _location(client: Elasticsearch | AsyncElasticsearch) -> str:
     return f"Elasticsearch at {_first_node(client).base_url}"
 
 
+def _is_wrong_fingerprint(error: Exception) -> bool:
+    """Whether the certificate has another fingerprint than `ssl_assert_fingerprint`; aiohttp has its own error for it."""
+    return any(type(cause).__name__ == "ServerFingerprintMismatch" for cause in _causes(error))
+
+
 def _cause(error: Exception) -> str:
     """Return the message of the operating system if there is one. The client wraps it two or three times."""
+    if _is_wrong_fingerprint(error):
+        return "its certificate has another fingerprint than ssl_assert_fingerprint"
+    messages = [cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror]
+    return messages[-1] if messages else str(getattr(error, "message", error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and its causes, the innermost last."""
     cause: BaseException | None = error
-    message = ""
     while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            message = cause.strerror
+        yield cause
         cause = cause.__cause__ or cause.__context__ or next(iter(getattr(cause, "errors", ())), None)
-    return message or str(getattr(error, "message", error))

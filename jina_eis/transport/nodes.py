@@ -14,7 +14,9 @@ from elastic_transport import AiohttpHttpNode
 from elastic_transport.client_utils import DEFAULT
 from elasticsearch import AsyncElasticsearch
 
-__all__ = ["AsyncElasticsearch", "AsyncNode"]
+from .options import ClientOptions
+
+__all__ = ["AsyncElasticsearch", "async_node"]
 
 PART = 2**18  # bytes
 
@@ -34,6 +36,22 @@ class AsyncNode(AiohttpHttpNode):
         if body and len(body) > TOO_LARGE_BYTES_BODY and not self._http_compress:
             body = cast(bytes, _LargeBody(body))
         return await super().perform_request(method, target, body, headers, request_timeout)  # type: ignore[arg-type]
+
+
+def async_node(options: ClientOptions) -> type[AsyncNode]:
+    """Return the class of the nodes of an async client."""
+    if not options.proxy:
+        return AsyncNode
+    from .proxy import SessionThroughProxy
+
+    class AsyncProxyNode(AsyncNode):
+        """A node that sends its requests through the proxy."""
+
+        def _create_aiohttp_session(self) -> None:
+            super()._create_aiohttp_session()
+            self.session = SessionThroughProxy(self.session, options)  # type: ignore[assignment]
+
+    return AsyncProxyNode
 
 
 class _LargeBody(BytesPayload):

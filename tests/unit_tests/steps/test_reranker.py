@@ -277,7 +277,7 @@ def test_the_notice_names_a_query_that_the_model_does_not_read_to_the_end() -> N
         notice = ranking(scored(len), ["short"], query, inference_id=inference_id)[0].notice
         assert (notice or "").startswith(f"The query is longer than the {limit} tokens")
     assert ranking(scored(len), ["short"], query, inference_id=V35)[0].notice is None
-    short = ranking(scored(len), ["x", SENTENCES["Latin"] * 90], SENTENCES["Latin"] * 40, inference_id=V2)[0].notice
+    short = ranking(scored(len), ["x", SENTENCES["Latin"] * 120], SENTENCES["Latin"] * 120, inference_id=V2)[0].notice
     assert "tokens that jina-reranker-v2" in (short or "")  # a pair has 1,024 tokens
     assert "1,024 tokens" not in (short or "")
 
