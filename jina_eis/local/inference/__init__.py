@@ -6,14 +6,14 @@ The lowest room of the embedded EIS: it knows no index, no query and no HTTP.
 from .bodies import Item, Parsed, as_list, parse_item, parse_task, read_body
 from .registry import Endpoint, Registry
 from .service import Job, answer, check_inputs, check_types, embed_inputs, plan
-from .standin import Array, ModelName, StandIn, bm25, fit, load, mean
+from .standin import Array, StandIn, bm25, fit, mean
+from .weights import load
 
 __all__ = [
     "Array",
     "Endpoint",
     "Item",
     "Job",
-    "ModelName",
     "Parsed",
     "Registry",
     "StandIn",

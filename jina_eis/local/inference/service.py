@@ -145,7 +145,10 @@ def rank(job: Job, model: RerankModel, standin: StandIn) -> list[Json]:
 def embed_inputs(job: Job, standin: StandIn) -> list[Array]:
     """Return one vector for each input, in order; an input that is a single PDF gets one for each page."""
     texts = [item.value for item in job.parsed.items if item.kind == "text"]
-    embed = partial(standin.embed, is_query=job.parsed.input_type.endswith("search"))
+    space = getattr(job.endpoint.model, "space", None)  # a reranker has none
+    if space and space == standin.space and len(texts) < len(job.parsed.items):
+        raise not_implemented(f"media for {job.endpoint.model.name} with Jina's weights, which are those of the text model")
+    embed = partial(standin.embed, is_query=job.parsed.input_type.endswith("search"), space=space)
     text_vectors = iter(embed(texts))
     vectors: list[Array] = []
     for position, items in enumerate(job.parsed.inputs):

@@ -153,14 +153,17 @@ def shape(vector: Array, dimensions: int) -> list[float]:
 class StandIn:
     """Computes vectors and scores; thread safe."""
 
+    space: str | None = None  # the vector space of Jina's weights, if there are any
+
     def __init__(self, encoder: Encoder) -> None:
         self.label = encoder.label
+        self.notice = f"Its model is a stand-in, {encoder.label}: these are not Jina's vectors."
         self._unrelated = encoder.unrelated
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="jina-eis-standin")
         self._vector = functools.lru_cache(maxsize=CACHED_VECTORS)(encoder.encode)
 
-    def embed(self, texts: Sequence[str], *, is_query: bool = False) -> list[Array]:
-        """Return a unit vector of 384 numbers for each text."""
+    def embed(self, texts: Sequence[str], *, is_query: bool = False, space: str | None = None) -> list[Array]:
+        """Return a unit vector of 384 numbers for each text; the vector space of the endpoint does not matter."""
         return list(self._pool.map(lambda text: self._vector(text[:CONTEXT_CHARACTERS], is_query), texts))
 
     def rerank(self, query: str, documents: Sequence[str], *, listwise: bool) -> list[float]:
