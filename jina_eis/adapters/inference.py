@@ -202,7 +202,7 @@ class EmbeddingSettings(EndpointSettings):
             JinaEISError: an error that does not depend on the texts, such as invalid credentials.
         """
         embedder, folding = self._embedder(role), Folding[Any]()
-        calls = _text_calls(embedder, folding, texts, role, positions, whole=True)
+        calls = _text_calls(embedder, folding, texts, role, positions, True, LengthCheck(self.too_long))
 
         def tolerant(endpoint: EndpointInfo) -> Iterator[Call[list[Any]]]:
             for call in calls(endpoint):

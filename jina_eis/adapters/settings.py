@@ -116,7 +116,7 @@ class ServiceSettings(BaseModel):
     proxy_password: Secret | None = Field(default=None, exclude=True, repr=False, frozen=True)
     """Password of that user."""
     headers: dict[str, str] | None = Field(default=None, exclude=True, repr=False, frozen=True)
-    """Headers of every request, such as a gateway needs. They are treated as secrets; only the client's own DEBUG log has them."""
+    """Headers of every request, as a gateway may need. They are treated as secrets; only the DEBUG log of the client has them."""
     http_compress: bool = Field(default=False, frozen=True)
     """Whether requests are compressed with gzip: worth it on a slow line. Texts become three times smaller, vectors and media
     hardly. Responses are not affected."""
