@@ -96,6 +96,7 @@ def test_the_metadata(metadata: Message) -> None:
         "pdf",
         "batch",
         "ray",
+        "models",
         "all",
         "notebooks",
         "docs",
