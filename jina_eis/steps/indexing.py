@@ -260,8 +260,8 @@ class Indexer:
             dimensions=self.dimensions or existing.dims,
         )
 
-    def _create(self, first: Sequence[Write]) -> Steps[None]:
-        """Create the index, unless it was created at the same time. `first` are documents that are written next."""
+    def _create(self, first: Sequence[Write]) -> Steps[bool]:
+        """Create the index. `first` are documents that are written next. Returns False if it was created at the same time."""
         options = {"index_options": dict(self.index_options)} if self.index_options else {}
         if self.field_type == "dense_vector":
             dims = self.dimensions or len((first[0].source or {})[str(self.field)])
@@ -279,6 +279,8 @@ class Indexer:
                     error.message = f"{error.message} {_ONE_MODE}"
                 raise
             self._with_settings_of((yield from describe_index(self.index, fresh=True)))  # raises an error if they conflict
+            return False
+        return True
 
     def _endpoint(self) -> Steps[EndpointInfo]:
         endpoint = yield from describe_endpoint(str(self.inference_id))
@@ -310,8 +312,8 @@ class Indexer:
             if not exists:  # only for a document that can be written
                 ready = [write for write in ready if self._is_writable(write, report)]
                 exists = bool(ready)
-                if exists:
-                    yield from self._create(ready)
+                if exists and (yield from self._create(ready)):
+                    report.created = self.index
             only = waits and not report.indexed and source.ended
             failed_before, indexed_before = len(report.failed), len(report.indexed)
             answers: list[list[Any]] = yield from ask([*embed_calls, *self._bulk_calls(ready, report, only)])

@@ -27,12 +27,14 @@ class IngestReport:
         failed: The reason of each failure.
         indexed: The ids of acknowledged writes.
         visible: The ids of those that searches are known to see.
+        created: The name of the index, if this ingest created it; "" otherwise.
     """
 
     ids: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     indexed: set[str] = field(default_factory=set)
     visible: set[str] = field(default_factory=set)
+    created: str = ""
     _read: set[str] = field(default_factory=set)
     _sent: dict[str, str] = field(default_factory=dict)  # why such a document has no outcome, by id
 
@@ -89,6 +91,8 @@ class IngestReport:
             sentences.append(f"{len(indexed)} documents were indexed and {len(untried)} never sent before this error: {cause}")
         elif indexed:
             sentences.append("The others were written.")
+        if self.created and not indexed:  # it is not deleted: another process may be about to write into it
+            sentences.append(f"The index {self.created!r} was created for them: delete_index() deletes it.")
         return DocumentsFailedError(" ".join(sentences), failed, indexed, untried)
 
 

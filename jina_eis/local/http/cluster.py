@@ -65,6 +65,8 @@ class Cluster:
         """Return the index of this name, or those of a list, a pattern or an alias."""
         found: dict[str, Index] = {}
         for part in name.split(","):
+            if part.startswith("-") and found:
+                raise not_implemented("an excluded name after others")
             indices = self._storage.resolve("*" if part == "_all" else part)
             if not indices and "*" not in part:
                 raise index_not_found(part)

@@ -130,7 +130,7 @@ def update(request: IndexRequest) -> Action:
 
 def alias_actions(request: IndexRequest) -> Json:
     kind = "remove" if request.method == "DELETE" else "add"
-    return {"actions": [{kind: {"index": request.index.split(","), "alias": request.id}}]}
+    return {"actions": [{kind: {**optional_body(request), "index": request.index.split(","), "alias": request.id}}]}
 
 
 def delete(request: IndexRequest) -> Action:

@@ -174,6 +174,20 @@ def test_an_ingest_that_writes_nothing_leaves_no_new_index(field_type: Any) -> N
     assert cluster.mappings is None
 
 
+def test_the_error_names_a_new_index_that_stays_empty() -> None:
+    """It is not deleted: another process may be about to write into it."""
+    cluster = Cluster()
+    cluster.status = lambda _: 400
+    with pytest.raises(DocumentsFailedError, match=r"The index 'docs' was created for them: delete_index\(\) deletes it\.$"):
+        cluster.run(indexer().add(records(2), True))
+    with pytest.raises(DocumentsFailedError, match=r"outer: inner\.$|inner\.$"):  # it was there
+        cluster.run(indexer().add(records(2), True))
+    partly = Cluster()
+    partly.status = lambda document: 400 if document == "0" else 201
+    with pytest.raises(DocumentsFailedError, match=r"The others were written\.$"):
+        partly.run(indexer().add(records(2), True))
+
+
 @pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
 def test_each_document_is_written_once_in_requests_of_limited_size(field_type: Any) -> None:
     cluster = Cluster()

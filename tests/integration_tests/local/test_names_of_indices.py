@@ -1,0 +1,69 @@
+"""Searches of the embedded EIS over aliases, patterns, lists and points in time, and what it refuses of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from elasticsearch import ApiError, Elasticsearch, NotFoundError
+
+from jina_eis.local import LocalEIS
+
+
+@pytest.fixture
+def client() -> Iterator[Elasticsearch]:
+    """A client of a server of its own, with the indices news-2025 (alias old) and news-2026 (alias latest)."""
+    with LocalEIS() as eis, Elasticsearch(eis.url) as client:
+        client.indices.create(index="news-2025", aliases={"old": {}})
+        for year in (2025, 2026):
+            client.index(index=f"news-{year}", document={"year": year}, refresh=True)
+        client.indices.put_alias(index="news-2026", name="latest")
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("name", "years"),
+    [("old", [2025]), ("latest", [2026]), ("news-*", [2025, 2026]), ("old,news-2026", [2025, 2026]), ("none-*", [])],
+)
+def test_searches_of_several_indices(client: Elasticsearch, name: str, years: list[int]) -> None:
+    hits = client.search(index=name)["hits"]["hits"]
+    assert sorted(hit["_source"]["year"] for hit in hits) == years
+    assert client.count(index=name)["count"] == len(years)
+
+
+def test_changes_of_aliases(client: Elasticsearch) -> None:
+    moved = {"alias": "latest", "index": "news-2026"}
+    client.indices.update_aliases(actions=[{"remove": moved}, {"add": {**moved, "index": "news-2025"}}])
+    assert client.search(index="latest")["hits"]["hits"][0]["_index"] == "news-2025"
+    client.indices.delete_alias(index="news-2025", name="latest")
+    with pytest.raises(NotFoundError):
+        client.search(index="latest")
+
+
+REFUSED: list[Callable[[Elasticsearch], Any]] = [
+    lambda client: client.indices.put_alias(index="news-2025", name="some", filter={"term": {"year": 2025}}),
+    lambda client: client.indices.put_alias(index="news-2025", name="some", is_write_index=True),
+    lambda client: client.indices.get_alias(name="old"),
+    lambda client: client.search(index="news-*,-news-2025"),
+]
+
+
+@pytest.mark.parametrize("request_of", REFUSED)
+def test_what_is_refused(client: Elasticsearch, request_of: Callable[[Elasticsearch], Any]) -> None:
+    with pytest.raises(ApiError) as caught:
+        request_of(client)
+    assert caught.value.status_code == 501
+
+
+def test_a_point_in_time_reads_page_by_page(client: Elasticsearch) -> None:
+    pit = {"id": client.open_point_in_time(index="news-*", keep_alive="1m")["id"], "keep_alive": "1m"}
+    years, after = [], None
+    while True:
+        hits = client.search(pit=pit, size=1, sort=[{"_shard_doc": "asc"}], search_after=after)["hits"]["hits"]
+        if not hits:
+            break
+        years.append(hits[0]["_source"]["year"])
+        after = hits[0]["sort"]
+    assert sorted(years) == [2025, 2026]
+    assert client.close_point_in_time(id=pit["id"])["succeeded"]
