@@ -108,6 +108,10 @@ class EmbeddingSettings(EndpointSettings):
     def _texts_in_a_request(self) -> int:
         raise NotImplementedError
 
+    def _length_check(self) -> LengthCheck:
+        """What reports the texts of a call that are too long."""
+        return LengthCheck(self.too_long)
+
     def shares_space_with(self, inference_id: str) -> bool:
         """Whether vectors of another endpoint can be compared with these, in one store or as queries.
 
@@ -144,7 +148,7 @@ class EmbeddingSettings(EndpointSettings):
 
     def _embed_query(self, query: str) -> Steps[Vector]:
         embedder = self._embedder(self.query_input_type)
-        LengthCheck(self.too_long).check((yield from embedder.plan()), [query], lambda _: "The query")
+        self._length_check().check((yield from embedder.plan()), [query], lambda _: "The query")
         return (yield from embedder.embed([query], self.query_input_type))[0]
 
     def _vectors(
@@ -169,7 +173,7 @@ class EmbeddingSettings(EndpointSettings):
             whole: Whether the vectors of all other texts in the user's list are there.
         """
         embedder, folding = self._embedder(role), Folding[Vector]()
-        calls = _text_calls(embedder, folding, texts, role, positions, whole, LengthCheck(self.too_long))
+        calls = _text_calls(embedder, folding, texts, role, positions, whole, self._length_check())
         return self._stream(embedder.plan(), folding, calls, ahead, on_error)
 
     def _avectors(
@@ -184,7 +188,7 @@ class EmbeddingSettings(EndpointSettings):
     ) -> AsyncGenerator[Vector, None]:
         """As `_vectors`, without blocking the event loop."""
         embedder, folding = self._embedder(role), Folding[Vector]()
-        calls = _text_calls(embedder, folding, texts, role, positions, whole, LengthCheck(self.too_long))
+        calls = _text_calls(embedder, folding, texts, role, positions, whole, self._length_check())
         return self._astream(embedder.plan(), folding, calls, ahead, on_error)
 
     def _outcomes(
@@ -202,7 +206,7 @@ class EmbeddingSettings(EndpointSettings):
             JinaEISError: an error that does not depend on the texts, such as invalid credentials.
         """
         embedder, folding = self._embedder(role), Folding[Any]()
-        calls = _text_calls(embedder, folding, texts, role, positions, True, LengthCheck(self.too_long))
+        calls = _text_calls(embedder, folding, texts, role, positions, True, self._length_check())
 
         def tolerant(endpoint: EndpointInfo) -> Iterator[Call[list[Any]]]:
             for call in calls(endpoint):
@@ -446,7 +450,7 @@ class ContentSettings(EmbeddingSettings):
         """Yield the results of texts and media, in input order. A caller that may stop early must close the generator."""
         embedder, folding = self._embedder(role), Folding[Embedded]()
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
-        calls = _content_calls(embedder, folding, contents, role, positions, LengthCheck(self.too_long))
+        calls = _content_calls(embedder, folding, contents, role, positions, self._length_check())
         return self._stream(embedder.plan(contents), folding, calls, limit)
 
     def _acontent_vectors(
@@ -455,7 +459,7 @@ class ContentSettings(EmbeddingSettings):
         """As `_content_vectors`, without blocking the event loop."""
         embedder, folding = self._embedder(role), Folding[Embedded]()
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
-        calls = _content_calls(embedder, folding, contents, role, positions, LengthCheck(self.too_long))
+        calls = _content_calls(embedder, folding, contents, role, positions, self._length_check())
         return self._astream(embedder.plan(contents), folding, calls, limit)
 
     def _role(self, input_type: InputType | None) -> InputType:

@@ -116,7 +116,7 @@ class ServiceSettings(BaseModel):
     proxy_password: Secret | None = Field(default=None, exclude=True, repr=False, frozen=True)
     """Password of that user."""
     headers: dict[str, str] | None = Field(default=None, exclude=True, repr=False, frozen=True)
-    """Headers of every request, as a gateway may need. They are treated as secrets; only the DEBUG log of the client has them."""
+    """Headers of every request, such as a gateway needs. They are treated as secrets; the client's own DEBUG log has them."""
     http_compress: bool = Field(default=False, frozen=True)
     """Whether requests are compressed with gzip: worth it on a slow line. Texts become three times smaller, vectors and media
     hardly. Responses are not affected."""
@@ -237,7 +237,8 @@ class ServiceSettings(BaseModel):
     def _options(self) -> ClientOptions:
         """The options of the clients that are created here."""
         options = {name: getattr(self, name) for name in _CLIENT_FIELDS}
-        return ClientOptions(**{**options, "proxy_password": _secret_value(self.proxy_password), "headers": self.headers or {}})
+        options |= {"proxy_password": _secret_value(self.proxy_password), "headers": tuple((self.headers or {}).items())}
+        return ClientOptions(**options)
 
     def _run(self, steps: Steps[T]) -> T:
         return self._driver().run(steps, self._limiter())

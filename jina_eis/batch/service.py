@@ -13,7 +13,7 @@ from pydantic import Field, PrivateAttr
 
 from ..adapters import EmbeddingSettings, RerankSettings, ServiceSettings
 from ..errors import JinaEISError
-from ..steps import stand_in
+from ..steps import LengthCheck, stand_in
 
 __all__ = ["BATCH_SIZE", "EmbeddingService", "RerankService"]
 
@@ -27,7 +27,7 @@ class _SharedDriver(ServiceSettings):
         if self.client is not None or self.async_client is not None:
             return super()._new_driver()
         pace = (self.timeout, self.max_retries, self.max_concurrency, self.deadline, self.use_case)
-        return _drivers.setdefault((os.getpid(), self._address(), *pace), super()._new_driver())
+        return _drivers.setdefault((os.getpid(), self._address(), self._options(), *pace), super()._new_driver())
 
 
 class EmbeddingService(_SharedDriver, EmbeddingSettings):
@@ -35,6 +35,7 @@ class EmbeddingService(_SharedDriver, EmbeddingSettings):
 
     batch_size: int = Field(default=BATCH_SIZE, ge=1)
     _rate_limiter: Any = PrivateAttr(default=None)
+    _lengths: LengthCheck | None = PrivateAttr(default=None)
 
     def limit(self, rate_limiter: Any) -> None:
         """Set a rate limiter, which is called before every request."""
@@ -63,6 +64,10 @@ class EmbeddingService(_SharedDriver, EmbeddingSettings):
 
     def _texts_in_a_request(self) -> int:
         return self.batch_size
+
+    def _length_check(self) -> LengthCheck:
+        self._lengths = self._lengths or super()._length_check()  # a corpus is one call: one warning, not one for each batch
+        return self._lengths
 
     def _limiter(self) -> Any:
         return self._rate_limiter

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ class ClientOptions:
         proxy: Address of an HTTP proxy, without credentials; None for no proxy, whatever the environment has.
         proxy_user: User of the proxy.
         proxy_password: Password of that user.
-        headers: Headers of every request. They may be secrets.
+        headers: Names and values of headers of every request. They may be secrets.
         http_compress: Whether requests are compressed with gzip.
 
     Raises:
@@ -43,7 +42,7 @@ class ClientOptions:
     proxy: str | None = None
     proxy_user: str | None = None
     proxy_password: str | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     http_compress: bool = False
 
     def __post_init__(self) -> None:
@@ -60,7 +59,7 @@ class ClientOptions:
             _check_proxy(self.proxy)
         if bool(self.proxy_user) != bool(self.proxy_password) or (self.proxy_user and not self.proxy):
             raise ConfigurationError("proxy_user and proxy_password go together, and with proxy: pass all three, or proxy alone.")
-        for name, value in self.headers.items():
+        for name, value in self.headers:
             if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
                 raise ConfigurationError(f"headers: {name!a} is not a header of printable ASCII characters. Correct it.")
             if name.lower() in _OWN_HEADERS:
@@ -71,7 +70,7 @@ class ClientOptions:
         for name in ("ca_certs", "ssl_assert_fingerprint"):
             if getattr(self, name) and not https:
                 raise ConfigurationError(f"{name} needs an address with https://, and es_url has http://. Correct one of them.")
-        if credentials and any(name.lower() == "authorization" for name in self.headers):
+        if credentials and any(name.lower() == "authorization" for name, _ in self.headers):
             raise ConfigurationError(
                 "headers: Authorization replaces es_api_key, es_user and es_password. Leave one of them out, also of the "
                 "environment."

@@ -19,6 +19,7 @@ from helpers import Caller
 import jina_eis
 import langchain_jina_eis as lc
 import llama_index_jina_eis as li
+from jina_eis.batch import EmbedBatch
 from jina_eis.errors import ConfigurationError, TLSError
 from jina_eis.local import LocalEIS
 
@@ -100,6 +101,13 @@ def test_headers_and_compression(call: Caller, eis: LocalEIS, recorded: Recorded
     assert headers[0]["x-elastic-product-use-case"] == "jina-eis"
     assert "content-encoding" not in headers[0]
     assert headers[1]["content-encoding"] == "gzip"
+
+
+def test_objects_of_a_batch_job_share_a_driver_only_with_equal_options(eis: LocalEIS, recorded: Recorded) -> None:
+    with front(eis.url, recorded) as url:
+        for team in ("one", "two", "two"):
+            EmbedBatch(es_url=url, headers={"x-team": team})({"text": ["salt"]})
+    assert [headers["x-team"] for method, _, headers in recorded if method == "POST"] == ["one", "two", "two"]
 
 
 def test_credentials_in_addresses_become_credentials(

@@ -12,6 +12,7 @@ from llama_index.core.schema import TextNode
 
 import langchain_jina_eis as lc
 import llama_index_jina_eis as li
+from jina_eis.batch import EmbedBatch
 from jina_eis.errors import DocumentsFailedError, InputError
 from jina_eis.local import LocalEIS
 
@@ -59,6 +60,12 @@ def test_a_stream_is_reported_once(call: Caller, connect: Callable[..., Any]) ->
     model = connect(lc.JinaEISEmbeddings, model=V3, batch_size=2, too_long="error")
     with pytest.raises(InputError, match="Input 24 is longer"):
         call(model, "stream_documents", (text for text in [*["short"] * 24, LONG]))
+
+
+def test_a_corpus_is_reported_once_and_not_once_for_each_batch(eis: LocalEIS) -> None:
+    embed = EmbedBatch(model=V3, es_url=eis.url)
+    (notice,) = about_long_texts(lambda: list(embed(iter([{"text": TEXTS}] * 3))))
+    assert notice.startswith("Input 1 and 2 more are longer")
 
 
 def test_a_query_is_reported(call: Caller, connect: Callable[..., Any]) -> None:
