@@ -96,24 +96,15 @@ class Faults:
         with self._lock:
             self._poison[text] = new_fault(kind)
 
-    def take(self, values: Sequence[str]) -> Fault | None:
-        """Return the fault of a request with these texts and data URIs."""
+    def take(self, values: Sequence[str] = (), kinds: Collection[Kind] = get_args(Kind)) -> Fault | None:
+        """Return the fault of a request with these texts and data URIs, which can have faults of some kinds."""
         with self._lock:
-            return self._take(self.poisoned(values), get_args(Kind))
-
-    def take_for_index(self) -> Fault | None:
-        """Return the fault of a bulk request or a search."""
-        with self._lock:
-            return self._take(None, INDEX_KINDS)
-
-    def _take(self, poisoned: Fault | None, kinds: Collection[Kind]) -> Fault | None:
-        """Return the fault of a request that can have faults of some kinds."""
-        if self._queue:
-            return self._queue.popleft() if self._queue[0].kind in kinds else None
-        if (certain := poisoned or self._always) is not None:
-            return certain if certain.kind in kinds else None
-        candidates = [fault for fault in self._some if fault.kind in kinds]
-        return self._random.choice(candidates) if candidates and self._random.random() < self._rate else None
+            if self._queue:
+                return self._queue.popleft() if self._queue[0].kind in kinds else None
+            if (certain := self.poisoned(values) or self._always) is not None:
+                return certain if certain.kind in kinds else None
+            candidates = [fault for fault in self._some if fault.kind in kinds]
+            return self._random.choice(candidates) if candidates and self._random.random() < self._rate else None
 
     def poisoned(self, values: Sequence[str]) -> Fault | None:
         """Return the fault of the first of these texts and data URIs that has one."""
@@ -143,9 +134,8 @@ def refusal(fault: Fault, endpoint: str, limit: TimeLimit, version: Version) -> 
 
 def index_refusal(fault: Fault) -> RefusedError | None:
     """Return the error response of a fault of a bulk request or a search, or None."""
-    reason = "rejected execution: simulated by a fault of the local EIS"
     refusals = {
-        "rate_limit": RefusedError(429, "es_rejected_execution_exception", reason),
+        "rate_limit": RefusedError(429, "es_rejected_execution_exception", "rejected execution: simulated by a fault"),
         "unavailable": RefusedError(503, "unavailable_shards_exception", "the primary shard is not active"),
     }
     return retry_later(refusals.get(fault.kind), fault)

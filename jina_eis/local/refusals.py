@@ -12,23 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from .texts import GATEWAY_REASONS, IMPLEMENTED, SECONDS, TOKENS
 from .versions import Version
 
 Json = dict[str, Any]
 
 TIME = re.compile(r"(\d+)(nanos|micros|ms|s|m|h|d)")
-SECONDS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-GATEWAY_REASONS = {
-    400: "Received a bad request status code",
-    405: "Received a method not allowed status code",
-    413: "Received a content too large status code",
-    422: "Received an input validation error response",
-    429: "Received a rate limit status code",
-    503: "Received a server error status code",
-}
-# The names of JSON values in Elasticsearch's errors; those of numbers have one name.
-TOKENS = {dict: "START_OBJECT", list: "START_ARRAY", str: "VALUE_STRING", bool: "VALUE_BOOLEAN", type(None): "VALUE_NULL"}
-PARSING = ("x_content_parse_exception", "mapper_parsing_exception", "parsing_exception")  # errors that tell where it failed
+CONTENT = "x_content_parse_exception"  # an error of the parser of JSON
+PARSING = ("mapper_parsing_exception", "parsing_exception")  # errors of what is parsed
 
 
 class RefusedError(Exception):
@@ -53,7 +44,7 @@ class RefusedError(Exception):
     def roots(self) -> list[RefusedError]:
         """Return the errors that `root_cause` lists."""
         root = self
-        while root.cause is not None and root.cause.kind in PARSING:
+        while root.cause is not None and (root.cause.kind in PARSING or root.cause.kind == root.kind == CONTENT):
             root = root.cause
         return [root]
 
@@ -128,14 +119,8 @@ def invalid(*problems: str, kind: str = "action_request_validation_exception") -
 
 def not_implemented(what: str) -> RefusedError:
     """Return the error for a feature of Elasticsearch that the local EIS does not implement."""
-    return RefusedError(
-        501,
-        "not_implemented_exception",
-        f"the local EIS does not implement [{what}]. It implements GET /, GET _license, POST _security/user/_has_privileges, "
-        "the _inference API (GET, PUT and DELETE of endpoints, POST of text_embedding, embedding, rerank, chat_completion of "
-        "jina-ocr-v1 and document_extraction), and requests to "
-        "one index (GET, PUT and DELETE of the index, _mapping, _refresh, _bulk, _doc, _mget, _count, _search, _delete_by_query)",
-    )
+    reason = f"the local EIS does not implement [{what}]. {IMPLEMENTED}"
+    return RefusedError(501, "not_implemented_exception", reason)
 
 
 def index_not_found(index: str) -> RefusedError:
@@ -184,9 +169,7 @@ class TimeLimit:
         """Parse a time value such as `30s`."""
         match = TIME.fullmatch(text.strip().lower())
         if match is None:
-            raise illegal_argument(
-                f"failed to parse setting [{name}] with value [{text}] as a time value: unit is missing or unrecognized"
-            )
+            raise illegal_argument(f"failed to parse [{name}] with value [{text}] as a time value: unknown unit")
         return cls(int(match[1]) * SECONDS[match[2]], text)
 
 

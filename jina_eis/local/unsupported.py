@@ -57,8 +57,8 @@ UNSUPPORTED = {
         pinned rescorer rule
     """,
     "search option": """
-        _name allow_rerank_failures collapse fields inner_hits normalizer query search_after sort terminate_after
-        visit_percentage
+        _name allow_rerank_failures collapse fields filter inner_hits min_score normalizer query search_after sort
+        terminate_after visit_percentage
     """,
     "update": """
         _source if_primary_term if_seq_no script scripted_upsert

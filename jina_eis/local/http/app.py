@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ..faults import Faults, Kind, index_refusal, refusal, spoil
+from ..faults import INDEX_KINDS, Faults, Kind, index_refusal, refusal, spoil
 from ..indices import Clock, InnerInference, Storage
 from ..inference import Registry, StandIn, answer, check_types, parse_task, plan, read_body
 from ..quota import Quota
@@ -179,36 +179,31 @@ class Emulator:
         raise refused
 
     async def _route(self, request: Request, raw: bytes) -> Reply:
-        method, path = request.method, request.scope["path"].strip("/")
-        if path == "" and method in ("GET", "HEAD"):
-            return Reply(self._info())
-        if (method, path) == ("GET", "_license"):
-            return Reply(LICENCE)
-        if (method, path) == ("POST", "_security/user/_has_privileges"):
-            return Reply(has_privileges(raw))
-        root, *names = path.split("/")
-        if root != "_inference":
-            return await self._run_operation(request, raw)
-        stream = len(names) == 3 and method == "POST" and names[-1] == "_stream"
-        names = names[:2] if stream else names
-        if not names and method == "GET":
-            names = ["_all"]
-        if not 1 <= len(names) <= 2 or names[-1] == "_region_policy":
+        method, names = request.method, request.scope["path"].strip("/").split("/")
+        match method, names:
+            case "GET" | "HEAD", [""]:
+                return Reply(self._info())
+            case "GET", ["_license"]:
+                return Reply(LICENCE)
+            case "POST", ["_security", "user", "_has_privileges"]:
+                return Reply(has_privileges(raw))
+            case "GET", ["_inference"]:
+                return Reply(self._registry.show(None, "_all"))
+            case _, [root, *_] if root != "_inference":
+                return await self._run_operation(request, raw)
+        stream = method == "POST" and len(names) == 4 and names[-1] == "_stream"
+        *_, endpoint = names = names[:3] if stream else names
+        if method not in ("POST", "GET", "PUT", "DELETE") or not 2 <= len(names) <= 3 or endpoint == "_region_policy":
             raise not_implemented(f"{method} {request.url.path}")
-        task = parse_task(names[0], self._registry.version) if len(names) == 2 else None
-        endpoint = names[-1]
-        match method:
-            case "POST":
-                return await self._infer(task, endpoint, raw, request.query_params.get("timeout"), stream)
-            case "GET":
-                return Reply(self._registry.show(task, endpoint))
-            case "PUT":
-                return Reply(self._registry.put(task, endpoint, raw))
-            case "DELETE":
-                flags = {name: request.query_params.get(name) in ("true", "") for name in ("force", "dry_run")}
-                return Reply(self._registry.delete(task, endpoint, **flags))
-            case _:
-                raise not_implemented(f"{method} {request.url.path}")
+        task = parse_task(names[1], self._registry.version) if len(names) == 3 else None
+        if method == "POST":
+            return await self._infer(task, endpoint, raw, request.query_params.get("timeout"), stream)
+        if method == "GET":
+            return Reply(self._registry.show(task, endpoint))
+        if method == "PUT":
+            return Reply(self._registry.put(task, endpoint, raw))
+        flags = {name: request.query_params.get(name) in ("true", "") for name in ("force", "dry_run")}
+        return Reply(self._registry.delete(task, endpoint, **flags))
 
     async def _run_operation(self, request: Request, raw: bytes) -> Reply:
         names = [unquote(name) for name in request.scope["raw_path"].decode("ascii").strip("/").split("/")]
@@ -222,7 +217,7 @@ class Emulator:
             await self._wait(self._faults.latency)
             # A read runs first: a refused request consumes no fault. A write runs last: a fault stores nothing.
             result = await self._in_thread(operation.run, cluster) if operation.reads else None
-            fault = self._faults.take_for_index()
+            fault = self._faults.take(kinds=INDEX_KINDS)
             if fault is not None and (refused := index_refusal(fault)) is not None:
                 return error_reply(refused, fault.kind)
             status, body = await self._in_thread(operation.run, cluster) if result is None else result

@@ -10,6 +10,7 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Mapping as Mapped
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ..indices import (
     Action,
@@ -29,9 +30,19 @@ from ..indices import (
     write_shards,
 )
 from ..inference import as_list
-from ..refusals import Json, RefusedError, illegal_argument, index_not_found, invalid, not_implemented, parsing_exception
-from ..search import SHARDS, matching_documents, page_of_documents, search_index
+from ..refusals import (
+    Json,
+    RefusedError,
+    illegal_argument,
+    index_not_found,
+    invalid,
+    not_implemented,
+    parsing_exception,
+    read_flag,
+)
+from ..search import matching_documents, search_index
 
+Params = Mapped[str, str]
 StatusAndBody = tuple[int, Json]
 UNTHROTTLED = {"version_conflicts": 0, "noops": 0, "retries": {"bulk": 0, "search": 0}, "throttled_millis": 0} | {
     "requests_per_second": -1.0,
@@ -39,10 +50,29 @@ UNTHROTTLED = {"version_conflicts": 0, "noops": 0, "retries": {"bulk": 0, "searc
     "failures": [],
 }
 CREATE_KEYS = {"settings", "mappings", "aliases"}
+ACKNOWLEDGED: StatusAndBody = (200, {"acknowledged": True})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request to an index, or to several in one bulk request."""
+
+    method: str
+    index: str
+    id: str | None
+    params: Params
+
+    @property
+    def refresh(self) -> str:
+        """When searches shall see a write."""
+        return self.params.get("refresh", "false") or "true"
 
 
 class Cluster:
-    """The indices of the cluster. Methods return a response body, some with its status; errors are raised as RefusedError."""
+    """The indices of the cluster.
+
+    Every operation takes a request and its body, and returns a status and a response body; errors are raised as RefusedError.
+    """
 
     def __init__(self, storage: Storage, inference: InnerInference) -> None:
         self._storage = storage
@@ -61,7 +91,7 @@ class Cluster:
             raise index_not_found(name)
         return index
 
-    def _all(self, name: str) -> Index | Indices:
+    def _all(self, name: str) -> Indices:
         """Return the index of this name, or those of a list, a pattern or an alias."""
         found: dict[str, Index] = {}
         for part in name.split(","):
@@ -71,20 +101,20 @@ class Cluster:
             if not indices and "*" not in part:
                 raise index_not_found(part)
             found |= {index.name: index for index in indices}
-        return next(iter(found.values())) if len(found) == 1 else Indices(name, list(found.values()))
+        return Indices(name, list(found.values()))
 
-    def _searched(self, name: str) -> Index | Indices:
+    def _searched(self, name: str) -> Indices:
         """Return the indices of this name for a search."""
         found = self._all(name)
-        for index in parts_of(found):
+        for index in found.parts:
             index.refresh_if_due()
         return found
 
     # Indices
 
-    def create(self, name: str, body: Json) -> Json:
+    def create(self, request: Request, body: Json) -> StatusAndBody:
         """Create an index."""
-        check_name(name)
+        check_name(request.index)
         for key, value in body.items():
             if key not in CREATE_KEYS or not isinstance(value, dict):
                 raise RefusedError(400, "parse_exception", f"unknown key [{key}] for create index, or no object")
@@ -92,27 +122,24 @@ class Cluster:
         mapping = Mapping({}).merged(body.get("mappings", {}), self._registry.find)
         check_mapping(mapping, settings, self._registry)
         with self._storage.writing:
-            created = self._storage.create(name, settings, mapping)
+            created = self._storage.create(request.index, settings, mapping)
             for alias in body.get("aliases", {}):
                 self._storage.change_alias(alias, created, add=True)
-        return {"acknowledged": True, "shards_acknowledged": True, "index": name}
+        return 200, {"acknowledged": True, "shards_acknowledged": True, "index": request.index}
 
-    def show(self, name: str, *, defaults: bool) -> Json:
+    def show(self, request: Request, body: Json) -> StatusAndBody:
         """Return the mapping and settings of an index, or of those that a pattern matches; also the defaults of settings."""
-        indices = parts_of(self._all(name))
-        aliases = self._storage.aliases()
-        return {
-            index.name: {
-                "aliases": {alias: {} for alias, own in aliases if own == index.name},
-                "mappings": index.mapping.definition,
-                "settings": show_settings(index),
-            }
-            | ({"defaults": show_defaults(index)} if defaults else {})
-            for index in indices
-        }
+        shown, aliases = {}, self._storage.aliases()
+        for index in self._all(request.index).parts:
+            own: Json = {alias: {} for alias, name in aliases if name == index.name}
+            shown[index.name] = {"aliases": own, "mappings": index.mapping.definition, "settings": show_settings(index)}
+            if read_flag(request.params.get("include_defaults", "false")):
+                shown[index.name]["defaults"] = show_defaults(index)
+        return 200, shown
 
-    def delete(self, name: str) -> Json:
+    def delete(self, request: Request, body: Json) -> StatusAndBody:
         """Delete an index."""
+        name = request.index
         if name == "_all" or ("*" in name and "," not in name):
             raise illegal_argument("Wildcard expressions or all indices are not allowed")
         index = self._get(name)
@@ -122,40 +149,45 @@ class Cluster:
             )
         with self._storage.writing:
             self._storage.drop(name)
-        return {"acknowledged": True}
+        return ACKNOWLEDGED
 
-    def change_aliases(self, body: Json) -> Json:
+    def change_aliases(self, request: Request, body: Json) -> StatusAndBody:
         """Give indices aliases, or take them away."""
         with self._storage.writing, self._storage.transaction():
             for action in as_list(body.get("actions")):
                 ((kind, options),) = action.items()
                 if kind not in ("add", "remove") or options.keys() - {"index", "indices", "alias", "aliases"}:
                     raise not_implemented(f"alias action {kind} with {sorted(options)}")
-                for name in as_list(options.get("index", options.get("indices"))):
-                    for alias in as_list(options.get("alias", options.get("aliases"))):
-                        for index in parts_of(self._all(name)):
-                            self._storage.change_alias(alias, index, add=kind == "add")
-        return {"acknowledged": True, "errors": False}
+                for alias in as_list(options.get("alias", options.get("aliases"))):
+                    for index in self._all(",".join(as_list(options.get("index", options.get("indices"))))).parts:
+                        self._storage.change_alias(alias, index, add=kind == "add")
+        return 200, {"acknowledged": True, "errors": False}
 
-    def show_mapping(self, name: str) -> Json:
+    def change_alias(self, request: Request, body: Json) -> StatusAndBody:
+        """Give indices an alias, or take it away."""
+        options = body | {"index": request.index, "alias": request.id}
+        return self.change_aliases(request, {"actions": [{"remove" if request.method == "DELETE" else "add": options}]})
+
+    def show_mapping(self, request: Request, body: Json) -> StatusAndBody:
         """Return the mapping of an index, or of several."""
-        return {index.name: {"mappings": index.mapping.definition} for index in parts_of(self._all(name))}
+        return 200, {index.name: {"mappings": index.mapping.definition} for index in self._all(request.index).parts}
 
-    def put_mapping(self, name: str, body: Json) -> Json:
+    def put_mapping(self, request: Request, body: Json) -> StatusAndBody:
         """Add fields to the mapping of an index."""
         with self._storage.writing:
-            index = self._get(name)
+            index = self._get(request.index)
             mapping = index.mapping.merged(body, self._registry.find)
             check_mapping(mapping, index.settings, self._registry)
             index.keep(mapping)
-        return {"acknowledged": True}
+        return ACKNOWLEDGED
 
-    def refresh(self, name: str) -> Json:
+    def refresh(self, request: Request, body: Json) -> StatusAndBody:
         """Let searches see all written documents."""
-        indices = parts_of(self._all(name))
-        for index in indices:
+        found = self._all(request.index)
+        for index in found.parts:
             index.refresh()
-        return {"_shards": write_shards(indices[0]) if len(indices) == 1 else SHARDS}
+        shards = [write_shards(index) for index in found.parts]
+        return 200, {"_shards": {part: sum(each[part] for each in shards) for part in ("total", "successful", "failed")}}
 
     # Documents
 
@@ -163,17 +195,17 @@ class Cluster:
         with self._storage.writing:
             return Writer(self._storage, self._inference).write(actions, refresh)
 
-    def bulk(self, actions: Sequence[Action], refresh: str) -> Json:
+    def bulk(self, request: Request, body: Sequence[Action]) -> StatusAndBody:
         """Write documents. One that fails does not affect the others."""
         began = time.monotonic()
-        results = self._write(actions, refresh)
-        items = [{action.kind: bulk_item(action, result)} for action, result in zip(actions, results, strict=True)]
+        results = self._write(body, request.refresh)
+        items = [{action.kind: bulk_item(action, result)} for action, result in zip(body, results, strict=True)]
         errors = any(isinstance(result, RefusedError) for result in results)
-        return {"errors": errors, "took": int((time.monotonic() - began) * 1000), "items": items}
+        return 200, {"errors": errors, "took": int((time.monotonic() - began) * 1000), "items": items}
 
-    def write(self, action: Action, refresh: str) -> StatusAndBody:
+    def write(self, request: Request, body: Action) -> StatusAndBody:
         """Write one document."""
-        (result,) = self._write([action], refresh)
+        (result,) = self._write([body], request.refresh)
         if isinstance(result, RefusedError):
             raise result
         if result["result"] == "noop":  # alone, it reaches no shard
@@ -181,15 +213,15 @@ class Cluster:
             result["_shards"] = {"total": 0, "successful": 0, "failed": 0}
         return status_of(result), result
 
-    def get(self, name: str, doc_id: str, params: Mapped[str, str]) -> StatusAndBody:
+    def get(self, request: Request, body: Json) -> StatusAndBody:
         """Return a document."""
-        index = self._get(name)
-        if params.get("refresh") in ("true", ""):
+        index = self._get(request.index)
+        if request.refresh == "true":
             index.refresh()
-        document = self._document(index, doc_id, SourceFilter.of(None, params))
+        document = self._document(index, request.id or "", SourceFilter.of(None, request.params))
         return 200 if document["found"] else 404, document
 
-    def mget(self, name: str, body: Json, params: Mapped[str, str]) -> Json:
+    def mget(self, request: Request, body: Json) -> StatusAndBody:
         """Return documents by their ids."""
         for key in body.keys() - {"ids"}:
             raise not_implemented(f"[{key}] in a multi get") if key == "docs" else parsing_exception(f"unknown key [{key}]")
@@ -198,11 +230,11 @@ class Cluster:
             raise parsing_exception("unexpected token, expected [FIELD_NAME] or [START_ARRAY] of ids")
         if not ids:
             raise invalid("no documents to get")
-        source, names = SourceFilter.of(None, params), list(map(format_value, ids))
-        if (index := self._find(name)) is None:
-            error = index_not_found(name).envelope()["error"]
-            return {"docs": [{"_index": name, "_id": doc_id, "error": error} for doc_id in names]}
-        return {"docs": [self._document(index, doc_id, source) for doc_id in names]}
+        source, names = SourceFilter.of(None, request.params), list(map(format_value, ids))
+        if (index := self._find(request.index)) is None:
+            error = index_not_found(request.index).envelope()["error"]
+            return 200, {"docs": [{"_index": request.index, "_id": doc_id, "error": error} for doc_id in names]}
+        return 200, {"docs": [self._document(index, doc_id, source) for doc_id in names]}
 
     def _document(self, index: Index, doc_id: str, source: SourceFilter) -> Json:
         stored = index.stored(doc_id)
@@ -213,28 +245,30 @@ class Cluster:
 
     # Queries
 
-    def search(self, name: str, body: Json, params: Mapped[str, str]) -> Json:
+    def search(self, request: Request, body: Json) -> StatusAndBody:
         """Return the hits of a search."""
-        return search_index(self._searched(name), self._inference, body, params)
+        return 200, search_index(self._searched(request.index), self._inference, body, request.params)
 
-    def open_point_in_time(self, name: str) -> Json:
+    def open_point_in_time(self, request: Request, body: Json) -> StatusAndBody:
         """Return an id for searches page by page. Documents that change in between change here, too."""
-        self._all(name)
-        return {"id": b64encode(name.encode()).decode(), "_shards": SHARDS}
+        return 200, {"id": b64encode(request.index.encode()).decode(), "_shards": self._all(request.index).shards}
 
-    def search_point_in_time(self, body: Json, params: Mapped[str, str]) -> Json:
+    def close_point_in_time(self, request: Request, body: Json) -> StatusAndBody:
+        """Do nothing: a point in time holds nothing."""
+        return 200, {"succeeded": True, "num_freed": 1}
+
+    def search_point_in_time(self, request: Request, body: Json) -> StatusAndBody:
         """Return the next page of a point in time."""
         if not isinstance(body.get("pit"), dict) or not isinstance(body["pit"].get("id"), str):
             raise not_implemented("searches of all indices")
-        return page_of_documents(self._searched(b64decode(body["pit"]["id"]).decode()), self._inference, body, params)
+        return self.search(replace(request, index=b64decode(body["pit"]["id"]).decode()), body)
 
-    def count(self, name: str, body: Json) -> Json:
+    def count(self, request: Request, body: Json) -> StatusAndBody:
         """Count the documents that match."""
-        query = check_query_body(body).get("query", {"match_all": {}})
-        matches = matching_documents(self._searched(name), self._inference, query)
-        return {"count": len(matches), "_shards": SHARDS}
+        query, indices = check_query_body(body).get("query", {"match_all": {}}), self._searched(request.index)
+        return 200, {"count": len(matching_documents(indices, self._inference, query)), "_shards": indices.shards}
 
-    def delete_by_query(self, name: str, body: Json, refresh: bool) -> Json:
+    def delete_by_query(self, request: Request, body: Json) -> StatusAndBody:
         """Delete the documents that match."""
         began = time.monotonic()
         limit = body.get("max_docs")
@@ -243,9 +277,9 @@ class Cluster:
         if "query" not in check_query_body({name: value for name, value in body.items() if name != "max_docs"}):
             raise invalid("query is missing")
         with self._storage.writing:
-            index = self._get(name)
+            index = self._get(request.index)
             index.refresh_if_due()
-            docs = matching_documents(index, self._inference, body["query"])[:limit]
+            docs = matching_documents(Indices(index.name, [index]), self._inference, body["query"])[:limit]
             with self._storage.transaction():
                 for found in index.documents(docs).values():
                     current = index.stored(found.id)
@@ -253,14 +287,10 @@ class Cluster:
                         raise not_implemented("_delete_by_query of documents that changed since the last refresh")
                     index.delete(found.id, found.version + 1)
                 index.keep(index.mapping)
-                if refresh:
+                if request.refresh == "true":
                     index.refresh()
         took = {"took": int((time.monotonic() - began) * 1000), "timed_out": False}
-        return took | dict.fromkeys(("total", "deleted"), len(docs)) | {"batches": min(len(docs), 1)} | UNTHROTTLED
-
-
-def parts_of(index: Index | Indices) -> Sequence[Index]:
-    return index.parts if isinstance(index, Indices) else [index]
+        return 200, took | dict.fromkeys(("total", "deleted"), len(docs)) | {"batches": min(len(docs), 1)} | UNTHROTTLED
 
 
 def check_query_body(body: Json) -> Json:

@@ -1,4 +1,4 @@
-"""The parameters of index requests: which each kind of request may have, and their implemented values. Tables."""
+"""Index requests: their paths and operations, the parameters of each, and their implemented values. Tables."""
 
 from __future__ import annotations
 
@@ -27,3 +27,30 @@ WRITE = DELETE + "require_alias include_source_on_error "
 SOURCE = COMMON + "_source _source_includes _source_excludes _source_exclude_vectors "
 READ = SOURCE + "realtime refresh "
 SEARCH = INDEX + SOURCE + "size from sort timeout track_total_hits "
+
+# Methods, path, parameters, what the body is, and the operation of the cluster.
+ROUTES = (
+    ("POST PUT", "_bulk", WRITE, "actions", "bulk"),
+    ("POST PUT", "{index}/_bulk", WRITE, "actions", "bulk"),
+    ("GET POST", "{index}/_mget", READ, "object", "mget"),
+    ("GET POST", "{index}/_search", SEARCH, "optional", "search"),
+    ("POST", "{index}/_pit", INDEX + "keep_alive", "none", "open_point_in_time"),
+    ("DELETE", "_pit", COMMON, "object", "close_point_in_time"),
+    ("GET POST", "_search", SEARCH, "optional", "search_point_in_time"),
+    ("GET POST", "{index}/_count", INDEX, "optional", "count"),
+    ("POST", "{index}/_delete_by_query", INDEX + DELETE + "conflicts", "object", "delete_by_query"),
+    ("GET HEAD", "{index}", INDEX + "master_timeout include_defaults", "none", "show"),
+    ("DELETE", "{index}", INDEX + WAITS, "none", "delete"),
+    ("PUT", "{index}", WAITS + "wait_for_active_shards", "optional", "create"),
+    ("GET", "{index}/_mapping", INDEX + WAITS, "none", "show_mapping"),
+    ("PUT POST", "{index}/_mapping", INDEX + WAITS, "object", "put_mapping"),
+    ("POST", "_aliases", WAITS, "object", "change_aliases"),
+    ("PUT POST DELETE", "{index}/_alias/{id}", WAITS, "optional", "change_alias"),
+    ("GET POST", "{index}/_refresh", INDEX, "none", "refresh"),
+    ("POST", "{index}/_doc", WRITE + "op_type", "document", "write"),
+    ("PUT POST", "{index}/_doc/{id}", WRITE + "op_type", "document", "write"),
+    ("PUT POST", "{index}/_create/{id}", WRITE, "new document", "write"),
+    ("POST", "{index}/_update/{id}", WRITE + "retry_on_conflict", "update", "write"),
+    ("GET HEAD", "{index}/_doc/{id}", READ, "none", "get"),
+    ("DELETE", "{index}/_doc/{id}", DELETE, "deletion", "write"),
+)

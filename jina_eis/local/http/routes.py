@@ -1,24 +1,21 @@
-"""Routes of index requests: their paths, methods, parameters and bodies.
+"""Routes of index requests: finds the operation of a request, and reads its parameters and body.
 
-Knows every implemented path and parameter, and the names of unimplemented parameters. Must not know what an operation does.
+Must not know what an operation does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from ..indices import Action, check_actions, parse_bulk, parse_update
 from ..inference import read_body
-from ..refusals import Json, TimeLimit, illegal_argument, invalid, not_implemented, read_flag
+from ..refusals import TimeLimit, illegal_argument, invalid, not_implemented
 from ..unsupported import refuse_unsupported
-from .cluster import Cluster
-from .parameters import ANY, COMMON, DELETE, INDEX, READ, SEARCH, TIME, VALUES, WAITS, WRITE
-
-Params = Mapping[str, str]
-StatusAndBody = tuple[int, Json]
+from .cluster import Cluster, Params, Request, StatusAndBody
+from .parameters import ANY, ROUTES, TIME, VALUES
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +33,6 @@ class Operation:
     reads: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class IndexRequest:
-    """A request to an index, or to several in one bulk request."""
-
-    method: str
-    template: str
-    index: str
-    id: str | None
-    params: Params
-    raw: bytes
-
-    @property
-    def refresh(self) -> str:
-        """When searches shall see a write."""
-        return self.params.get("refresh", "false") or "true"
-
-
 def find_operation(method: str, names: Sequence[str], params: Params, raw: bytes) -> Operation:
     """Return the operation of a request; raises RefusedError if it is not implemented.
 
@@ -63,15 +43,14 @@ def find_operation(method: str, names: Sequence[str], params: Params, raw: bytes
         raw: The body.
     """
     path = f"/{'/'.join(names)}"
-    for methods, template, allowed, read, run in ROUTES:
+    for methods, template, allowed, read, name in ROUTES:
         if method in methods.split() and (bound := bind(template.split("/"), names)) is not None:
             check_params(path, params, allowed.split())
-            if raw and read in (no_body, delete):
+            if raw and read in ("none", "deletion"):
                 raise illegal_argument(f"request [{method} {path}] does not support having a body")
-            request = IndexRequest(method, template, bound.get("{index}", ""), bound.get("{id}"), params, raw)
-            return Operation(
-                partial(run, request, read(request)), template.endswith(("_bulk", "_search")), not template.endswith("_bulk")
-            )
+            request = Request(method, bound.get("{index}", ""), bound.get("{id}"), params)
+            run = partial(getattr(Cluster, name), request=request, body=read_request(read, request, raw))
+            return Operation(run, faulty=name in ("bulk", "search", "search_point_in_time"), reads=name != "bulk")
     raise not_implemented(f"{method} {path}")
 
 
@@ -98,83 +77,24 @@ def check_params(path: str, params: Params, allowed: Sequence[str]) -> None:
             raise not_implemented(f"{name}={value}")
 
 
-# What a request contains in addition to its parameters.
-
-
-def no_body(request: IndexRequest) -> Json:
-    return {}
-
-
-def optional_body(request: IndexRequest) -> Json:
-    return read_body(request.raw) if request.raw.strip() else {}
-
-
-def required_body(request: IndexRequest) -> Json:
-    return read_body(request.raw)
-
-
-def bulk(request: IndexRequest) -> list[Action]:
-    return parse_bulk(request.raw, request.index or None)
-
-
-def document(request: IndexRequest) -> Action:
-    if not request.raw.strip():
-        raise invalid("source is missing")
-    kind = "create" if "_create" in request.template else request.params.get("op_type", "index")
-    return Action(kind, request.index, request.id, request.raw)
-
-
-def update(request: IndexRequest) -> Action:
-    return Action("update", request.index, request.id, update=parse_update(request.raw))
-
-
-def alias_actions(request: IndexRequest) -> Json:
-    kind = "remove" if request.method == "DELETE" else "add"
-    return {"actions": [{kind: {**optional_body(request), "index": request.index.split(","), "alias": request.id}}]}
-
-
-def delete(request: IndexRequest) -> Action:
-    return Action("delete", request.index, request.id)
-
-
-def write(request: IndexRequest, action: Any, cluster: Cluster) -> StatusAndBody:
+def read_request(kind: str, request: Request, raw: bytes) -> Any:
+    """Return what a request contains in addition to its parameters: a body, the actions of a bulk request, or one action."""
+    match kind:
+        case "none":
+            return {}
+        case "object" | "optional":
+            return read_body(raw) if raw.strip() or kind == "object" else {}
+        case "actions":
+            return parse_bulk(raw, request.index or None)
+        case "deletion":
+            action = Action("delete", request.index, request.id)
+        case "update":
+            action = Action("update", request.index, request.id, update=parse_update(raw))
+        case _:
+            if not raw.strip():
+                raise invalid("source is missing")
+            action = Action(
+                "create" if kind == "new document" else request.params.get("op_type", "index"), request.index, request.id, raw
+            )
     check_actions([action])
-    return cluster.write(action, request.refresh)
-
-
-def delete_by_query(request: IndexRequest, body: Any, cluster: Cluster) -> StatusAndBody:
-    return 200, cluster.delete_by_query(request.index, body, request.refresh == "true")
-
-
-def show(request: IndexRequest, _: Any, cluster: Cluster) -> StatusAndBody:
-    return 200, cluster.show(request.index, defaults=read_flag(request.params.get("include_defaults", "false")))
-
-
-Row = tuple[str, str, str, Callable[[IndexRequest], Any], Callable[[IndexRequest, Any, Cluster], StatusAndBody]]
-# Methods, path, parameters, what reads the body, and what runs the operation.
-ROUTES: tuple[Row, ...] = (
-    ("POST PUT", "_bulk", WRITE, bulk, lambda to, actions, es: (200, es.bulk(actions, to.refresh))),
-    ("POST PUT", "{index}/_bulk", WRITE, bulk, lambda to, actions, es: (200, es.bulk(actions, to.refresh))),
-    ("GET POST", "{index}/_mget", READ, required_body, lambda to, body, es: (200, es.mget(to.index, body, to.params))),
-    ("GET POST", "{index}/_search", SEARCH, optional_body, lambda to, body, es: (200, es.search(to.index, body, to.params))),
-    ("POST", "{index}/_pit", INDEX + "keep_alive", no_body, lambda to, body, es: (200, es.open_point_in_time(to.index))),
-    ("DELETE", "_pit", COMMON, required_body, lambda to, body, es: (200, {"succeeded": True, "num_freed": 1})),
-    ("GET POST", "_search", SEARCH, optional_body, lambda to, body, es: (200, es.search_point_in_time(body, to.params))),
-    ("GET POST", "{index}/_count", INDEX, optional_body, lambda to, body, es: (200, es.count(to.index, body))),
-    ("POST", "{index}/_delete_by_query", INDEX + DELETE + "conflicts", required_body, delete_by_query),
-    ("GET HEAD", "{index}", INDEX + "master_timeout include_defaults", no_body, show),
-    ("DELETE", "{index}", INDEX + WAITS, no_body, lambda to, body, es: (200, es.delete(to.index))),
-    ("PUT", "{index}", WAITS + "wait_for_active_shards", optional_body, lambda to, body, es: (200, es.create(to.index, body))),
-    ("GET", "{index}/_mapping", INDEX + WAITS, no_body, lambda to, body, es: (200, es.show_mapping(to.index))),
-    ("PUT POST", "{index}/_mapping", INDEX + WAITS, required_body, lambda to, body, es: (200, es.put_mapping(to.index, body))),
-    ("POST", "_aliases", WAITS, required_body, lambda to, body, es: (200, es.change_aliases(body))),
-    ("PUT POST DELETE", "{index}/_alias/{id}", WAITS, alias_actions, lambda to, body, es: (200, es.change_aliases(body))),
-    ("PUT POST DELETE", "{index}/_aliases/{id}", WAITS, alias_actions, lambda to, body, es: (200, es.change_aliases(body))),
-    ("GET POST", "{index}/_refresh", INDEX, no_body, lambda to, body, es: (200, es.refresh(to.index))),
-    ("POST", "{index}/_doc", WRITE + "op_type", document, write),
-    ("PUT POST", "{index}/_doc/{id}", WRITE + "op_type", document, write),
-    ("PUT POST", "{index}/_create/{id}", WRITE, document, write),
-    ("POST", "{index}/_update/{id}", WRITE + "retry_on_conflict", update, write),
-    ("GET HEAD", "{index}/_doc/{id}", READ, no_body, lambda to, body, es: es.get(to.index, to.id or "", to.params)),
-    ("DELETE", "{index}/_doc/{id}", DELETE, delete, write),
-)
+    return action

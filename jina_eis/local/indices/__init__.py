@@ -11,7 +11,7 @@ from .documents import values_of
 from .index import Clock, Index, StoredDocument
 from .inner import InnerInference
 from .mapping import Field, Mapping
-from .parameters import SEMANTIC
+from .parameters import BITS, NUMBERS, PRECISIONS, SEMANTIC
 from .settings import (
     check_mapping,
     check_name,
@@ -22,10 +22,11 @@ from .settings import (
 from .several import Indices
 from .sources import SourceFilter, hides_vectors
 from .storage import Storage
-from .values import BITS, NUMBERS, PRECISIONS, Value, format_value, read_date_span, read_value, utf16_length
+from .values import BELOW_ZERO, Value, format_value, read_date_span, read_value, round_number, utf16_length
 from .vectors import as_score, nearest, score, stack
 
 __all__ = [
+    "BELOW_ZERO",
     "BITS",
     "NUMBERS",
     "PRECISIONS",
@@ -55,6 +56,7 @@ __all__ = [
     "parse_update",
     "read_date_span",
     "read_value",
+    "round_number",
     "score",
     "show_defaults",
     "show_settings",

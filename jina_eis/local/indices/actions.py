@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,21 +53,15 @@ def parse_bulk(raw: bytes, index: str | None) -> list[Action]:
 def read_action_line(number: int, line: bytes) -> tuple[str, dict[str, str]]:
     """Return the kind of an action, and its index and id as far as they are named."""
     parsed = parse_json(line)
-    if not isinstance(parsed, dict) or len(parsed) != 1:
-        raise illegal_argument(f"Malformed action/metadata line [{number}], expected START_OBJECT with one action")
-    ((kind, options),) = parsed.items()
+    kind, options = next(iter(parsed.items())) if isinstance(parsed, dict) and len(parsed) == 1 else ("", None)
     if kind not in KINDS or not isinstance(options, dict):
-        expected = "expected field [create], [delete], [index] or [update]"
-        raise illegal_argument(f"Malformed action/metadata line [{number}], {expected} but found [{kind}: {options}]")
-    target: dict[str, str] = {}
+        raise illegal_argument(f"Malformed action/metadata line [{number}], expected one of {', '.join(KINDS)}, got {parsed}")
     for name, value in options.items():
-        if name not in ("_index", "_id") or isinstance(value, list | dict):
-            if value is not None and not (name == "retry_on_conflict" and type(value) is int):
-                refuse_unsupported("bulk action", name, f"{name} in a bulk action")
-                raise illegal_argument(f"Action/metadata line [{number}] contains an unknown parameter [{name}]")
-        elif value is not None:
-            target[name] = format_value(value)
-    return kind, target
+        ignored = value is None or (name == "retry_on_conflict" and type(value) is int)
+        if not ignored and (name not in ("_index", "_id") or isinstance(value, list | dict)):
+            refuse_unsupported("bulk action", name, f"{name} in a bulk action")
+            raise illegal_argument(f"Action/metadata line [{number}] contains an unknown parameter [{name}]")
+    return kind, {name: format_value(options[name]) for name in ("_index", "_id") if options.get(name) is not None}
 
 
 def check_actions(actions: list[Action]) -> None:
@@ -76,8 +70,8 @@ def check_actions(actions: list[Action]) -> None:
     for action in actions:
         if action.id is None and action.kind in ("update", "delete"):
             problems.append("id is missing")
-        if action.id is not None and (size := len(action.id.encode("utf-8", "replace"))) > ID_BYTES:
-            problems.append(f"id [{action.id}] is too long, must be no longer than {ID_BYTES} bytes but was: {size}")
+        if len((action.id or "").encode("utf-8", "replace")) > ID_BYTES:
+            problems.append(f"id [{action.id}] is too long, must be no longer than {ID_BYTES} bytes")
         if action.kind == "update" and "doc" not in (action.update or {}):
             problems.append("script or doc is missing")
     if problems:
@@ -93,51 +87,36 @@ def parse_update(raw: bytes) -> Json:
         refuse_unsupported("update", name, f"[{name}] in an update")
         if UPDATE.get(name) is bool and isinstance(value, str):
             raise not_implemented(f"[{name}] as a text in an update")
-        if name not in UPDATE or not isinstance(value, UPDATE[name]):
-            problem = f"{name} doesn't support values of type: {type(value).__name__}"
-            raise parse_error("UpdateRequest", problem if name in UPDATE else f"unknown field [{name}]")
+        if not isinstance(value, UPDATE.get(name, ())):
+            raise parse_error("UpdateRequest", f"unknown field [{name}], or one with a value of type {type(value).__name__}")
     return body
 
 
 def read_source(raw: bytes) -> Json:
     """Return a document."""
-    with wrapping(lambda refused: parse_failure(f"failed to parse: {refused.reason}", refused)):
+    with document_errors():
         source = parse_json(raw)
     if not isinstance(source, dict):
-        raise parse_failure("Malformed content, must start with an object")
+        raise document_error("Malformed content, must start with an object")
     return source
 
 
-def parse_failure(reason: str, cause: RefusedError | None = None, kind: str = "document_parsing_exception") -> RefusedError:
+def document_error(reason: str, cause: RefusedError | None = None, kind: str = "document_parsing_exception") -> RefusedError:
     """Return the error for a document that cannot be read."""
     return RefusedError(400, kind, f"[1:1] {reason}", cause)
 
 
+def document_errors() -> AbstractContextManager[None]:
+    """Replace an error raised inside by that for a document that cannot be read."""
+    return wrapping(lambda refused: document_error(f"failed to parse: {refused.reason}", refused))
+
+
 def parse_json(raw: bytes) -> Any:
-    """Parse JSON; refuses a key that occurs twice, as Elasticsearch does."""
+    """Parse JSON. Of a key that occurs twice, which Elasticsearch refuses, the last is read."""
     try:
-        parsed = orjson.loads(raw)
+        return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         if "surrogate" in error.msg or str(error.doc)[error.pos : error.pos + 1] == "/" or "infinity" in error.msg:
             raise not_implemented("JSON with half a surrogate pair, a comment, or a number beyond all others") from error
-        raise json_error(f"[{error.lineno}:{error.colno}] {error.msg}", eof="end of data" in error.msg) from error
-    if raw.count(b'":') != count_keys(parsed):  # a key is lost, or a text looks like one
-        json.loads(raw, object_pairs_hook=check_keys)
-    return parsed
-
-
-def json_error(reason: str, *, eof: bool = False) -> RefusedError:
-    kind, cause = ("x_content_e_o_f", "json_e_o_f") if eof else ("x_content_parse", "json_parse")
-    return RefusedError(400, f"{kind}_exception", reason, RefusedError(400, f"{cause}_exception", reason))
-
-
-def count_keys(value: Any) -> int:
-    if isinstance(value, dict):
-        return len(value) + sum(map(count_keys, value.values()))
-    return sum(map(count_keys, value)) if isinstance(value, list) and value and isinstance(value[0], dict | list) else 0
-
-
-def check_keys(pairs: list[tuple[str, Any]]) -> Json:
-    if len(body := dict(pairs)) != len(pairs):
-        raise json_error(f"[1:1] Duplicate field among {[name for name, _ in pairs]}")
-    return body
+        kind = "x_content_e_o_f_exception" if "end of data" in error.msg else "x_content_parse_exception"
+        raise RefusedError(400, kind, f"[{error.lineno}:{error.colno}] {error.msg}") from error

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from ..inference import Array, Item
+from ..inference import Item
 from ..refusals import Json, RefusedError, illegal_argument, index_not_found
 from .actions import Action, read_source
 from .chunking import split_passages
@@ -46,6 +46,11 @@ class Target:
             stored, deleted = self.index.stored(doc_id), self.index.deleted_version(doc_id)
             self.documents[doc_id] = (stored.version, stored.source) if stored else (deleted, None)
         return self.documents.get(doc_id, (0, None))
+
+    def error(self, status: int, kind: str, reason: str) -> RefusedError:
+        """Return the error for the state of a document."""
+        details = {"index_uuid": self.index.uuid if self.index else "_na_", "shard": "0", "index": self.name}
+        return RefusedError(status, kind, reason, details=details)
 
 
 @dataclass(slots=True)
@@ -140,7 +145,7 @@ class Writer:
             target.mapping = document.mapping
         if action.kind == "create" and existing is not None:
             reason = f"[{doc_id}]: version conflict, document already exists (current version [{version}])"
-            raise document_error(409, "version_conflict_engine_exception", reason, target)
+            raise target.error(409, "version_conflict_engine_exception", reason)
         self._pending.append(Pending(number, doc_id, target, version + 1, source, document, (version, existing)))
         target.documents[doc_id] = (version + 1, source)
 
@@ -168,9 +173,8 @@ class Writer:
         if "model_settings" in field.settings:
             return
         endpoint = self._inference.registry.get(field.inference_id)
-        settings = {"service": "elastic", "task_type": endpoint.task, "element_type": "float"}
-        settings |= {name: endpoint.service_settings[name] for name in ("dimensions", "similarity")}
-        addition: Json = {"model_settings": settings}
+        settings = {"service": "elastic", "task_type": endpoint.task, "element_type": "float", "dimensions": endpoint.dimensions}
+        addition: Json = {"model_settings": settings | {"similarity": endpoint.service_settings["similarity"]}}
         if field.source != field.path:  # a multi-field
             siblings = index.mapping.fields[field.source].settings["fields"]
             addition = {"fields": siblings | {path.rpartition(".")[2]: {**field.settings, **addition}}}
@@ -188,11 +192,8 @@ class Writer:
                     chunks_by_endpoint[field.inference_id] += [(pending, field, item) for item in self._chunk(field, items)]
                 except RefusedError as refused:
                     self._fail(pending, field, refused)
-        for endpoint, all_chunks in chunks_by_endpoint.items():
-            valid = [chunk for chunk in all_chunks if chunk[0].number not in self._results]
-            for (pending, field, item), vector in zip(valid, self._vectors(endpoint, valid), strict=True):
-                if vector is not None:
-                    pending.passages[field.path].append(Passage(item.value, vector))
+        for endpoint, chunks in chunks_by_endpoint.items():
+            self._embed_chunks(endpoint, [chunk for chunk in chunks if chunk[0].number not in self._results])
 
     def _chunk(self, field: Field, items: Sequence[Item]) -> list[Item]:
         """Split the values of a field into passages; raise the error of a poisoned one."""
@@ -204,15 +205,18 @@ class Writer:
         self._inference.check_poison(field.inference_id, [*items, *passages], "ingest")
         return passages
 
-    def _vectors(self, endpoint: str, chunks: Sequence[Chunk]) -> list[Array | None]:
-        """Return a vector for each chunk; None if its document failed."""
+    def _embed_chunks(self, endpoint: str, chunks: Sequence[Chunk]) -> None:
+        """Embed passages together or, if one of them is refused, each by itself."""
         try:
-            return [*self._inference.embed(endpoint, [item for _, _, item in chunks])]
+            vectors = self._inference.embed(endpoint, [item for _, _, item in chunks])
         except RefusedError as refused:
-            if len(chunks) != 1:  # retry one by one to find the invalid inputs
-                return [vector for chunk in chunks for vector in self._vectors(endpoint, [chunk])]
-            self._fail(*chunks[0][:2], refused)
-            return [None]
+            if len(chunks) == 1:
+                self._fail(*chunks[0][:2], refused)
+            for chunk in chunks if len(chunks) > 1 else ():
+                self._embed_chunks(endpoint, [chunk])
+            return
+        for (pending, semantic, item), vector in zip(chunks, vectors, strict=True):
+            pending.passages[semantic.path].append(Passage(item.value, vector))
 
     def _fail(self, pending: Pending, field: Field, cause: RefusedError) -> None:
         reason = f"Exception when running inference id [{field.inference_id}] on field [{field.path}]"
@@ -220,17 +224,12 @@ class Writer:
         pending.target.documents[pending.id] = pending.before
 
 
-def document_error(status: int, kind: str, reason: str, target: Target) -> RefusedError:
-    details = {"index_uuid": target.index.uuid if target.index else "_na_", "shard": "0", "index": target.name}
-    return RefusedError(status, kind, reason, details=details)
-
-
 def apply_update(existing: Json | None, change: Json, doc_id: str, target: Target) -> Json | None:
     """Return the document after an update, or None if the update changes nothing."""
     if existing is None:
         new: Json | None = change["doc"] if change.get("doc_as_upsert") else change.get("upsert")
         if new is None:
-            raise document_error(404, "document_missing_exception", f"[{doc_id}]: document missing", target)
+            raise target.error(404, "document_missing_exception", f"[{doc_id}]: document missing")
         return new
     after: Json = merge(existing, change["doc"])
     # Compared as JSON: 1, 1.0 and true are equal in Python only.

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from ..inference import Array, Item, parse_item
-from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, wrapping
+from ..refusals import Json, RefusedError, illegal_argument, wrapping
 from ..versions import Version
-from .actions import parse_failure
-from .fieldtypes import MAX_DIMENSIONS, complete_vector
-from .mapping import Field, Mapping
-from .parameters import SEMANTIC
-from .templates import templated
-from .values import ISO_DATE, NUMBERS, Value, date_format_of, format_value, object_error, read_value, read_vector, utf16_length
+from .actions import document_error, document_errors
+from .fieldtypes import complete_vector, read_count, split_name
+from .mapping import Field, Mapping, templated
+from .parameters import ISO_DATE, NUMBERS, SEMANTIC
+from .values import Value, date_format_of, format_value, read_value, read_vector, utf16_length
 
 IGNORE_ABOVE = 256
 VECTOR_LENGTHS = range(128, 4097)  # a new field with an array of so many fractions becomes a dense_vector
@@ -27,7 +26,6 @@ BINARY_LIMIT = 1 << 20
 MAX_KEYWORD_BYTES = 32_766
 METADATA = {"_id", "_source", "_index", "_routing", "_data_stream_timestamp", "_ignored_source", "_seq_no", "_version"}
 METADATA |= {"_field_names", "_nested_path", "_ignored"}
-BELOW_ZERO = -5e-324  # for -0.0, which Lucene orders before 0.0 and SQLite does not
 
 
 @dataclass(slots=True)
@@ -93,12 +91,13 @@ class Reader:
         """Read the fields of an object, whose paths begin with the prefix."""
         for name, value in node.items():
             if not prefix and name in METADATA and value is not None:
-                cause = parse_failure(f"Field [{name}] is a metadata field and cannot be added inside a document.")
+                cause = document_error(f"Field [{name}] is a metadata field and cannot be added inside a document.")
                 raise self._value_error(name, name, value, cause)
-            head, *rest = check_field_name(name, prefix)
+            with document_errors():
+                head, *rest = split_name(name)
             leaf = self.document.mapping.fields.get(f"{prefix}{head}")
             if rest and leaf is not None and leaf.kind != "object":
-                raise self._value_error(leaf.path, leaf.kind, value, object_error(leaf.kind, "illegal_state_exception"))
+                raise self._value_error(leaf.path, leaf.kind, value, illegal_argument(f"Cannot parse object as {leaf.kind}"))
             self._read(f"{prefix}{head}", {".".join(rest): value} if rest else value, dynamic)
 
     def _read(self, path: str, value: Any, dynamic: str) -> None:
@@ -116,7 +115,7 @@ class Reader:
         for element in flatten(value):
             if not isinstance(element, dict):
                 tried = f"object mapping for [{field.path}] tried to parse field [{field.path.split('.')[-1]}] as object"
-                raise parse_failure(f"{tried}, but found a concrete value")
+                raise document_error(f"{tried}, but found a concrete value")
             self.read_object(element, f"{field.path}.", field.settings.get("dynamic", dynamic))
 
     def _add_field(self, path: str, value: Any, dynamic: str) -> bool:
@@ -124,12 +123,12 @@ class Reader:
         if dynamic == "strict":
             parent = path.rpartition(".")[0] or "_doc"
             reason = f"mapping set to strict, dynamic introduction of [{path.split('.')[-1]}] within [{parent}] is not allowed"
-            raise parse_failure(reason, kind="strict_dynamic_mapping_exception")
+            raise document_error(reason, kind="strict_dynamic_mapping_exception")
         first = next(flatten(value), None)
         if first is None:
             return False
         mapping = self.document.mapping
-        with wrapping(lambda refused: parse_failure(f"failed to parse: {refused.reason}", refused)):
+        with document_errors():
             settings = templated(path, first, mapping.root) or new_field(value, first, mapping.root)
             self.document.mapping = mapping.with_field(path, settings)
         return True
@@ -150,18 +149,16 @@ class Reader:
 
     def _value_error(self, path: str, kind: str, value: Any, cause: RefusedError) -> RefusedError:
         reason = f"failed to parse field [{path}] of type [{kind}] in document with id '{self._id}'."
-        return parse_failure(f"{reason} Preview of field's value: '{format_value(value)[:100]}'", cause)
+        return document_error(f"{reason} Preview of field's value: '{format_value(value)[:100]}'", cause)
 
     def _read_value(self, field: Field, value: Any) -> None:
         if value == "" and field.kind in NUMBERS:
             return
-        try:
+        with wrapping(lambda refused: self._value_error(field.path, field.kind, value, refused)):
             if field.kind in SEMANTIC:
                 self.document.semantic.setdefault(field.path, []).append(semantic_item(field.kind, value))
                 return
             indexed = read_value(field.kind, value, field.date_format)
-        except RefusedError as refused:
-            raise (refused if refused.status == 501 else self._value_error(field.path, field.kind, value, refused)) from refused
         if field.kind == "text":
             self.document.texts.setdefault(field.path, []).append(str(indexed))
             return
@@ -170,40 +167,25 @@ class Reader:
                 return
             if "ignore_above" not in field.settings and len(str(indexed).encode()) > MAX_KEYWORD_BYTES:
                 immense = f'Document contains at least one immense term in field="{field.path}"'
-                raise parse_failure(f"{immense} (whose UTF8 encoding is longer than the max length {MAX_KEYWORD_BYTES})")
-        self.document.exact.append((field.path, BELOW_ZERO if indexed == 0 and str(indexed) == "-0.0" else indexed))
+                raise document_error(f"{immense} (whose UTF8 encoding is longer than the max length {MAX_KEYWORD_BYTES})")
+        self.document.exact.append((field.path, indexed))
 
     def _read_vector(self, field: Field, value: Any) -> None:
         if value is None:
             return
-        try:
-            if field.path in self.document.vectors:
-                raise illegal_argument(f"Field [{field.path}] of type [dense_vector] doesn't support multiple values")
+        with document_errors():
             dims = field.settings.get("dims")
             vector = read_vector(value, dims)
-            if dims is None:
-                if not 1 <= len(vector) <= MAX_DIMENSIONS:
-                    raise mapper_parsing(f"The number of dimensions should be in the range [1, {MAX_DIMENSIONS}]")
-                settings = complete_vector(field.settings | {"dims": len(vector)}, field.path)
-                self.document.mapping = self.document.mapping.with_field(field.path, settings)
-            elif dims != len(vector):
+            if field.path in self.document.vectors:
+                raise illegal_argument(f"Field [{field.path}] of type [dense_vector] doesn't support multiple values")
+            if dims not in (None, len(vector)):
                 where = f"The [dense_vector] field [{field.path}] in doc [document with id '{self._id}']"
                 raise illegal_argument(f"{where} has a different dimension [{len(vector)}] than defined in the mapping [{dims}]")
             check_norm(field, vector)
-        except RefusedError as refused:
-            if refused.status == 501 or refused.kind == "mapper_parsing_exception":
-                raise
-            raise parse_failure(f"failed to parse: {refused.reason}", refused) from refused
+        if dims is None:
+            settings = complete_vector(field.settings | {"dims": read_count("dims", len(vector), field.path)}, field.path)
+            self.document.mapping = self.document.mapping.with_field(field.path, settings)
         self.document.vectors[field.path] = vector
-
-
-def check_field_name(name: str, prefix: str) -> list[str]:
-    """Return the names of a path with dots; refuses those that Elasticsearch refuses."""
-    parts = name.rstrip(".").split(".")
-    if all(part.strip() for part in parts):
-        return parts
-    cause = illegal_argument(f"field name cannot be empty, or contain only dots or whitespace: [{prefix}{name}]")
-    raise parse_failure(f"failed to parse: {cause.reason}", None if name.strip(".") and len(parts) == 1 else cause)
 
 
 def check_norm(field: Field, vector: Array) -> None:

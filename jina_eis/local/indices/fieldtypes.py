@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ..inference import Endpoint, as_list
-from ..refusals import Json, RefusedError, illegal_argument, mapper_parsing, not_implemented, read_flag
+from ..refusals import Json, illegal_argument, mapper_parsing, not_implemented, read_flag
 from ..unsupported import refuse_unsupported
 from .chunking import check_chunking
-from .parameters import GRAPH, INDEX_OPTIONS, OBJECTS, PARAMETERS, SEMANTIC, UPDATABLE
-from .values import DATE_FORMATS, format_value, read_value
+from .parameters import DATE_FORMATS, GRAPH, INDEX_OPTIONS, OBJECTS, PARAMETERS, SEMANTIC, UPDATABLE
+from .values import format_value
 
 Find = Callable[[str], Endpoint | None]  # returns the inference endpoint with an id, or None
 
@@ -32,18 +32,26 @@ def read_properties(properties: Any, prefix: str, find: Find) -> Json:
         prefix: Path of the enclosing object, with a trailing dot.
         find: Returns the inference endpoint with an id, or None.
     """
-    if not isinstance(properties, dict) and properties != []:
-        raise RefusedError(400, "parse_exception", "properties must be a map type")
+    if not isinstance(properties, dict):
+        raise not_implemented("[properties] that is no object")
     fields: Json = {}
-    for name, settings in dict(properties).items():
-        parts = name.rstrip(".").split(".")
-        if not all(part.strip() for part in parts):
-            raise illegal_argument(f"field name cannot be empty, or contain only dots or whitespaces: [{name}]")
+    for name, settings in properties.items():
+        parts = split_name(name)
         field = read_field(settings, f"{prefix}{'.'.join(parts)}", find)
         for part in reversed(parts[1:]):
             field = {"properties": {part: field}}
         fields = merge_properties(fields, {parts[0]: field}, prefix)
     return fields
+
+
+def split_name(name: str) -> list[str]:
+    """Return the parts of a name with dots."""
+    parts = name.rstrip(".").split(".")
+    if name.isspace():
+        raise not_implemented("the name of a field that is white space")
+    if not all(part.strip() for part in parts):
+        raise illegal_argument(f"field name cannot be empty, or contain only dots or whitespace: [{name}]")
+    return parts
 
 
 def merge_properties(old: Json, new: Json, prefix: str) -> Json:
@@ -80,21 +88,17 @@ def merge_field(old: Json, new: Json, path: str) -> Json:
 
 def read_field(settings: Any, path: str, find: Find, *, multi: bool = False) -> Json:
     """Check the definition of a field; return its type, and what differs from the defaults."""
-    settings = {} if settings == [] else settings
-    if not isinstance(settings, dict):
-        raise mapper_parsing(f"Expected map for property [fields] on field [{path}] but got a class java.lang.String")
+    if not isinstance(settings, dict) or (
+        multi and (settings.get("type") == "object" or settings.keys() & {"fields", "copy_to"})
+    ):
+        raise not_implemented(f"this definition of field [{path}]: {settings}")
     is_object = not multi and any(settings.get(name) is not None for name in ("properties", "enabled"))
     kind = settings.get("type", "object" if is_object else None)
-    if kind is None:
-        raise mapper_parsing(f"No type specified for field [{path}]")
-    if kind == "object" and not multi:
+    if kind == "object":
         return read_object(settings, path, find)
     refuse_unsupported("field type", kind, f"type [{kind}] of field [{path}]")
     if kind not in list(PARAMETERS):
-        problem = "cannot be used in multi field" if kind == "object" else f"declared on field [{path}] does not exist"
-        raise mapper_parsing(f"The mapper type [{kind}] {problem}")
-    if multi and ("fields" in settings or "copy_to" in settings):
-        raise mapper_parsing(f"Type [{kind}] used in multi field [{path}] cannot have [fields] or [copy_to] of its own")
+        raise mapper_parsing(f"The mapper type [{kind}] declared on field [{path}] does not exist")
     read = {name: read_parameter(kind, name, value, path) for name, value in settings.items() if name != "type"}
     checked = {"type": kind} | {name: value for name, value in read.items() if value != PARAMETERS[kind][name]}
     if "fields" in checked:
@@ -118,10 +122,9 @@ def read_parameter(kind: str, name: str, value: Any, path: str) -> Any:
     if name in ("ignore_above", "dims"):
         return read_count(name, value, path)
     if name == "fields" or (kind in SEMANTIC and name in OBJECTS):
-        value = {} if value in ([], None) else value
-        if not isinstance(value, dict):
-            raise mapper_parsing(f"[{name}] must be an object, got [{value}] for field [{path}]")
-        return value
+        if not isinstance(value, dict | None):
+            raise not_implemented(f"[{name}] that is no object, of field [{path}]")
+        return value or {}
     if name == "copy_to":
         return [format_value(target) for target in as_list(value)]
     if value is None or kind in SEMANTIC or name == "index_options":
@@ -135,12 +138,13 @@ def read_parameter(kind: str, name: str, value: Any, path: str) -> Any:
 
 
 def read_count(name: str, value: Any, path: str) -> int:
-    number = int(read_value("integer", value))
-    if name == "dims" and (type(value) is not int or not 1 <= value <= MAX_DIMENSIONS):
+    if type(value) is not int:
+        raise not_implemented(f"[{name}] of field [{path}] that is no whole number")
+    if name == "dims" and not 1 <= value <= MAX_DIMENSIONS:
         raise mapper_parsing(f"The number of dimensions should be in the range [1, {MAX_DIMENSIONS}] but was [{value}]")
-    if number < 0 or (isinstance(value, float) and value != number):
+    if not 0 <= value < 1 << 31:
         raise illegal_argument(f"[{name}] must be a positive integer, got [{value}] for field [{path}]")
-    return number
+    return value
 
 
 def read_dynamic(value: Any) -> str:
@@ -157,12 +161,10 @@ def read_object(settings: Json, path: str, find: Find) -> Json:
     for name in settings.keys() - {"type", "properties", "dynamic", "enabled"}:
         refuse_unsupported("field", name, f"{name} of field [{path}]")
         raise mapper_parsing(f"Mapping definition for [{path}] has unsupported parameters:  [{name} : {settings[name]}]")
-    checked: Json = {"properties": read_properties(settings.get("properties", {}), f"{path}.", find)}
-    if "dynamic" in settings:
-        checked["dynamic"] = read_dynamic(settings["dynamic"])
     if not read_flag(settings.get("enabled", True)):
         raise not_implemented(f"enabled [false] of field [{path}]")
-    return checked
+    dynamic = {"dynamic": read_dynamic(settings["dynamic"])} if "dynamic" in settings else {}
+    return dynamic | {"properties": read_properties(settings.get("properties", {}), f"{path}.", find)}
 
 
 def complete_vector(settings: Json, path: str) -> Json:

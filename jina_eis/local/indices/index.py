@@ -27,7 +27,6 @@ from .vectors import Matrix, scale_back, stack
 
 Clock = Callable[[], float]  # returns seconds that only grow
 
-REFRESH_SECONDS = 1.0
 IDLE_SECONDS = 30.0  # an index without `refresh_interval` that was not searched for so long is refreshed by the next search
 TOMBSTONE_SECONDS = 60.0  # how long the version of a deleted document is remembered
 GAP = " _ "  # between the values of a field, so that no phrase matches across two values
@@ -124,10 +123,6 @@ class Index:
         rows = self._rows(f"SELECT doc, id, version, seq, source FROM docs_{{0}} WHERE doc IN ({marks})", docs)
         return {row[0]: StoredDocument.of(row) for row in rows}
 
-    def owner(self, doc: int) -> Index:
-        """Return the index of a document, which is this one."""
-        return self
-
     def complete(self, stored: StoredDocument) -> StoredDocument:
         """Return a document with its vectors, in the digits of their float32."""
         source = stored.source
@@ -206,7 +201,7 @@ class Index:
         idle, self._searched = interval is None and now - self._searched > IDLE_SECONDS, now
         if self.writes == self._refreshed or interval in ("-1", "0"):
             return
-        if idle or now - self._written >= (REFRESH_SECONDS if interval is None else TimeLimit.parse(interval).seconds):
+        if idle or now - self._written >= TimeLimit.parse(interval or "1s").seconds:
             self.refresh()
 
     def _add_words_and_values(self, docs: Sequence[int]) -> None:

@@ -6,6 +6,7 @@ Knows endpoints, stand-ins and poison; must not know indices, documents or retri
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from ...models import EmbeddingModel
@@ -17,13 +18,13 @@ BATCH = 64  # inputs per request, unless the service documents a lower limit
 LIMITS = {"ingest": TimeLimit.parse("30s"), "search": TimeLimit.parse("10s")}
 
 
+@dataclass(frozen=True, slots=True)
 class InnerInference:
     """Computes vectors and scores for indexing and search."""
 
-    def __init__(self, registry: Registry, standin: StandIn, faults: Faults) -> None:
-        self.registry = registry
-        self._standin = standin
-        self._faults = faults
+    registry: Registry
+    _standin: StandIn
+    _faults: Faults
 
     def check_poison(self, endpoint: str, items: Sequence[Item], role: str) -> None:
         """Raise the error of the service for a poisoned text or medium."""
@@ -74,8 +75,7 @@ class InnerInference:
         """Return the endpoint after checking that it has one of the task types."""
         endpoint = self.registry.get(name)
         if endpoint.task not in tasks:
-            wanted = f"expected [{' or '.join(tasks)}]"
-            raise status_error(f"Incompatible task_type: the endpoint [{name}] has task type [{endpoint.task}], {wanted}")
+            raise status_error(f"Incompatible task_type [{endpoint.task}] of [{name}], expected [{' or '.join(tasks)}]")
         return endpoint
 
     def _job(self, endpoint: Endpoint, inputs: Sequence[Sequence[Item]], role: str) -> Job:

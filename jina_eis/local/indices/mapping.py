@@ -9,15 +9,14 @@ import copy
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ..inference import Endpoint
-from ..refusals import Json, illegal_argument, mapper_parsing, read_flag, wrapping
+from ..refusals import Json, illegal_argument, mapper_parsing, not_implemented, read_flag, wrapping
 from ..unsupported import refuse_unsupported
 from .fieldtypes import merge_properties, read_dynamic, read_properties
-from .parameters import SEMANTIC
-from .templates import check_templates
-from .values import ISO_DATE
+from .parameters import ISO_DATE, SEMANTIC, TEMPLATE_OPTIONS, TEMPLATE_TYPES, USUAL
 
 MAX_FIELDS = 1000
 
@@ -154,3 +153,34 @@ def flatten(properties: Json, prefix: str) -> Iterator[Field]:
         yield Field(path, settings.get("type", "object"), path, settings, tuple(subs))
         yield from (Field(sub, definition["type"], path, definition) for sub, definition in subs.items())
         yield from flatten(settings.get("properties", {}), f"{path}.")
+
+
+def check_templates(templates: Any) -> Any:
+    """Return dynamic templates after checking their form."""
+    for template in templates if isinstance(templates, list) else [None]:
+        if not isinstance(template, dict) or len(template) != 1:
+            raise mapper_parsing("Dynamic template syntax error. An array of named objects is expected.")
+        ((name, body),) = template.items()
+        if not isinstance(body, dict) or not isinstance(body.get("mapping"), dict):
+            raise mapper_parsing(f"template [{name}] must have either mapping or runtime set")
+        for key, value in body.items():
+            if not isinstance(value, TEMPLATE_OPTIONS.get(key, ())) or (key == "mapping" and "'{" in str(value)):  # a placeholder
+                raise not_implemented(f"dynamic_templates.{name}.{key}: {value}")
+        if body.get("match_mapping_type", "*") not in TEMPLATE_TYPES:
+            raise mapper_parsing(f"No field type matched on [{body['match_mapping_type']}]")
+    return templates
+
+
+def templated(path: str, first: Any, root: Json) -> Json | None:
+    """Return the definition of a new field by the first template that matches; None if none does.
+
+    Args:
+        path: The path of the field.
+        first: Its first value.
+        root: The mapping.
+    """
+    kind = {dict: "object", bool: "boolean", int: "long", float: "double"}.get(type(first), "string")
+    for (body,) in map(dict.values, root.get("dynamic_templates", ())):
+        if body.get("match_mapping_type", "*") in ("*", kind) and fnmatchcase(path, body.get("path_match", "*")):
+            return {"type": USUAL.get(kind, kind), **body["mapping"]}
+    return None

@@ -1,10 +1,23 @@
-"""The implemented parameters of fields and of the index of vectors, with their defaults. Tables."""
+"""The types of values, the implemented parameters of fields and of the index of vectors, with their defaults. Tables."""
 
 from __future__ import annotations
 
 from ..refusals import Json
-from .values import ISO_DATE, NUMBERS
 
+# The types of numbers: the bits of whole ones, and the fractions.
+BITS = {"byte": 8, "short": 16, "integer": 32, "long": 64}
+PRECISIONS = ("float", "double", "half_float")
+NUMBERS = (*BITS, *PRECISIONS)
+ISO_DATE = "strict_date_optional_time||epoch_millis"  # the format of a date field
+SLASHED_DATE = "yyyy/MM/dd HH:mm:ss||yyyy/MM/dd||epoch_millis"  # that of a new field with a text such as 2026/11/27
+# Patterns of the formats, which find year, month, day, hour, minute, second, fraction and zone.
+DATE_FORMATS = {
+    "strict_date_optional_time": r"(-?\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(?:(\d\d)(?::(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?"
+    r"(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?)?)?)?)?",
+    "yyyy/MM/dd HH:mm:ss": r"(-?\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)()()",
+    "yyyy/MM/dd": r"(-?\d{4})/(\d\d)/(\d\d)()()()()()",
+    "epoch_millis": r"-?\d+(\.\d+)?",
+}
 SEMANTIC = ("semantic_text", "semantic")
 # The implemented parameters of each type with their defaults.
 OBJECTS = {"chunking_settings", "model_settings", "index_options"}  # of a semantic field
@@ -24,3 +37,7 @@ GRAPH: Json = {"m": 16, "ef_construction": 100}
 RESCORED: Json = {"rescore_vector": {"oversample": 3.0}}
 INDEX_OPTIONS: dict[str, Json] = dict.fromkeys(("hnsw", "int8_hnsw", "int4_hnsw"), GRAPH)
 INDEX_OPTIONS |= {"flat": {}, "int8_flat": {}, "int4_flat": {}, "bbq_hnsw": GRAPH | RESCORED, "bbq_flat": RESCORED}
+# Dynamic templates: their options, the types of values, and those of new fields that differ from them.
+TEMPLATE_OPTIONS = {"match_mapping_type": str, "path_match": str, "mapping": dict}
+TEMPLATE_TYPES = ("*", "string", "long", "double", "boolean", "object", "date")
+USUAL = {"string": "text", "double": "float"}

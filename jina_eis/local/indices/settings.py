@@ -26,10 +26,7 @@ def check_name(name: str) -> None:
     """Refuse an invalid index name."""
     valid = name == name.lower() and not set(name) & FORBIDDEN and len(name.encode("utf-8", "replace")) <= NAME_BYTES
     if not valid or name in ("", ".", "..") or name.startswith(("_", "-", "+")):
-        rules = (
-            f"must be lowercase, must not be empty or too long (over {NAME_BYTES} bytes), must not be '.' or '..', must not "
-            f"start with '_', '-', or '+', must not contain the following characters: {' '.join(sorted(FORBIDDEN))}"
-        )
+        rules = f"must be lowercase, of 1 to {NAME_BYTES} bytes, must not begin with _, - or +, nor contain {sorted(FORBIDDEN)}"
         details = {"index_uuid": "_na_", "index": name}
         raise RefusedError(400, "invalid_index_name_exception", f"Invalid index name [{name}], {rules}", details=details)
 
@@ -51,13 +48,13 @@ def read_settings(body: Json) -> Json:
     """Return the settings of an index as a tree of texts, without the optional `index` prefix."""
     tree: Json = {}
     for name, value in leaves(body, ""):
-        short = name.removeprefix("index.")
-        check_setting(short, value if value is None else format_value(value))
-        node = tree
+        short, node = name.removeprefix("index."), tree
+        text = None if value is None else format_value(value)
+        check_setting(short, text)
         *parents, last = short.split(".")
         for parent in parents:
             node = node.setdefault(parent, {})
-        node[last] = None if value is None else format_value(value)
+        node[last] = text
     for name, similarity in tree.get("similarity", {}).items():
         if similarity.get("type") != "BM25" or similarity.keys() - {"type", "k1", "b"}:
             raise not_implemented(f"settings.index.similarity.{name}: {similarity}")
@@ -66,10 +63,7 @@ def read_settings(body: Json) -> Json:
 
 def leaves(settings: Json, prefix: str) -> Iterator[tuple[str, Any]]:
     for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+        yield from leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", value)]
 
 
 def check_setting(name: str, text: str | None) -> None:
@@ -106,10 +100,9 @@ def check_mapping(mapping: Mapping, settings: Json, registry: Registry) -> None:
         if reason:
             raise mapper_parsing(f"Failed to parse mapping: {reason}", mapper_parsing(reason))
         if field.kind == "semantic_text" and not registry.version.has("embedding in semantic_text"):
-            for endpoint in (registry.find(field.inference_id), registry.find(field.search_inference_id)):
-                if endpoint is not None and endpoint.task == "embedding":
-                    expected = f"expected text_embedding or sparse_embedding, got embedding, for [{endpoint.id}]"
-                    raise illegal_argument(f"Wrong [task_type], {expected} on field [{field.path}]")
+            endpoints = registry.find(field.inference_id), registry.find(field.search_inference_id)
+            if any(endpoint is not None and endpoint.task == "embedding" for endpoint in endpoints):
+                raise illegal_argument(f"Wrong [task_type], expected text_embedding, got embedding, on field [{field.path}]")
 
 
 def show_settings(index: Index) -> Json:

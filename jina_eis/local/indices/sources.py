@@ -15,7 +15,6 @@ from ..inference import as_list
 from ..refusals import Json, not_implemented
 from .index import Index, StoredDocument
 from .parameters import SEMANTIC
-from .several import Indices
 
 DROPPED = object()
 PARAMETERS = ("_source", "_source_includes", "_source_excludes", "_source_exclude_vectors")
@@ -73,7 +72,7 @@ class SourceFilter:
         return {} if filtered is DROPPED else cast("Json", filtered)
 
 
-def hides_vectors(index: Index | Indices) -> bool:
+def hides_vectors(index: Index) -> bool:
     """Return whether sources of an index are returned without vectors."""
     return index.settings.get("mapping", {}).get("exclude_source_vectors", True) in (True, "true")
 
@@ -81,18 +80,12 @@ def hides_vectors(index: Index | Indices) -> bool:
 def parse(source: Any) -> SourceFilter:
     if source is None or isinstance(source, bool):
         return SourceFilter(show=source is not False)
-    options = source if isinstance(source, dict) else {"includes": source}
-    patterns: dict[str, tuple[str, ...]] = {}
-    for name, value in options.items():
-        if (
-            name in ("includes", "excludes")
-            and isinstance(value, str | list)
-            and all(isinstance(pattern, str) for pattern in as_list(value))
-        ):
-            patterns[name] = tuple(as_list(value))
-        elif name != "exclude_vectors" or not isinstance(value, bool):
-            raise not_implemented(f"_source.{name} with [{value}] as a value")
-    vectors = not options["exclude_vectors"] if "exclude_vectors" in options else None
+    options = dict(source) if isinstance(source, dict) else {"includes": source}
+    vectors = not options.pop("exclude_vectors") if isinstance(options.get("exclude_vectors"), bool) else None
+    patterns = {name: tuple(as_list(value)) for name, value in options.items()}
+    texts = all(isinstance(pattern, str) for listed in patterns.values() for pattern in listed)
+    if patterns.keys() - {"includes", "excludes"} or not texts or None in options.values():
+        raise not_implemented(f"_source [{source}]")
     return SourceFilter(True, patterns.get("includes", ()), patterns.get("excludes", ()), vectors)
 
 
@@ -112,11 +105,8 @@ def prune(node: Any, path: str, includes: Sequence[str], excludes: Sequence[str]
         pruned = [prune(element, path, includes, excludes, keep) for element in node]
         kept: Any = [element for element in pruned if element is not DROPPED]
         if keep and kept:  # an object beside others stays, too
-            kept = [
-                {} if new is DROPPED else new
-                for new, old in zip(pruned, node, strict=True)
-                if isinstance(old, dict) or new is not DROPPED
-            ]
+            emptied = [{} if new is DROPPED and isinstance(old, dict) else new for new, old in zip(pruned, node, strict=True)]
+            kept = [element for element in emptied if element is not DROPPED]
     elif isinstance(node, dict):
         kept = {}
         for name, value in node.items():

@@ -68,9 +68,8 @@ class Storage:
     def find(self, name: str) -> Index | None:
         """Return the index with this name, or the only one with this alias; or None."""
         with self._database.lock:
-            index = self._indices.get(name)
-            indices = [] if index else self.resolve(name)
-            return indices[0] if len(indices) == 1 else index
+            found = [self._indices[name]] if name in self._indices else self.resolve(name)
+            return found[0] if len(found) == 1 else None
 
     def resolve(self, name: str) -> list[Index]:
         """Return the indices that a name, an alias or a pattern stands for, by name."""
@@ -80,7 +79,7 @@ class Storage:
 
     def aliases(self) -> list[tuple[str, str]]:
         """Return all aliases, each with the name of an index."""
-        return [(alias, name) for alias, name in self._database.rows("SELECT alias, name FROM aliases ORDER BY alias, name")]
+        return self._database.rows("SELECT alias, name FROM aliases ORDER BY alias, name")
 
     def change_alias(self, alias: str, index: Index, *, add: bool) -> None:
         """Give an index an alias, or take it away."""
@@ -116,9 +115,8 @@ class Storage:
 
     def endpoints(self) -> list[tuple[str, Json]]:
         """Return the ids of the created endpoints, and their definitions as sent."""
-        return [
-            (name, orjson.loads(definition)) for name, definition in self._database.rows("SELECT id, definition FROM endpoints")
-        ]
+        rows = self._database.rows("SELECT id, definition FROM endpoints")
+        return [(name, orjson.loads(definition)) for name, definition in rows]
 
     def keep_endpoint(self, name: str, definition: Json | None) -> None:
         """Store an endpoint; with None as definition, delete it."""

@@ -14,25 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..inference import Array
-from ..refusals import RefusedError, illegal_argument, not_implemented, parsing_exception
+from ..refusals import illegal_argument, not_implemented, parsing_exception
+from .parameters import BITS, DATE_FORMATS, ISO_DATE, NUMBERS, PRECISIONS, SLASHED_DATE
 
 Value = str | int | float
 
-BITS = {"byte": 8, "short": 16, "integer": 32, "long": 64}
-PRECISIONS: dict[str, type[np.floating[Any]]] = {"float": np.float32, "double": np.float64, "half_float": np.float16}
-NUMBERS = (*BITS, *PRECISIONS)
-ISO_DATE = "strict_date_optional_time||epoch_millis"  # the format of a date field
-SLASHED_DATE = "yyyy/MM/dd HH:mm:ss||yyyy/MM/dd||epoch_millis"  # that of a new field with a text such as 2026/11/27
-DATE_FORMATS = {
-    "strict_date_optional_time": re.compile(
-        r"(-?\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(?:(\d\d)(?::(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?"
-        r"(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?)?)?)?)?",
-        re.ASCII,
-    ),
-    "yyyy/MM/dd HH:mm:ss": re.compile(r"(-?\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)()()", re.ASCII),
-    "yyyy/MM/dd": re.compile(r"(-?\d{4})/(\d\d)/(\d\d)()()()()()", re.ASCII),
-    "epoch_millis": re.compile(r"-?\d+(\.\d+)?", re.ASCII),
-}
+ROUNDED: dict[str, type[np.floating[Any]]] = {"float": np.float32, "double": np.float64, "half_float": np.float16}
+BELOW_ZERO = -5e-324  # for -0.0, which Lucene orders before 0.0 and SQLite does not
 NAMED_ZONE = re.compile(r"-?\d{4}-\d\d-\d\dT[\d:.,]*[A-Z][A-Za-z]+[\w/+:-]*", re.ASCII)
 MAX_OFFSET = 18 * 3600  # of a zone, in seconds
 # Numbers as texts, as Java reads them: a fraction may have spaces around it and the suffix of a type.
@@ -42,16 +30,14 @@ FRACTION_TEXT = re.compile(r"[\0- ]*([+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)
 
 def read_value(kind: str, value: Any, date_format: str = ISO_DATE) -> Value:
     """Return the indexed form of a value; a date becomes milliseconds since the epoch."""
-    if isinstance(value, dict):
-        raise object_error(kind)
+    if isinstance(value, dict) or (isinstance(value, bool) and kind in NUMBERS):
+        raise illegal_argument(f"Cannot parse [{format_value(value)}] as {kind}")
     if kind == "date":
         return read_date(value, date_format)
     if kind == "boolean":
         return read_boolean(value)
     if kind not in NUMBERS:
         return format_value(value)
-    if isinstance(value, bool):
-        raise token_error("VALUE_BOOLEAN", "not numeric")
     return read_fraction(kind, value) if kind in PRECISIONS else read_whole(kind, value)
 
 
@@ -71,22 +57,7 @@ def date_format_of(text: str) -> str | None:
     return next((name for name in formats if read_date_span(text, name.removesuffix("||epoch_millis")) is not None), None)
 
 
-def object_error(kind: str, of_text: str = "illegal_argument_exception") -> RefusedError:
-    """Return the error of a type that reads an object; `of_text` is its type if the field has texts."""
-    if kind == "boolean" and of_text != "illegal_state_exception":
-        return token_error("START_OBJECT", "not of boolean type")
-    number_or_date = kind in (*NUMBERS, "date")
-    return RefusedError(400, "illegal_argument_exception" if number_or_date else of_text, f"Cannot parse object as {kind}")
-
-
-def token_error(token: str, problem: str) -> RefusedError:
-    reason = f"[1:1] Current token ({token}) {problem}"
-    return RefusedError(400, "x_content_parse_exception", reason, RefusedError(400, "json_parse_exception", reason))
-
-
 def read_boolean(value: Any) -> str:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        raise token_error("VALUE_NUMBER", "not of boolean type")
     if (text := format_value(value)) not in ("true", "false", ""):
         raise illegal_argument(f"Failed to parse value [{text}] as only [true] or [false] are allowed.")
     return text or "false"
@@ -95,22 +66,26 @@ def read_boolean(value: Any) -> str:
 def read_fraction(kind: str, value: Any) -> float:
     match = FRACTION_TEXT.fullmatch(value) if isinstance(value, str) else None
     if isinstance(value, str) and match is None:
-        raise RefusedError(400, "number_format_exception", f'For input string: "{value}"')
-    with np.errstate(over="ignore"):
-        number = float(PRECISIONS[kind](float(match[1] if match else value)))
+        raise illegal_argument(f'For input string: "{value}"')
+    number = round_number(kind, float(match[1] if match else value))
     if not np.isfinite(number):
         raise illegal_argument(f"[{kind}] supports only finite values, but got [{value}]")
     return number
+
+
+def round_number(kind: str, number: float) -> float:
+    """Return a number as a field of fractions holds it."""
+    with np.errstate(over="ignore"):
+        rounded = float(ROUNDED[kind](number))
+    return BELOW_ZERO if str(rounded) == "-0.0" else rounded
 
 
 def read_whole(kind: str, value: Any) -> int:
     if isinstance(value, str) and WHOLE_TEXT.fullmatch(value) is None:
         raise illegal_argument(f'For input string: "{value}"')
     whole = int(max(min(Decimal(value), Decimal(1 << 70)), Decimal(-1 << 70)))
-    if not isinstance(value, str) and not fits(whole, max(BITS[kind], 32)):
-        raise RefusedError(400, "x_content_parse_exception", f"[1:1] Numeric value ({value}) out of range of {kind}")
     if not fits(whole, BITS[kind]):
-        raise illegal_argument(f"Value [{value}] is out of range for {'an' if kind == 'integer' else 'a'} {kind}")
+        raise illegal_argument(f"Value [{value}] is out of range for {kind}")
     return whole
 
 
@@ -124,17 +99,13 @@ def read_date(value: Any, date_format: str) -> int:
         return span[0]
     if NAMED_ZONE.fullmatch(text):
         raise not_implemented(f"a zone by its name in the date [{text}]")
-    if not text:
-        raise illegal_argument("cannot parse empty datetime")
-    cause = RefusedError(400, "date_time_parse_exception", "Failed to parse with all enclosed parsers")
-    reason = f"failed to parse date field [{text}] with format [{date_format}]"
-    raise RefusedError(400, "illegal_argument_exception", reason, cause)
+    raise illegal_argument(f"failed to parse date field [{text}] with format [{date_format}]")
 
 
 def read_date_span(text: str, date_format: str) -> tuple[int, int] | None:
     """Return the first and last millisecond of a date, which may end with any of its parts; None if it is none."""
     for name in date_format.split("||"):
-        match = DATE_FORMATS[name].fullmatch(text)
+        match = re.fullmatch(DATE_FORMATS[name], text, re.ASCII)
         if match is not None and name == "epoch_millis":
             millis = floor(Decimal(text))
             return (millis, millis) if fits(millis, 64) else None
@@ -162,7 +133,7 @@ def date_span(year: str, month: str, day: str, *rest: str) -> tuple[int, int] | 
 def read_vector(value: Any, dims: int | None = None) -> Array:
     """Return a vector sent as numbers, or as base64: numbers of 4 bytes, from the highest byte on."""
     if isinstance(value, dict):
-        raise object_error("dense_vector")
+        raise illegal_argument("Cannot parse object as dense_vector")
     if not isinstance(value, str):
         if not isinstance(value, list) or not set(map(type, value)) <= {int, float}:
             raise parsing_exception(f"Failed to parse object: expecting an array of numbers but found [{str(value)[:100]}]")

@@ -3,7 +3,7 @@
 The lowest room of the embedded EIS: it knows no index, no query and no HTTP.
 """
 
-from .bodies import Item, Parsed, as_list, parse_item, parse_task, read_body
+from .bodies import Item, Parsed, as_list, check_fields, parse_item, parse_task, read_body
 from .registry import Endpoint, Registry
 from .service import Job, answer, check_inputs, check_types, embed_inputs, plan
 from .standin import Array, StandIn, bm25, fit, mean
@@ -20,6 +20,7 @@ __all__ = [
     "answer",
     "as_list",
     "bm25",
+    "check_fields",
     "check_inputs",
     "check_types",
     "embed_inputs",

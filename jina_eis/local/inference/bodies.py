@@ -6,43 +6,35 @@ Know tasks, fields and the types of errors, whose texts may differ. Must not kno
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import orjson
 
-from ..refusals import (
-    Json,
-    RefusedError,
-    illegal_argument,
-    invalid,
-    parse_error,
-    parsing,
-    parsing_exception,
-    status_error,
-    token,
-)
+from ..refusals import Json, RefusedError, illegal_argument, invalid, parse_error, parsing, parsing_exception, status_error, token
 from ..versions import Version
+from .fields import (
+    EMBEDDING,
+    EXTRACTION,
+    EXTRACTION_SETTINGS,
+    INPUT_TYPES,
+    INTERNAL_INPUT_TYPES,
+    ITEM,
+    ITEM_TYPES,
+    NEWER_TASK_TYPES,
+    OLD_ITEM_TYPES,
+    RERANK,
+    SHARED,
+    SHARED_PARSER,
+    SHARED_TASKS,
+    TASK_TYPES,
+    Fields,
+)
 
-SHARED_PARSER = "cluster:internal/xpack/inference"  # the name that Elasticsearch uses in its errors
-SHARED_TASKS = ("text_embedding", "sparse_embedding", "completion")
-TASK_TYPES = (*SHARED_TASKS, "rerank", "chat_completion")
-NEWER_TASK_TYPES = ("embedding", "document_extraction")
-INPUT_TYPES = ("ingest", "search", "classification", "clustering", "unspecified")
-INTERNAL_INPUT_TYPES = ("internal_ingest", "internal_search")
-OLD_ITEM_TYPES = ("text", "image")
-ITEM_TYPES = (*OLD_ITEM_TYPES, "audio", "video", "pdf")
 DATA_URI = re.compile(r"data:[^/,]+/[^,]+;base64,")
 DATA_URI_COMMA = 256  # the comma must come before this position
-
-Fields = Mapping[str, tuple[type, ...]]
-# The fields of each body, with the types of their values.
-EMBEDDING: Fields = {"input": (str, list, dict), "input_type": (str,), "task_settings": (dict,)}
-SHARED: Fields = {"input": (str, list), "input_type": (str,), "task_settings": (dict,), "timeout": (str,)}
-RERANK: Fields = {"top_n": (int, float), "return_documents": (bool,), "task_settings": (dict,)}  # texts are not in the response
-ITEM: Fields = dict.fromkeys(("type", "format", "value"), (str,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +159,7 @@ def parse_item(item: Any, version: Version) -> Item:
     supported = ("text",) if kind == "text" else media
     data_format = item.get("format", supported[0]).lower()
     if data_format not in supported:
-        listed = ", ".join(supported)
-        raise illegal_argument(
-            f"Data type [{kind}] does not support data format [{data_format}], supported formats are [{listed}]"
-        )
+        raise illegal_argument(f"Data type [{kind}] does not support data format [{data_format}], only {', '.join(supported)}")
     if data_format == "base64" and not DATA_URI.match(item["value"][:DATA_URI_COMMA]):
         raise illegal_argument("base64 inputs must be specified as data URIs with the format [data:{MIME-type};base64,...]")
     return Item(kind, item["value"])
@@ -227,16 +216,13 @@ def parse_message_part(part: Any) -> Item:
 
 def parse_extraction(body: Json, version: Version) -> Parsed:
     parser = "DocumentExtractionRequest"
-    check_fields(parser, body, {"input": (list, dict), "task_settings": (dict,)}, required=("input",))
-    check_fields("task_settings", body.get("task_settings", {}), {"output_format": (str,), "css": (dict,)})
-    content = body["input"]
+    check_fields(parser, body, EXTRACTION, required=("input",))
+    check_fields("task_settings", body.get("task_settings", {}), EXTRACTION_SETTINGS)
     with parsing(parser, "input"):
-        inputs = [parse_input(element, version) for element in (content if isinstance(content, list) else [content])]
-        for item in chain.from_iterable(inputs):
-            if item.kind not in ("image", "pdf"):
-                reason = f"contains unsupported [type] value [{item.kind}]. Supported values are [image, pdf]"
-                raise illegal_argument(f"Field [content] {reason}")
-    return Parsed(inputs)
+        parsed = Parsed([parse_input(element, version) for element in as_list(body["input"])])
+        if any(item.kind not in ("image", "pdf") for item in parsed.items):
+            raise illegal_argument("Field [content] contains an unsupported [type] value. Supported values are [image, pdf]")
+    return parsed
 
 
 PARSERS: dict[str, Callable[[Json, Version], Parsed]] = {

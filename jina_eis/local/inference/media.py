@@ -1,20 +1,25 @@
-"""Stand-in vectors of media, and checks for media that the service would refuse.
+"""Stand-ins for models of media: their vectors, text out of pages, and checks for what the service would refuse.
 
 A page of a PDF has the vector of its text. Any other vector is a hash of the bytes, or of the address: equal files have equal
-vectors, which have no other meaning. Knows data URIs and file formats. Must not know requests, endpoints or HTTP.
+vectors, which have no other meaning. Knows data URIs and file formats. Must not know endpoints or HTTP.
 """
 
 from __future__ import annotations
 
 import hashlib
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 
 import numpy as np
+import orjson
 
 from ...contents.media import LEAST_PIXELS, Medium, pixel_size
+from ..refusals import Json, gateway_refusal
+from .bodies import Item
 from .standin import DIMENSIONS, Array, unit
+
+PIECE = 40  # characters in an event of a stream
 
 
 class UnreadableError(ValueError):
@@ -100,3 +105,37 @@ def page_texts(data: bytes) -> list[str]:
     if not texts:
         raise UnreadableError("the PDF has no pages")
     return texts
+
+
+def complete(endpoint: str, inputs: Sequence[Sequence[Item]], *, stream: bool) -> Json | str:
+    """Return the chat completion about one image: an object, or a stream of events."""
+    images = [item for items in inputs for item in items if item.kind == "image"]
+    if len(images) != 1:
+        raise gateway_refusal(endpoint, 400, f"the model takes one image, got {len(images)}")
+    (text,) = extract(endpoint, images)
+    if not stream:
+        return {"choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}
+    deltas = [{"content": text[start : start + PIECE]} for start in range(0, len(text), PIECE)]
+    events = [orjson.dumps({"choices": [{"index": 0, "delta": delta}]}).decode() for delta in deltas]
+    return "".join(f"data: {event}\n\n" for event in (*events, "[DONE]"))
+
+
+def extract(endpoint: str, items: Sequence[Item]) -> list[str]:
+    """Return the text of each PDF or image."""
+    texts = []
+    for position, item in enumerate(items):
+        try:
+            data = decode_payload(item.value)
+            texts.append("\n\n".join(page_texts(data)) if item.kind == "pdf" else describe_image(data))
+        except UnreadableError as error:
+            raise gateway_refusal(endpoint, 400, f"input {position}: {error}") from error
+    return texts
+
+
+def describe_image(data: bytes) -> str:
+    try:
+        image = Medium.from_bytes(data, "image/*")
+    except ValueError as error:
+        raise UnreadableError(str(error)) from error
+    size = "{}x{} pixels".format(*image.pixels) if image.pixels else "unknown size"
+    return f"An image of {size} ({hashlib.sha256(data).hexdigest()[:8]}). The local EIS does not read text in images."

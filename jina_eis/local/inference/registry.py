@@ -15,17 +15,8 @@ from ...models import MODELS, EmbeddingModel, EmbeddingTask, Model
 from ..refusals import Json, RefusedError, gateway_refusal, invalid, not_implemented, status_error
 from ..versions import Version
 from .bodies import parse_task, read_body
+from .fields import CHUNKING, METADATA, SIMILARITIES, SIZES
 from .others import LISTED, OTHERS, PAGE_MODELS, PageModel
-
-SIMILARITIES = ("cosine", "dot_product", "l2_norm")
-SIZES = ("dimensions", "max_input_tokens", "max_batch_size")
-CHUNKING = {"strategy": "sentence", "max_chunk_size": 250, "sentence_overlap": 1}
-
-# The keys are Elasticsearch's; status and region are invented.
-METADATA: Json = {
-    "heuristics": {"status": "ga"},
-    "regions": [{"csp": "local", "region": "loopback", "geo": "local", "region_display_name": "This machine"}],
-}
 
 KNOWN = (*MODELS, *OTHERS, *PAGE_MODELS)
 USER_ID = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?")
@@ -54,17 +45,10 @@ class Endpoint:
 
     def to_json(self) -> Json:
         """Return the endpoint as GET returns it."""
-        result = {
-            "inference_id": self.id,
-            "task_type": self.task,
-            "service": "elastic",
-            "service_settings": self.service_settings,
-        }
-        if self.chunking_settings is not None:
-            result["chunking_settings"] = self.chunking_settings
-        if self.denied is not None:
-            result["metadata"] = METADATA | {"denied_by_region_policy": self.denied}
-        return result
+        shown = {"inference_id": self.id, "task_type": self.task, "service": "elastic", "service_settings": self.service_settings}
+        chunking = {} if self.chunking_settings is None else {"chunking_settings": self.chunking_settings}
+        metadata = {} if self.denied is None else {"metadata": METADATA | {"denied_by_region_policy": self.denied}}
+        return shown | chunking | metadata
 
 
 def new_endpoint(
@@ -94,20 +78,16 @@ class Registry:
             model.endpoint: new_endpoint(model.endpoint, model.name, model, {}, None, model.endpoint in denied)
             for model in models
         }
-        self._listed = {
-            entry["inference_id"]: entry
-            for since, entry in LISTED
-            if Version.parse(since) <= version and (eis or entry["service"] != "elastic")
-        }
+        listed = [entry for since, entry in LISTED if Version.parse(since) <= version]
+        self._listed = {entry["inference_id"]: entry for entry in listed if eis or entry["service"] != "elastic"}
         self._reserved = frozenset(self._endpoints) | frozenset(self._listed)
         self._keep: Callable[[str, Json | None], None] = lambda endpoint, definition: None
 
     def restore(self, stored: Iterable[tuple[str, Json]], keep: Callable[[str, Json | None], None]) -> None:
         """Add stored endpoints; call `keep` with the definition of each one created later, and with None for each deleted."""
         for endpoint, definition in stored:
-            created = new_endpoint(endpoint, *self._check_definition(definition["task_type"], endpoint, definition))
             with self._lock:
-                self._endpoints[endpoint] = created
+                self._endpoints[endpoint] = self._new(definition["task_type"], endpoint, definition)
         self._keep = keep
 
     def get(self, endpoint: str) -> Endpoint:
@@ -138,7 +118,7 @@ class Registry:
         """Create an endpoint, and return the response to PUT."""
         body = read_body(raw)
         body["task_type"] = resolve_task(task, body, self.version)
-        created = new_endpoint(endpoint, *self._check_definition(body["task_type"], endpoint, body))
+        created = self._new(body["task_type"], endpoint, body)
         with self._lock:
             if endpoint in self._endpoints:
                 raise RefusedError(400, "resource_already_exists_exception", f"Inference endpoint [{endpoint}] already exists")
@@ -150,10 +130,7 @@ class Registry:
         """Delete an endpoint, and return the response to DELETE."""
         self._get_for_task(task, endpoint)
         if endpoint in self._reserved and not force:
-            raise status_error(
-                f"[{endpoint}] is a reserved inference endpoint. "
-                "Use the force=true query parameter to delete the inference endpoint."
-            )
+            raise status_error(f"[{endpoint}] is a reserved inference endpoint. Use the force=true query parameter to delete it.")
         if not dry_run:
             with self._lock:
                 self._endpoints.pop(endpoint, None)
@@ -166,20 +143,13 @@ class Registry:
             raise status_error(f"Requested task type [{task}] does not match the inference endpoint's task type [{found.task}]")
         return found
 
-    def _check_definition(self, task: str, endpoint: str, body: Json) -> tuple[str, Model | PageModel, Json, Json | None]:
+    def _new(self, task: str, endpoint: str, body: Json) -> Endpoint:
         if endpoint in self._reserved:
-            raise status_error(
-                f"[{endpoint}] is a reserved inference ID. Cannot create a new inference endpoint with a reserved ID."
-            )
+            raise status_error(f"[{endpoint}] is a reserved inference ID. Cannot create a new inference endpoint with it.")
         if not USER_ID.fullmatch(endpoint):
-            raise invalid(
-                f"Invalid inference_id; '{endpoint}' can contain lowercase alphanumeric (a-z and 0-9), hyphens or underscores; "
-                "must start and end with alphanumeric"
-            )
-        if body.get("service") != "elastic":
-            raise status_error(f"Unknown service [{body.get('service')}]")
-        if task not in {model.task for model in KNOWN}:
-            raise status_error(f"The [elastic] service does not support task type [{task}]")
+            raise invalid(f"Invalid inference_id; '{endpoint}' must match {USER_ID.pattern}")
+        if body.get("service") != "elastic" or task not in {model.task for model in KNOWN}:
+            raise status_error(f"Service [{body.get('service')}] does not exist, or does not support task type [{task}]")
         settings = check_service_settings(task, as_object(body, "service_settings"))
         refuse_unknown(as_object(body, "task_settings"), ())
         known = ("task_type", "service", "service_settings", "task_settings")
@@ -188,7 +158,7 @@ class Registry:
         if not self._eis:
             raise gateway_refusal(endpoint, 403, "the local EIS was started with eis=False")
         model = resolve_model(task, endpoint, model_id, settings.get("dimensions"))
-        return model_id, model, settings, as_object(body, "chunking_settings") or None
+        return new_endpoint(endpoint, model_id, model, settings, as_object(body, "chunking_settings") or None)
 
 
 def resolve_task(task: str | None, body: Json, version: Version) -> str:
@@ -215,8 +185,7 @@ def check_service_settings(task: str, settings: Json) -> Json:
 
 def resolve_model(task: str, endpoint: str, model_id: str, dimensions: int | None) -> Model | PageModel:
     """Return the model; raises the error of the service, which Elasticsearch calls to check these settings."""
-    known = (model for model in KNOWN if model_id in (model.name, *getattr(model, "aliases", ())))
-    model = next(known, None)
+    model = next((model for model in KNOWN if model_id in (model.name, *getattr(model, "aliases", ()))), None)
     if model is None:
         raise gateway_refusal(endpoint, 404, f"the local EIS has no model [{model_id}]")
     if model.task != task:

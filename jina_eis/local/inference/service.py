@@ -13,8 +13,7 @@ from typing import Any
 from ...models import RerankModel
 from ..refusals import Json, TimeLimit, gateway_refusal, not_implemented, status_error
 from .bodies import PARSERS, Parsed, read_body
-from .extraction import complete, extract
-from .media import UnreadableError, medium_vectors, type_problem
+from .media import UnreadableError, complete, extract, medium_vectors, type_problem
 from .others import PageModel
 from .registry import Endpoint, Registry
 from .standin import Array, StandIn, mean, shape
@@ -67,10 +66,7 @@ def plan(registry: Registry, task: str | None, endpoint: str, raw: bytes, timeou
         raise status_error(f"Incompatible task_type, the requested type [{task}] does not match the model type [{found.task}]")
     fused = [position for position, items in enumerate(parsed.inputs) if len(items) > 1]
     if fused and not registry.version.has("fused inputs"):
-        raise status_error(
-            "Field [content] must contain a single item for [elastic] service. "
-            f"[content] object with multiple items found at $.input.content[{fused[0]}]"
-        )
+        raise status_error(f"Field [content] must contain a single item for [elastic] service, input {fused[0]} has several")
     if limit is None:
         default = "120s" if isinstance(found.model, PageModel) else "30s"
         limit = TimeLimit.parse("10s" if parsed.input_type.endswith("search") else default)
@@ -153,9 +149,8 @@ def embed_inputs(job: Job, standin: StandIn) -> list[Array]:
     vectors: list[Array] = []
     for position, items in enumerate(job.parsed.inputs):
         try:
-            parts = [
-                [next(text_vectors)] if item.kind == "text" else medium_vectors(item.kind, item.value, embed) for item in items
-            ]
+            kinds = [(item.kind, item.value) for item in items]
+            parts = [[next(text_vectors)] if kind == "text" else medium_vectors(kind, value, embed) for kind, value in kinds]
         except UnreadableError as error:
             raise gateway_refusal(job.endpoint.id, 400, f"input {position}: {error}") from error
         vectors += parts[0] if len(parts) == 1 else [mean([mean(part) for part in parts])]

@@ -3,6 +3,6 @@
 This room may import `indices` and `inference`. It knows nothing of HTTP and never writes to an index.
 """
 
-from .search import SHARDS, matching_documents, page_of_documents, search_index
+from .search import matching_documents, search_index
 
-__all__ = ["SHARDS", "matching_documents", "page_of_documents", "search_index"]
+__all__ = ["matching_documents", "search_index"]

@@ -6,28 +6,19 @@ Must not know any query or retriever.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..indices import Field, Index, Indices, InnerInference
-from ..inference import Array
-from ..refusals import (
-    Json,
-    RefusedError,
-    ShardError,
-    illegal_argument,
-    not_implemented,
-    parse_error,
-    parsing,
-    parsing_exception,
-    token,
-)
+from ..inference import Array, check_fields
+from ..refusals import Json, RefusedError, ShardError, not_implemented, parsing, parsing_exception, token
 from ..unsupported import refuse_unsupported
 from ..versions import Version
 from .options import KINDS
 
+T = TypeVar("T")
 Scores = dict[int, float]  # by document number
 INT = 1 << 31  # the least whole number that is too large for an option
 SCALARS = ("query", "value", "field", "minimum_should_match", "operator")  # options of queries that are no objects
@@ -35,25 +26,32 @@ SCALARS = ("query", "value", "field", "minimum_should_match", "operator")  # opt
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One search of one index.
+    """One search.
 
     Attributes:
-        index: The index.
+        indices: The indices.
         inference: Embeds queries and reranks hits.
         evaluate: Returns the scores of the documents that a query matches.
         size: Number of hits to return; semantic queries retrieve no more.
         start: Number of hits that are skipped before these.
         within: Documents to which an enclosing filter limits semantic queries; None without a filter.
+        number: Which of the indices a query is evaluated on.
         vectors: Query vectors by semantic field, for highlighting.
     """
 
-    index: Index | Indices
+    indices: Indices
     inference: InnerInference
     evaluate: Callable[[Any, Context], Scores]
     size: int
     start: int = 0
     within: Collection[int] | None = None
+    number: int = 0
     vectors: dict[str, list[Array]] = field(default_factory=dict)
+
+    @property
+    def index(self) -> Index:
+        """The index that a query is evaluated on."""
+        return self.indices.parts[self.number]
 
     @property
     def depth(self) -> int:
@@ -65,8 +63,12 @@ class Context:
         """The version of Elasticsearch."""
         return self.inference.registry.version
 
+    def in_each(self, run: Callable[[Context], Mapping[int, T]]) -> dict[int, T]:
+        """Return what is computed in each index, by document. As in Elasticsearch, each has its own statistics of words."""
+        return self.indices.join(run(replace(self, number=number)) for number in range(len(self.indices.parts)))
+
     def field(self, path: str) -> Field | None:
-        """Return the field at this path; None if it does not exist or is an object."""
+        """Return the field of an index at this path; None if it does not exist or is an object."""
         field = self.index.mapping.fields.get(path)
         return None if field is None or field.kind == "object" else field
 
@@ -112,16 +114,15 @@ def read_object(name: str, body: Any, kinds: Mapping[str, str], required: Sequen
         others: Whether Elasticsearch knows more options than `unsupported` lists; all of them are refused with 501.
     """
     if not isinstance(body, dict):
-        raise parse_error(name, f"Expected START_OBJECT but was: {token(body)}")
+        raise not_implemented(f"{name} that is no object")
     for key, value in body.items():
-        if key not in kinds:
+        if key in kinds:
+            accepts(kinds[key], key, value)
+        elif others:
+            raise not_implemented(f"{name}.{key}")
+        else:
             refuse_unsupported("search option", key, f"{name}.{key}")
-            raise not_implemented(f"{name}.{key}") if others else parse_error(name, f"unknown field [{key}]")
-        if not accepts(kinds[key], key, value):
-            raise parse_error(name, f"{key} doesn't support values of type: {token(value)}")
-    if missing := [key for key in required if key not in body]:
-        raise illegal_argument(f"Required [{', '.join(missing)}]")
-    return dict(body)
+    return dict(check_fields(name, body, {key: KINDS[kind] for key, kind in kinds.items()}, required))
 
 
 def read_query_options(name: str, body: Json, known: Collection[str]) -> Json:
@@ -154,6 +155,11 @@ def query_failed(context: Context, reason: str, kind: str = "illegal_argument_ex
     cause = RefusedError(400, kind, reason)
     details = {"index_uuid": context.index.uuid, "index": context.index.name}
     return ShardError(400, "query_shard_exception", f"failed to create query: {reason}", cause, details)
+
+
+def multiply(scores: Scores, boost: float) -> Scores:
+    """Return the scores times a boost."""
+    return scores if boost == 1.0 else {doc: score * boost for doc, score in scores.items()}
 
 
 def as_float32(score: float) -> float:

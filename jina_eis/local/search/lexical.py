@@ -15,7 +15,7 @@ from typing import Any
 from ..indices import NUMBERS, SEMANTIC, Field, format_value, terms
 from ..inference import as_list
 from ..refusals import Json, illegal_argument, not_implemented, parsing_exception, wrapping
-from .context import Context, Scores, query_failed, read_query_options, scalar
+from .context import Context, Scores, multiply, query_failed, read_query_options, scalar
 from .operands import OPERATORS, Bound, read_bounds, read_exact
 
 K1, B = 1.2, 0.75
@@ -69,7 +69,7 @@ def exact_scores(context: Context, path: str, value: Any, *, one_of: bool = Fals
         return term_scores(context, field, format_value(value))
     bounds = query_bounds(context, lambda: read_exact(field, value, one_of=one_of))
     docs = [] if bounds is None else sorted(context.index.between(path, bounds))
-    if not docs or field.kind in NUMBERS or field.kind == "date" or not enabled(field, "index"):
+    if not docs or field.kind in NUMBERS or field.kind == "date" or not field.settings.get("index", True):
         return dict.fromkeys(docs, 1.0)
     doc_count, value_count = context.index.value_statistics(path)
     # These fields have no stored length; Elasticsearch takes it as 1.
@@ -175,27 +175,15 @@ def stored_length(length: int) -> int:
     return 24 + ((length - 24) >> shift << shift)
 
 
-def enabled(field: Field, parameter: str) -> bool:
-    return field.settings.get(parameter, True) not in (False, "false")
-
-
 def is_recorded(field: Field) -> bool:
     """Return whether the index holds the values of a field."""
-    return enabled(field, "index") or (field.kind != "text" and enabled(field, "doc_values"))
-
-
-def multiply(scores: Scores, boost: float) -> Scores:
-    """Return the scores times a boost."""
-    return scores if boost == 1.0 else {doc: score * boost for doc, score in scores.items()}
+    return field.settings.get("index", True) or (field.kind != "text" and field.settings.get("doc_values", True))
 
 
 def minimum_matches(minimum_should_match: Any, clauses: int) -> int:
     """Return how many of the clauses must match."""
-    text = str(minimum_should_match).strip()
-    if re.fullmatch(r"-?\d+", text):
-        number = int(text)
-    elif re.fullmatch(r"-?\d+%", text):
-        number = int(clauses * int(text[:-1]) / 100)
-    else:
-        raise not_implemented(f"minimum_should_match [{text}]")
-    return max(0, clauses + number if text.startswith("-") else number)
+    match = re.fullmatch(r"\s*(-?)(\d+)(%?)\s*", str(minimum_should_match))
+    if match is None:
+        raise not_implemented(f"minimum_should_match [{minimum_should_match}]")
+    number = clauses * int(match[2]) // 100 if match[3] else int(match[2])
+    return max(0, clauses - number) if match[1] else number

@@ -22,6 +22,8 @@ SEARCH = {"query": "object", "knn": "objects", "retriever": "object", "size": "i
     "fields": "array",
     "highlight": "object",
     "sort": "source",
+    "pit": "object",
+    "search_after": "array",
     "timeout": "text",
     "track_total_hits": "value",
 }
@@ -35,15 +37,14 @@ KNN = (
 )
 SEMANTIC_QUERY = {"field": "text", "query": "text", "boost": "float"}
 # Retrievers.
-SHARED = {"filter": "objects", "min_score": "float"}
-STANDARD = SHARED | {"query": "object"}
-KNN_RETRIEVER = SHARED | {name: kind for name, kind in KNN.items() if name != "boost"}
-WINDOWED = SHARED | {"rank_window_size": "int"}
+STANDARD = {"query": "object", "filter": "objects"}
+KNN_RETRIEVER = {name: kind for name, kind in KNN.items() if name != "boost"}
+WINDOWED = {"rank_window_size": "int"}
 LINEAR = WINDOWED | {"retrievers": "array"}
 RRF = LINEAR | {"rank_constant": "int"}
 RERANK = (
     WINDOWED
-    | {"retriever": "object", "field": "text", "chunk_rescorer": "object"}
+    | {"retriever": "object", "field": "text", "chunk_rescorer": "object", "min_score": "float"}
     | dict.fromkeys(("inference_id", "inference_text"), "text")
 )
 DIVERSIFY = (

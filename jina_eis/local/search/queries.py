@@ -14,8 +14,8 @@ from ..inference import as_list
 from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing, parsing_exception
 from ..unsupported import refuse_unsupported
 from . import lexical, semantic
-from .context import Context, Scores, read_query_options
-from .lexical import minimum_matches, multiply
+from .context import Context, Scores, multiply, read_query_options
+from .lexical import minimum_matches
 from .operands import OPERATORS
 
 CLAUSES = ("must", "filter", "should", "must_not")
@@ -85,7 +85,7 @@ def match(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `match`: by words, or by meaning on a semantic field."""
     field = context.field(path)
     if field is not None and field.kind in SEMANTIC:
-        return semantic.match_meaning(context, field, options["query"], 1.0)
+        return semantic.match_meaning(context, field, options["query"])
     return lexical.match_words(context, path, options)
 
 
@@ -162,7 +162,7 @@ QUERIES = {
     "constant_score": Query(constant_score, {"filter"}, "filter"),
     "exists": Query(lexical.exists, {"field"}, "field"),
     "ids": Query(lexical.ids, {"values"}),
-    "knn": Query(lambda context, _, body: semantic.knn_query(context, body), None),
+    "knn": Query(lambda context, path, body: semantic.knn_query(context, body), None),
     "match": Query(match, {"query", "operator", "minimum_should_match"}, "query", by_field=True),
     "match_all": Query(match_all),
     "match_none": Query(lambda context, path, options: {}),

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..indices import hides_vectors, values_of
+from ..indices import Index, hides_vectors, values_of
 from ..inference import Array, as_list
 from ..refusals import (
     Json,
@@ -33,7 +33,7 @@ from ..refusals import (
 from ..unsupported import refuse_unsupported
 from .context import Context, Scores, read_object
 from .diversity import choose, closest
-from .options import COMPONENT, DIVERSIFY, KNN_RETRIEVER, LINEAR, RERANK, RRF, SHARED, STANDARD
+from .options import COMPONENT, DIVERSIFY, KNN_RETRIEVER, LINEAR, RERANK, RRF, STANDARD
 from .rescoring import best_passages, read_rescorer
 from .semantic import embedded_query, knn_search, read_vector
 
@@ -52,18 +52,11 @@ class Ranking:
     matched: set[int]
 
 
-def retrieve(retriever: Any, context: Context, filters: Sequence[Any] = ()) -> Ranking:
-    """Return the ranking of a retriever.
-
-    Args:
-        retriever: Its JSON.
-        context: The search.
-        filters: Queries of outer retrievers that every document must match.
-    """
+def retrieve(retriever: Any, context: Context) -> Ranking:
+    """Return the ranking of a retriever."""
     name, body = name_and_body(retriever)
     rank, kinds, required = RETRIEVERS[name]
-    options = read_object(name, body, kinds, required)
-    return rank(context, options, [*filters, *as_list(options.get("filter"))])
+    return rank(context, read_object(name, body, kinds, required))
 
 
 def name_and_body(retriever: Any) -> tuple[str, Json]:
@@ -83,10 +76,10 @@ def unknown_retriever(name: str) -> RefusedError:
     return parsing_exception(f"unknown retriever [{name}]", cause)
 
 
-def rank_scores(scores: Scores, size: int, min_score: float | None = None) -> Ranking:
+def rank_scores(scores: Scores, size: int, min_score: float = -math.inf) -> Ranking:
     """Return the best matches; of equal scores, the older document comes first."""
-    least = None if min_score is None else np.float32(min_score)
-    kept = scores if least is None else {doc: score for doc, score in scores.items() if np.float32(score) >= least}
+    least = np.float32(min_score)
+    kept = {doc: score for doc, score in scores.items() if np.float32(score) >= least} if min_score > -math.inf else scores
     best = nsmallest(size, kept.items(), key=lambda hit: (-hit[1], hit[0]))
     return Ranking(best, set(kept))
 
@@ -97,26 +90,32 @@ def shard_errors(context: Context) -> Iterator[None]:
     try:
         yield
     except ShardError as error:
+        if len(context.indices.parts) > 1:
+            raise not_implemented(f"a search that fails on one of several indices: {error.reason}") from error
         raise all_shards_failed(context.index.name, error) from error
 
 
-def standard(context: Context, options: Json, filters: Sequence[Any]) -> Ranking:
+def standard(context: Context, options: Json) -> Ranking:
     """Rank the matches of a query; those of filters alone score 0."""
-    query = options.get("query")
+    query, filters = options.get("query"), as_list(options.get("filter"))
+    filtered = {"bool": {"must": as_list(query), "filter": filters}} if filters else query or {"match_all": {}}
     with shard_errors(context):
-        filtered = {"bool": {"must": as_list(query), "filter": list(filters)}} if filters else query or {"match_all": {}}
-        return rank_scores(context.evaluate(filtered, context), context.depth, options.get("min_score"))
+        return rank_scores(context.in_each(lambda part: context.evaluate(filtered, part)), context.depth)
 
 
-def knn(context: Context, options: Json, filters: Sequence[Any]) -> Ranking:
+def knn(context: Context, options: Json) -> Ranking:
     """Rank documents by the similarity of their vectors."""
-    search = {name: value for name, value in options.items() if name not in SHARED}
     with shard_errors(context):
-        # Elasticsearch accepts min_score here and ignores it [9.5.3].
-        return rank_scores(knn_search(context, search | ({"filter": list(filters)} if filters else {})), context.depth)
+        return rank_scores(nearest_in_all(context, options), context.depth)
 
 
-def rrf(context: Context, options: Json, filters: Sequence[Any]) -> Ranking:
+def nearest_in_all(context: Context, search: Json) -> Scores:
+    """Return the `k` nearest documents of all indices."""
+    found = context.in_each(lambda part: knn_search(part, search))
+    return dict(rank_scores(found, search.get("k", context.size)).hits)
+
+
+def rrf(context: Context, options: Json) -> Ranking:
     """Fuse rankings by rank: the sum of weight / (rank_constant + rank)."""
     if (constant := options.get("rank_constant", RANK_CONSTANT)) < 1:
         raise illegal_argument("[rank_constant] must be greater or equal to [1] for [rrf]")
@@ -125,39 +124,26 @@ def rrf(context: Context, options: Json, filters: Sequence[Any]) -> Ranking:
     def shares(_: Json, hits: Hits) -> Hits:
         return [(doc, 1 / (constant + rank)) for rank, (doc, _) in enumerate(hits, 1)]
 
-    return fuse("rrf", kinds, context, options, filters, shares)
+    return fuse("rrf", kinds, context, options, shares)
 
 
-def linear(context: Context, options: Json, filters: Sequence[Any]) -> Ranking:
+def linear(context: Context, options: Json) -> Ranking:
     """Fuse rankings by score: the sum of weight * normalised score."""
-    return fuse("linear", COMPONENT | {"normalizer": "text"}, context, options, filters, normalise)
+    return fuse("linear", COMPONENT | {"normalizer": "text"}, context, options, normalise)
 
 
-def fuse(
-    name: str,
-    kinds: Mapping[str, str],
-    context: Context,
-    options: Json,
-    filters: Sequence[Any],
-    shares: Callable[[Json, Hits], Hits],
-) -> Ranking:
+def fuse(name: str, kinds: Mapping[str, str], context: Context, options: Json, shares: Callable[[Json, Hits], Hits]) -> Ranking:
     """Return the ranking by the sums of weighted shares, which are computed from each component and its hits."""
     window, total = window_of(name, options), Scores()
     parts = [part if isinstance(part, dict) and "retriever" in part else {"retriever": part} for part in options["retrievers"]]
     entries = [read_object(name, part, kinds) for part in parts]
     if not entries or any(entry.get("weight", 1.0) < 0 for entry in entries):
         raise illegal_argument(f"[{name}] must have at least one retriever in [retrievers], and no [weight] below 0")
-    rankings = children(name, [entry["retriever"] for entry in entries], context, filters, window)
+    rankings = children(name, [entry["retriever"] for entry in entries], context, window)
     for entry, ranking in zip(entries, rankings, strict=True):
         for doc, share in shares(entry, ranking.hits):
             total[doc] = total.get(doc, 0.0) + entry.get("weight", 1.0) * share
-    return rank_fused(total, {doc for ranking in rankings for doc in ranking.matched}, options, window)
-
-
-def rank_fused(scores: Scores, matched: set[int], options: Json, window: int) -> Ranking:
-    """Return the best documents; all that matched count as matches, unless a minimum score decides."""
-    best = rank_scores(scores, window, options.get("min_score"))
-    return best if "min_score" in options else Ranking(best.hits, matched)
+    return Ranking(rank_scores(total, window).hits, {doc for ranking in rankings for doc in ranking.matched})
 
 
 def normalise(entry: Json, hits: Hits) -> Hits:
@@ -171,7 +157,7 @@ def normalise(entry: Json, hits: Hits) -> Hits:
     return [(doc, (score - low) / (high - low)) for doc, score in hits]
 
 
-def rerank(context: Context, options: Json, filters: Sequence[Any]) -> Ranking:
+def rerank(context: Context, options: Json) -> Ranking:
     """Rank the hits of another retriever by a reranker."""
     name, rescorer = "text_similarity_reranker", None
     if "chunk_rescorer" in options:
@@ -179,10 +165,13 @@ def rerank(context: Context, options: Json, filters: Sequence[Any]) -> Ranking:
             raise parse_error(name, "unknown field [chunk_rescorer]")
         rescorer = read_rescorer(options["chunk_rescorer"])
     window = window_of(name, options)
-    (ranking,) = children(name, [options["retriever"]], context, filters, window)
-    stored = context.index.documents([doc for doc, _ in ranking.hits])
+    (ranking,) = children(name, [options["retriever"]], context, window)
+    stored = context.indices.documents([doc for doc, _ in ranking.hits])
     docs = [doc for doc, _ in ranking.hits if doc in stored]
-    query, texts = options["inference_text"], [text_of(context, stored[doc].source, options["field"]) for doc in docs]
+    query, texts = (
+        options["inference_text"],
+        [text_of(context.indices.owner(doc), stored[doc].source, options["field"]) for doc in docs],
+    )
     passages = [[text] if rescorer is None else best_passages(text, query, rescorer) for text in texts]
     try:
         endpoint = options.get("inference_id", DEFAULT_RERANKER)
@@ -194,10 +183,12 @@ def rerank(context: Context, options: Json, filters: Sequence[Any]) -> Ranking:
         error.details.update(phase="rank-feature", grouped=True, failed_shards=[])
         raise retriever_failure(name, [(next(iter(options["retriever"])), error)]) from refused
     final_scores = {doc: max(score, 0.0) + min(math.exp(score), 1.0) for doc, score in zip(docs, scores, strict=True)}
-    return rank_fused(final_scores, ranking.matched, options, window)
+    if "min_score" in options:
+        return rank_scores(final_scores, window, options["min_score"])
+    return Ranking(rank_scores(final_scores, window).hits, ranking.matched)
 
 
-def diversify(context: Context, options: Json, filters: Sequence[Any]) -> Ranking:
+def diversify(context: Context, options: Json) -> Ranking:
     """Keep the hits of another retriever whose vectors differ, in their order and with their scores."""
     name, vector, builder = "diversify", options.get("query_vector"), options.get("query_vector_builder")
     if not context.version.has(name):
@@ -211,8 +202,8 @@ def diversify(context: Context, options: Json, filters: Sequence[Any]) -> Rankin
         raise invalid(f"[diversify] MMR result diversification must have {rules}")
     query = None if vector is None else read_vector(vector)
     if builder is not None:
-        query = embedded_query(context, context.field(options["field"]), builder)
-    (ranking,) = children(name, [options["retriever"]], context, filters, window)
+        query = embedded_query(context, context.indices.fields.get(options["field"]), builder)
+    (ranking,) = children(name, [options["retriever"]], context, window)
     try:
         vectors = hit_vectors(context, options["field"], [doc for doc, _ in ranking.hits], query)
     except RefusedError as refused:
@@ -224,14 +215,14 @@ def diversify(context: Context, options: Json, filters: Sequence[Any]) -> Rankin
 
 def hit_vectors(context: Context, path: str, docs: Sequence[int], query: Array | None) -> dict[int, Array]:
     """Return one vector of each document that has any; of several passages, the one closest to the query."""
-    field, found = context.field(path), dict[int, Array]()
+    field, found = context.indices.fields.get(path), dict[int, Array]()
     by_text = field is not None and field.kind == "semantic_text"
     if field is None or (by_text and not context.version.has("diversify over semantic_text")):
         return found
-    if not by_text and not hides_vectors(context.index):
-        return found  # Elasticsearch looks for them elsewhere [9.5.3]
     for doc in docs:
-        vectors = [passage.vector for passage in context.index.passages(field.path, doc)]
+        if not by_text and not hides_vectors(context.indices.owner(doc)):
+            continue  # Elasticsearch looks for its vectors elsewhere [9.5.3]
+        vectors = [passage.vector for passage in context.indices.passages(field.path, doc)]
         if vectors and query is not None and vectors[0].size != query.size:
             raise illegal_argument(f"vector dimensions differ: {vectors[0].size}!={query.size}")
         if len(vectors) > 1 and query is None:
@@ -242,20 +233,20 @@ def hit_vectors(context: Context, path: str, docs: Sequence[int], query: Array |
     return found
 
 
-def text_of(context: Context, source: Json, path: str) -> str:
+def text_of(index: Index, source: Json, path: str) -> str:
     """Return the text that the reranker scores: the first value of a field."""
-    value = next(iter(values_of(context.index.mapping, source, path)), "")
+    value = next(iter(values_of(index.mapping, source, path)), "")
     return str(value.get("value", "")) if isinstance(value, dict) else str(value)
 
 
-def children(name: str, retrievers: Sequence[Any], context: Context, filters: Sequence[Any], window: int) -> list[Ranking]:
+def children(name: str, retrievers: Sequence[Any], context: Context, window: int) -> list[Ranking]:
     """Return the rankings of inner retrievers; all of them run before their errors are raised together."""
     rankings, failures = [], []
     for retriever in retrievers:
         if name != "diversify":
             check_window(retriever, window, (*COMPOUND, "diversify"))
         try:
-            ranking = retrieve(retriever, replace(context, size=window, start=0), filters)
+            ranking = retrieve(retriever, replace(context, size=window, start=0))
             rankings.append(Ranking(ranking.hits[:window], ranking.matched))
         except SearchError as error:
             failures.append((next(iter(retriever)), error))
@@ -293,7 +284,7 @@ def check_window(retriever: Any, size: int, limited: Sequence[str] = COMPOUND) -
 
 
 # What ranks, the options, and those that are required.
-RETRIEVERS: dict[str, tuple[Callable[[Context, Json, Sequence[Any]], Ranking], Mapping[str, str], Sequence[str]]] = {
+RETRIEVERS: dict[str, tuple[Callable[[Context, Json], Ranking], Mapping[str, str], Sequence[str]]] = {
     "diversify": (diversify, DIVERSIFY, ("retriever", "type", "field")),
     "knn": (knn, KNN_RETRIEVER, ("field", "k")),
     "linear": (linear, LINEAR, ("retrievers",)),

@@ -5,6 +5,7 @@ Knows the options of a `_search` body; must not know how queries score, nor HTTP
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..indices import (
+    BELOW_ZERO,
     SEMANTIC,
     Field,
     Index,
@@ -39,16 +41,15 @@ from .context import Context, Scores, as_float32, read_options
 from .highlight import check_highlight, highlights
 from .options import SEARCH
 from .queries import evaluate
-from .retrievers import Ranking, check_window, rank_scores, retrieve, shard_errors
-from .semantic import knn_search
+from .retrievers import Ranking, check_window, nearest_in_all, rank_scores, retrieve, shard_errors
 from .sorting import read_sort, sort_documents
 
-SHARDS = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
 WINDOW = 10_000
+SHARD_ORDER = [{"_shard_doc": "asc"}]  # of the pages of a point in time
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def search_index(index: Index | Indices, inference: InnerInference, body: Json, params: Mapping[str, str]) -> Json:
+def search_index(indices: Indices, inference: InnerInference, body: Json, params: Mapping[str, str]) -> Json:
     """Return the response to a search."""
     began = time.monotonic()
     options = read_body(body, params)
@@ -56,9 +57,9 @@ def search_index(index: Index | Indices, inference: InnerInference, body: Json, 
     given = options.get("_source")
     if isinstance(given, dict) and "exclude_vectors" in given and not inference.registry.version.has("sources without vectors"):
         raise parsing_exception("Unknown key for a VALUE_BOOLEAN in [exclude_vectors].")
-    source, requested = SourceFilter.of(options.get("_source"), params), read_fields(options.get("fields", ()))
-    keys = read_sort(options.get("sort"), params.get("sort"))
-    context = Context(index, inference, evaluate, size, start)
+    source, requested = SourceFilter.of(given, params), read_fields(options.get("fields", ()))
+    keys = [] if "pit" in options else read_sort(options.get("sort"), params.get("sort"))
+    context = Context(indices, inference, evaluate, size, start)
     if start + size > WINDOW:
         reason = f"Result window is too large, from + size must be less than or equal to: [{WINDOW}] but was [{start + size}]."
         with shard_errors(context):
@@ -66,55 +67,36 @@ def search_index(index: Index | Indices, inference: InnerInference, body: Json, 
     fields = check_highlight(options["highlight"], context) if "highlight" in options else {}
     ranking = run(context, options)
     ranked: list[tuple[int, Json]] = [(doc, {"_score": as_float32(score)}) for doc, score in ranking.hits]
-    best = ranked[0][1]["_score"] if ranked and size else None
+    best = ranked[0][1]["_score"] if ranked and size and "pit" not in options else None
     hits = []
     with shard_errors(context):
         if keys:
             best, ranked = None, sort_documents(context, ranking.matched, keys)
+        if "pit" in options:
+            (after,) = options.get("search_after", (-1,))
+            ranked = [(doc, {"_score": None, "sort": [doc]}) for doc in sorted(ranking.matched) if doc > after]
         page = ranked[start : start + size]
-        stored = index.documents([doc for doc, _ in page])
+        stored = indices.documents([doc for doc, _ in page])
         for doc, rank in page:
             if doc in stored:  # a missing document was deleted since the ranking
-                owner = index.owner(doc)
+                owner = indices.owner(doc)
                 hit = {"_index": owner.name, "_id": stored[doc].id, **rank}
                 hits.append(hit | show_values(owner, stored[doc], source, requested))
-                if fields and (fragments := highlights(replace(context, index=owner), stored[doc], fields)):
+                part = replace(context, number=indices.parts.index(owner))
+                if fields and (fragments := highlights(part, stored[doc], fields)):
                     hits[-1]["highlight"] = fragments
     result = {} if limit is False else {"total": total(len(ranking.matched), limit)}
     early = {"terminated_early": False} if limit is True and not size and "knn" not in options else {}
-    took = int((time.monotonic() - began) * 1000)
-    return {"took": took, "timed_out": False, **early, "_shards": SHARDS, "hits": result | {"max_score": best, "hits": hits}}
+    took, point = int((time.monotonic() - began) * 1000), {"pit_id": options["pit"]["id"]} if "pit" in options else {}
+    found = result | {"max_score": best, "hits": hits}
+    return point | {"took": took, "timed_out": False, **early, "_shards": indices.shards, "hits": found}
 
 
-def page_of_documents(index: Index | Indices, inference: InnerInference, body: Json, params: Mapping[str, str]) -> Json:
-    """Return the page of a point in time that follows `search_after`: the matching documents, in the order of the shard."""
-    paging = {name: body[name] for name in ("pit", "sort", "search_after") if name in body}
-    options = read_body({name: value for name, value in body.items() if name not in paging}, params)
-    if paging.get("sort") != [{"_shard_doc": "asc"}] or options.keys() & {"retriever", "knn", "highlight", "min_score"}:
-        raise not_implemented("a search of a point in time other than of a query, sorted by _shard_doc")
-    (after,) = paging.get("search_after", [-1])
-    source, requested = SourceFilter.of(options.get("_source"), params), read_fields(options.get("fields", []))
-    docs = sorted(doc for doc in matching_documents(index, inference, options.get("query", {"match_all": {}})) if doc > after)
-    stored = index.documents(docs[: options["size"]])
-    hits = [
-        {"_index": index.owner(doc).name, "_id": found.id, "_score": None, "sort": [doc]}
-        | show_values(index.owner(doc), found, source, requested)
-        for doc, found in sorted(stored.items())
-    ]
-    return {
-        "took": 0,
-        "timed_out": False,
-        "pit_id": paging["pit"]["id"],
-        "_shards": SHARDS,
-        "hits": {"max_score": None, "hits": hits},
-    }
-
-
-def matching_documents(index: Index | Indices, inference: InnerInference, query: Any) -> list[int]:
+def matching_documents(indices: Indices, inference: InnerInference, query: Any) -> list[int]:
     """Return the documents that match a query."""
-    context = Context(index, inference, evaluate, WINDOW)
+    context = Context(indices, inference, evaluate, WINDOW)
     with shard_errors(context):
-        return list(evaluate(query, context))
+        return list(context.in_each(lambda part: evaluate(query, part)))
 
 
 def read_body(body: Json, params: Mapping[str, str]) -> Json:
@@ -127,6 +109,8 @@ def read_body(body: Json, params: Mapping[str, str]) -> Json:
     conflicting = [name for name in ("query", "knn", "sort") if name in options and "retriever" in options]
     if conflicting:
         raise invalid(*(f"cannot specify [retriever] and [{name}]" for name in conflicting))
+    if ("pit" in options) != (options.get("sort") == SHARD_ORDER) or ("search_after" in options and "pit" not in options):
+        raise not_implemented("a search of a point in time in another order than _shard_doc, or pages of other searches")
     if options.get("timeout", "-1") != "-1":
         TimeLimit.parse(options["timeout"])
     return options | ({"track_total_hits": False} if options["track_total_hits"] == -1 else {})
@@ -147,24 +131,22 @@ def read_fields(names: list[Any]) -> list[str]:
 
 def run(context: Context, options: Json) -> Ranking:
     """Return the ranking of the search."""
-    min_score = options.get("min_score")
+    min_score = options.get("min_score", -math.inf)
     if "retriever" in options:
         check_window(options["retriever"], options["size"])
-        if min_score is None:
+        if "min_score" not in options:
             return retrieve(options["retriever"], context)
         ranking = retrieve(options["retriever"], replace(context, size=WINDOW, start=0))
-        for leaf in ("standard", "knn"):  # their own replaces it [9.5.3]
-            min_score = options["retriever"].get(leaf, {}).get("min_score", min_score)
-        return rank_scores(dict(ranking.hits), context.depth, float(min_score))
+        return rank_scores(dict(ranking.hits), context.depth, min_score)
     with shard_errors(context):
         scores: Scores = {}
         if "query" in options or not options.get("knn"):
-            scores = dict(evaluate(options.get("query", {"match_all": {}}), context))
+            scores = context.in_each(lambda part: evaluate(options.get("query", {"match_all": {}}), part))
         for knn in as_list(options.get("knn")):
             if not isinstance(knn, dict):
                 reason = f"malformed knn format, within the knn search array only objects are allowed; found {token(knn)}"
                 raise RefusedError(400, "x_content_parse_exception", f"[1:1] {reason}")
-            for doc, score in knn_search(context, knn).items():
+            for doc, score in nearest_in_all(context, knn).items():
                 scores[doc] = scores.get(doc, 0.0) + score
         return rank_scores(scores, context.depth, min_score)
 
@@ -224,4 +206,6 @@ def show_value(field: Field, value: Any) -> Any:
         return indexed == "true"
     if field.kind == "date":
         return f"{(EPOCH + timedelta(milliseconds=int(indexed))).isoformat(timespec='milliseconds')[:-6]}Z"
+    if indexed == BELOW_ZERO:
+        return -0.0
     return as_float32(float(indexed)) if field.kind in ("float", "half_float") else indexed

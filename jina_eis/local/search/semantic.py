@@ -14,7 +14,7 @@ import numpy as np
 from ..indices import SEMANTIC, Field, as_score, nearest
 from ..inference import Array, Item, as_list, parse_item
 from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, status_error
-from .context import Context, Scores, query_failed, read_object, scalar
+from .context import Context, Scores, multiply, query_failed, read_object, scalar
 from .options import KNN, SEMANTIC_QUERY
 
 MIN_K = 10  # fewest documents that a semantic query retrieves
@@ -32,43 +32,37 @@ def semantic(context: Context, body: Any) -> Scores:
     if field.kind != "semantic_text":
         reason = f"Field [{field.path}] of type [{field.kind}] does not support semantic queries"
         raise ShardError(400, "illegal_argument_exception", reason)
-    return match_meaning(context, field, options["query"], options.get("boost", 1.0))
+    return multiply(match_meaning(context, field, options["query"]), options.get("boost", 1.0))
 
 
-def match_meaning(context: Context, field: Field, text: Any, boost: float) -> Scores:
+def match_meaning(context: Context, field: Field, text: Any) -> Scores:
     """Return the best documents of a semantic field for a text."""
     vector = context.inference.embed_query(field.search_inference_id, [Item("text", str(scalar("match", text)))])
-    return nearest_documents(context, field, vector, max(context.size, MIN_K), context.within, None, boost)
+    return nearest_documents(context, field, vector, max(context.size, MIN_K), context.within)
 
 
 def knn_query(context: Context, body: Any) -> Scores:
     """Evaluate `knn` as a query."""
-    options = read_knn("knn", body)
+    options = read_knn(body)
     if "similarity" in options and not context.size:
         raise not_implemented("knn.similarity in a search that only counts")  # Elasticsearch counts the others, too [9.5.3]
     field = context.field(options["field"])
-    if field is not None and field.kind not in ("dense_vector", *SEMANTIC):
-        raise query_failed(context, "[knn] queries are only supported on [dense_vector] fields")
     if field is not None and field.settings.get("index_options", {}).get("type") in SCORED_WHOLE:
         query_vector(context, field, options)
         options["k"] = len(context.index.all_docs())
-    return knn(context, field, options)
+    return knn(context, field, options, ("dense_vector", *SEMANTIC))
 
 
-def knn_search(context: Context, body: Any, name: str = "knn") -> Scores:
+def knn_search(context: Context, body: Any) -> Scores:
     """Evaluate `knn` next to a query or as a retriever; neither supports semantic fields."""
-    options = read_knn(name, body)
-    options.setdefault("k", context.size)
-    check_counts(options)
-    field = context.field(options["field"])
-    if field is not None and field.kind != "dense_vector":
-        raise query_failed(context, "[knn] queries are only supported on [dense_vector] fields")
-    return knn(context, field, options)
+    options = read_knn(body, k=context.size)
+    return knn(context, context.field(options["field"]), options, ("dense_vector",))
 
 
-def read_knn(name: str, body: Any) -> Json:
-    options = read_object(name, body, KNN, required=["field"])
-    check_counts(options)
+def read_knn(body: Any, **defaults: int) -> Json:
+    options = defaults | read_object("knn", body, KNN, required=["field"])
+    if not 1 <= options.get("k", 1) <= options.get("num_candidates", MAX_CANDIDATES) <= MAX_CANDIDATES:
+        raise illegal_argument(f"[k] must be 1 or more, and [num_candidates] from [k] to [{MAX_CANDIDATES}]")
     if options.get("boost", 1.0) < 0:
         raise illegal_argument(f"negative [boost] are not allowed in [{options['boost']}]")
     if ("query_vector" in options) == ("query_vector_builder" in options):
@@ -76,12 +70,9 @@ def read_knn(name: str, body: Any) -> Json:
     return options
 
 
-def check_counts(options: Json) -> None:
-    if not 1 <= options.get("k", 1) <= options.get("num_candidates", MAX_CANDIDATES) <= MAX_CANDIDATES:
-        raise illegal_argument(f"[k] must be 1 or more, and [num_candidates] from [k] to [{MAX_CANDIDATES}]")
-
-
-def knn(context: Context, field: Field | None, options: Json) -> Scores:
+def knn(context: Context, field: Field | None, options: Json, kinds: Collection[str]) -> Scores:
+    if field is not None and field.kind not in kinds:
+        raise query_failed(context, "[knn] queries are only supported on [dense_vector] fields")
     vector = query_vector(context, field, options)
     among = context.matching_all(as_list(options.get("filter")))
     if field is None:
@@ -90,18 +81,15 @@ def knn(context: Context, field: Field | None, options: Json) -> Scores:
         reason = f"to perform knn search on field [{field.path}], its mapping must have [index] set to [true]"
         raise query_failed(context, reason)
     k = options.get("k", min(context.size, options.get("num_candidates", context.size)))
-    return nearest_documents(context, field, vector, k, among, options.get("similarity"), options.get("boost", 1.0))
+    scores = nearest_documents(context, field, vector, k, among)
+    if "similarity" in options:
+        least = options["similarity"] ** 2 if field.similarity == "l2_norm" else options["similarity"]
+        least_score = as_score(np.array(least), field.similarity) - 1e-6  # the precision of float32
+        scores = {doc: score for doc, score in scores.items() if score >= least_score}
+    return multiply(scores, options.get("boost", 1.0))
 
 
-def nearest_documents(
-    context: Context,
-    field: Field,
-    vector: Array,
-    k: int,
-    among: Collection[int] | None,
-    min_similarity: float | None,
-    boost: float,
-) -> Scores:
+def nearest_documents(context: Context, field: Field, vector: Array, k: int, among: Collection[int] | None) -> Scores:
     """Return the documents with the nearest vectors in a field, ordered by document number."""
     matrix = context.index.matrix(field.path)
     length = matrix.rows.shape[1] if len(matrix.docs) else field.settings.get("dims", vector.size)
@@ -110,12 +98,7 @@ def nearest_documents(
         raise query_failed(context, reason)
     if field.kind in SEMANTIC:
         context.vectors.setdefault(field.path, []).append(vector)
-    hits = nearest(matrix, vector, field.similarity, k, among)
-    if min_similarity is not None:
-        threshold = min_similarity**2 if field.similarity == "l2_norm" else min_similarity
-        min_score = as_score(np.array(threshold), field.similarity) - 1e-6  # the precision of float32
-        hits = [(doc, score) for doc, score in hits if score >= min_score]
-    return {doc: score * boost for doc, score in sorted(hits)}
+    return dict(sorted(nearest(matrix, vector, field.similarity, k, among)))
 
 
 def query_vector(context: Context, field: Field | None, options: Json) -> Array:
@@ -158,10 +141,8 @@ def embedded_query(context: Context, field: Field | None, builders: Any) -> Arra
         return context.inference.embed_query(endpoint, [Item("text", str(builder[input_key]))])
     if not context.version.has("query_vector_builder.embedding"):
         raise RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
-    items = [
-        Item("text", value) if isinstance(value, str) else parse_item(value, context.version)
-        for value in as_list(builder[input_key])
-    ]
+    inputs = as_list(builder[input_key])
+    items = [Item("text", value) if isinstance(value, str) else parse_item(value, context.version) for value in inputs]
     if not items:
         raise illegal_argument("[input] cannot be an empty array")
     return context.inference.embed_query(endpoint, items, name)

@@ -5,12 +5,12 @@ Knows the types of fields; must not know queries or scores.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
-from ..indices import BITS, NUMBERS
+from ..indices import BELOW_ZERO, BITS, NUMBERS, PRECISIONS
 from ..inference import as_list
 from ..refusals import Json, ShardError, illegal_argument, not_implemented
 from .context import Context, as_float32, query_failed
@@ -35,46 +35,37 @@ def read_sort(sort: Any, parameter: str | None) -> list[Key]:
 
 
 def sort_documents(context: Context, docs: Iterable[int], keys: Sequence[Key]) -> list[tuple[int, Json]]:
-    """Return the documents in order, each with what a hit shows of it."""
-    columns = [read_column(context, path, descending) for path, descending in keys]
-    rows = {doc: [values.get(doc, missing) for values, missing in columns] for doc in sorted(docs)}
-
-    def compare(one: int, other: int) -> int:
-        return compare_values(keys, rows[one], rows[other])
-
-    ordered = sorted(rows, key=functools.cmp_to_key(compare))
-    return [(doc, {"_score": None, "sort": list(map(show, rows[doc]))}) for doc in ordered]
+    """Return the documents in order, each with what a hit shows of it; one without a text comes last."""
+    columns = [context.in_each(partial(read_column, path, descending)) for path, descending in keys]
+    ordered = sorted(docs)
+    for (_, descending), column in reversed([*zip(keys, columns, strict=True)]):
+        present = sorted((doc for doc in ordered if doc in column), key=column.__getitem__, reverse=descending)
+        ordered = present + [doc for doc in ordered if doc not in column]
+    return [(doc, {"_score": None, "sort": [show(column.get(doc)) for column in columns]}) for doc in ordered]
 
 
 def show(value: Any) -> Any:
     """Return a value as JSON can hold it."""
+    if value == BELOW_ZERO:
+        return -0.0
     return str(value).replace("inf", "Infinity") if isinstance(value, float) and math.isinf(value) else value
 
 
-def compare_values(keys: Sequence[Key], one: Sequence[Any], other: Sequence[Any]) -> int:
-    """Return a positive number if the first comes last; a missing text does always."""
-    for (_, descending), value, limit in zip(keys, one, other, strict=True):
-        if value != limit:
-            return 1 if value is None or (limit is not None and (value > limit) != descending) else -1
-    return 0
-
-
-def read_column(context: Context, path: str, descending: bool) -> tuple[dict[int, Any], Any]:
-    """Return the lowest or highest value of a field by document, and the value of a document without one."""
+def read_column(path: str, descending: bool, context: Context) -> dict[int, Any]:
+    """Return the lowest or highest value of a field by document. One without a number has the number that comes last."""
     field = context.field(path)
     if field is None:
         raise query_failed(context, f"No mapping found for [{path}] in order to sort on")
     if field.kind == "boolean":
         raise not_implemented(f"sort by [{path}] of type [boolean]")
-    if field.kind not in ("keyword", "date", *NUMBERS) or field.settings.get("doc_values") in (False, "false"):
+    if field.kind not in ("keyword", "date", *NUMBERS) or not field.settings.get("doc_values", True):
         raise ShardError(400, "illegal_argument_exception", f"Field [{path}] of type [{field.kind}] doesn't support sort")
-    missing: Any = None
-    if field.kind in BITS or field.kind == "date":
-        highest = (1 << max(BITS.get(field.kind, 64), 32) - 1) - 1
-        missing = -highest - 1 if descending else highest
-    elif field.kind in NUMBERS:
-        missing = -math.inf if descending else math.inf
     values = context.index.extremes(path, highest=descending)
     if field.kind in ("float", "half_float"):
         values = {doc: as_float32(float(value)) for doc, value in values.items()}
-    return values, missing
+    if field.kind == "keyword":
+        return values
+    last = math.inf if field.kind in PRECISIONS else (1 << max(BITS.get(field.kind, 64), 32) - 1) - 1
+    if descending:
+        last = -last - (field.kind not in PRECISIONS)
+    return dict.fromkeys(context.index.all_docs(), last) | values

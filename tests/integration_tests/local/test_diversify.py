@@ -54,8 +54,6 @@ def search(http: httpx.Client, body: dict[str, Any], index: str = "docs") -> tup
         (diversify(size=3) | {"size": 2}, "02", 5),
         (diversify(size=3) | {"size": 20, "from": 1}, "23", 5),
         (diversify(size=3) | {"min_score": 0.2}, "", 0),
-        (diversify(min_score=100), "0123", 5),
-        (diversify(filter={"term": {"n": 2}}), "2", 1),
         (diversify(retriever={"knn": {"field": "v", "query_vector": [1, 0, 0], "k": 2}}, rank_window_size=3, size=1), "0", 2),
         (diversify(retriever=diversify(rank_window_size=2)["retriever"]), "01", 5),
         (diversify(retriever={"standard": {"query": {"match_none": {}}}}), "", 0),

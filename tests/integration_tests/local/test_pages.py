@@ -112,7 +112,7 @@ def test_pdfs_are_extracted_and_embedded_by_their_text(http: httpx.Client, extra
     [
         (
             {"input": {"content": {"type": "text", "value": "a"}}},
-            "unsupported [type] value [text]. Supported values are [image, pdf]",
+            "unsupported [type] value. Supported values are [image, pdf]",
         ),
         (
             {"input": {"content": {"type": "pdf", "value": uri("application/pdf", encrypted("secret"))}}},

@@ -1,0 +1,33 @@
+"""The bodies of inference requests: their fields with the types of the values, and the names that these may have. Tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Fields = Mapping[str, tuple[type, ...]]
+
+SHARED_PARSER = "cluster:internal/xpack/inference"  # the name that Elasticsearch uses in its errors
+SHARED_TASKS = ("text_embedding", "sparse_embedding", "completion")
+TASK_TYPES = (*SHARED_TASKS, "rerank", "chat_completion")
+NEWER_TASK_TYPES = ("embedding", "document_extraction")
+INPUT_TYPES = ("ingest", "search", "classification", "clustering", "unspecified")
+INTERNAL_INPUT_TYPES = ("internal_ingest", "internal_search")
+OLD_ITEM_TYPES = ("text", "image")
+ITEM_TYPES = (*OLD_ITEM_TYPES, "audio", "video", "pdf")
+
+EMBEDDING: Fields = {"input": (str, list, dict), "input_type": (str,), "task_settings": (dict,)}
+SHARED: Fields = {"input": (str, list), "input_type": (str,), "task_settings": (dict,), "timeout": (str,)}
+RERANK: Fields = {"top_n": (int, float), "return_documents": (bool,), "task_settings": (dict,)}  # texts are not in the response
+EXTRACTION: Fields = {"input": (list, dict), "task_settings": (dict,)}
+EXTRACTION_SETTINGS: Fields = {"output_format": (str,), "css": (dict,)}
+ITEM: Fields = dict.fromkeys(("type", "format", "value"), (str,))
+
+# The settings of endpoints.
+SIMILARITIES = ("cosine", "dot_product", "l2_norm")
+SIZES = ("dimensions", "max_input_tokens", "max_batch_size")
+CHUNKING = {"strategy": "sentence", "max_chunk_size": 250, "sentence_overlap": 1}
+# The keys of the metadata are Elasticsearch's; status and region are invented.
+METADATA = {
+    "heuristics": {"status": "ga"},
+    "regions": [{"csp": "local", "region": "loopback", "geo": "local", "region_display_name": "This machine"}],
+}
