@@ -67,3 +67,37 @@ def test_a_point_in_time_reads_page_by_page(client: Elasticsearch) -> None:
         after = hits[0]["sort"]
     assert sorted(years) == [2025, 2026]
     assert client.close_point_in_time(id=pit["id"])["succeeded"]
+
+
+def test_several_indices_are_scored_as_by_elasticsearch() -> None:
+    """Each index has its own statistics of words; the nearest are those of all. The scores are those of 9.5.3."""
+    fields = {"t": {"type": "text"}, "v": {"type": "dense_vector", "dims": 2, "index_options": {"type": "flat"}}}
+    shared = [{"t": "red ink", "v": [1, n + 1], "n": n} for n in range(3)]
+    more = {"a": [{"t": "red red pen", "v": [2, 0.1]}], "b": [{"t": "blue", "n": 9}] * 2}
+    with LocalEIS() as eis, Elasticsearch(eis.url) as client:
+        for name, own in more.items():
+            client.indices.create(index=name, mappings={"properties": fields})
+            for number, document in enumerate([*shared, *own]):
+                client.index(index=name, id=f"{name}{number}", document=document, refresh=True)
+
+        def found(**body: Any) -> tuple[int, list[tuple[str, Any]]]:
+            answer = client.search(index="a,b", **body)
+            assert answer["_shards"] == {"total": 2, "successful": 2, "skipped": 0, "failed": 0}
+            hits = answer["hits"]["hits"]
+            return answer["hits"]["total"]["value"], [
+                (hit["_id"], hit.get("sort") or pytest.approx(hit["_score"])) for hit in hits
+            ]
+
+        blue, red, pen = 0.4889865, 0.110377684, 0.13245323
+        expected = [("b0", blue), ("b1", blue), ("b2", blue), ("a3", pen), ("a0", red), ("a1", red), ("a2", red)]
+        assert found(query={"match": {"t": "red"}}) == (7, expected)
+        near = {"field": "v", "query_vector": [1, 1], "num_candidates": 10}
+        assert found(knn={**near, "k": 3}) == (3, [("a0", 1.0), ("b0", 1.0), ("a1", 0.97434163)])
+        last = -(2**63)
+        assert found(sort=[{"n": "desc"}], size=9)[1][:2] + found(sort=[{"n": "desc"}])[1][-1:] == [
+            ("b3", [9]),
+            ("b4", [9]),
+            ("a3", [last]),
+        ]
+        with pytest.raises(ApiError, match="fails on one of several indices"):
+            found(query={"match": {"v": "red"}})
