@@ -37,6 +37,7 @@ T = TypeVar("T")
 THREADS = 32  # waiting searches are computed together, so the more the better
 COMPATIBLE = re.compile(r"application/vnd\.elasticsearch\+json;\s*compatible-with=([89])")
 JSON_TYPE = re.compile(r"application/(vnd\.elasticsearch\+)?(json|x-ndjson)\s*(;|$)", re.IGNORECASE)
+FAULTY = ("bulk", "search", "search_point_in_time")  # operations on indices that faults apply to
 AUTHENTICATE = ['Basic realm="security" charset="UTF-8"', "ApiKey"]
 
 
@@ -207,20 +208,20 @@ class Emulator:
 
     async def _run_operation(self, request: Request, raw: bytes) -> Reply:
         names = [unquote(name) for name in request.scope["raw_path"].decode("ascii").strip("/").split("/")]
-        operation = find_operation(request.method, names, request.query_params, raw)
+        name, run = find_operation(request.method, names, request.query_params, raw)
         assert self._storage is not None
         cluster = Cluster(self._storage, InnerInference(self._registry, self._standin, self._faults))
-        if not operation.faulty:
-            status, body = await self._in_thread(operation.run, cluster)
+        if name not in FAULTY:
+            status, body = await self._in_thread(run, cluster)
             return Reply(body, status)
         with self._counted():
             await self._wait(self._faults.latency)
             # A read runs first: a refused request consumes no fault. A write runs last: a fault stores nothing.
-            result = await self._in_thread(operation.run, cluster) if operation.reads else None
+            result = await self._in_thread(run, cluster) if name != "bulk" else None
             fault = self._faults.take(kinds=INDEX_KINDS)
             if fault is not None and (refused := index_refusal(fault)) is not None:
                 return error_reply(refused, fault.kind)
-            status, body = await self._in_thread(operation.run, cluster) if result is None else result
+            status, body = await self._in_thread(run, cluster) if result is None else result
             return Reply(body, status, fault=None if fault is None else fault.kind)
 
     async def _infer(self, task: str | None, endpoint: str, raw: bytes, timeout: str | None, stream: bool) -> Reply:

@@ -148,7 +148,7 @@ class Cluster:
                 f"The provided expression [{name}] matches an alias, specify the corresponding concrete indices instead."
             )
         with self._storage.writing:
-            self._storage.drop(name)
+            self._storage.drop(index)
         return ACKNOWLEDGED
 
     def change_aliases(self, request: Request, body: Json) -> StatusAndBody:
@@ -265,7 +265,8 @@ class Cluster:
 
     def count(self, request: Request, body: Json) -> StatusAndBody:
         """Count the documents that match."""
-        query, indices = check_query_body(body).get("query", {"match_all": {}}), self._searched(request.index)
+        check_keys(body, "query")
+        query, indices = body.get("query", {"match_all": {}}), self._searched(request.index)
         return 200, {"count": len(matching_documents(indices, self._inference, query)), "_shards": indices.shards}
 
     def delete_by_query(self, request: Request, body: Json) -> StatusAndBody:
@@ -274,7 +275,8 @@ class Cluster:
         limit = body.get("max_docs")
         if limit is not None and (type(limit) is not int or limit < 1):
             raise illegal_argument(f"[max_docs] should be greater than zero, got [{limit}]")
-        if "query" not in check_query_body({name: value for name, value in body.items() if name != "max_docs"}):
+        check_keys(body, "query", "max_docs")
+        if "query" not in body:
             raise invalid("query is missing")
         with self._storage.writing:
             index = self._get(request.index)
@@ -293,10 +295,9 @@ class Cluster:
         return 200, took | dict.fromkeys(("total", "deleted"), len(docs)) | {"batches": min(len(docs), 1)} | UNTHROTTLED
 
 
-def check_query_body(body: Json) -> Json:
-    for key in body.keys() - {"query"}:
+def check_keys(body: Json, *known: str) -> None:
+    for key in body.keys() - {*known}:
         raise not_implemented(f"[{key}] next to [query]")
-    return body
 
 
 def status_of(result: Json) -> int:

@@ -6,7 +6,6 @@ Must not know what an operation does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,23 +17,10 @@ from .cluster import Cluster, Params, Request, StatusAndBody
 from .parameters import ANY, ROUTES, TIME, VALUES
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """The operation that a request asks for.
-
-    Attributes:
-        run: Runs it on a cluster, and returns a status and a body.
-        faulty: Whether faults apply to it.
-        reads: Whether it changes nothing, so that it may run before its fault is taken.
-    """
-
-    run: Callable[[Cluster], StatusAndBody]
-    faulty: bool = False
-    reads: bool = True
-
-
-def find_operation(method: str, names: Sequence[str], params: Params, raw: bytes) -> Operation:
-    """Return the operation of a request; raises RefusedError if it is not implemented.
+def find_operation(
+    method: str, names: Sequence[str], params: Params, raw: bytes
+) -> tuple[str, Callable[[Cluster], StatusAndBody]]:
+    """Return the name of the operation of a request, and what runs it; raises RefusedError if it is not implemented.
 
     Args:
         method: The HTTP method.
@@ -49,20 +35,15 @@ def find_operation(method: str, names: Sequence[str], params: Params, raw: bytes
             if raw and read in ("none", "deletion"):
                 raise illegal_argument(f"request [{method} {path}] does not support having a body")
             request = Request(method, bound.get("{index}", ""), bound.get("{id}"), params)
-            run = partial(getattr(Cluster, name), request=request, body=read_request(read, request, raw))
-            return Operation(run, faulty=name in ("bulk", "search", "search_point_in_time"), reads=name != "bulk")
+            return name, partial(getattr(Cluster, name), request=request, body=read_request(read, request, raw))
     raise not_implemented(f"{method} {path}")
 
 
 def bind(template: Sequence[str], names: Sequence[str]) -> dict[str, str] | None:
     """Return the values of the placeholders of a template, or None if the path does not match."""
-    if len(template) != len(names):
-        return None
-    for part, name in zip(template, names, strict=True):
-        matches = (not name.startswith("_") or name == "_all") if part == "{index}" else part in ("{id}", name)
-        if not matches or not name:
-            return None
-    return dict(zip(template, names, strict=True))
+    pairs = list(zip(template, names, strict=False))
+    fits = [name and (name[0] != "_" or name == "_all" if part == "{index}" else part in ("{id}", name)) for part, name in pairs]
+    return dict(pairs) if len(template) == len(names) and all(fits) else None
 
 
 def check_params(path: str, params: Params, allowed: Sequence[str]) -> None:

@@ -106,12 +106,9 @@ class Reader:
             if dynamic == "false" or not self._add_field(path, value, dynamic):
                 return
             field = self.document.mapping.fields[path]
-        if field.kind == "object":
-            self._read_objects(field, value, dynamic)
-        else:
+        if field.kind != "object":
             self._read_leaf(field, value)
-
-    def _read_objects(self, field: Field, value: Any, dynamic: str) -> None:
+            return
         for element in flatten(value):
             if not isinstance(element, dict):
                 tried = f"object mapping for [{field.path}] tried to parse field [{field.path.split('.')[-1]}] as object"

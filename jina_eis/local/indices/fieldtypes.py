@@ -65,8 +65,6 @@ def merge_properties(old: Json, new: Json, prefix: str) -> Json:
 def merge_field(old: Json, new: Json, path: str) -> Json:
     old_type, new_type = old.get("type", "object"), new.get("type", "object")
     if old_type != new_type:
-        if "object" in (old_type, new_type):
-            raise illegal_argument(f"can't merge a non object mapping [{path}] with an object mapping")
         raise illegal_argument(f"mapper [{path}] cannot be changed from type [{old_type}] to [{new_type}]")
     if old_type == "object":
         return old | new | {"properties": merge_properties(old["properties"], new["properties"], f"{path}.")}
@@ -80,8 +78,7 @@ def merge_field(old: Json, new: Json, path: str) -> Json:
     if changed == ["index_options"]:
         raise not_implemented(f"a change of index_options of field [{path}]")
     if changed:
-        conflicts = (f"\n\tCannot update parameter [{name}] from [{before[name]}] to [{after[name]}]" for name in changed)
-        raise illegal_argument(f"Mapper for [{path}] conflicts with existing mapper:{''.join(conflicts)}")
+        raise illegal_argument(f"Mapper for [{path}] conflicts with existing mapper: cannot update parameters {changed}")
     fields = merge_properties(old.get("fields", {}), new.get("fields", {}), f"{path}.")
     return new | ({"fields": fields} if fields else {})
 

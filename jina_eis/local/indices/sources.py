@@ -9,6 +9,7 @@ from collections.abc import Mapping as Mapped
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import accumulate
 from typing import Any, cast
 
 from ..inference import as_list
@@ -61,8 +62,16 @@ class SourceFilter:
         if self.vectors and any(field.kind in SEMANTIC for field in fields):
             raise not_implemented("_source.exclude_vectors: false in an index with semantic fields")
         dense = [field.path for field in fields if field.kind == "dense_vector"]
-        # A vector that is named, or matched by a pattern, is returned.
-        hide = [] if vectors else [path for path in dense if not any(matches(part, self.includes) for part in parents(path))]
+        # A vector that is named, or matched by a pattern, is returned; so is one in an object that is.
+        hide = (
+            []
+            if vectors
+            else [
+                path
+                for path in dense
+                if not any(matches(part, self.includes) for part in accumulate(path.split("."), "{}.{}".format))
+            ]
+        )
         if len(hide) < len(dense):
             stored, parsed = index.complete(stored), True
         parsed = parsed or any("*" in pattern for pattern in self.excludes)
@@ -87,12 +96,6 @@ def parse(source: Any) -> SourceFilter:
     if patterns.keys() - {"includes", "excludes"} or not texts or None in options.values():
         raise not_implemented(f"_source [{source}]")
     return SourceFilter(True, patterns.get("includes", ()), patterns.get("excludes", ()), vectors)
-
-
-def parents(path: str) -> list[str]:
-    """Return the path, and those of the objects around it."""
-    names = path.split(".")
-    return [".".join(names[:cut]) for cut in range(1, len(names) + 1)]
 
 
 def matches(path: str, patterns: Sequence[str]) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import orjson
 
-from ..refusals import Json, RefusedError, index_not_found
+from ..refusals import Json, RefusedError
 from .database import Database
 from .index import Clock, Index
 from .mapping import Mapping
@@ -101,17 +101,15 @@ class Storage:
             self._indices[name] = index = Index(self._database, self._clock, number, name, uid, created, settings, mapping)
         return index
 
-    def drop(self, name: str) -> None:
-        """Delete an index; refuses with 404 if it does not exist."""
-        if (index := self.find(name)) is None:
-            raise index_not_found(name)
+    def drop(self, index: Index) -> None:
+        """Delete an index."""
         with self.transaction():
             for table in TABLES:
                 self._database.rows(f"DROP TABLE {table}_{index.number}")
             self._database.rows("DELETE FROM indices WHERE number = ?", (index.number,))
             self._database.rows("DELETE FROM aliases WHERE name = ?", (index.name,))
             index.dropped = True
-            del self._indices[name]
+            del self._indices[index.name]
 
     def endpoints(self) -> list[tuple[str, Json]]:
         """Return the ids of the created endpoints, and their definitions as sent."""

@@ -85,7 +85,9 @@ def search_index(indices: Indices, inference: InnerInference, body: Json, params
                 part = replace(context, number=indices.parts.index(owner))
                 if fields and (fragments := highlights(part, stored[doc], fields)):
                     hits[-1]["highlight"] = fragments
-    result = {} if limit is False else {"total": total(len(ranking.matched), limit)}
+    more = limit is not True and len(ranking.matched) > limit  # than are counted
+    total = {"value": limit, "relation": "gte"} if more else {"value": len(ranking.matched), "relation": "eq"}
+    result: Json = {} if limit is False else {"total": total}
     early = {"terminated_early": False} if limit is True and not size and "knn" not in options else {}
     took, point = int((time.monotonic() - began) * 1000), {"pit_id": options["pit"]["id"]} if "pit" in options else {}
     found = result | {"max_score": best, "hits": hits}
@@ -149,13 +151,6 @@ def run(context: Context, options: Json) -> Ranking:
             for doc, score in nearest_in_all(context, knn).items():
                 scores[doc] = scores.get(doc, 0.0) + score
         return rank_scores(scores, context.depth, min_score)
-
-
-def total(count: int, limit: int) -> Json:
-    """Return the number of matches; a limit of True counts all."""
-    if limit is not True and count > limit:
-        return {"value": limit, "relation": "gte"}
-    return {"value": count, "relation": "eq"}
 
 
 def show_values(index: Index, stored: StoredDocument, source: SourceFilter, requested: list[str]) -> Json:
