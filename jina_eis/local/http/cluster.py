@@ -27,7 +27,6 @@ from ..indices import (
     new_settings,
     show_defaults,
     show_settings,
-    write_shards,
 )
 from ..inference import as_list
 from ..refusals import (
@@ -41,14 +40,10 @@ from ..refusals import (
     read_flag,
 )
 from ..search import matching_documents, search_index
+from .parameters import UNTHROTTLED
 
 Params = Mapped[str, str]
 StatusAndBody = tuple[int, Json]
-UNTHROTTLED = {"version_conflicts": 0, "noops": 0, "retries": {"bulk": 0, "search": 0}, "throttled_millis": 0} | {
-    "requests_per_second": -1.0,
-    "throttled_until_millis": 0,
-    "failures": [],
-}
 CREATE_KEYS = {"settings", "mappings", "aliases"}
 ACKNOWLEDGED: StatusAndBody = (200, {"acknowledged": True})
 
@@ -186,7 +181,7 @@ class Cluster:
         found = self._all(request.index)
         for index in found.parts:
             index.refresh()
-        shards = [write_shards(index) for index in found.parts]
+        shards = [index.shards for index in found.parts]
         return 200, {"_shards": {part: sum(each[part] for each in shards) for part in ("total", "successful", "failed")}}
 
     # Documents

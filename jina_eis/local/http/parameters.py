@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 FLAG, TIME, TRUE, FALSE, ANY = "true false", "time", "true", "false", "any"
 # The implemented values of each parameter; an empty text counts as true. TIME is a time value, ANY is checked elsewhere.
 VALUES = {
@@ -54,3 +56,21 @@ ROUTES = (
     ("GET HEAD", "{index}/_doc/{id}", READ, "none", "get"),
     ("DELETE", "{index}/_doc/{id}", DELETE, "deletion", "write"),
 )
+# What a deletion by query reports besides its counts: nothing throttles it.
+UNTHROTTLED = {"version_conflicts": 0, "noops": 0, "retries": {"bulk": 0, "search": 0}, "throttled_millis": 0} | {
+    "requests_per_second": -1.0,
+    "throttled_until_millis": 0,
+    "failures": [],
+}
+# The options of the server.
+UVICORN: dict[str, Any] = {
+    "ws": "none",
+    "lifespan": "off",
+    "interface": "asgi3",
+    "loop": "asyncio",
+    "proxy_headers": False,
+    "server_header": False,
+    "log_level": "critical",
+    "access_log": False,
+    "timeout_graceful_shutdown": 1,
+}

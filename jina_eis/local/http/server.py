@@ -17,6 +17,7 @@ from ..inference import Registry, load
 from ..quota import Limit, Quota
 from ..versions import NEWEST, VERSIONS, Version
 from .app import Emulator, Exchange
+from .parameters import UVICORN
 
 try:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as HTTPProtocol
@@ -24,7 +25,6 @@ except ModuleNotFoundError:  # a parser in C, for CPython only
     from uvicorn.protocols.http.h11_impl import H11Protocol as HTTPProtocol  # type: ignore[assignment]
 
 HOST = "127.0.0.1"
-SHUTDOWN_SECONDS = 1
 
 
 class AbortableProtocol(HTTPProtocol):
@@ -139,19 +139,7 @@ class LocalEIS:
             listener.close()
             raise
         self._port = listener.getsockname()[1]
-        config = uvicorn.Config(
-            self._emulator.asgi,
-            http=AbortableProtocol,
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            loop="asyncio",
-            proxy_headers=False,
-            server_header=False,
-            log_level="critical",
-            access_log=False,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        )
+        config = uvicorn.Config(self._emulator.asgi, http=AbortableProtocol, **UVICORN)
         self._emulator.ending = False
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name="jina-eis-local", daemon=True)

@@ -5,7 +5,7 @@ This room may import `inference`, which embeds semantic fields. It knows no quer
 
 from .actions import Action, check_actions, parse_bulk, parse_update
 from .analysis import terms
-from .bulk import Writer, write_shards
+from .bulk import Writer
 from .chunking import check_chunking, split_passages
 from .documents import values_of
 from .index import Clock, Index, StoredDocument
@@ -20,7 +20,7 @@ from .settings import (
     show_settings,
 )
 from .several import Indices
-from .sources import SourceFilter, hides_vectors
+from .sources import SourceFilter
 from .storage import Storage
 from .values import BELOW_ZERO, Value, format_value, read_date_span, read_value, round_number, utf16_length
 from .vectors import as_score, nearest, score, stack
@@ -49,7 +49,6 @@ __all__ = [
     "check_mapping",
     "check_name",
     "format_value",
-    "hides_vectors",
     "nearest",
     "new_settings",
     "parse_bulk",
@@ -65,5 +64,4 @@ __all__ = [
     "terms",
     "utf16_length",
     "values_of",
-    "write_shards",
 ]

@@ -165,7 +165,7 @@ class Writer:
             assert stored is not None
             version, seq, result = stored.version, stored.seq, "noop"
         head: Json = {"_index": index.name, "_id": pending.id, "_version": version, "result": result}
-        return head | {"_shards": write_shards(index), "_seq_no": seq, "_primary_term": 1}
+        return head | {"_shards": index.shards, "_seq_no": seq, "_primary_term": 1}
 
     def _store_model_settings(self, index: Index, path: str) -> None:
         """Add the model to the mapping of a semantic field when its first document is written."""
@@ -241,8 +241,3 @@ def merge(old: Any, new: Any) -> Any:
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new
     return old | {name: merge(old.get(name), value) for name, value in new.items()}
-
-
-def write_shards(index: Index) -> Json:
-    """Return the shards of a write: this node has no replica."""
-    return {"total": 1 + int(index.settings.get("number_of_replicas") or 1), "successful": 1, "failed": 0}

@@ -17,15 +17,13 @@ from ..versions import Version
 from .actions import document_error, document_errors
 from .fieldtypes import complete_vector, read_count, split_name
 from .mapping import Field, Mapping, templated
-from .parameters import ISO_DATE, NUMBERS, SEMANTIC
+from .parameters import ISO_DATE, METADATA, NUMBERS, SEMANTIC
 from .values import Value, date_format_of, format_value, read_value, read_vector, utf16_length
 
 IGNORE_ABOVE = 256
 VECTOR_LENGTHS = range(128, 4097)  # a new field with an array of so many fractions becomes a dense_vector
 BINARY_LIMIT = 1 << 20
 MAX_KEYWORD_BYTES = 32_766
-METADATA = {"_id", "_source", "_index", "_routing", "_data_stream_timestamp", "_ignored_source", "_seq_no", "_version"}
-METADATA |= {"_field_names", "_nested_path", "_ignored"}
 
 
 @dataclass(slots=True)

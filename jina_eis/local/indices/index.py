@@ -86,6 +86,16 @@ class Index:
     def __post_init__(self) -> None:
         self._searched, self._refreshed = self._clock(), self.writes
 
+    @property
+    def hides_vectors(self) -> bool:
+        """Whether its sources are returned without vectors."""
+        return self.settings.get("mapping", {}).get("exclude_source_vectors", True) in (True, "true")
+
+    @property
+    def shards(self) -> Json:
+        """The shards of a write: this node has no replica."""
+        return {"total": 1 + int(self.settings.get("number_of_replicas") or 1), "successful": 1, "failed": 0}
+
     def _rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Return the rows of a statement; `{0}` in it is the number of the index."""
         with self._database.lock:

@@ -41,3 +41,6 @@ INDEX_OPTIONS |= {"flat": {}, "int8_flat": {}, "int4_flat": {}, "bbq_hnsw": GRAP
 TEMPLATE_OPTIONS = {"match_mapping_type": str, "path_match": str, "mapping": dict}
 TEMPLATE_TYPES = ("*", "string", "long", "double", "boolean", "object", "date")
 USUAL = {"string": "text", "double": "float"}
+# Names at the top of a document that are not those of fields.
+METADATA = {"_id", "_source", "_index", "_routing", "_data_stream_timestamp", "_ignored_source", "_seq_no", "_version"}
+METADATA |= {"_field_names", "_nested_path", "_ignored"}

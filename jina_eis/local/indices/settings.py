@@ -12,7 +12,6 @@ from ..unsupported import refuse_unsupported
 from ..versions import Version
 from .index import Index
 from .mapping import Mapping
-from .sources import hides_vectors
 from .values import format_value, read_value
 
 FORBIDDEN = frozenset('\\/*?"<>| ,#:')
@@ -121,4 +120,4 @@ def show_defaults(index: Index) -> Json:
     """Return the defaults of settings that the index does not set, of those that depend on its age."""
     if EXCLUDED in index.settings.get("mapping", {}):
         return {}
-    return {"index": {"mapping": {EXCLUDED: format_value(hides_vectors(index))}}}
+    return {"index": {"mapping": {EXCLUDED: format_value(index.hides_vectors)}}}

@@ -58,20 +58,13 @@ class SourceFilter:
         empties stay.
         """
         fields = index.mapping.fields.values()
-        vectors = self.vectors if self.vectors is not None else not hides_vectors(index)
+        vectors = self.vectors if self.vectors is not None else not index.hides_vectors
         if self.vectors and any(field.kind in SEMANTIC for field in fields):
             raise not_implemented("_source.exclude_vectors: false in an index with semantic fields")
         dense = [field.path for field in fields if field.kind == "dense_vector"]
         # A vector that is named, or matched by a pattern, is returned; so is one in an object that is.
-        hide = (
-            []
-            if vectors
-            else [
-                path
-                for path in dense
-                if not any(matches(part, self.includes) for part in accumulate(path.split("."), "{}.{}".format))
-            ]
-        )
+        around = {path: [*accumulate(path.split("."), "{}.{}".format)] for path in dense}
+        hide = [] if vectors else [path for path in dense if not any(matches(part, self.includes) for part in around[path])]
         if len(hide) < len(dense):
             stored, parsed = index.complete(stored), True
         parsed = parsed or any("*" in pattern for pattern in self.excludes)
@@ -79,11 +72,6 @@ class SourceFilter:
             return stored.source
         filtered = prune(stored.source, "", self.includes, (*self.excludes, *hide), parsed)
         return {} if filtered is DROPPED else cast("Json", filtered)
-
-
-def hides_vectors(index: Index) -> bool:
-    """Return whether sources of an index are returned without vectors."""
-    return index.settings.get("mapping", {}).get("exclude_source_vectors", True) in (True, "true")
 
 
 def parse(source: Any) -> SourceFilter:

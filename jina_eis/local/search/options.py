@@ -36,6 +36,8 @@ KNN = (
     | {"field": "text", "query_vector": "vector", "filter": "objects"}
 )
 SEMANTIC_QUERY = {"field": "text", "query": "text", "boost": "float"}
+BUILDERS = {"text_embedding": ("model_id", "model_text"), "embedding": ("inference_id", "input")}  # their endpoint and input
+SCORED_WHOLE = ("flat", "int8_flat", "int4_flat")  # index types for which `knn` as a query scores every vector
 # Retrievers.
 STANDARD = {"query": "object", "filter": "objects"}
 KNN_RETRIEVER = {name: kind for name, kind in KNN.items() if name != "boost"}

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..indices import Index, hides_vectors, values_of
+from ..indices import Index, values_of
 from ..inference import Array, as_list
 from ..refusals import (
     Json,
@@ -220,7 +220,7 @@ def hit_vectors(context: Context, path: str, docs: Sequence[int], query: Array |
     if field is None or (by_text and not context.version.has("diversify over semantic_text")):
         return found
     for doc in docs:
-        if not by_text and not hides_vectors(context.indices.owner(doc)):
+        if not by_text and not context.indices.owner(doc).hides_vectors:
             continue  # Elasticsearch looks for its vectors elsewhere [9.5.3]
         vectors = [passage.vector for passage in context.indices.passages(field.path, doc)]
         if vectors and query is not None and vectors[0].size != query.size:

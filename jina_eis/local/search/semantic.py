@@ -15,12 +15,10 @@ from ..indices import SEMANTIC, Field, as_score, nearest
 from ..inference import Array, Item, as_list, parse_item
 from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, status_error
 from .context import Context, Scores, multiply, query_failed, read_object, scalar
-from .options import KNN, SEMANTIC_QUERY
+from .options import BUILDERS, KNN, SCORED_WHOLE, SEMANTIC_QUERY
 
 MIN_K = 10  # fewest documents that a semantic query retrieves
 MAX_CANDIDATES = 10_000
-BUILDERS = {"text_embedding": ("model_id", "model_text"), "embedding": ("inference_id", "input")}  # their endpoint and input
-SCORED_WHOLE = ("flat", "int8_flat", "int4_flat")  # index types for which `knn` as a query scores every vector
 
 
 def semantic(context: Context, body: Any) -> Scores:
