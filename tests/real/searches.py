@@ -161,13 +161,14 @@ Sent = tuple[str, Json, str, float]
 def retriever_of_this_library(random: Random, world: World) -> Sent:
     search_type = random.choice(("knn", "hybrid"))
     window, k = random.randint(8, 64), random.randint(1, 8)
+    min_score = random.choice((None, None, 0.5, 0.9))
     searcher = Searcher(
         world.index,
         search_type,  # type: ignore[arg-type]
         "vector",
         content_field=world.text,
         filters=[query_of(random, world, 1) for _ in range(random.choice((0, 0, 1, 2)))],
-        min_score=random.choice((None, None, 0.5, 0.9)),
+        min_score=min_score if search_type == "knn" else None,  # which is above the scores of rrf
         source_fields=random.choice((None, ["metadata"], ["metadata.lang", "metadata.n"], ["*"])),
         oversample=random.choice((None, 3.0)),
         num_candidates=random.choice((None, 100)),

@@ -74,14 +74,11 @@ class Context:
 
     def matching_all(self, queries: Sequence[Any]) -> set[int] | None:
         """Return the documents that match all queries; None without queries."""
-        matched: set[int] | None = None
-        for query in queries:
-            if not isinstance(query, dict):
-                raise not_implemented(f"a filter that is [{query}]")
-            with parsing("knn", "a query inside"):
-                docs = set(self.evaluate(query, self))
-            matched = docs if matched is None else matched & docs
-        return matched
+        if not all(isinstance(query, dict) for query in queries):
+            raise not_implemented(f"filters that are {queries}")
+        with parsing("knn", "a query inside"):
+            matching = [set(self.evaluate(query, self)) for query in queries]
+        return set.intersection(*matching) if matching else None
 
 
 def accepts(kind: str, name: str, value: Any) -> bool:

@@ -47,15 +47,12 @@ def match_phrase(context: Context, path: str, options: Json) -> Scores:
     phrase = terms(format_value(options["query"]))
     if not phrase:
         return {}
-    starts: set[tuple[int, int]] | None = None
-    for offset, word in enumerate(phrase):
-        word_starts = {(doc, position - offset) for doc, position in context.index.positions(path, word)}
-        starts = word_starts if starts is None else starts & word_starts
-    times = Counter(doc for doc, _ in starts or ())
-    occurrences = {word: context.index.occurrences(path, word) for word in phrase}
-    lengths = {doc: length for found in occurrences.values() for doc, _, length in found}
-    found = [(doc, times[doc], lengths[doc]) for doc in sorted(times)]
-    return bm25_scores(context, field, found, [len(occurrences[word]) for word in phrase])
+    positions = [context.index.positions(path, word) for word in phrase]
+    starts = [{(doc, position - offset) for doc, position in found} for offset, found in enumerate(positions)]
+    times = Counter(doc for doc, _ in set.intersection(*starts))
+    occurrences = [context.index.occurrences(path, word) for word in phrase]
+    found = sorted((doc, times[doc], length) for doc, _, length in occurrences[0] if doc in times)
+    return bm25_scores(context, field, found, list(map(len, occurrences)))
 
 
 def exact_scores(context: Context, path: str, value: Any, *, one_of: bool = False) -> Scores:
