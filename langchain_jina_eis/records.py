@@ -17,6 +17,7 @@ from jina_eis.adapters import (
     checked,
     content_id,
     document_id,
+    fields_of,
     listed,
     new_id,
     paired_ids,
@@ -25,9 +26,18 @@ from jina_eis.adapters import (
 )
 from jina_eis.contents import Content, fingerprint, parts_to_index, source_of, warn_of_binary
 from jina_eis.errors import InputError
-from jina_eis.steps import Record
+from jina_eis.steps import Record, SearchResult
 
-__all__ = ["as_list", "build_documents", "content_records", "text_records", "vector_of", "vector_records", "with_vectors"]
+__all__ = [
+    "as_list",
+    "build_documents",
+    "content_records",
+    "results_as_documents",
+    "text_records",
+    "vector_of",
+    "vector_records",
+    "with_vectors",
+]
 
 
 def text_records(documents: Iterable[Document], ids: Ids, text_field: str) -> Iterable[Record]:
@@ -108,6 +118,11 @@ def build_documents(texts: Iterable[str], metadatas: Iterable[Mapping[str, Any]]
         pairs = zip_equal(checked_texts, checked(given, Mapping, "metadata"), "metadatas")
         documents = (Document(page_content=text, metadata=dict(metadata)) for text, metadata in pairs)
     return list(documents) if isinstance(texts, Sequence) else documents
+
+
+def results_as_documents(results: Iterable[SearchResult]) -> list[Document]:
+    """The documents that were found, as they were stored."""
+    return [Document(id=result.hit.id, page_content=result.text, metadata=fields_of(result)) for result in results]
 
 
 def as_list(items: Any) -> Any:

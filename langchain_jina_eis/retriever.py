@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -14,8 +13,8 @@ from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import ConfigDict
 
 from jina_eis.adapters import Ids, RetrieverArguments, RetrieverSettings, document_id, metadata_of
-from jina_eis.contents import Embeddable, Part, in_thread, text_source
-from jina_eis.steps import Refresh, SearchResult
+from jina_eis.contents import Embeddable, Get, Part, in_thread, text_source
+from jina_eis.steps import Record, Refresh, SearchResult
 
 from .media import from_blob
 from .records import as_list, build_documents, content_records, text_records, vector_records
@@ -237,10 +236,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
                 bytes of media, and of the document's text and metadata.
             refresh: As for `add_documents`.
         """
-        given = as_list(items)
-        return self._run(
-            self._indexer().add(content_records(given, self._contents(given), documents, ids, self._text_field_name()), refresh)
-        )
+        return self._run(self._indexer().add(self._media_records(as_list(items), documents, ids), refresh))
 
     async def aadd_contents(
         self,
@@ -251,9 +247,7 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         refresh: Refresh = "wait_for",
     ) -> list[str]:
         """As `add_contents`, without blocking the event loop."""
-        given = as_list(items)
-        contents = await in_thread(partial(self._contents, given))
-        records = await asyncio.to_thread(content_records, given, contents, documents, ids, self._text_field_name())
+        records = await in_thread(partial(self._media_records, as_list(items), documents, ids))
         return await self._arun(self._indexer().add(records, refresh))
 
     def add_embeddings(
@@ -332,6 +326,9 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
             Document(id=result.hit.id, page_content=result.text, metadata=metadata_of(result, scores=self.include_scores))
             for result in results
         ]
+
+    def _media_records(self, items: Any, documents: Iterable[Document] | None, ids: Ids, get: Get | None = None) -> list[Record]:
+        return content_records(items, self._contents(items, get), documents, ids, self._text_field_name())
 
     def _text_field_name(self) -> str:
         return self.content_field or self._text_field

@@ -396,10 +396,9 @@ class Indexer:
                 )
             if self.field_type == "semantic_text" and not isinstance(content, str):
                 raise InputError(
-                    f"{label(content)} is not a text, and the semantic_text field {self.field!r} holds only texts. For a new "
-                    'index, pass field_type="semantic" (Elastic Stack 9.5) or "dense_vector", with an omni endpoint: '
-                    'inference_id=".jina-embeddings-v5-omni-small". An existing index keeps its field: choose another '
-                    "index_name, or delete it with delete_index()."
+                    f"{label(content)} is not a text, and the semantic_text field {self.field!r} holds only texts. Create an "
+                    'index with field_type="semantic" (Elastic Stack 9.5) or "dense_vector", and an omni endpoint: '
+                    'inference_id=".jina-embeddings-v5-omni-small".'
                 )
             if self.field_type == "semantic" and isinstance(content, tuple):
                 raise InputError('A semantic field embeds each part separately. Use "dense_vector" for fused inputs.')

@@ -193,7 +193,7 @@ def test_a_picture_that_is_found_can_be_identified(make: Any, call: Caller, tmp_
 
 def test_a_field_of_texts_is_not_made_for_media(make: Any, call: Caller, eis: LocalEIS) -> None:
     retriever = make(inference_id=OMNI)
-    with pytest.raises(DocumentsFailedError, match='Create the index with field_type="semantic"'):
+    with pytest.raises(DocumentsFailedError, match='Create an index with field_type="semantic"'):
         call(retriever, "add_contents", [pdf(texts=TEXTS), png()])
     assert not [exchange for exchange in eis.requests if exchange.method == "PUT"], "no index was made"
 

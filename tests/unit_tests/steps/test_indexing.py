@@ -260,7 +260,7 @@ def test_only_the_text_that_cannot_be_embedded_fails() -> None:
 def test_only_the_document_that_the_field_cannot_hold_fails() -> None:
     large = content(png(noise=SEMANTIC_BYTES))
     for settings, item, message in (
-        ({}, content(png()), "semantic_text field 'embedding' holds only texts. For a new index, pass field_type=\"semantic\""),
+        ({}, content(png()), "semantic_text field 'embedding' holds only texts. Create an index with field_type=\"semantic\""),
         (
             {"field_type": "semantic", "inference_id": OMNI},
             large,
