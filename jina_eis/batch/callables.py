@@ -139,7 +139,7 @@ class EmbedBatch(_Callable):
 
     def _dimensions(self, vectors: Iterable[list[float] | None]) -> int:
         """The length of the vectors, which types the column even if all rows failed."""
-        known = next((len(vector) for vector in vectors if vector is not None), None) or self._service.describe()[1]
+        known = next((len(vector) for vector in vectors if vector is not None), None) or self._service.describe().dimensions
         if known is None:
             raise ConfigurationError(
                 f"Elasticsearch does not know the length of the vectors of {self._service.inference_id}, and no row of the batch "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -15,7 +15,7 @@ from ..errors import ConfigurationError, InputError, JinaEISError
 from .columns import load, text_array, vector_array
 from .cost import RequestSpacing, estimate
 from .engines import embed_on_ray
-from .ledger import Ledger, Summary, locked
+from .ledger import ERROR, Ledger, Summary, locked
 from .progress import Progress, Tracker
 from .service import EmbeddingService
 from .sources import Row, Scan, Source
@@ -76,7 +76,7 @@ class EmbedJob:
         """Run the job, or what remains of it.
 
         Args:
-            report: Receives the progress about once a second.
+            report: Receives the progress once a second, in another thread, and must not raise.
         """
         load("pyarrow.parquet")
         if self.engine == "ray":
@@ -89,29 +89,28 @@ class EmbedJob:
             ledger = self._ledger(scan)
             complete = ledger.complete()
             resumed = sum(map(ledger.rows_of, complete))
-            tracker = Tracker(report, scan.rows, resumed)
             self.service.limit(RequestSpacing.of(estimate(scan, batch_size=self.service.batch_size), self.rpm, self.tpm))
-            for number, rows in self._embedded_parts(ledger, complete, tracker):
-                self._check_unchanged(state)
-                ledger.write(number, _table(rows, ledger))
+            with Tracker(report, scan.rows, resumed) as tracker:
+                for number, rows in self._embedded_parts(ledger, complete.keys(), tracker):
+                    self._check_unchanged(state)
+                    ledger.write(number, _table(rows, ledger))
             if scan.rows == 0 and not complete:
                 ledger.write(0, _table([], ledger))
-            tracker.finish()
-        return Summary(scan.rows, resumed, tracker.failed, ledger.parts)
+        return Summary(scan.rows, resumed, sum(complete.values()) + tracker.failed, ledger.parts)
 
     def _ledger(self, scan: Scan) -> Ledger:
         stand_in = self.service.stand_in()
-        model, dimensions = self.service.describe()
-        if dimensions is None:
+        endpoint = self.service.describe()
+        if endpoint.dimensions is None:
             raise ConfigurationError(
-                f"Elasticsearch does not know the length of the vectors of {self.service.inference_id}, which every part needs. "
+                f"Elasticsearch does not know the length of the vectors of {endpoint.inference_id}, which every part needs. "
                 "Use an endpoint whose length it knows."
             )
         job = {
-            "model": model,
-            "inference_id": self.service.inference_id,
+            "model": endpoint.model_id or endpoint.inference_id,
+            "inference_id": endpoint.inference_id,
             "input_type": self.service.document_input_type,
-            "dimensions": dimensions,
+            "dimensions": endpoint.dimensions,
             "part_rows": self.part_rows,
             "rows": scan.rows,
             "digest": scan.digest,
@@ -122,7 +121,7 @@ class EmbedJob:
         if self.source.state() != state:
             raise InputError("An input file has changed while it was read. Start the job again in another folder.")
 
-    def _embedded_parts(self, ledger: Ledger, complete: set[int], tracker: Tracker) -> Iterator[tuple[int, list[EmbeddedRow]]]:
+    def _embedded_parts(self, ledger: Ledger, complete: Set[int], tracker: Tracker) -> Iterator[tuple[int, list[EmbeddedRow]]]:
         rows = (
             (number, row)
             for position, row in enumerate(self.source.rows())
@@ -199,7 +198,7 @@ def _table(rows: list[EmbeddedRow], ledger: Ledger) -> Any:
     """Return a part. Its schema is the same for every part of a job, whatever its rows are."""
     pa = load("pyarrow")
     dimensions = ledger.job["dimensions"]
-    fields = [("id", pa.string()), ("text", pa.string()), ("vector", pa.list_(pa.float32(), dimensions)), ("error", pa.string())]
+    fields = [("id", pa.string()), ("text", pa.string()), ("vector", pa.list_(pa.float32(), dimensions)), (ERROR, pa.string())]
     columns = [
         text_array([embedded.row.key for embedded in rows]),
         text_array([embedded.row.text for embedded in rows]),

@@ -61,15 +61,14 @@ class IndexJob:
         """Run the job.
 
         Args:
-            report: Receives the progress about once a second: rows that were read.
+            report: Receives the progress once a second: rows that were read. In another thread; it must not raise.
         """
         scan = self.source.scan()
         for position, row in enumerate(self.source.rows(), 1) if scan.texts < scan.rows else ():
             if row.problem:
                 raise InputError(f"Row {position} of the input: {row.problem} Remove the row, or choose another column.")
-        tracker = Tracker(report, scan.rows)
-        written = self.settings.write(self._records(tracker))
-        tracker.finish()
+        with Tracker(report, scan.rows) as tracker:
+            written = self.settings.write(self._records(tracker))
         return Summary(len(set(written)), 0, 0, 0)
 
     def _records(self, tracker: Tracker) -> Iterator[Record]:

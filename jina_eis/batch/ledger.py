@@ -25,6 +25,7 @@ __all__ = ["Ledger", "Summary"]
 KEY = b"jina_eis_job"
 PART = re.compile(r"part-(\d{5,})\.parquet")
 UNFINISHED = ".unfinished"
+ERROR = "error"  # the column with the reason of a row without a vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Summary:
     Attributes:
         rows: Rows of the input.
         resumed: Rows whose parts were complete before.
-        failed: Rows embedded now whose vector is null; their reason is in the column `error`.
+        failed: Rows whose vector is null; their reason is in the column `error`.
         parts: Number of parts.
     """
 
@@ -72,23 +73,23 @@ class Ledger:
             **{name.encode(): str(value).encode() for name, value in single.items()},
         }
 
-    def complete(self) -> set[int]:
-        """Return the numbers of the complete parts. What was left unfinished is removed.
+    def complete(self) -> dict[int, int]:
+        """Return the numbers of the complete parts, each with how many of its rows failed. What was left unfinished is removed.
 
         Raises:
             ConfigurationError: the folder holds parts of another job; the error names the difference.
             InputError: it holds other files.
         """
-        numbers = set()
+        parts = {}
         for path in sorted(self.folder.iterdir()):
             if path.name.endswith(UNFINISHED) and PART.fullmatch(path.name.removesuffix(UNFINISHED)):
                 path.unlink()
             elif match := PART.fullmatch(path.name):
-                if self._is_complete(path, int(match[1])):
-                    numbers.add(int(match[1]))
+                if (failed := self._failed_rows(path, int(match[1]))) is not None:
+                    parts[int(match[1])] = failed
             elif not path.name.startswith("."):
                 raise InputError(f"{self.folder} holds {path.name}, which is not a part of a job. Choose an empty folder.")
-        return numbers
+        return parts
 
     def write(self, number: int, table: Any) -> None:
         """Write a part, completely or not at all."""
@@ -101,19 +102,29 @@ class Ledger:
         unfinished.replace(path)
         _flush_folder(self.folder)
 
-    def _is_complete(self, path: Path, number: int) -> bool:
+    def _failed_rows(self, path: Path, number: int) -> int | None:
+        """Return how many rows of a part have an error; None if the part is not complete.
+
+        Raises:
+            ConfigurationError: the part is that of another job.
+            InputError: the file is not a part.
+        """
         pa, parquet = load("pyarrow"), load("pyarrow.parquet")
         try:
             footer = parquet.read_metadata(path)
         except pa.ArrowException:  # cut off by a file system that lost power
-            return False
+            return None
         stored = (footer.metadata or {}).get(KEY)
         if stored is None:
             raise InputError(f"{path} was not written by jina-eis embed. Choose an empty folder.")
         job = json.loads(stored)
         if job != self.job:
             raise ConfigurationError(f"{self.folder} holds a job with {_difference(job, self.job)}. Choose another folder.")
-        return number < self.parts and bool(footer.num_rows == self.rows_of(number))
+        if number >= self.parts or footer.num_rows != self.rows_of(number):
+            return None
+        groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
+        errors = footer.schema.names.index(ERROR)
+        return sum(int(group.num_rows - group.column(errors).statistics.null_count) for group in groups)
 
 
 def _write_parquet(table: Any, file: Any) -> None:
@@ -126,8 +137,8 @@ def _write_parquet(table: Any, file: Any) -> None:
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    if changed == ["digest"]:
+    changed = [name for name in {**before, **now} if name != "digest" and before.get(name) != now.get(name)]
+    if not changed:
         return "the same number of rows, but other ids or texts in the input"
     return ", ".join(f"{name}={before.get(name)!r} instead of {now.get(name)!r}" for name in changed)
 

@@ -6,6 +6,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Event, Thread
+from typing import Self
 
 __all__ = ["Progress", "Tracker"]
 
@@ -22,7 +24,7 @@ class Progress:
         done: Rows that are done, including those of an earlier run.
         total: All rows; None if the job does not know them.
         failed: Rows whose text was not embedded.
-        rate: Rows a second in the last 30 seconds; 0 before the first result.
+        rate: Rows a second in the last 30 seconds, in the last report those of the whole run; 0 as long as it is not known.
         paused: Seconds without a result, if they are more than two, as during a pause after a rate limit; else 0.
     """
 
@@ -34,26 +36,30 @@ class Progress:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds until the end at this rate; None if it is not known."""
+        """Seconds until the end at this rate; None if they are not known."""
         return (self.total - self.done) / self.rate if self.rate and self.total is not None else None
 
     def __str__(self) -> str:
         total = f" of {self.total:,}" if self.total is not None else ""
-        parts = [f"{self.done:,}{total} rows", f"{self.rate:,.0f}/s"]
+        parts = [f"{self.done:,}{total} rows"]
+        if self.rate:
+            parts.append(f"{self.rate:,.{0 if self.rate >= 10 else 1}f}/s")
         if self.failed:
             parts.append(f"{self.failed:,} failed")
         if self.paused:
             parts.append(f"paused for {format_seconds(self.paused)}")
-        if self.remaining is not None:
+        if self.remaining:
             parts.append(f"{format_seconds(self.remaining)} left")
         return ", ".join(parts)
 
 
 class Tracker:
-    """Measures the rate of a job, and reports it about once a second.
+    """Counts the rows of a job, and reports the progress once a second while its context lasts, and at its end.
+
+    The reports come from a thread of their own, so that a pause is reported while it lasts.
 
     Args:
-        report: Receives the progress; None to report nothing.
+        report: Receives the progress, and must not raise; None to report nothing.
         total: All rows; None if they are not known.
         done: Rows that were done before.
         clock: Seconds, for tests.
@@ -67,36 +73,48 @@ class Tracker:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._report, self._total, self._clock = report, total, clock
-        self.done, self.failed = done, 0
-        now = clock()
-        self._last_result = self._last_report = now
-        self._marks: deque[tuple[float, int]] = deque([(now, done)])
+        self._before, self.done, self.failed = done, done, 0
+        self._start = self._last_result = clock()
+        self._marks: deque[tuple[float, int]] = deque()
+        self._ended = Event()
+        self._thread = Thread(target=self._report_regularly, name="jina-eis progress", daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._report:
+            self._thread.start()
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        self._ended.set()
+        if self._report:
+            self._thread.join()
+            if failure is None:
+                seconds = self._clock() - self._start
+                rate = (self.done - self._before) / seconds if seconds else 0.0
+                self._report(Progress(self.done, self._total, self.failed, rate, 0.0))
 
     def add(self, rows: int = 1, *, failed: int = 0) -> None:
         """Count rows that are done, and those of them that failed."""
-        now = self._clock()
-        paused = now - self._last_result
         self.done += rows
         self.failed += failed
-        self._last_result = now
-        if now - self._last_report >= INTERVAL:
-            self._last_report = now
-            self._marks.append((now, self.done))
-            while len(self._marks) > 2 and now - self._marks[0][0] > WINDOW:
-                self._marks.popleft()
-            self._send(paused)
+        self._last_result = self._clock()
 
-    def finish(self) -> None:
-        """Report the end."""
-        self._marks.append((self._clock(), self.done))
-        self._send(0.0)
+    def progress(self) -> Progress:
+        """Return the progress. The rate counts from the first call after a result, and for 30 seconds at most."""
+        now, done = self._clock(), self.done
+        if done > self._before:
+            self._marks.append((now, done))
+        while len(self._marks) > 2 and now - self._marks[0][0] > WINDOW:
+            self._marks.popleft()
+        (start, first), (end, last) = (self._marks[0], self._marks[-1]) if self._marks else ((now, done), (now, done))
+        rate = (last - first) / (end - start) if end > start else 0.0
+        paused = now - self._last_result
+        return Progress(done, self._total, self.failed, rate, paused if paused >= PAUSE else 0.0)
 
-    def _send(self, paused: float) -> None:
-        if self._report is None:
-            return
-        (start, before), (end, after) = self._marks[0], self._marks[-1]
-        rate = (after - before) / (end - start) if end > start else 0.0
-        self._report(Progress(self.done, self._total, self.failed, rate, paused if paused >= PAUSE else 0.0))
+    def _report_regularly(self) -> None:
+        while not self._ended.wait(INTERVAL):
+            if self._report:
+                self._report(self.progress())
 
 
 def format_seconds(seconds: float) -> str:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field, PrivateAttr
 
-from ..adapters import EmbeddingSettings, RerankSettings, ServiceSettings
+from ..adapters import EmbeddingSettings, EndpointInfo, RerankSettings, ServiceSettings
 from ..errors import JinaEISError
 from ..steps import LengthCheck, stand_in
 
@@ -53,10 +54,10 @@ class EmbeddingService(_SharedDriver, EmbeddingSettings):
         """
         return self._outcomes(texts, self.document_input_type, positions, patience)
 
-    def describe(self) -> tuple[str, int | None]:
-        """Return the name of the model, and the length of the vectors if it is known. An unknown endpoint is looked up."""
+    def describe(self) -> EndpointInfo:
+        """Return the endpoint, with the length of these vectors if it is known. An unknown endpoint is looked up."""
         endpoint = self._run(self._embedder(self.document_input_type).plan())
-        return endpoint.model_id or endpoint.inference_id, self.dimensions or endpoint.dimensions
+        return replace(endpoint, dimensions=self.dimensions or endpoint.dimensions)
 
     def stand_in(self) -> str | None:
         """Return the stand-in model of an embedded server; None for a deployment. Its request also checks the address."""

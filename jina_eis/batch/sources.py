@@ -88,10 +88,10 @@ class Source:
 
     def __post_init__(self) -> None:
         for path in self.paths:
+            if path.exists() and not path.is_file():
+                raise InputError(f"{path} is not a file. Pass files, such as {path}/*.jsonl.")
             if path.suffix.lower() not in READERS:
                 raise InputError(f"{path}: files of this type are not read. Pass {', '.join(READERS)} files.")
-            if path.exists() and not path.is_file():
-                raise InputError(f"{path} is not a file. Pass files, such as {path}/*{path.suffix}.")
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows.

@@ -74,6 +74,8 @@ def embed(arguments: argparse.Namespace) -> int:
         arguments.usage_error("pass input files or --text")
     if arguments.inputs and not (arguments.out or arguments.dry_run):
         arguments.usage_error("files need --out FOLDER, or --dry-run")
+    if arguments.text is not None and (arguments.out or arguments.dry_run):
+        arguments.usage_error("--text prints a vector: leave --out and --dry-run out")
     if arguments.address and arguments.engine != "ray":
         arguments.usage_error("--address needs --engine ray")
     if arguments.text is not None:
@@ -152,10 +154,12 @@ def _whole() -> Any:
 
 
 def _print_summary(summary: Summary, folder: str) -> None:
-    notes = [f"{summary.resumed:,} of them from an earlier run"] if summary.resumed else []
+    notes = [f"{summary.rows:,} rows in {folder}"]
+    if summary.resumed:
+        notes.append(f"{summary.resumed:,} of them from an earlier run")
     if summary.failed:
         notes.append(f"{summary.failed:,} failed, with the reason in the column error")
-    print(f"{', '.join([f'{summary.rows:,} rows in {folder}', *notes])}")
+    print(", ".join(notes))
 
 
 class _Printer:

@@ -23,7 +23,7 @@ pq = pytest.importorskip("pyarrow.parquet")
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
 
-from jina_eis.adapters import content_id  # noqa: E402
+from jina_eis.adapters import EndpointInfo, content_id  # noqa: E402
 from jina_eis.batch import EmbeddingService, EmbedJob, IndexJob, IndexSettings, Progress, Source, Summary  # noqa: E402
 from jina_eis.errors import ConfigurationError, InputError, JinaEISError, ServiceUnavailableError  # noqa: E402
 from jina_eis.local import LocalEIS  # noqa: E402
@@ -63,6 +63,7 @@ def test_the_parts(run: Callable[..., Summary], eis: LocalEIS, tmp_path: Path) -
     reports: list[Progress] = []
     assert run(texts, report=reports.append) == Summary(rows=25, resumed=0, failed=1, parts=3)
     assert reports[-1].done == reports[-1].total == 25
+    assert run(texts) == Summary(rows=25, resumed=25, failed=1, parts=3), "of both runs"
 
     parts = sorted((tmp_path / "out").iterdir())
     assert [path.name for path in parts] == [f"part-0000{n}.parquet" for n in range(3)]
@@ -152,7 +153,7 @@ def test_the_same_content_in_another_file_is_the_same_input(run: Callable[..., S
 
 def test_an_input_that_changes_while_it_is_read_is_refused(run: Callable[..., Summary], eis: LocalEIS, tmp_path: Path) -> None:
     class Service(EmbeddingService):
-        def describe(self) -> tuple[str, int | None]:
+        def describe(self) -> EndpointInfo:
             with (tmp_path / "in.jsonl").open("a", encoding="utf-8") as file:
                 file.write('{"id": "new", "text": "new"}\n')
             return super().describe()

@@ -86,6 +86,8 @@ def test_limit(eis: LocalEIS, path: Path, tmp_path: Path) -> None:
         ["embed"],
         ["embed", "in.jsonl"],
         ["embed", "in.jsonl", "--text", "a", "--out", "out"],
+        ["embed", "--text", "a", "--out", "out"],
+        ["embed", "--text", "a", "--dry-run"],
         ["embed", "in.jsonl", "--out", "out", "--address", "auto"],
         ["embed", "in.jsonl", "--out", "out", "--part-rows", "0"],
         ["embed", "in.jsonl", "--out", "out", "--input-type", "query"],

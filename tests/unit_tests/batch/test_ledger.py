@@ -19,8 +19,10 @@ JOB = {"model": "m", "input_type": "ingest", "dimensions": 2, "rows": 5, "part_r
 
 
 def _write(ledger: Ledger, number: int) -> None:
-    schema = pa.schema([("id", pa.string())], metadata=ledger.metadata())
-    ledger.write(number, pa.table({"id": ["x"] * ledger.rows_of(number)}, schema=schema))
+    schema = pa.schema([("vector", pa.list_(pa.float32(), 2)), ("error", pa.string())], metadata=ledger.metadata())
+    rows = [([1.0, 2.0], None), (None, "no text")][: ledger.rows_of(number)]
+    vectors, errors = zip(*rows, strict=True) if rows else ([], [])
+    ledger.write(number, pa.table({"vector": vectors, "error": errors}, schema=schema))
 
 
 def test_complete_parts_are_found(tmp_path: Path) -> None:
@@ -29,7 +31,7 @@ def test_complete_parts_are_found(tmp_path: Path) -> None:
     assert [ledger.rows_of(number) for number in range(3)] == [2, 2, 1]
     _write(ledger, 0)
     _write(ledger, 2)
-    assert ledger.complete() == {0, 2}
+    assert ledger.complete() == {0: 1, 2: 0}, "with the number of failed rows"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["part-00000.parquet", "part-00002.parquet"]
     assert pq.read_schema(tmp_path / "part-00000.parquet").metadata[b"model"] == b"m"
 
@@ -37,7 +39,7 @@ def test_complete_parts_are_found(tmp_path: Path) -> None:
 def test_a_part_without_rows_has_no_row_group(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, {**JOB, "rows": 0})
     _write(ledger, 0)
-    assert ledger.complete() == {0}
+    assert ledger.complete().keys() == {0}
     assert pq.read_metadata(tmp_path / "part-00000.parquet").num_row_groups == 0
 
 
@@ -48,7 +50,7 @@ def test_unfinished_and_damaged_parts_are_not_complete(tmp_path: Path) -> None:
     whole = (tmp_path / "part-00001.parquet").read_bytes()
     (tmp_path / "part-00001.parquet").write_bytes(whole[:-5])
     (tmp_path / "part-00002.parquet.unfinished").write_bytes(whole[:50])
-    assert ledger.complete() == {0}
+    assert ledger.complete().keys() == {0}
     assert not (tmp_path / "part-00002.parquet.unfinished").exists()
 
 
@@ -69,7 +71,7 @@ def test_another_job_is_refused_with_the_difference(tmp_path: Path, changed: dic
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / ".DS_Store").touch()
-    assert Ledger(tmp_path, JOB).complete() == set()
+    assert Ledger(tmp_path, JOB).complete() == {}
     (tmp_path / "notes.txt").touch()
     with pytest.raises(InputError, match=r"notes\.txt"):
         Ledger(tmp_path, JOB).complete()

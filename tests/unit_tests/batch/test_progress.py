@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import pytest
 
 from jina_eis.batch import Progress, estimate
@@ -25,30 +27,47 @@ class Clock:
 
 
 def test_rate_pause_and_remaining_time() -> None:
-    clock, reports = Clock(), list[Progress]()
-    tracker = Tracker(reports.append, total=1_000, done=100, clock=clock)
-    for _ in range(10):
-        clock.now += 1
+    clock = Clock()
+    tracker = Tracker(None, total=1_000, done=100, clock=clock)
+    clock.now = 50  # until the first result
+    assert str(tracker.progress()) == "100 of 1,000 rows, paused for 50 s"
+    for _ in range(11):
         tracker.add(20)
-    assert reports[-1].rate == pytest.approx(20)
-    assert reports[-1].remaining == pytest.approx(35)
-    assert not reports[-1].paused
-    clock.now += 12
+        progress = tracker.progress()
+        clock.now += 1
+    assert progress.rate == pytest.approx(20)
+    assert progress.remaining == pytest.approx(34)
+    assert not progress.paused
+    clock.now += 9
+    assert tracker.progress().paused == 10
     tracker.add(20, failed=1)
-    assert reports[-1].paused == 12
-    assert str(reports[-1]) == "320 of 1,000 rows, 10/s, 1 failed, paused for 12 s, 68 s left"
-    tracker.finish()
-    assert len(reports) == 12
+    assert str(tracker.progress()) == "340 of 1,000 rows, 11/s, 1 failed, 60 s left"
+    clock.now += 60
+    assert str(tracker.progress()) == "340 of 1,000 rows, 1 failed, paused for 60 s"
 
 
-def test_it_reports_about_once_a_second() -> None:
-    clock, reports = Clock(), list[Progress]()
-    tracker = Tracker(reports.append, total=None, clock=clock)
-    for _ in range(1_000):
-        clock.now += 0.01
-        tracker.add()
-    assert 9 <= len(reports) <= 10
-    assert reports[-1].remaining is None
+def test_it_reports_while_nothing_happens_and_at_the_end() -> None:
+    reports = list[Progress]()
+    two = Event()
+
+    def report(progress: Progress) -> None:
+        reports.append(progress)
+        if len(reports) == 2:
+            two.set()
+
+    clock = Clock()
+    with Tracker(report, total=10, clock=clock) as tracker:
+        assert two.wait(60)
+        clock.now = 5
+        tracker.add(10)
+    assert str(reports[-1]) == "10 of 10 rows, 2.0/s"
+
+
+def test_after_an_error_there_is_no_last_report() -> None:
+    reports = list[Progress]()
+    with pytest.raises(KeyError), Tracker(reports.append, total=10):
+        raise KeyError
+    assert not reports
 
 
 def test_durations() -> None:
