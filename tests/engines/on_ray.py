@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -51,6 +52,18 @@ def check_job(url: str) -> None:
         assert pq.read_table(folder / "ray").equals(pq.read_table(folder / "local"))
 
 
+def check_parts(url: str) -> None:
+    """Ray reads the parts of a job, also parts of nulls and parts without rows."""
+    for texts in ([None, None, "a", None], ["a", None, None, None], []):
+        with tempfile.TemporaryDirectory() as name, EmbeddingService(es_url=url, dimensions=32) as service:
+            folder = Path(name)
+            (folder / "in.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
+            EmbedJob(Source([folder / "in.jsonl"]), folder / "out", service, part_rows=2).run()
+            vectors = [row["vector"] for row in ray.data.read_parquet(str(folder / "out")).take_all()]
+        assert sorted(len(vector) for vector in vectors if vector is not None) == [32] * texts.count("a")
+        assert len(vectors) == len(texts)
+
+
 def check_page(code: str) -> None:
     """The code of the page writes one vector for each row."""
     exec(compile(code, "scale.md", "exec"), {})
@@ -68,4 +81,5 @@ if __name__ == "__main__":
         check_page(page)
         check_formats(eis.url)
         check_job(eis.url)
+        check_parts(eis.url)
         ray.shutdown()
