@@ -10,7 +10,7 @@ from .embedding import EmbedJob
 from .indexing import IndexJob, IndexSettings
 from .ledger import Summary
 from .progress import Progress
-from .service import EmbeddingService
+from .service import EmbeddingService, RerankService
 from .sources import Source
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "IndexSettings",
     "Progress",
     "RerankBatch",
+    "RerankService",
     "Source",
     "Summary",
     "estimate",

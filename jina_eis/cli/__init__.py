@@ -3,6 +3,6 @@
 Each command imports its dependencies when it runs. Only `demo` imports a framework package.
 """
 
-from .main import main
+from .main import main, run
 
-__all__ = ["main"]
+__all__ = ["main", "run"]

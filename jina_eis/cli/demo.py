@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pydoc_data.topics import topics
+from types import MappingProxyType
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -71,6 +72,7 @@ def run(
     api_key: str | None,
     framework: str = "langchain",
     mode: str = "embed",
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Embed, search, rerank and print the results.
 
@@ -82,6 +84,7 @@ def run(
         framework: The framework whose adapters are used, one of `FRAMEWORKS`.
         mode: "embed" for vectors in the framework's own store; "retriever" for an Elasticsearch index, which is deleted at
             the end, and a retriever that searches and reranks in one request.
+        options: Further settings of the connection to a deployment, such as `ca_certs`.
 
     Raises:
         ImportError: the framework is not installed.
@@ -105,10 +108,11 @@ def run(
             console.print("Its vectors and scores are not Jina's.\n", style="bold yellow")
         console.print(f"Text       {len(passages)} passages of {'your documents' if docs else 'the Python language reference'}")
         start = time.perf_counter()
+        service = {"es_url": url, "es_api_key": api_key, "max_retries": 3, **({} if embedded else options)}
         prepare = embed_passages if mode == "embed" else index_passages
-        search = stack.enter_context(prepare(passages, es_url=url, es_api_key=api_key, max_retries=3))
+        search = stack.enter_context(prepare(passages, **service))
         console.print(f"{STEPS[mode]}  {EMBEDDER}, {time.perf_counter() - start:.1f} s")
-        reranker = _default_reranker(es_url=url, es_api_key=api_key, max_retries=3)
+        reranker = _default_reranker(**service)
         console.print(f"Reranking  {reranker}, the best {CANDIDATES}; ranks are shown before → after\n")
         for question in questions or (_read_questions(console) if docs else (question for question, _ in DEMO_QUESTIONS)):
             console.print(_table(question, search(question)[:PRINTED_HITS], SCORES[mode]))

@@ -5,24 +5,29 @@ from __future__ import annotations
 import argparse
 import errno
 import io
-import json
+import logging
 import os
+import platform
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from contextlib import nullcontext
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import ConfigurationError, EndpointExistsError, JinaEISError
-from ..models import SIMILARITIES, TASKS
 from .corpora import add_embed, add_index, embed, index
-from .options import API_KEY_HELP, add_command, add_common_options, connection, number_between, parse_json_object, quota
+from .deployment import add_doctor, add_endpoints, doctor, endpoints
+from .interrupt import INTERRUPTED, ends_promptly
+from .options import Parser, add_address, add_command, add_verbosity, connection, number_between, quota
+from .output import log_level, log_lines
+from .trying import add_models, add_rerank, add_search, models, rerank, search
+from .words import in_options
 
 if TYPE_CHECKING:
-    from ..adapters import EndpointInfo, Endpoints
     from .options import Commands
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
 FRAMEWORKS = ("langchain", "llama-index")  # the same as in .demo, which needs rich
 # The same as in jina_eis.local, which is slow to import.
@@ -32,9 +37,15 @@ FAULTS = (
     *("unavailable", "bad_gateway", "drop", "cut"),
     *("too_few", "too_many", "empty", "ragged", "not_finite", "garbage"),
 )
-NO_ADDRESS = "Pass --url, or set ES_URL or ES_CLOUD_ID"
 USAGE_ERROR = 2  # the exit status of argparse
-INTERRUPTED = 130  # 128 + SIGINT, the exit status in shells
+OF_A_DEPLOYMENT = ("endpoints", "search", "rerank")  # whose settings are all options
+
+
+def run() -> NoReturn:
+    """Run the command of the process, and exit. Ctrl-C ends it within a second."""
+    with ends_promptly():
+        status = main()
+    sys.exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,14 +62,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot encode an arrow prints a question mark
     parser = _build_parser()
     arguments = parser.parse_args(argv)
-    if arguments.command == "serve" and arguments.fault_rate is not None and not arguments.fault:
-        parser.error("--fault-rate needs --fault, the kind of fault")
+    if arguments.version:
+        print(_versions())
+        return 0
+    if arguments.command is None:
+        parser.print_help()
+        return 0
+    with log_lines(arguments.verbose):
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         return COMMANDS[arguments.command](arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
     except JinaEISError as error:
-        return _fail(str(error))
+        is_usage = isinstance(error, ConfigurationError) and not isinstance(error, EndpointExistsError)
+        return _fail(in_options(str(error)), USAGE_ERROR if is_usage and arguments.command in OF_A_DEPLOYMENT else 1)
     except ImportError as error:
         extras = f"{arguments.framework},local" if arguments.command == "demo" else "local"
         return _fail(str(error) if "pip install" in str(error) else f'{error}. Run: pip install "jina-eis[{extras}]"')
@@ -76,14 +97,22 @@ def _fail(problem: str, status: int = 1) -> int:
     return status
 
 
+def _versions() -> str:
+    return f"jina-eis {version('jina-eis')}, elasticsearch {version('elasticsearch')}, Python {platform.python_version()}"
+
+
 def _demo(arguments: argparse.Namespace) -> int:
     from .demo import run
 
-    run(arguments.docs, arguments.ask, arguments.url, arguments.api_key, arguments.framework, arguments.mode)
+    options = connection(arguments)
+    url, api_key = options.pop("es_url", None), options.pop("es_api_key", None)
+    run(arguments.docs, arguments.ask, url, api_key, arguments.framework, arguments.mode, options)
     return 0
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    if arguments.fault_rate is not None and not arguments.fault:
+        arguments.usage_error("--fault-rate needs --fault, the kind of fault")
     from ..local import LocalEIS
 
     try:
@@ -99,69 +128,13 @@ def _serve(arguments: argparse.Namespace) -> int:
         )
     except ValueError as error:  # a model that cannot be used
         return _fail(str(error), USAGE_ERROR)
-    with server as eis:
+    with nullcontext() if arguments.quiet else log_level("jina_eis.local", logging.INFO), server as eis:
         eis.faults.latency = arguments.latency
         if arguments.fault:
             eis.faults.some(1.0 if arguments.fault_rate is None else arguments.fault_rate, arguments.fault)
         print(_startup_message(eis.url, eis.notice, arguments.api_key), flush=True)
         eis.serve_forever()  # ends with Ctrl-C only
     return INTERRUPTED
-
-
-def _doctor(arguments: argparse.Namespace) -> int:
-    from ..adapters import doctor
-
-    report = doctor(**connection(arguments))
-    print(json.dumps(report.to_dict(), indent=2) if arguments.json else report)
-    return 0 if report.ok else 1
-
-
-def _endpoints(arguments: argparse.Namespace) -> int:
-    from ..adapters import Endpoints
-
-    try:
-        with Endpoints(**connection(arguments)) as endpoints:
-            listed = ACTIONS[arguments.action](endpoints, arguments)
-    except ConfigurationError as error:
-        message = str(error).replace("Pass es_url or es_cloud_id (or set ES_URL or ES_CLOUD_ID), or pass a client", NO_ADDRESS)
-        return _fail(message, 1 if isinstance(error, EndpointExistsError) else USAGE_ERROR)
-    if arguments.json:
-        print(json.dumps([asdict(endpoint) for endpoint in listed], indent=2))
-    elif listed:
-        print(_format_table(listed))
-    return 0
-
-
-def _delete(endpoints: Endpoints, arguments: argparse.Namespace) -> Sequence[EndpointInfo]:
-    endpoints.delete(arguments.id, force=arguments.force)
-    return []
-
-
-ACTIONS: dict[str, Callable[[Endpoints, argparse.Namespace], Sequence[EndpointInfo]]] = {
-    "list": lambda endpoints, arguments: endpoints.list(all=arguments.all),
-    "show": lambda endpoints, arguments: [endpoints.describe(arguments.id)],
-    "ensure": lambda endpoints, arguments: [
-        endpoints.ensure(
-            arguments.id,
-            model=arguments.model,
-            task=arguments.task,
-            dimensions=arguments.dimensions,
-            similarity=arguments.similarity,
-            chunking_settings=arguments.chunking,
-        )
-    ],
-    "delete": _delete,
-}
-
-
-def _format_table(endpoints: Sequence[EndpointInfo]) -> str:
-    """A table with a row for each endpoint."""
-    rows = [("ENDPOINT", "TASK", "MODEL", "DIMENSIONS", "STATUS", "REGIONS")]
-    for info in endpoints:
-        regions = "denied by the region policy" if info.denied else ", ".join(info.regions)
-        rows.append((info.inference_id, info.task, info.model_id or "", str(info.dimensions or ""), info.status or "", regions))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def _startup_message(url: str, notice: str, api_key: str | None) -> str:
@@ -179,24 +152,15 @@ The embedded EIS answers at {url} until Ctrl-C.
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="jina-eis",
         description="Jina models on the Elastic Inference Service: demo, local stand-in, checks, endpoints, corpora.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    _add_demo(commands)
-    _add_serve(commands)
-    doctor = add_command(
-        commands,
-        "doctor",
-        "check everything that a deployment needs to embed and rerank",
-        "jina-eis doctor\n  jina-eis doctor --url https://my-deployment.es.example.com:443 --json",
-    )
-    add_common_options(doctor)
-    _add_endpoints(commands)
-    add_embed(commands)
-    add_index(commands)
+    parser.add_argument("--version", action="store_true", help="print the versions of jina-eis, elasticsearch and Python")
+    add_verbosity(parser, default=0)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for add in (_add_demo, _add_serve, add_doctor, add_endpoints, add_search, add_rerank, add_models, add_embed, add_index):
+        add(commands)
     return parser
 
 
@@ -217,8 +181,7 @@ def _add_demo(commands: Commands) -> None:
         default="embed",
         help="embed: vectors in the framework's own store; retriever: an Elasticsearch index (default: %(default)s)",
     )
-    demo.add_argument("--url", help="address of your deployment (default: ES_URL; without either, a local stand-in)")
-    demo.add_argument("--api-key", metavar="KEY", help=API_KEY_HELP)
+    add_address(demo, url_help="address of your deployment (default: ES_URL; without either, a local stand-in)")
 
 
 def _add_serve(commands: Commands) -> None:
@@ -255,54 +218,18 @@ def _add_serve(commands: Commands) -> None:
     serve.add_argument("--quota", type=quota, metavar="N/S", help="requests of an endpoint and role in any S seconds, as 600/60")
     serve.add_argument("--tokens", type=quota, metavar="N/S", help="the same for their tokens, as 6M/60")
     serve.add_argument("--retry-after", action="store_true", help="send Retry-After when a quota is exceeded")
+    serve.add_argument("--quiet", action="store_true", help="do not print the requests")
+    serve.set_defaults(usage_error=serve.error)
 
 
-def _add_endpoints(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "endpoints",
-        "list, create and delete the inference endpoints of a deployment",
-        "jina-eis endpoints\n  jina-eis endpoints ensure facts-256 --model jina-embeddings-v5-text-small --dimensions 256\n"
-        "  jina-eis endpoints delete facts-256",
-    )
-    add_common_options(parser)
-    _add_all_option(parser)
-    parser.set_defaults(action="list")
-    actions = parser.add_subparsers(metavar="ACTION", title="actions", description="The default action is list.")
-
-    def add(name: str, purpose: str, example: str) -> argparse.ArgumentParser:
-        action = add_command(actions, name, purpose, f"jina-eis endpoints {example}")
-        action.set_defaults(action=name)
-        add_common_options(action, default=argparse.SUPPRESS)  # keeps the value of an option before the action
-        return action
-
-    _add_all_option(add("list", "list the endpoints with Jina models", "list --all"), default=argparse.SUPPRESS)
-    show = add("show", "show an endpoint", "show .jina-reranker-v3 --json")
-    show.add_argument("id", metavar="ID", help="the endpoint id")
-    ensure = add(
-        "ensure",
-        "create an endpoint, unless it exists with these settings",
-        "ensure facts-256 --model jina-embeddings-v5-text-small --dimensions 256 \\\n"
-        """    --chunking '{"strategy": "sentence", "max_chunk_size": 120, "sentence_overlap": 0}'""",
-    )
-    ensure.add_argument("id", metavar="ID", help="the endpoint id: a-z, 0-9, hyphens and underscores")
-    ensure.add_argument("--model", required=True, metavar="NAME", help="the model, such as jina-embeddings-v5-text-small")
-    ensure.add_argument("--task", choices=TASKS, help="required for a model that jina-eis does not know")
-    ensure.add_argument("--dimensions", type=int, metavar="N", help="length of the vectors (default: the model's own)")
-    ensure.add_argument("--similarity", choices=SIMILARITIES, help="similarity function (default: Elasticsearch's choice)")
-    ensure.add_argument(
-        "--chunking",
-        type=parse_json_object,
-        metavar="JSON",
-        help="chunking settings of semantic_text (default: Elasticsearch's)",
-    )
-    delete = add("delete", "delete an endpoint", "delete facts-256")
-    delete.add_argument("id", metavar="ID", help="the endpoint id")
-    delete.add_argument("--force", action="store_true", help="delete a preconfigured endpoint, or one in use")
-
-
-def _add_all_option(parser: argparse.ArgumentParser, **default: Any) -> None:
-    parser.add_argument("--all", action="store_true", help="include the endpoints of other models", **default)
-
-
-COMMANDS = {"demo": _demo, "serve": _serve, "doctor": _doctor, "endpoints": _endpoints, "embed": embed, "index": index}
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "demo": _demo,
+    "serve": _serve,
+    "doctor": doctor,
+    "endpoints": endpoints,
+    "search": search,
+    "rerank": rerank,
+    "models": models,
+    "embed": embed,
+    "index": index,
+}

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Literal, TypeVar
 
 from ..errors import (
@@ -40,6 +41,7 @@ from .endpoints import is_jina
 __all__ = ["Check", "Report", "Status", "check_deployment", "settings_report"]
 
 A = TypeVar("A")
+Paint = Callable[[str, str], str]
 Status = Literal["ok", "warning", "failed", "skipped"]
 
 SKEW = 10.0  # seconds; the Date header has whole seconds, and a Retry-After date may be a few seconds off without harm
@@ -47,6 +49,9 @@ OLDEST = (9, 3)  # first Elastic Stack version with preconfigured Jina endpoints
 PREFERRED = (".jina-embeddings-v5-text-small", ".jina-embeddings-v5-omni-small", *DEFAULT_RERANKERS)  # called before others
 NAMES = ("settings", "connection", "clock", "licence", "privileges", "endpoints", *TASKS, "limits")
 WIDTH = 100  # characters in a line of the report
+WIDE = 80  # columns from which the results stand beside the names
+MARGIN = " " * 26
+_WHOLE_WORDS: dict[str, Any] = {"break_on_hyphens": False, "break_long_words": False}
 
 _UNAVAILABLE = (
     "EIS is part of Elastic Cloud Hosted and Serverless; a self-managed cluster uses it through Cloud Connect, from 9.3, with an "
@@ -76,10 +81,30 @@ class Check:
     seconds: float | None = None
 
     def __str__(self) -> str:
-        margin = " " * 26
-        text = " ".join(filter(None, (self.found, self.remedy)))
-        line = textwrap.fill(text, WIDTH, initial_indent=f"{self.status:9}{self.name:17}", subsequent_indent=margin)
-        return "\n".join([line, *(f"{margin}{detail}" for detail in self.details)])
+        return self.format(WIDTH)
+
+    def format(self, width: int | None, paint: Paint | None = None, names: str = "") -> str:
+        """Return the check in lines of this width; None for one line and one for each detail.
+
+        Args:
+            width: Columns of the terminal.
+            paint: Returns a text in the colour of a status.
+            names: The names of several checks with one result, in place of its own.
+        """
+        status = paint(f"{self.status:9}", self.status) if paint else f"{self.status:9}"
+        text, name = " ".join(filter(None, (self.found, self.remedy))), names or self.name
+        if width is None:
+            gap = "" if len(name) < len(f"{name:17}") else "  "
+            return "\n".join([f"{status}{name:17}{gap}{text}", *(f"{MARGIN}{detail}" for detail in self.details)])
+        margin = MARGIN if width >= WIDE else " " * 9
+        if width >= WIDE and not names:
+            lines = textwrap.wrap(f"{' ' * 9}{name:17}{text}", width, subsequent_indent=margin, **_WHOLE_WORDS)
+        else:
+            lines = textwrap.wrap(f"{' ' * 9}{name}", width, subsequent_indent=" " * 9, **_WHOLE_WORDS)
+            lines += textwrap.wrap(text, width, initial_indent=margin, subsequent_indent=margin, **_WHOLE_WORDS)
+        for detail in self.details:
+            lines += textwrap.wrap(detail, width, initial_indent=margin, subsequent_indent=f"{margin}  ", **_WHOLE_WORDS)
+        return "\n".join([status + lines[0][9:], *lines[1:]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +125,18 @@ class Report:
         return all(check.status != "failed" for check in self.checks)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.checks))
+        return self.format(WIDTH)
+
+    def format(self, width: int | None, paint: Paint | None = None) -> str:
+        """Return the report in lines of this width, None for a pipe. Checks that were skipped for one reason are one entry."""
+        lines = []
+        for (status, _), group in groupby(self.checks, key=lambda check: (check.status, check.found)):
+            first, *others = group
+            if others and status == "skipped":
+                lines.append(first.format(width, paint, ", ".join(check.name for check in (first, *others))))
+            else:
+                lines += [check.format(width, paint) for check in (first, *others)]
+        return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-serialisable values."""

@@ -130,8 +130,10 @@ class Emulator:
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; the server sends nothing but HTTP."""
+        start = time.monotonic()
         response = await self._handle(Request(scope, receive))
         await response(scope, receive, send)
+        LOG.info("%s %s %d, %.0f ms", scope["method"], scope["path"], response.status_code, 1000 * (time.monotonic() - start))
 
     def open(self) -> None:
         """Open the storage and restore its endpoints; raises BlockingIOError if another process uses the folder."""
@@ -164,6 +166,8 @@ class Emulator:
             if request.method == "HEAD" and refused.status == 501:  # the answer has no body
                 reply.headers["x-jina-eis-reason"] = refused.reason.encode("ascii", "replace").decode()
                 LOG.warning("HEAD %s: %s", request.scope["path"], refused.reason)
+            elif refused.status == 501:
+                LOG.info("%s %s: %s", request.method, request.scope["path"], refused.reason)
         if self._record:
             self.requests.append(new_exchange(request, raw, reply))
         return to_response(reply, request.headers.get("accept", ""))

@@ -135,7 +135,7 @@ class TestFailuresAreOneLine:
         assert "--ask" in _failure(capsys)
 
     @pytest.mark.parametrize(
-        ("url", "remedy"), [("localhost", "http"), ("http://127.0.0.1:9", "es_url")], ids=["no scheme", "no server"]
+        ("url", "remedy"), [("localhost", "http"), ("http://127.0.0.1:9", "--url")], ids=["no scheme", "no server"]
     )
     def test_wrong_url(self, url: str, remedy: str, docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["demo", "--docs", str(docs), "--ask", "Why?", "--url", url]) == 1
@@ -175,7 +175,6 @@ class TestFailuresAreOneLine:
     @pytest.mark.parametrize(
         "arguments",
         [
-            [],
             ["dance"],
             ["demo", "--docs"],
             ["demo", "notes.md"],
@@ -296,7 +295,7 @@ class TestDoctor:
             ({"api_key": "right"}, ["--api-key", "wrong"], "connection", "ES_API_KEY"),
             ({"api_key": "right"}, [], "connection", "missing authentication credentials"),
             ({"eis": False}, [], "endpoints", "Cloud Connect"),
-            (None, ["--url", "http://127.0.0.1:9"], "connection", "Check es_url (ES_URL)"),
+            (None, ["--url", "http://127.0.0.1:9"], "connection", "Check --url (ES_URL)"),
             (None, ["--url", "localhost"], "settings", "Write it like https://"),
             (None, [], "settings", "No address of Elasticsearch is set."),
         ],
@@ -381,7 +380,7 @@ class TestEndpoints:
             (["endpoints", "ensure", "Mine", "--model", "jina-embeddings-v3", "--url", "http://127.0.0.1:9"], "a-z"),
             (
                 ["endpoints", "ensure", "mine", "--model", "jina", "--url", "http://127.0.0.1:9"],
-                "model='jina' is not a known model",
+                "--model 'jina' is not a known model",
             ),
             (["endpoints", "delete", ".jina-clip-v2", "--url", "http://127.0.0.1:9"], "--force"),
         ],

@@ -1,0 +1,50 @@
+"""Messages of the library in the words of the command line: it has options, and Python has arguments."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["in_options"]
+
+_PHRASES = (
+    ("Pass es_url or es_cloud_id (or set ES_URL or ES_CLOUD_ID), or pass a client.", "Pass --url, or set ES_URL or ES_CLOUD_ID."),
+    (", or use jina_eis.local.LocalEIS in code", ""),
+    (", or es_user and es_password (ES_USER, ES_PASSWORD)", ", or ES_USER and ES_PASSWORD"),
+    ("(as an argument, or in the environment)", "(as an option, or in the environment)"),
+    ("force=True (--force)", "--force"),
+    (" = None", ""),
+)
+_OPTIONS = {
+    "es_url": "--url",
+    "es_api_key": "--api-key",
+    "es_cloud_id": "ES_CLOUD_ID",
+    "es_user": "ES_USER",
+    "es_password": "ES_PASSWORD",
+    "ca_certs": "--ca-certs",
+    "verify_certs=False": "--no-verify-certs",
+    "ssl_assert_fingerprint": "--ssl-assert-fingerprint",
+    "proxy_user": "the user in --proxy",
+    "proxy_password": "the password in --proxy",
+    "http_compress": "--http-compress",
+    "chunking_settings": "--chunking",
+    "index_name": "the index",
+    "rerank_inference_id": "--rerank",
+    "search_type": "--search-type",
+}
+_ASSIGNED = ("model", "task", "dimensions", "similarity", "k", "proxy", "headers", "field")
+_NAMES = re.compile("|".join(rf"\b{re.escape(name)}(?![\w-])" for name in _OPTIONS))
+_ASSIGNMENT = re.compile(rf"(?<![\w-])({'|'.join(_ASSIGNED)})=(?=[\w'\"-])")
+_PASSED = re.compile(rf"\b(pass|Pass|leave|Leave) ({'|'.join(_ASSIGNED)})(?=[ .,:;]|$)")
+
+
+def in_options(text: str) -> str:
+    """Return a message with the options of the command line in place of the arguments in Python."""
+    for phrase, instead in _PHRASES:
+        text = text.replace(phrase, instead)
+    text = _ASSIGNMENT.sub(lambda match: f"--{_option(match[1])} ", text)
+    text = _PASSED.sub(lambda match: f"{match[1]} --{_option(match[2])}", text)
+    return _NAMES.sub(lambda match: _OPTIONS[match[0]], text)
+
+
+def _option(name: str) -> str:
+    return "header" if name == "headers" else name
