@@ -14,7 +14,7 @@ from .models import MODELS
 if TYPE_CHECKING:
     from .adapters import EndpointInfo, Endpoints, Report, adoctor, doctor
     from .steps import share_space
-    from .transport import no_waits
+    from .transport import Usage, no_waits
 
 __version__ = _version("jina-eis")
 
@@ -24,6 +24,7 @@ __all__ = [
     "Endpoints",
     "JinaEISError",
     "Report",
+    "Usage",
     "__version__",
     "adoctor",
     "doctor",
@@ -35,6 +36,7 @@ _ROOMS = {
     "EndpointInfo": "adapters",
     "Endpoints": "adapters",
     "Report": "adapters",
+    "Usage": "transport",
     "adoctor": "adapters",
     "doctor": "adapters",
     "no_waits": "transport",

@@ -18,6 +18,7 @@ from jina_eis.adapters import (
     RetrieverArguments,
     RetrieverSettings,
     ServiceSettings,
+    Usage,
     checked,
     document_id,
     listed,
@@ -178,6 +179,15 @@ class JinaEISRetriever(BaseRetriever):
     def settings(self) -> ServiceSettings:
         """The settings of the retriever. Their `close` and `aclose` close its connections."""
         return self._settings
+
+    @property
+    def usage(self) -> Usage:
+        """What this retriever has sent and waited for, up to now, in this process: requests, inputs, seconds, bytes."""
+        return self._settings.usage
+
+    def usage_since(self, earlier: Usage) -> Usage:
+        """What this retriever has sent and waited for since `earlier`, a value of `usage`."""
+        return self._settings.usage_since(earlier)
 
     def add_nodes(self, nodes: Iterable[BaseNode], *, ids: Ids = None, refresh: Refresh = "wait_for") -> list[str]:
         """Index any number of nodes. They are read as they are needed.

@@ -22,7 +22,7 @@ from .records import (
     zip_equal,
 )
 from .retrieval import RetrieverSettings, StoreSettings, fields_of, metadata_of, passages_of, scores_of
-from .settings import MAX_CONCURRENCY, MAX_RETRIES, TIMEOUT, ServiceSettings, missing_address_allowed
+from .settings import MAX_CONCURRENCY, MAX_RETRIES, TIMEOUT, ServiceSettings, Usage, missing_address_allowed
 
 __all__ = [
     "ENDPOINT_NAMES",
@@ -45,6 +45,7 @@ __all__ = [
     "ServiceSettings",
     "Status",
     "StoreSettings",
+    "Usage",
     "VectorCache",
     "adoctor",
     "checked",

@@ -19,11 +19,21 @@ from pydantic_core import PydanticUndefined
 
 from ..errors import ConfigurationError
 from ..steps import explain
-from ..transport import CLIENT_MARGIN, Address, ClientOptions, Connection, Driver, Pacer, RateLimiter, without_credentials
+from ..transport import (
+    CLIENT_MARGIN,
+    Address,
+    ClientOptions,
+    Connection,
+    Driver,
+    Pacer,
+    RateLimiter,
+    Usage,
+    without_credentials,
+)
 from ..wire import Steps
 from .other_names import hint
 
-__all__ = ["MAX_CONCURRENCY", "MAX_RETRIES", "TIMEOUT", "ServiceSettings", "missing_address_allowed"]
+__all__ = ["MAX_CONCURRENCY", "MAX_RETRIES", "TIMEOUT", "ServiceSettings", "Usage", "missing_address_allowed"]
 
 TIMEOUT = 60.0  # seconds; twice Elasticsearch's own default for an inference call
 MAX_RETRIES = 6  # lasts a minute of rate limits, or 15 seconds of an unavailable service
@@ -161,6 +171,16 @@ class ServiceSettings(BaseModel):
             if name in self.__dict__:
                 self.__dict__[name] = before  # pydantic keeps the new value if a model validator raises
             raise ConfigurationError(problem)
+
+    @property
+    def usage(self) -> Usage:
+        """What this object has sent and waited for, up to now, in this process: requests, inputs, retries, seconds and bytes."""
+        driver = self._drivers.get(os.getpid())
+        return driver.usage() if driver else Usage()
+
+    def usage_since(self, earlier: Usage) -> Usage:
+        """What this object has sent and waited for since `earlier`, a value of `usage`."""
+        return self.usage - earlier
 
     def close(self) -> None:
         """Close the connections that this object opened. The next call opens new ones."""

@@ -6,6 +6,7 @@ the block before is written. A failure is reported by the id of its document, an
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -47,6 +48,8 @@ from .version import require
 __all__ = ["DEFAULT_ENDPOINT", "FieldType", "Indexer", "Record", "Refresh", "delete_matching"]
 
 FieldType = Literal["semantic_text", "semantic", "dense_vector"]
+LOG = logging.getLogger("jina_eis.pace")
+
 Refresh = bool | Literal["wait_for"]
 """When searches see what was written. "wait_for": when the call returns; a single request waits for the next refresh of the
 index, and after several one refresh is requested. True: when the call returns, by a refresh. False: after the next refresh."""
@@ -316,7 +319,8 @@ class Indexer:
                     report.created = self.index
             only = waits and not report.indexed and source.ended
             failed_before, indexed_before = len(report.failed), len(report.indexed)
-            answers: list[list[Any]] = yield from ask([*embed_calls, *self._bulk_calls(ready, report, only)])
+            bulk_calls = self._bulk_calls(ready, report, only, embedded=self.field_type != "dense_vector")
+            answers: list[list[Any]] = yield from ask([*embed_calls, *bulk_calls])
             yield from self._write(_rejected(answers[len(embed_calls) :]), report, resends=RESENDS)
             sent, ready = ready, []
             if self.field_type == "dense_vector":
@@ -431,21 +435,28 @@ class Indexer:
         for write in writes:
             report.fail(write.id, _REJECTED)
 
-    def _bulk_calls(self, writes: Sequence[Write], report: IngestReport, wait: bool) -> Iterator[Call[Sequence[Outcome]]]:
-        """Yield the requests for some writes. If `wait` and there is only one, it waits until searches see them."""
+    def _bulk_calls(
+        self, writes: Sequence[Write], report: IngestReport, wait: bool, *, embedded: bool = False
+    ) -> Iterator[Call[Sequence[Outcome]]]:
+        """Yield the requests for some writes. If `wait` and there is only one, it waits until searches see them.
+
+        With `embedded`, Elasticsearch embeds the documents, which were not sent before.
+        """
         batch: list[Write] = []
         size = written = 0
         for write in writes:
             if batch and (len(batch) == BULK_DOCUMENTS or size + write.size > BULK_BYTES):
-                yield self._bulk_call(batch, report)
+                yield self._bulk_call(batch, report, embedded=embedded)
                 written += len(batch)
                 batch, size = [], 0
             batch.append(write)
             size += write.size
         if batch:
-            yield self._bulk_call(batch, report, wait=wait and not written)
+            yield self._bulk_call(batch, report, wait=wait and not written, embedded=embedded)
 
-    def _bulk_call(self, writes: Sequence[Write], report: IngestReport, *, wait: bool = False) -> Call[Sequence[Outcome]]:
+    def _bulk_call(
+        self, writes: Sequence[Write], report: IngestReport, *, wait: bool = False, embedded: bool = False
+    ) -> Call[Sequence[Outcome]]:
         """A bulk request that updates the report when it is sent and when it is answered."""
         call = bulk(self.index, writes, wait=wait, dumps=self.dumps)
         half = len(writes) // 2
@@ -478,6 +489,7 @@ class Indexer:
             halves=halves if half else None,
             rescue=isolate,
             patience=self.patience,
+            new_inputs=len(writes) if embedded else 0,
         )
 
     def _waits(self, refresh: Refresh) -> Steps[bool]:
@@ -577,5 +589,9 @@ def _names_of(records: Sequence[Record]) -> Callable[[int], str]:
 
 
 def _rejected(answers: Iterable[Sequence[Outcome]]) -> list[Write]:
-    """The writes that Elasticsearch rejected for lack of capacity."""
-    return [outcome.write for answer in answers for outcome in answer if outcome.rejected]
+    """Return the writes that Elasticsearch rejected for lack of capacity, and log that there are some."""
+    outcomes = [outcome for answer in answers for outcome in answer]
+    rejected = [outcome.write for outcome in outcomes if outcome.rejected]
+    if rejected:
+        LOG.info("Elasticsearch rejected %d of %d documents for lack of capacity; they are retried", len(rejected), len(outcomes))
+    return rejected

@@ -134,10 +134,13 @@ class Reranker:
         for position, document in enumerate(sent):
             positions.setdefault(document, []).append(position)
         unique = {places[0]: places for places in positions.values()}
+        unsent = set(unique)
 
         def score(block: Sequence[int]) -> Call[list[float]]:
             texts_and_images = [sent[index] for index in block]
             call = rerank(endpoint.inference_id, checked_query, texts_and_images, timeout=self.timeout, inputs=block)
+            call = replace(call, new_inputs=len(unsent.intersection(block)))
+            unsent.difference_update(block)
             return with_feature(call, *PASS_URLS) if by_url else call
 
         pointwise = model is not None and not model.listwise

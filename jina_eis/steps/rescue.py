@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 A = TypeVar("A")
+LOG = logging.getLogger("jina_eis.pace")
 
 # Errors that do not depend on the inputs.
 _INDEPENDENT_OF_INPUTS = (AuthenticationError, AuthorizationError, ConfigurationError, EndpointNotFoundError, TLSError)
@@ -43,7 +45,7 @@ def find_failing_input(call: Call[list[A]], error: JinaEISError, others: bool) -
     suspicious = isinstance(error, (RequestRejectedError, RequestTooLargeError)) or (others and error.transient)
     if not suspicious or isinstance(error, RateLimitError) or not call.halves:
         raise error
-    halves = yield from _halves(call)
+    halves = yield from _halves(call, error)
     if all(isinstance(outcome, JinaEISError) for _, outcome in halves):
         raise error
     vectors: list[A] = []
@@ -107,13 +109,15 @@ def _skip(call: Call[list[A]], error: JinaEISError) -> Steps[list[A | JinaEISErr
     if not call.halves:
         return [error]
     outcomes: list[A | JinaEISError] = []
-    for half, outcome in (yield from _halves(call)):
+    for half, outcome in (yield from _halves(call, error)):
         outcomes += (yield from _skip(half, outcome)) if isinstance(outcome, JinaEISError) else outcome
     return outcomes
 
 
-def _halves(call: Call[list[A]]) -> Steps[list[tuple[Call[list[A]], list[A] | JinaEISError]]]:
+def _halves(call: Call[list[A]], error: JinaEISError) -> Steps[list[tuple[Call[list[A]], list[A] | JinaEISError]]]:
     """Return the outcomes of the halves of a call. They are sent one after the other, to spare a service that may be failing."""
+    if call.retries is None:  # not itself a half
+        LOG.info("%s from %s: the batch is sent in parts, to find what fails", type(error).__name__, call.endpoint or call.path)
     outcomes: list[tuple[Call[list[A]], list[A] | JinaEISError]] = []
     for half in call.halves() if call.halves else ():
         try:

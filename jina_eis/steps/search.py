@@ -196,6 +196,7 @@ class Searcher:
         retriever = yield from self._retriever(index, field, query, k, window)
         body = self._body(index, field, retriever, k) | self._vectors_of(field, vectors)
         call = search(self.index, body, self.rerank_inference_id or self._endpoint(index, field) or "")
+        call = replace(call, new_inputs=0 if query.vector is not None else 1)
         if query.content is not None and has_fused([query.content]):
             call = with_feature(call, *FUSION)
         try:
@@ -553,8 +554,8 @@ class Searcher:
         if dimensions is None or dimensions == info.dimensions:
             return {"query_vector_builder": query_vector_builder(endpoint, info.task, _parts(content))}
         embedder = Embedder(endpoint, dimensions, timeout=self.timeout)
-        (batch,) = yield from ask(embedder.content_calls(info, [content], "search"))
-        (vector,) = batch
+        calls = [replace(call, new_inputs=0) for call in embedder.content_calls(info, [content], "search")]  # the search counts
+        ((vector,),) = yield from ask(calls)
         if not _is_vector(vector):
             raise InputError(_PAGES)
         return {"query_vector": vector}

@@ -26,12 +26,13 @@ from ..errors import (
     error_from_answer,
     sentence,
 )
-from ..wire import Call
+from ..wire import Call, api_of
 from .address import Address
 from .options import ClientOptions
+from .observation import current_attempt
 
 if TYPE_CHECKING:
-    from elastic_transport import ApiResponse
+    from elastic_transport import ApiResponse, ApiResponseMeta
     from elasticsearch import AsyncElasticsearch, Elasticsearch
     from urllib3 import HTTPConnectionPool
     from urllib3.connection import HTTPConnection
@@ -119,7 +120,7 @@ class Connection:
         self._thread_state.abandoned = abandoned
         try:
             with self._typed_errors(client):
-                return _result(call, client.perform_request(call.method, call.path, **_request(call)))
+                return _result(call, client.perform_request(call.method, call.path, **_request(client, call)))
         finally:
             self._thread_state.abandoned = None
             self._busy.pop(threading.get_ident(), None)
@@ -140,7 +141,7 @@ class Connection:
         client = await self._async_client()
         try:
             with self._typed_errors(client):
-                return _result(call, await client.perform_request(call.method, call.path, **_request(call)))
+                return _result(call, await client.perform_request(call.method, call.path, **_request(client, call)))
         except RuntimeError as error:
             if not self._user_async_client:
                 raise
@@ -239,12 +240,19 @@ class Connection:
         return {"node_class": sync_node(self._options)}
 
     def _create_client(self, kind: Callable[..., AnyClient], **more: Any) -> AnyClient:
+        from .node_pool import OneNode
         from .serializer import Serializer
 
         assert self._address
         address = {**self._address.client_arguments(), **self._options.client_arguments()}
         try:
-            return kind(**address, serializer=Serializer(), connections_per_node=self._connections, **more)
+            return kind(
+                **address,
+                serializer=Serializer(),
+                node_pool_class=OneNode,
+                connections_per_node=self._connections,
+                **more,
+            )
         except ValueError as error:  # the client checks more
             raise ConfigurationError(self._address.error_message(error)) from error
 
@@ -270,6 +278,7 @@ class Connection:
         except elasticsearch.UnsupportedProductError as error:
             raise InvalidAnswerError(f"{_location(client)} responds, but is not Elasticsearch. Check es_url (ES_URL).") from error
         except elasticsearch.ApiError as error:
+            _note_response(error.meta)
             raise error_from_answer(error.status_code, error.meta.headers, error.body) from error
         except elasticsearch.SerializationError as error:
             message = f"{_location(client)} sent a response that is not JSON. Is a proxy responding in its place?"
@@ -328,15 +337,40 @@ def _close_all(loops: dict[asyncio.AbstractEventLoop, _LoopClient]) -> None:
             loop.run_until_complete(loop_client.lifetime.aclose())
 
 
-def _request(call: Call[Any]) -> dict[str, Any]:
+def _request(client: Elasticsearch | AsyncElasticsearch, call: Call[Any]) -> dict[str, Any]:
     headers = {"accept": "application/json", **call.headers}
+    endpoint_id, path_parts = api_of(call.method, call.path)
+    request: dict[str, Any] = {
+        "params": call.params,
+        "headers": headers,
+        "body": None,
+        "endpoint_id": endpoint_id,
+        "path_parts": path_parts,
+    }
     if call.body is not None:
         headers["content-type"] = "application/x-ndjson" if call.ndjson else "application/json"
-    return {"params": call.params, "headers": headers, "body": call.body}
+        request["body"] = _encoded(client, call.body, headers["content-type"])
+    return request
+
+
+def _encoded(client: Elasticsearch | AsyncElasticsearch, body: Any, content_type: str) -> bytes:
+    """Return the body as the client's serializer writes it, and record its size. The client sends bytes as they are."""
+    serializers = client.transport.serializers
+    versioned = content_type.replace("/", "/vnd.elasticsearch+")  # the type that the client makes of it
+    encoded = serializers.dumps(body, versioned if versioned in serializers.serializers else content_type)
+    if attempt := current_attempt():
+        attempt.bytes_sent = len(encoded)
+    return encoded
 
 
 def _result(call: Call[Any], response: ApiResponse[Any]) -> Any:
+    _note_response(response.meta)
     return (response.body, response.meta.headers) if call.with_headers else response.body
+
+
+def _note_response(meta: ApiResponseMeta) -> None:
+    if attempt := current_attempt():
+        attempt.received(meta.status, meta.headers)
 
 
 @cache

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +23,9 @@ from ..errors import EndpointNotFoundError, JinaEISError
 from ..wire import Call, Steps
 from .connection import Connection
 from .flights import Flight, Flights
-from .pacing import Pacer, Sleep
+from .observation import Observer
+from .pacing import Attempts, Pacer, Sleep
+from .usage import Usage
 
 __all__ = ["Driver", "Explain", "RateLimiter", "Rescue"]
 
@@ -89,6 +92,11 @@ class Driver:
         self._max_in_flight = max_concurrency
         self._explain = explain
         self._flights = Flights()
+        self._observer = Observer()
+
+    def usage(self) -> Usage:
+        """Return a snapshot of what was sent and waited for."""
+        return self._observer.usage()
 
     @property
     def location(self) -> str:
@@ -262,8 +270,8 @@ class Driver:
                 return get_result()  # type: ignore[no-any-return]
 
     def _request(self, call: Call[A], limiter: RateLimiter | None, requests: _RequestThreads) -> A:
-        with closing(self._pacer.attempts(call.bucket, None, call.retries, call.patience)) as attempts:
-            action = next(attempts)
+        with closing(self._attempts(call, None)) as attempts:
+            action, number = next(attempts), 0
             while True:
                 if isinstance(action, Future):
                     action.result()
@@ -275,12 +283,13 @@ class Driver:
                         with requests.limiter_lock:
                             if requests.abandoned.is_set():
                                 raise _Abandoned
+                            began = time.monotonic()
                             limiter.acquire()
-                    call = call.with_body()
+                        self._observer.limited(call, began)
+                    call, number = call.with_body(), number + 1
                     try:
-                        with requests:
-                            body = self._connection.send(call, requests.abandoned)
-                        result = self._read(call, body)
+                        with requests, self._observer.attempt(call, number):
+                            result = self._read(call, self._connection.send(call, requests.abandoned))
                     except JinaEISError as error:
                         if requests.abandoned.is_set():
                             raise _Abandoned from None
@@ -292,8 +301,8 @@ class Driver:
                 action = next(attempts)
 
     async def _arequest(self, call: Call[A], limiter: RateLimiter | None) -> A:
-        with closing(self._pacer.attempts(call.bucket, asyncio.get_running_loop(), call.retries, call.patience)) as attempts:
-            action = next(attempts)
+        with closing(self._attempts(call, asyncio.get_running_loop())) as attempts:
+            action, number = next(attempts), 0
             while True:
                 if isinstance(action, Future):
                     if not action.done():  # awaiting one that is done would yield to the loop
@@ -302,11 +311,15 @@ class Driver:
                     await asyncio.sleep(action.seconds)
                 else:
                     if limiter:
+                        began = time.monotonic()
                         await limiter.aacquire()
+                        self._observer.limited(call, began)
                     if call.load_body:
                         call = await asyncio.to_thread(call.with_body)
+                    number += 1
                     try:
-                        result = self._read(call, await self._connection.asend(call))
+                        with self._observer.attempt(call, number):
+                            result = self._read(call, await self._connection.asend(call))
                     except JinaEISError as error:
                         self._flights.drop(call.invalidates)
                         action = attempts.throw(error)
@@ -314,6 +327,10 @@ class Driver:
                     next(attempts, None)  # records the success
                     return result
                 action = next(attempts)
+
+    def _attempts(self, call: Call[Any], loop: object) -> Attempts:
+        report = partial(self._observer.waits, call)
+        return self._pacer.attempts(call.bucket, loop, call.retries, call.patience, report=report)
 
     def _read(self, call: Call[A], body: Any) -> A:
         result = call.read(body)

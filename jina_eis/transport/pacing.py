@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 from ..errors import ConnectionFailedError, JinaEISError, RateLimitError, ServiceTimeoutError
 
-__all__ = ["LONGEST_PAUSE", "SEND", "Attempts", "Pace", "Pacer", "Send", "Sleep", "Slots", "no_waits"]
+__all__ = ["LONGEST_PAUSE", "SEND", "Attempts", "Pace", "Pacer", "Send", "Sleep", "Slots", "Wait", "no_waits"]
 
 FIRST_BACKOFF = 0.5  # seconds; elastic-transport's default base, and half of what Elasticsearch's own retries start with
 LONGEST_BACKOFF = 30.0  # seconds; EIS counts by the minute, so a longer single wait gains nothing
@@ -55,6 +55,31 @@ class Sleep:
     """Wait this many seconds."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A wait before a retry, for those who follow the call.
+
+    Attributes:
+        error: Its cause.
+        seconds: Its length.
+        retry: The number of the retry, from 1.
+        retries: Maximum number of retries; infinite if only the time is limited.
+        first: Whether no other call that waits for the same cause has reported it.
+        skipped: Whether it takes no time, because of `no_waits`.
+        limit: Maximum number of calls in flight from now on.
+        queued: Number of calls that wait for a place among them.
+    """
+
+    error: JinaEISError
+    seconds: float
+    retry: int
+    retries: float
+    first: bool
+    skipped: bool
+    limit: int
+    queued: int
 
 
 class Send:
@@ -104,7 +129,15 @@ class Pacer:
         self._paces: dict[str, Pace] = {}
         self._reached = False  # whether the address has ever responded
 
-    def attempts(self, bucket: str, loop: object = None, retries: int | None = None, patience: float | None = None) -> Attempts:
+    def attempts(
+        self,
+        bucket: str,
+        loop: object = None,
+        retries: int | None = None,
+        patience: float | None = None,
+        *,
+        report: Callable[[Wait], None] | None = None,
+    ) -> Attempts:
         """Yield the actions of one call, until the call has succeeded.
 
         If a `Send` fails, throw its error into the generator. A permanent error, or one after the last retry, is raised again.
@@ -116,6 +149,7 @@ class Pacer:
             retries: Maximum retries of this call, if less than the pacer's own.
             patience: Seconds from the first attempt in which this call is retried, however often; None for the pacer's own
                 deadline and number of retries.
+            report: Called with each wait before a retry.
         """
         max_retries = self._max_retries if patience is None else math.inf
         deadline = self._deadline if patience is None else patience
@@ -152,13 +186,17 @@ class Pacer:
                     raise
                 tries = max_retries if self._reached else min(self._max_retries, RETRIES_TO_REACH)
                 down = pace.record_failure(error, number, slots, tries)
-                if down or retry >= min(tries, tries if retries is None else retries):
+                tries = min(tries, tries if retries is None else retries)
+                if down or retry >= tries:
                     raise
                 backoff = self._jitter() * exponential_backoff(FIRST_BACKOFF, retry)
                 wait = max(backoff, pace.requested_pause() + self._jitter() * FIRST_BACKOFF)  # calls that already wait go first
                 if self._overdue(started + deadline, skipped + wait):
                     raise
                 last_error = error
+                if report:
+                    first = pace.newest_failure == number
+                    report(Wait(error, wait, retry + 1, tries, first, not _waiting, pace.limit(), slots.queued))
             finally:
                 slots.release(slot)
             if _waiting:
@@ -192,6 +230,8 @@ class Pace:
         self._threshold = math.inf  # below it, the limit grows by one with each success
         self._paused_until = -math.inf
         self._sent = 0
+        self.newest_failure = 0
+        """Number of the call whose failure was the last that was new."""
         self._sent_at_failure = 0  # number of the last call sent before the last failure; failures of earlier calls are not new
         self._lock = threading.RLock()  # reentrant, because the garbage collector may close an abandoned call at any line
         self._slots = Slots(self.limit)
@@ -247,6 +287,7 @@ class Pace:
             now = self._clock()
             if is_new := number > self._sent_at_failure:
                 self._sent_at_failure = self._sent
+                self.newest_failure = number
                 self.failures = 1 if now > self._failed_at + FORGOTTEN else self.failures + 1
                 self._failed_at = now
             refused = isinstance(error, RateLimitError)
@@ -289,6 +330,11 @@ class Slots:
     def full(self) -> bool:
         """Whether the limit is reached."""
         return self.in_use >= self._limit()
+
+    @property
+    def queued(self) -> int:
+        """Number of calls that wait for a slot."""
+        return len(self._queue)
 
     def acquire(self) -> Future[None]:
         """Return a slot: a future that is done at once if a slot is free, else when it is this call's turn."""

@@ -4,7 +4,8 @@ Only this package knows paths, bodies, JSON keys and formats. A reader returns t
 Nothing here sends, waits or keeps state.
 """
 
-from .call import Call, Steps, ask
+from .apis import api_of
+from .call import Call, Steps, Watch, ask
 from .endpoints import (
     ClusterInfo,
     EndpointInfo,
@@ -63,7 +64,9 @@ __all__ = [
     "PageText",
     "Steps",
     "Vector",
+    "Watch",
     "Write",
+    "api_of",
     "ask",
     "bulk",
     "check_json",

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from ..errors import JinaEISError
 
-__all__ = ["Call", "Steps", "ask"]
+__all__ = ["Call", "Steps", "Watch", "ask"]
 
 A = TypeVar("A")
 T = TypeVar("T")
+
+
+class Watch(Protocol):
+    """Follows the requests of one operation. Its methods are called in the threads and tasks that send them."""
+
+    def enter(self) -> object:
+        """Called before a request; the result is passed to `leave`."""
+
+    def leave(self, entered: Any) -> None:
+        """Called after a request, in the same thread or task."""
+
+    def finished(self, attempt: Any) -> None:
+        """Receives each request with its outcome, an `Attempt`."""
+
+    def paused(self, pause: Any) -> None:
+        """Receives each wait before a retry, a `Pause`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +51,9 @@ class Call(Generic[A]):
             before the call is sent.
         endpoint: The inference endpoint that is called, for errors; "" for none.
         bucket: Calls of one bucket share a rate limit of the service: EIS counts per endpoint and input type.
+        weight: Rough number of tokens, by which the service may count too; 0 if not known. Only the ratios of calls matter.
+        new_inputs: Number of its inputs that no earlier call of the operation had, for counts.
+        watch: Follows the operation that the call belongs to; None if nothing does.
         inputs: Positions of its inputs in the caller's list, for errors.
         completed: Number of the caller's inputs whose results were returned before this one, for errors.
         with_headers: `read` receives a pair: the body and the response headers.
@@ -56,6 +75,9 @@ class Call(Generic[A]):
     body: Any = None
     endpoint: str = ""
     bucket: str = ""
+    weight: float = 0.0
+    new_inputs: int = 0
+    watch: Watch | None = None
     inputs: Sequence[int] | None = None
     completed: int | None = None
     with_headers: bool = False

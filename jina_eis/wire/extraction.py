@@ -65,6 +65,7 @@ def read_image(inference_id: str, load: Callable[[], Medium], *, stream: bool, t
         bucket=inference_id,
         invalidates=f"/_inference/{quote(inference_id, safe='')}",
         inputs=(position,),
+        new_inputs=1,
         completed=position,
     )
 
@@ -88,6 +89,7 @@ def extract_text(inference_id: str, load: Callable[[], Medium], *, timeout: floa
         bucket=inference_id,
         invalidates=f"/_inference/{quote(inference_id, safe='')}",
         inputs=(position,),
+        new_inputs=1,
         completed=position,
     )
 

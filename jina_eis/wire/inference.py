@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import Any, BinaryIO, Literal
 from urllib.parse import quote
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 Vector = list[float]
+CHARACTERS = 4  # of a token in English; enough to compare requests of one job
 RETRIES_OF_A_HALF = 3  # the whole call has already used all of its retries
 InputType = Literal["ingest", "search", "classification", "clustering"]
 
@@ -57,7 +59,7 @@ def embed(
     """
 
     def half(first: int, last: int) -> Call[list[Vector]]:
-        return embed(
+        part = embed(
             task,
             inference_id,
             contents[first:last],
@@ -69,6 +71,7 @@ def embed(
             completed=completed,
             retries=RETRIES_OF_A_HALF,
         )
+        return replace(part, new_inputs=0)
 
     key = "text_embedding" if task == "text_embedding" else "embeddings"
     count = len(contents)
@@ -85,6 +88,8 @@ def embed(
         load_body=None if texts_only else lambda: _body_with_media(contents, inputs, input_type),
         endpoint=inference_id,
         bucket=f"{inference_id} {input_type}",
+        weight=sum(map(len, texts)) / CHARACTERS if texts_only else 0.0,
+        new_inputs=count,
         invalidates=f"/_inference/{quote(inference_id, safe='')}",
         inputs=inputs,
         completed=completed,
@@ -120,6 +125,7 @@ def rerank(
         load_body=None if texts_only else load_body,
         endpoint=inference_id,
         bucket=inference_id,
+        weight=sum(len(part) for part in (query, *documents) if isinstance(part, str)) / CHARACTERS,
         invalidates=f"/_inference/{quote(inference_id, safe='')}",
         inputs=inputs,
     )

@@ -41,7 +41,7 @@ def test_no_import_loads_a_library_of_tables_or_an_engine(module: str) -> None:
 
 def test_public_names() -> None:
     assert set(jina_eis.__all__) == {
-        *("MODELS", "EndpointInfo", "Endpoints", "JinaEISError", "Report", "__version__"),
+        *("MODELS", "EndpointInfo", "Endpoints", "JinaEISError", "Report", "Usage", "__version__"),
         *("adoctor", "doctor", "no_waits", "share_space"),
     }
     assert all(hasattr(jina_eis, name) for name in jina_eis.__all__)
