@@ -12,7 +12,7 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.stores import BaseStore
 from pydantic import Field, field_validator
 
-from jina_eis.adapters import ContentSettings, VectorCache, with_progress
+from jina_eis.adapters import ContentSettings, VectorCache, progress_bar
 from jina_eis.contents import (
     Content,
     Embeddable,
@@ -229,12 +229,16 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
         return self._avectors(text_source(texts), self.document_input_type, on_error=_check_on_error(on_error))
 
     def _embed_all(self, contents: list[Content], role: InputType) -> list[Embedded]:
-        with closing(self._content_vectors(contents, role)) as embedded:
-            return list(with_progress(embedded, len(contents), self.show_progress_bar))
+        with (
+            progress_bar(len(contents), self.show_progress_bar) as bar,
+            closing(self._content_vectors(contents, role, watch=bar)) as embedded,
+        ):
+            return list(embedded)
 
     async def _aembed_all(self, contents: list[Content], role: InputType) -> list[Embedded]:
-        async with aclosing(self._acontent_vectors(contents, role)) as embedded:
-            return [vector async for vector in with_progress(embedded, len(contents), self.show_progress_bar)]
+        with progress_bar(len(contents), self.show_progress_bar) as bar:
+            async with aclosing(self._acontent_vectors(contents, role, watch=bar)) as embedded:
+                return [vector async for vector in embedded]
 
     def _cache(self, namespace: str) -> VectorCache:
         return ByteCache(self.embeddings_cache, namespace)

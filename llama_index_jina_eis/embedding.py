@@ -176,10 +176,10 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         return (await self._aget_text_embeddings([text]))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Vector]:
-        return self._run(self._embedder(self.document_input_type).embed(text_list(texts), self.document_input_type))
+        return self._run(self._embed_at_once(text_list(texts), self.document_input_type))
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Vector]:
-        return await self._arun(self._embedder(self.document_input_type).embed(text_list(texts), self.document_input_type))
+        return await self._arun(self._embed_at_once(text_list(texts), self.document_input_type))
 
     def _embed(
         self, texts: Sequence[str], role: InputType, show_progress: bool = False, positions: Sequence[int] | None = None

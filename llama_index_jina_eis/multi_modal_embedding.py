@@ -13,7 +13,7 @@ from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, Node
 from pydantic import Field
 
-from jina_eis.adapters import ENDPOINT_NAMES, ContentSettings, with_progress
+from jina_eis.adapters import ENDPOINT_NAMES, ContentSettings, progress_bar
 from jina_eis.contents import Content, Image, Link, Medium, Part, content_list, image_list, in_thread, label
 from jina_eis.errors import InputError
 from jina_eis.steps import Embedded, check_images
@@ -122,19 +122,21 @@ class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEm
     ) -> list[Embedded]:
         if not contents:
             return []
-        embedded = self._content_vectors(contents, role, positions, self.num_workers)
-        with self._embedding_events(_labels(contents)) as report, closing(embedded):
-            return report(list(with_progress(embedded, len(contents), show_progress)))
+        with (
+            self._embedding_events(_labels(contents)) as report,
+            progress_bar(len(contents), show_progress) as bar,
+            closing(self._content_vectors(contents, role, positions, self.num_workers, bar)) as embedded,
+        ):
+            return report(list(embedded))
 
     async def _aembed_all(
         self, contents: list[Content], role: InputType, show_progress: bool = False, positions: Sequence[int] | None = None
     ) -> list[Embedded]:
         if not contents:
             return []
-        embedded = self._acontent_vectors(contents, role, positions, self.num_workers)
-        with self._embedding_events(_labels(contents)) as report:
-            async with aclosing(embedded):
-                return report([vector async for vector in with_progress(embedded, len(contents), show_progress)])
+        with self._embedding_events(_labels(contents)) as report, progress_bar(len(contents), show_progress) as bar:
+            async with aclosing(self._acontent_vectors(contents, role, positions, self.num_workers, bar)) as embedded:
+                return report([vector async for vector in embedded])
 
     def _adapt(self, value: Any) -> Part | Link | None:
         return node_or_resource_content(value)

@@ -9,7 +9,7 @@ from .doctor import Check, Report, Status, adoctor, doctor
 from .endpoints import EndpointInfo, Endpoints
 from .extraction import ExtractionSettings, Page, readable
 from .inference import ENDPOINT_NAMES, ContentSettings, EmbeddingSettings, RerankSettings
-from .progress import with_progress
+from .progress import progress_bar
 from .records import (
     Ids,
     checked,
@@ -59,9 +59,9 @@ __all__ = [
     "new_id",
     "paired_ids",
     "passages_of",
+    "progress_bar",
     "readable",
     "scores_of",
     "stored_metadata",
-    "with_progress",
     "zip_equal",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import count, islice
@@ -50,10 +50,12 @@ from ..steps import (
     report,
     vector_namespace,
 )
-from ..wire import Call, EndpointInfo, InputType, Steps, Vector
+from ..wire import Call, EndpointInfo, InputType, Steps, Vector, Watch, followed, watched
 from .caching import VectorCache
-from .progress import with_progress
+from .progress import progress_bar
 from .settings import ServiceSettings
+from .tracing import Operation, new_operation, observed
+from .watches import Watches
 
 __all__ = ["ENDPOINT_NAMES", "ContentSettings", "EmbeddingSettings", "EndpointSettings", "RerankSettings"]
 
@@ -147,9 +149,22 @@ class EmbeddingSettings(EndpointSettings):
         return await self._arun(self._embed_query(query_text(query, embedded=True)))
 
     def _embed_query(self, query: str) -> Steps[Vector]:
-        embedder = self._embedder(self.query_input_type)
-        self._length_check().check((yield from embedder.plan()), [query], lambda _: "The query")
-        return (yield from embedder.embed([query], self.query_input_type))[0]
+        role = self.query_input_type
+        embedder = self._embedder(role)
+
+        def steps() -> Steps[Vector]:
+            self._length_check().check((yield from embedder.plan()), [query], lambda _: "The query")
+            return (yield from embedder.embed([query], role))[0]
+
+        return observed(steps(), self._operation(role))
+
+    def _embed_at_once(self, texts: list[str], role: InputType) -> Steps[list[Vector]]:
+        """Return the vectors of a few texts. They are checked before the first step."""
+        return observed(self._embedder(role).embed(texts, role), self._operation(role))
+
+    def _operation(self, role: InputType) -> Operation | None:
+        endpoint = self._endpoint(role)
+        return new_operation("embeddings", endpoint, self._location, model=endpoint, dimensions=self.dimensions, input_type=role)
 
     def _vectors(
         self,
@@ -160,6 +175,7 @@ class EmbeddingSettings(EndpointSettings):
         on_error: OnError = "raise",
         *,
         whole: bool = True,
+        watch: Watch | None = None,
     ) -> Generator[Vector, None, None]:
         """Yield the vectors of any number of texts, in input order. A caller that may stop early must close the generator.
 
@@ -171,10 +187,11 @@ class EmbeddingSettings(EndpointSettings):
             ahead: Maximum number of requests in flight, if less than `max_concurrency`.
             on_error: Whether the error of a text is raised, or yielded in place of its vector.
             whole: Whether the vectors of all other texts in the user's list are there.
+            watch: Follows the requests.
         """
         embedder, folding = self._embedder(role), Folding[Vector]()
         calls = _text_calls(embedder, folding, texts, role, positions, whole, self._length_check())
-        return self._stream(embedder.plan(), folding, calls, ahead, on_error)
+        return self._stream(embedder.plan(), folding, calls, role, ahead, on_error, watch)
 
     def _avectors(
         self,
@@ -185,11 +202,12 @@ class EmbeddingSettings(EndpointSettings):
         on_error: OnError = "raise",
         *,
         whole: bool = True,
+        watch: Watch | None = None,
     ) -> AsyncGenerator[Vector, None]:
         """As `_vectors`, without blocking the event loop."""
         embedder, folding = self._embedder(role), Folding[Vector]()
         calls = _text_calls(embedder, folding, texts, role, positions, whole, self._length_check())
-        return self._astream(embedder.plan(), folding, calls, ahead, on_error)
+        return self._astream(embedder.plan(), folding, calls, role, ahead, on_error, watch)
 
     def _outcomes(
         self, texts: Iterable[str], role: InputType, positions: Sequence[int] | None = None, patience: float | None = None
@@ -212,7 +230,7 @@ class EmbeddingSettings(EndpointSettings):
             for call in calls(endpoint):
                 yield replace(cast("Call[list[Any]]", call), rescue=keep_failing_inputs, patience=patience)
 
-        return self._stream(embedder.plan(), folding, tolerant, on_error=None)
+        return self._stream(embedder.plan(), folding, tolerant, role, on_error=None)
 
     def _embed_texts(
         self,
@@ -241,8 +259,11 @@ class EmbeddingSettings(EndpointSettings):
         required = [texts[index] for index in missing]
         new: dict[str, Vector] = {}
         try:
-            with closing(self._vectors(required, role, places, ahead, whole=whole)) as fresh:
-                for index, vector in zip(missing, with_progress(fresh, len(missing), progress), strict=True):
+            with (
+                progress_bar(len(missing), progress) as bar,
+                closing(self._vectors(required, role, places, ahead, whole=whole, watch=bar)) as fresh,
+            ):
+                for index, vector in zip(missing, fresh, strict=True):
                     vectors[index] = new[texts[index]] = vector
                     if cache and len(new) == BATCH_SIZE:
                         arrived, new = new, {}
@@ -269,14 +290,15 @@ class EmbeddingSettings(EndpointSettings):
         required = [texts[index] for index in missing]
         new: dict[str, Vector] = {}
         try:
-            async with aclosing(self._avectors(required, role, places, ahead, whole=whole)) as fresh:
-                remaining = iter(missing)
-                async for vector in with_progress(fresh, len(missing), progress):
-                    index = next(remaining)
-                    vectors[index] = new[texts[index]] = vector
-                    if cache and len(new) == BATCH_SIZE:
-                        arrived, new = new, {}
-                        await cache.aput(arrived)
+            with progress_bar(len(missing), progress) as bar:
+                async with aclosing(self._avectors(required, role, places, ahead, whole=whole, watch=bar)) as fresh:
+                    remaining = iter(missing)
+                    async for vector in fresh:
+                        index = next(remaining)
+                        vectors[index] = new[texts[index]] = vector
+                        if cache and len(new) == BATCH_SIZE:
+                            arrived, new = new, {}
+                            await cache.aput(arrived)
         finally:
             if cache and new:
                 await cache.aput(new)
@@ -296,35 +318,45 @@ class EmbeddingSettings(EndpointSettings):
         plan: Steps[EndpointInfo],
         folding: Folding[E],
         calls: _Calls[E],
+        role: InputType,
         ahead: int | None = None,
         on_error: OnError | None = "raise",
+        watch: Watch | None = None,
     ) -> Generator[E, None, None]:
         driver, limiter = self._driver(), self._limiter()
-        endpoint = driver.run(plan, limiter)
+        operation = self._operation(role)
+        watch = Watches.of(operation, watch)
         rescue = RESCUES[on_error] if on_error else None  # without one, each call has its own
-        with closing(driver.stream(calls(endpoint), limiter, ahead, rescue)) as batches:
-            for answers in batches:
-                for answer in answers:
-                    yield from folding.unfold(answer)
-            yield from folding.rest()
+        with operation or nullcontext():
+            endpoint = driver.run(watched(plan, watch), limiter)
+            with closing(driver.stream(followed(calls(endpoint), watch), limiter, ahead, rescue)) as batches:
+                for answers in batches:
+                    for answer in answers:
+                        yield from folding.unfold(answer)
+                yield from folding.rest()
 
     async def _astream(
         self,
         plan: Steps[EndpointInfo],
         folding: Folding[E],
         calls: _Calls[E],
+        role: InputType,
         ahead: int | None = None,
         on_error: OnError = "raise",
+        watch: Watch | None = None,
     ) -> AsyncGenerator[E, None]:
         driver, limiter = self._driver(), self._limiter()
-        endpoint = await driver.arun(plan, limiter)
-        async with aclosing(driver.astream(calls(endpoint), limiter, ahead, RESCUES[on_error])) as batches:
-            async for answers in batches:
-                for answer in answers:
-                    for result in folding.unfold(answer):
-                        yield result
-            for result in folding.rest():
-                yield result
+        operation = self._operation(role)
+        watch = Watches.of(operation, watch)
+        with operation or nullcontext():
+            endpoint = await driver.arun(watched(plan, watch), limiter)
+            async with aclosing(driver.astream(followed(calls(endpoint), watch), limiter, ahead, RESCUES[on_error])) as batches:
+                async for answers in batches:
+                    for answer in answers:
+                        for result in folding.unfold(answer):
+                            yield result
+                for result in folding.rest():
+                    yield result
 
 
 class ContentSettings(EmbeddingSettings):
@@ -445,22 +477,32 @@ class ContentSettings(EmbeddingSettings):
         raise NotImplementedError
 
     def _content_vectors(
-        self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
+        self,
+        contents: Sequence[Content],
+        role: InputType,
+        positions: Sequence[int] | None = None,
+        ahead: int | None = None,
+        watch: Watch | None = None,
     ) -> Generator[Embedded, None, None]:
         """Yield the results of texts and media, in input order. A caller that may stop early must close the generator."""
         embedder, folding = self._embedder(role), Folding[Embedded]()
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
         calls = _content_calls(embedder, folding, contents, role, positions, self._length_check())
-        return self._stream(embedder.plan(contents), folding, calls, limit)
+        return self._stream(embedder.plan(contents), folding, calls, role, limit, watch=watch)
 
     def _acontent_vectors(
-        self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None = None, ahead: int | None = None
+        self,
+        contents: Sequence[Content],
+        role: InputType,
+        positions: Sequence[int] | None = None,
+        ahead: int | None = None,
+        watch: Watch | None = None,
     ) -> AsyncGenerator[Embedded, None]:
         """As `_content_vectors`, without blocking the event loop."""
         embedder, folding = self._embedder(role), Folding[Embedded]()
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
         calls = _content_calls(embedder, folding, contents, role, positions, self._length_check())
-        return self._astream(embedder.plan(contents), folding, calls, limit)
+        return self._astream(embedder.plan(contents), folding, calls, role, limit, watch=watch)
 
     def _role(self, input_type: InputType | None) -> InputType:
         if input_type is None:
@@ -636,7 +678,10 @@ class RerankSettings(EndpointSettings):
             return self._reranker().rank(query, documents, top_n=top_n, score_threshold=self.score_threshold)
 
         steps = rank()
-        return self._notify(steps if self.inference_id or not documents else self._rank_by_default(rank))
+        if not documents:
+            return self._notify(steps)
+        found = self._notify(steps if self.inference_id else self._rank_by_default(rank))
+        return observed(found, new_operation("rerank", self.inference_id, self._location, model=self.inference_id, top_n=top_n))
 
     def _rank_by_default(self, rank: Callable[[], Steps[Ranking]]) -> Steps[Ranking]:
         yield from self._find_endpoint()

@@ -30,6 +30,7 @@ from ..steps import (
 )
 from ..wire import Dumps, Steps, ask, delete_index, find_lone_surrogate, well_formed
 from .settings import ServiceSettings
+from .tracing import Operation, new_operation, observed
 
 OVERSAMPLE = 3.0  # finds 99 % or more of the true ten, also on int8 indices, which have no default; see benchmarks/recall.py
 INGEST_PATIENCE = 300.0  # seconds; a node of a rolling restart is away for about one minute
@@ -215,7 +216,11 @@ class RetrieverSettings(ServiceSettings):
             rerank_chunk_words=self.rerank_chunk_words,
             diversify=self.diversify,
             timeout=self.timeout,
+            observe=lambda steps, k: observed(steps, self._operation("retrieval", k)),
         )
+
+    def _operation(self, name: str, k: int | None = None) -> Operation | None:
+        return new_operation(name, self.index_name, self._location, index=self.index_name, model=self.inference_id, top_k=k)
 
     def _indexer(self) -> Indexer:
         return Indexer(
@@ -231,6 +236,7 @@ class RetrieverSettings(ServiceSettings):
             metadata_mappings=self.metadata_mappings,
             dumps=self._dumps(),
             too_long=self.too_long,
+            observe=lambda steps: observed(steps, self._operation("ingest")),
             timeout=self.timeout,
             patience=None if self.model_fields_set & {"max_retries", "deadline"} else INGEST_PATIENCE,
         )

@@ -266,6 +266,10 @@ class ServiceSettings(BaseModel):
     async def _arun(self, steps: Steps[T]) -> T:
         return await self._driver().arun(steps, self._limiter())
 
+    def _location(self) -> str:
+        """Host, port and path of the deployment, without credentials."""
+        return self._driver().location
+
     def _limiter(self) -> RateLimiter | None:
         """The rate limiter to acquire before every request."""
         return None

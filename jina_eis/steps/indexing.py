@@ -111,6 +111,7 @@ class Indexer:
         too_long: What to do about texts for a dense_vector field that are longer than the model reads: warn once, let the
             document fail, or nothing.
         dumps: Writes a line of a bulk request as JSON, as the serializer of the user's client does; None for this library's own.
+        observe: Follows an ingest, given its steps, and returns the same steps.
         patience: Seconds in which a request of an ingest is retried after transient errors, in place of the driver's limits:
             as long as a node takes to restart. None for the driver's limits.
     """
@@ -130,6 +131,7 @@ class Indexer:
     embeds: bool = True
     dumps: Dumps | None = None
     too_long: TooLong = "warn"
+    observe: Callable[[Steps[list[str]]], Steps[list[str]]] = lambda steps: steps
 
     def __post_init__(self) -> None:
         if self.dimensions and self.field_type in ("semantic_text", "semantic"):
@@ -151,6 +153,9 @@ class Indexer:
             DocumentsFailedError: some documents failed and all others were written; or a permanent error, or one of the
                 iterable, which is its cause, occurred after some were written.
         """
+        return self.observe(self._ingest(records, refresh))
+
+    def _ingest(self, records: Iterable[Record], refresh: Refresh) -> Steps[list[str]]:
         ready, exists = yield from self._prepare()
         if isinstance(records, Sequence):
             ready._check_vectors(records)

@@ -90,7 +90,7 @@ def keep_failing_inputs(call: Call[list[A]], error: JinaEISError, others: bool) 
     failed: list[A | JinaEISError] = [error] * len(call.inputs or (0,))
     if not call.halves or (error.transient and not others):
         return failed
-    halves = yield from _halves(call)
+    halves = yield from _halves(call, error)
     if error.transient and all(isinstance(outcome, JinaEISError) for _, outcome in halves):
         return failed
     outcomes: list[A | JinaEISError] = []
@@ -122,6 +122,6 @@ def _halves(call: Call[list[A]], error: JinaEISError) -> Steps[list[tuple[Call[l
     for half in call.halves() if call.halves else ():
         try:
             outcomes.append((half, (yield from ask([half]))[0]))
-        except JinaEISError as error:
-            outcomes.append((half, error))
+        except JinaEISError as own:
+            outcomes.append((half, own))
     return outcomes

@@ -7,7 +7,7 @@ described once. Nothing here sends or waits.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -115,6 +115,9 @@ class SearchResult:
     vector: Vector | None = None
 
 
+SearchSteps = Steps[list[SearchResult]]
+
+
 @dataclass(frozen=True, slots=True)
 class Searcher:
     """Searches an index. Valid if it exists, as far as that can be checked without a request.
@@ -145,6 +148,7 @@ class Searcher:
         diversify: The `lambda` of maximal marginal relevance, from 0 (diversity) to 1 (similarity to the query); None for hits
             that are not compared with each other.
         timeout: Seconds that an embedding request of this library may take.
+        observe: Follows a search, given its steps and `k`, and returns the same steps.
 
     Raises:
         ConfigurationError: settings that contradict each other.
@@ -172,6 +176,7 @@ class Searcher:
     rerank_chunk_words: int = CHUNK_WORDS
     diversify: float | None = None
     timeout: float = 60.0
+    observe: Callable[[SearchSteps, int], SearchSteps] = lambda steps, k: steps
 
     def __post_init__(self) -> None:
         known_endpoint(self.inference_id or "")  # checks the name
@@ -188,6 +193,9 @@ class Searcher:
 
     def find(self, query: Query, k: int, *, vectors: bool = False) -> Steps[list[SearchResult]]:
         """Return the best documents for a query, at most `k`; with `vectors`, also their vectors if the field holds them."""
+        return self.observe(self._find(query, k, vectors=vectors), k)
+
+    def _find(self, query: Query, k: int, *, vectors: bool = False) -> SearchSteps:
         window = self._window(k)
         self = yield from self._with_endpoints()
         self, index, field = yield from self._described()
@@ -212,6 +220,9 @@ class Searcher:
 
     def find_by_words(self, query: Query, k: int) -> Steps[list[SearchResult]]:
         """Return the best documents by the words of a query alone (BM25), at most `k`; reranked if there is a reranker."""
+        return self.observe(self._find_by_words(query, k), k)
+
+    def _find_by_words(self, query: Query, k: int) -> SearchSteps:
         window = self._window(k)
         self = yield from self._with_endpoints()
         self, index, field = yield from self._described()
@@ -245,16 +256,19 @@ class Searcher:
         Raises:
             ConfigurationError: a `semantic` field, whose media cannot be compared.
         """
+        return self.observe(self._find_diverse(query, k, fetch_k, lambda_mult), k)
+
+    def _find_diverse(self, query: Query, k: int, fetch_k: int, lambda_mult: float) -> SearchSteps:
         fetch_k = max(k, fetch_k)
         window = max(fetch_k, self.rank_window_size or 0)
         self = yield from replace(self, diversify=None, rank_window_size=window)._with_endpoints()
         index = yield from describe_index(self.index)
         field = choose_field(index, self.search_type, self.field)
         if (yield from self._diversifies(field)):
-            return (yield from replace(self, diversify=lambda_mult, rank_window_size=fetch_k).find(query, k))
+            return (yield from replace(self, diversify=lambda_mult, rank_window_size=fetch_k)._find(query, k))
         self._diversity_feature(field)  # refuses other fields
         query, vector = yield from self._with_vector(index, field, query)
-        results = yield from self.find(query, fetch_k, vectors=True)
+        results = yield from self._find(query, fetch_k, vectors=True)
         if field.type == "semantic_text":
             results = yield from self._with_vectors_of_texts(index, field, results)
         compared = [(result, result.vector) for result in results if result.vector]

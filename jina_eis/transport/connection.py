@@ -28,8 +28,8 @@ from ..errors import (
 )
 from ..wire import Call, api_of
 from .address import Address
-from .options import ClientOptions
 from .observation import current_attempt
+from .options import ClientOptions
 
 if TYPE_CHECKING:
     from elastic_transport import ApiResponse, ApiResponseMeta
@@ -255,12 +255,16 @@ class Connection:
             )
         except ValueError as error:  # the client checks more
             raise ConfigurationError(self._address.error_message(error)) from error
+        except AssertionError as error:  # without a message; the only one in the constructor
+            raise ConfigurationError(
+                "OTEL_PYTHON_INSTRUMENTATION_ELASTICSEARCH_CAPTURE_SEARCH_QUERY must be omit or raw."
+            ) from error
 
     def _with_options(self, client: AnyClient) -> AnyClient:
         """Return a client over the same connections, with our timeout and headers, without retries of its own."""
         headers = {**_first_node(client).config.headers, **client._headers}  # the user's own options() are not public
         own = {name.lower(): value for name, value in headers.items()}
-        return client.options(
+        tuned = client.options(
             max_retries=0,
             request_timeout=self._timeout + CLIENT_MARGIN,
             headers={
@@ -268,6 +272,8 @@ class Connection:
                 USE_CASE_HEADER: self._use_case or own.get(USE_CASE_HEADER) or USE_CASE,
             },
         )
+        tuned._otel = client._otel  # options() forgets whether the user has switched its spans off
+        return tuned
 
     @contextmanager
     def _typed_errors(self, client: Elasticsearch | AsyncElasticsearch) -> Iterator[None]:

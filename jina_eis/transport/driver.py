@@ -20,7 +20,7 @@ from itertools import chain, islice
 from typing import Any, Protocol, TypeVar, cast
 
 from ..errors import EndpointNotFoundError, JinaEISError
-from ..wire import Call, Steps
+from ..wire import Call, Steps, watched
 from .connection import Connection
 from .flights import Flight, Flights
 from .observation import Observer
@@ -359,13 +359,13 @@ class Driver:
         except JinaEISError as raised:
             error = _with_details(raised, call)
             if self._explain and isinstance(error, EndpointNotFoundError) and call.endpoint:
-                raise self.run(self._explain(error), limiter) from error.__cause__
+                raise self.run(watched(self._explain(error), call.watch), limiter) from error.__cause__
             if call.explain:
-                error = self.run(call.explain(error), limiter)
+                error = self.run(watched(call.explain(error), call.watch), limiter)
             rescue = rescue or call.rescue
             if rescue is None:
                 raise error from error.__cause__
-        return self.run(rescue(call, error, others()), limiter)
+        return self.run(watched(rescue(call, error, others()), call.watch), limiter)
 
     async def _aresult(
         self,
@@ -380,13 +380,13 @@ class Driver:
         except JinaEISError as raised:
             error = _with_details(raised, call)
             if self._explain and isinstance(error, EndpointNotFoundError) and call.endpoint:
-                raise await self.arun(self._explain(error), limiter) from error.__cause__
+                raise await self.arun(watched(self._explain(error), call.watch), limiter) from error.__cause__
             if call.explain:
-                error = await self.arun(call.explain(error), limiter)
+                error = await self.arun(watched(call.explain(error), call.watch), limiter)
             rescue = rescue or call.rescue
             if rescue is None:
                 raise error from error.__cause__
-        return await self.arun(rescue(call, error, others()), limiter)
+        return await self.arun(watched(rescue(call, error, others()), call.watch), limiter)
 
 
 class _Window(deque[tuple[Call[A], F]]):

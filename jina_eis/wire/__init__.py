@@ -5,7 +5,7 @@ Nothing here sends, waits or keeps state.
 """
 
 from .apis import api_of
-from .call import Call, Steps, Watch, ask
+from .call import Call, Steps, Watch, ask, followed, watched
 from .endpoints import (
     ClusterInfo,
     EndpointInfo,
@@ -79,6 +79,7 @@ __all__ = [
     "embed",
     "extract_text",
     "find_lone_surrogate",
+    "followed",
     "get_cluster_info",
     "get_documents",
     "get_endpoint",
@@ -101,6 +102,7 @@ __all__ = [
     "rerank",
     "search",
     "search_point_in_time",
+    "watched",
     "well_formed",
     "well_formed_value",
 ]

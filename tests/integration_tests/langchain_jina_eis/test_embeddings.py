@@ -516,11 +516,6 @@ def test_arguments_override_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         assert JinaEISEmbeddings(client=client).es_url is None
 
 
-def test_the_progress_bar_counts_every_text(call: Caller, make: Callable[..., JinaEISEmbeddings], capfd: Any) -> None:
-    assert len(call(make(show_progress_bar=True), "embed_documents", texts(20))) == 20
-    assert "20/20" in capfd.readouterr().err
-
-
 def test_the_cache_namespace_is_unique_to_the_settings(make: Callable[..., JinaEISEmbeddings]) -> None:
     names = {make(**arguments).cache_namespace for arguments in ({}, {"dimensions": 64}, {"model": ".jina-clip-v2"},
              {"document_input_type": "clustering"})}  # fmt: skip

@@ -111,13 +111,6 @@ def test_an_empty_list_sends_no_request_and_no_event(
     assert (eis.requests, events) == ([], [])
 
 
-def test_the_progress_bar_counts_every_text(
-    call: Caller, make: Callable[..., JinaEISEmbedding], capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert len(call(make(), "get_text_embedding_batch", texts(20), show_progress=True)) == 20
-    assert "20/20" in capfd.readouterr().err
-
-
 def test_model_name_is_set_from_the_endpoint(make: Callable[..., JinaEISEmbedding]) -> None:
     assert make().model_name == "jina-embeddings-v5-text-small"
     assert make(model=".jina-embeddings-v5-omni-nano").model_name == "jina-embeddings-v5-omni-nano"
