@@ -124,13 +124,13 @@ class Cluster:
 
     def show(self, request: Request, body: Json) -> StatusAndBody:
         """Return the mapping and settings of an index, or of those that a pattern matches; also the defaults of settings."""
-        shown, aliases = {}, self._storage.aliases()
+        result, aliases = {}, self._storage.aliases()
         for index in self._all(request.index).parts:
             own: Json = {alias: {} for alias, name in aliases if name == index.name}
-            shown[index.name] = {"aliases": own, "mappings": index.mapping.definition, "settings": show_settings(index)}
+            result[index.name] = {"aliases": own, "mappings": index.mapping.definition, "settings": show_settings(index)}
             if read_flag(request.params.get("include_defaults", "false")):
-                shown[index.name]["defaults"] = show_defaults(index)
-        return 200, shown
+                result[index.name]["defaults"] = show_defaults(index)
+        return 200, result
 
     def delete(self, request: Request, body: Json) -> StatusAndBody:
         """Delete an index."""
@@ -182,7 +182,7 @@ class Cluster:
         for index in found.parts:
             index.refresh()
         shards = [index.shards for index in found.parts]
-        return 200, {"_shards": {part: sum(each[part] for each in shards) for part in ("total", "successful", "failed")}}
+        return 200, {"_shards": {part: sum(own[part] for own in shards) for part in ("total", "successful", "failed")}}
 
     # Documents
 

@@ -45,10 +45,10 @@ class Endpoint:
 
     def to_json(self) -> Json:
         """Return the endpoint as GET returns it."""
-        shown = {"inference_id": self.id, "task_type": self.task, "service": "elastic", "service_settings": self.service_settings}
+        data = {"inference_id": self.id, "task_type": self.task, "service": "elastic", "service_settings": self.service_settings}
         chunking = {} if self.chunking_settings is None else {"chunking_settings": self.chunking_settings}
         metadata = {} if self.denied is None else {"metadata": METADATA | {"denied_by_region_policy": self.denied}}
-        return shown | chunking | metadata
+        return data | chunking | metadata
 
 
 def new_endpoint(
