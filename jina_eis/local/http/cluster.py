@@ -242,6 +242,11 @@ class Cluster:
 
     def search(self, request: Request, body: Json) -> StatusAndBody:
         """Return the hits of a search."""
+        if "pit" in body:
+            raise not_implemented("a point in time in a search of an index")
+        return self._search(request, body)
+
+    def _search(self, request: Request, body: Json) -> StatusAndBody:
         return 200, search_index(self._searched(request.index), self._inference, body, request.params)
 
     def open_point_in_time(self, request: Request, body: Json) -> StatusAndBody:
@@ -256,7 +261,11 @@ class Cluster:
         """Return the next page of a point in time."""
         if not isinstance(body.get("pit"), dict) or not isinstance(body["pit"].get("id"), str):
             raise not_implemented("searches of all indices")
-        return self.search(replace(request, index=b64decode(body["pit"]["id"]).decode()), body)
+        try:
+            name = b64decode(body["pit"]["id"]).decode()
+        except ValueError as error:
+            raise illegal_argument("invalid id of a point in time") from error
+        return self._search(replace(request, index=name), body)
 
     def count(self, request: Request, body: Json) -> StatusAndBody:
         """Count the documents that match."""

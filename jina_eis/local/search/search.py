@@ -111,7 +111,9 @@ def read_body(body: Json, params: Mapping[str, str]) -> Json:
     conflicting = [name for name in ("query", "knn", "sort") if name in options and "retriever" in options]
     if conflicting:
         raise invalid(*(f"cannot specify [retriever] and [{name}]" for name in conflicting))
-    if ("pit" in options) != (options.get("sort") == SHARD_ORDER) or ("search_after" in options and "pit" not in options):
+    of_a_point = "pit" in options
+    after = [type(value) for value in options["search_after"]] if "search_after" in options else None
+    if of_a_point != (options.get("sort") == SHARD_ORDER) or after not in ((None, [int]) if of_a_point else (None,)):
         raise not_implemented("a search of a point in time in another order than _shard_doc, or pages of other searches")
     if options.get("timeout", "-1") != "-1":
         TimeLimit.parse(options["timeout"])

@@ -46,6 +46,15 @@ REFUSED: list[Callable[[Elasticsearch], Any]] = [
     lambda client: client.indices.put_alias(index="news-2025", name="some", is_write_index=True),
     lambda client: client.indices.get_alias(name="old"),
     lambda client: client.search(index="news-*,-news-2025"),
+    lambda client: client.search(index="news-*", sort="year", search_after=[2025]),
+    lambda client: client.search(pit={"id": "bmV3cy0q"}, sort=[{"_shard_doc": "asc"}], search_after=[1, 2]),
+    lambda client: client.search(pit={"id": "bmV3cy0q"}, sort="year"),
+    lambda client: client.perform_request(
+        "POST",
+        "/news-2025/_search",
+        body={"pit": {}, "sort": [{"_shard_doc": "asc"}]},
+        headers={"content-type": "application/json"},
+    ),
 ]
 
 
@@ -54,6 +63,12 @@ def test_what_is_refused(client: Elasticsearch, request_of: Callable[[Elasticsea
     with pytest.raises(ApiError) as caught:
         request_of(client)
     assert caught.value.status_code == 501
+
+
+def test_an_unknown_point_in_time(client: Elasticsearch) -> None:
+    with pytest.raises(ApiError) as caught:
+        client.search(pit={"id": "no id"}, sort=[{"_shard_doc": "asc"}])
+    assert (caught.value.status_code, caught.value.error) == (400, "illegal_argument_exception")
 
 
 def test_a_point_in_time_reads_page_by_page(client: Elasticsearch) -> None:
