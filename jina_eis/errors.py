@@ -247,6 +247,7 @@ UNINFORMATIVE = ("Failed to parse with all enclosed parsers",)  # reasons whose 
 # Of a server of major 8 to a client of 9, and of 7 to one of 8 [Elasticsearch 8.19, 7.17]; older ones of 7 know no such header.
 _NEWER_CLIENT = re.compile(r"version must be either version (?P<server>\d+) or \d+, but found (?P<client>\d+)")
 _PRODUCT = "x-elastic-product"  # a header of every response of Elasticsearch
+_PROXY = "A proxy may have answered in place of Elasticsearch."
 _NOT_ELASTICSEARCH = "Is es_url the address of Elasticsearch (not of Kibana or a proxy)?"
 
 
@@ -256,7 +257,7 @@ def error_from_answer(status: int, headers: Mapping[str, str], body: object, *, 
     Args:
         status: HTTP status.
         headers: Response headers; `retry-after` is read, in seconds or as an HTTP date.
-        body: The parsed JSON body, or its text if it is not JSON.
+        body: The parsed body, or the start of its text if it could not be parsed, as that of a proxy.
         now: The time to compare a date in `retry-after` with; default: the current time.
     """
     error_type, reasons = _error_type_and_reasons(_data_of_event(body))
@@ -285,10 +286,7 @@ def error_from_answer(status: int, headers: Mapping[str, str], body: object, *, 
         kind = (
             _BY_TYPE.get(error_type or "") or _BY_STATUS.get(status) or (ServiceError if status >= 500 else RequestRejectedError)
         )
-        if not error_type and not kind.transient and (_PRODUCT not in headers or _is_page(body)):
-            remedy = _NOT_ELASTICSEARCH
-        elif newer := _NEWER_CLIENT.search(reason):
-            remedy = _client_advice(int(newer["server"]), int(newer["client"]))
+        remedy = _remedy_of_origin(kind, headers, body, error_type, reason)
     if kind is AuthorizationError and "indices" in reason:
         remedy = "Give the key this privilege on the index."
     message = f"HTTP {status}{f' {error_type}' if error_type else ''}: {reason}"
@@ -302,6 +300,17 @@ def error_from_answer(status: int, headers: Mapping[str, str], body: object, *, 
     )
     error.remedy = remedy
     return error
+
+
+def _remedy_of_origin(
+    kind: type[JinaEISError], headers: Mapping[str, str], body: object, error_type: str | None, reason: str
+) -> str | None:
+    """Return advice if something else than this Elasticsearch may have answered, or the client is too new for it."""
+    if not error_type and not kind.transient and (_PRODUCT not in headers or _is_page(body)):
+        return _NOT_ELASTICSEARCH
+    if newer := _NEWER_CLIENT.search(reason):
+        return _client_advice(int(newer["server"]), int(newer["client"]))
+    return None if error_type or isinstance(body, Mapping) else f"{_PROXY} {kind.remedy}"
 
 
 def _client_advice(server: int, client: int) -> str:

@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from langchain_core.stores import BaseStore
 
-from jina_eis.wire import Vector
+from jina_eis.wire import Vector, read_singles, with_shortest_digits
 
 __all__ = ["ByteCache"]
 
@@ -37,14 +37,18 @@ class ByteCache:
 
     def put(self, vectors: Mapping[str, Vector]) -> None:
         """Store vectors."""
-        self.store.mset([(self._key(text), json.dumps(vector).encode()) for text, vector in vectors.items()])
+        self.store.mset([(self._key(text), _json(vector)) for text, vector in vectors.items()])
 
     async def aput(self, vectors: Mapping[str, Vector]) -> None:
         """As `put`, without blocking the event loop."""
-        await self.store.amset([(self._key(text), json.dumps(vector).encode()) for text, vector in vectors.items()])
+        await self.store.amset([(self._key(text), _json(vector)) for text, vector in vectors.items()])
 
     def _key(self, text: str) -> str:
         return f"{self.namespace}-{blake2b(text.encode(errors='surrogatepass'), digest_size=20).hexdigest()}"
+
+
+def _json(vector: Vector) -> bytes:
+    return json.dumps(with_shortest_digits(vector)).encode()
 
 
 def _vector(value: bytes | None) -> Vector | None:
@@ -53,4 +57,4 @@ def _vector(value: bytes | None) -> Vector | None:
     except ValueError:
         return None
     valid = isinstance(vector, list) and vector and all(isinstance(number, float) and math.isfinite(number) for number in vector)
-    return vector if valid else None
+    return read_singles(vector) if valid else None

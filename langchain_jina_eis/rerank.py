@@ -83,7 +83,7 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
             Acquired before every request, including retries.
 
         es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline,
-        max_concurrency and use_case are described at `ServiceSettings`. Unknown arguments are an error.
+        max_concurrency, use_case and wire_format are described at `ServiceSettings`. Unknown arguments are an error.
 
     Instantiate:
         ```python

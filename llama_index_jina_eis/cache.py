@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from llama_index.core.storage.kvstore.types import BaseKVStore
 
-from jina_eis.wire import Vector
+from jina_eis.wire import Vector, read_singles, with_shortest_digits
 
 __all__ = ["Cache"]
 
@@ -40,13 +40,18 @@ class Cache:
     def put(self, vectors: Mapping[str, Vector]) -> None:
         """Store vectors."""
         for text, vector in vectors.items():
-            self.store.put(text, {_KEY: vector}, collection=self.collection)
+            self.store.put(text, _entry(vector), collection=self.collection)
 
     async def aput(self, vectors: Mapping[str, Vector]) -> None:
         """As `put`, without blocking the event loop."""
         for text, vector in vectors.items():
-            await self.store.aput(text, {_KEY: vector}, collection=self.collection)
+            await self.store.aput(text, _entry(vector), collection=self.collection)
+
+
+def _entry(vector: Vector) -> dict[str, Vector]:
+    return {_KEY: with_shortest_digits(vector)}
 
 
 def _vector(entry: dict[str, Vector] | None) -> Vector | None:
-    return entry.get(_KEY) if entry else None
+    vector = entry.get(_KEY) if entry else None
+    return read_singles(vector) if vector else None

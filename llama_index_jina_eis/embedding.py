@@ -52,8 +52,8 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         rate_limiter: A LlamaIndex rate limiter, acquired before every request, including retries. Default: None.
 
     `model_name` is set from the endpoint; as an argument without inference_id, it names the endpoint. es_url, es_cloud_id,
-    es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline, max_concurrency and use_case are
-    described at `ServiceSettings`. Unknown arguments are an error.
+    es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline, max_concurrency, use_case and
+    wire_format are described at `ServiceSettings`. Unknown arguments are an error.
 
     One object works in any number of threads and event loops; sync methods use the sync client and no event loop.
     Dictionaries, JSON and the representation contain no secrets. Pickles contain them; an object can be pickled if it was

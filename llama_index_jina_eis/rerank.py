@@ -63,7 +63,7 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
         pass_urls: Whether URLs of images are passed on to the service, which fetches them (Elastic Stack 9.6). Default: False.
 
     es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline,
-    max_concurrency and use_case are described at `ServiceSettings`. Unknown arguments are an error.
+    max_concurrency, use_case and wire_format are described at `ServiceSettings`. Unknown arguments are an error.
 
     With more nodes than a window and a listwise model, a final request ranks the best of all blocks, and its scores are
     comparable. The nodes after them are also in order, but their scores come from requests with other nodes and are not

@@ -17,7 +17,18 @@ TEXT = ".jina-embeddings-v5-text-small"
 OMNI = ".jina-embeddings-v5-omni-small"
 RERANKER = ".jina-reranker-v3"
 
-FAULTS = ["rate_limit", "timeout", "timeout_408", "timeout_504", "eis_5xx", "unavailable", "bad_gateway", "drop", "cut"]
+FAULTS = [
+    "rate_limit",
+    "timeout",
+    "timeout_408",
+    "timeout_504",
+    "eis_5xx",
+    "unavailable",
+    "bad_gateway",
+    "no_upstream",
+    "drop",
+    "cut",
+]
 MANY_RETRIES = 20  # seven failures of one call in a row are rare, but not in thousands of calls
 
 FACTS = [
@@ -117,12 +128,12 @@ def restricted(
             headers = {name: self.headers[name] for name in ("accept", "content-type", "user-agent") if self.headers[name]}
             connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
-            self.reply(answer.status, answer.read())
+            self.reply(answer.status, answer.read(), answer.headers["content-type"])
             connection.close()
 
-        def reply(self, status: int, body: bytes) -> None:
+        def reply(self, status: int, body: bytes, kind: str = "application/json") -> None:
             self.send_response(status)
-            for name, value in (("x-elastic-product", "Elasticsearch"), ("content-type", "application/json")):
+            for name, value in (("x-elastic-product", "Elasticsearch"), ("content-type", kind)):
                 self.send_header(name, value)
             self.send_header("content-length", str(len(body)))
             self.end_headers()

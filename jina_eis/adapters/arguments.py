@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 from ..steps import FieldType, Fusion, SearchType, TooLong
+from ..transport import WireFormat
 from .settings import Secret
 
 __all__ = ["RetrieverArguments", "ServiceArguments"]
@@ -36,6 +37,7 @@ class ServiceArguments(TypedDict, total=False):
     headers: dict[str, str] | None
     http_compress: bool
     use_case: str | None
+    wire_format: WireFormat
 
 
 class RetrieverArguments(ServiceArguments, total=False):

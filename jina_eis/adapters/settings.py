@@ -28,6 +28,7 @@ from ..transport import (
     Pacer,
     RateLimiter,
     Usage,
+    WireFormat,
     without_credentials,
 )
 from ..wire import Steps
@@ -133,6 +134,11 @@ class ServiceSettings(BaseModel):
     use_case: str | None = Field(default=None, frozen=True)
     """What the requests are for, as Elastic's usage statistics count it: the value of the header `X-elastic-product-use-case`.
     ASCII characters without a comma. None: the header of your own client, or `jina-eis`."""
+    wire_format: WireFormat = Field(default="auto", frozen=True)
+    """The format of responses with vectors. "auto": CBOR, which has 0.4 times the bytes of JSON, and JSON from a server that
+    refuses CBOR, or with your own client unless it has serializers for `application/cbor` and
+    `application/vnd.elasticsearch+cbor`. "json": always JSON. "cbor": always CBOR; a server that refuses it is an error. The
+    values are equal as float32; those from CBOR have more digits in Python."""
 
     _drivers: dict[int, Driver] = PrivateAttr(default_factory=dict)
 
@@ -289,6 +295,7 @@ class ServiceSettings(BaseModel):
             product=self.product,
             use_case=self.use_case,
             options=self._options(),
+            wire_format=self.wire_format,
         )
         pacer = Pacer(
             self.max_concurrency,

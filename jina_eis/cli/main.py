@@ -34,7 +34,7 @@ FRAMEWORKS = ("langchain", "llama-index")  # the same as in .demo, which needs r
 VERSIONS = ("8.19", "9.0", "9.1", "9.2", "9.3", "9.4", "9.5", "9.6")
 FAULTS = (
     *("rate_limit", "timeout", "timeout_408", "timeout_504", "eis_422", "wrong_type", "eis_5xx"),
-    *("unavailable", "bad_gateway", "drop", "cut"),
+    *("unavailable", "bad_gateway", "no_upstream", "not_acceptable", "wrong_content_type", "drop", "cut"),
     *("too_few", "too_many", "empty", "ragged", "not_finite", "garbage"),
 )
 USAGE_ERROR = 2  # the exit status of argparse
@@ -122,6 +122,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             model=arguments.model,
             version=arguments.es_version,
             data=arguments.data,
+            mbit=arguments.mbit,
             quota=arguments.quota,
             token_quota=arguments.tokens,
             quota_retry_after=arguments.retry_after,
@@ -209,6 +210,7 @@ def _add_serve(commands: Commands) -> None:
     serve.add_argument(
         "--latency", type=number_between(float, 0, 3600), default=0.0, metavar="S", help="seconds added to every response"
     )
+    serve.add_argument("--mbit", type=number_between(float, 0.01, 100_000), metavar="N", help="bandwidth of the line in Mbit/s")
     serve.add_argument(
         "--fault", action="append", choices=FAULTS, metavar="KIND", help=f"kind of failure; repeatable: {', '.join(FAULTS)}"
     )

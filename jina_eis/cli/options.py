@@ -98,7 +98,7 @@ def parse_json_object(text: str) -> Any:
     raise argparse.ArgumentTypeError(f'{text!r} is not a JSON object. Write it like {{"strategy": "none"}}')
 
 
-def number_between(kind: type[int] | type[float], low: int, high: int) -> Callable[[str], float]:
+def number_between(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:
     """Return the type of an argument that is a number in a range."""
 
     def number(text: str) -> float:

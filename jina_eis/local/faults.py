@@ -24,6 +24,9 @@ Kind = Literal[
     "eis_5xx",  # the service's 503, which Elasticsearch returns as 400
     "unavailable",  # 503 of Elasticsearch itself
     "bad_gateway",  # 502 with an HTML body, from a proxy
+    "no_upstream",  # 503 with the content type of the request and plain words, from a proxy
+    "not_acceptable",  # 406 for a request that asks for CBOR; none for others
+    "wrong_content_type",  # application/octet-stream in place of the type of the body
     "drop",  # the connection closes without a response
     "cut",  # the connection closes in the middle of the body
     "too_few",  # one vector or document too few
@@ -36,7 +39,9 @@ Kind = Literal[
 RetryAfter = float | str | None
 
 # Faults that also apply to bulk requests and searches. The others wait for an inference request.
-INDEX_KINDS: frozenset[Kind] = frozenset({"rate_limit", "unavailable", "bad_gateway", "drop", "cut", "garbage"})
+INDEX_KINDS: frozenset[Kind] = frozenset(
+    {"rate_limit", "unavailable", "bad_gateway", "no_upstream", "not_acceptable", "wrong_content_type", "drop", "cut", "garbage"}
+)
 
 
 @dataclass(frozen=True, slots=True)

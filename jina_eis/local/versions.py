@@ -21,8 +21,10 @@ FEATURES = {
     "sources without vectors": (9, 2),
     "embedding": (9, 3),  # the task; of text and images
     "diversify": (9, 3),
+    "vectors in base64": (9, 3),  # in documents
     "query_vector_builder.embedding": (9, 4),
     "embedding in semantic_text": (9, 4),
+    "query_vector in base64": (9, 4),
     "timeouts as 429": (9, 4),
     "audio, video and pdf": (9, 5),
     "fused inputs": (9, 5),

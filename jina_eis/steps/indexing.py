@@ -31,7 +31,10 @@ from ..wire import (
     create_index,
     delete_by_query,
     get_refresh_interval,
+    keeps_vectors_in_source,
     refresh_index,
+    vector_as_base64,
+    with_shortest_digits,
 )
 from .compatibility import check_modalities, known_to_share_space
 from .embedder import BATCH_SIZE, FUSION, PASS_URLS, Embedder, has_fused
@@ -43,7 +46,7 @@ from .ingest_report import IngestReport
 from .lengths import LengthCheck, TooLong
 from .names import resolve
 from .rescue import isolate_failing_inputs
-from .version import require
+from .version import REFUSED, Version, require, server_version
 
 __all__ = ["DEFAULT_ENDPOINT", "FieldType", "Indexer", "Record", "Refresh", "delete_matching"]
 
@@ -63,6 +66,7 @@ SEMANTIC_BYTES = 10**6  # of a medium; Elasticsearch's default for `semantic` fi
 DELETED_AT_ONCE = 10_000  # documents in a request, so that it ends before its timeout
 LONGEST_WAIT = 5.0  # seconds between two refreshes of an index, for which a write waits; the default of serverless
 RESENDS = 10  # of documents that Elasticsearch rejected from a request, for lack of capacity, while it took others
+BASE64 = "9.3"  # the first version that takes vectors in base64
 _REJECTED = "Elasticsearch is overloaded. Retry later."
 VECTOR_DATABASE = "vectordb_document"  # the index mode of Elastic's Vector Database projects, which take no other [serverless]
 _ONE_MODE = (
@@ -114,6 +118,7 @@ class Indexer:
         observe: Follows an ingest, given its steps, and returns the same steps.
         patience: Seconds in which a request of an ingest is retried after transient errors, in place of the driver's limits:
             as long as a node takes to restart. None for the driver's limits.
+        element_type: Type of the numbers in a dense_vector field, as in the mapping of the index.
     """
 
     index: str
@@ -132,6 +137,7 @@ class Indexer:
     dumps: Dumps | None = None
     too_long: TooLong = "warn"
     observe: Callable[[Steps[list[str]]], Steps[list[str]]] = lambda steps: steps
+    element_type: str = "float"
 
     def __post_init__(self) -> None:
         if self.dimensions and self.field_type in ("semantic_text", "semantic"):
@@ -266,6 +272,7 @@ class Indexer:
             field_type=cast(FieldType, existing.type),
             inference_id=endpoint,
             dimensions=self.dimensions or existing.dims,
+            element_type=existing.element_type,
         )
 
     def _create(self, first: Sequence[Write]) -> Steps[bool]:
@@ -306,15 +313,17 @@ class Indexer:
         waits = (yield from self._waits(refresh)) if exists else refresh == "wait_for" and not self.index_settings
         lengths = LengthCheck(self.too_long)
         source = _Blocks(record for record in records if report.read(record.id))
+        in_base64 = (yield from self._takes_base64()) if exists else None  # None: not known before the index is created
         ready: list[Write] = []
         while (block := source.next_block()) or ready:
             if self.field_type == "semantic_text":
                 block = [record if record.text is None else replace(record, content=record.text) for record in block]
             accepted = [record for record in block if self._accepts(endpoint, record, report)]
             to_embed = [record for record in accepted if record.vector is None] if self.field_type == "dense_vector" else []
+            contents = [cast("Content", record.content) for record in to_embed]
             if endpoint is not None:
-                lengths.check(endpoint, [cast("Content", record.content) for record in to_embed], _names_of(to_embed))
-            embed_calls = yield from self._embed_calls(endpoint, [cast("Content", record.content) for record in to_embed])
+                lengths.check(endpoint, contents, _names_of(to_embed))
+            embed_calls = yield from self._embed_calls(endpoint, contents, in_cbor=in_base64 is not False)
             if self.field_type != "dense_vector":
                 ready = [Write(record.id, {**record.source, str(self.field): record.content}) for record in accepted]
             if not exists:  # only for a document that can be written
@@ -322,6 +331,9 @@ class Indexer:
                 exists = bool(ready)
                 if exists and (yield from self._create(ready)):
                     report.created = self.index
+                if exists and self.field_type == "dense_vector":
+                    in_base64 = yield from self._takes_base64()
+                    ready = [self._encoded(write, in_base64) for write in ready]
             only = waits and not report.indexed and source.ended
             failed_before, indexed_before = len(report.failed), len(report.indexed)
             bulk_calls = self._bulk_calls(ready, report, only, embedded=self.field_type != "dense_vector")
@@ -329,16 +341,8 @@ class Indexer:
             yield from self._write(_rejected(answers[len(embed_calls) :]), report, resends=RESENDS)
             sent, ready = ready, []
             if self.field_type == "dense_vector":
-                vectors = iter([vector for batch in answers[: len(embed_calls)] for vector in batch])
-                for record in accepted:
-                    vector = next(vectors) if record.vector is None else record.vector
-                    if isinstance(vector, JinaEISError):
-                        report.fail(record.id, vector.message)
-                    elif isinstance(vector[0], list) and len(vector) != 1:
-                        report.fail(record.id, _several_vectors(record, len(vector)))
-                    else:
-                        one = vector[0] if isinstance(vector[0], list) else vector
-                        ready.append(Write(record.id, {**record.source, str(self.field): one}))
+                vectors = [vector for batch in answers[: len(embed_calls)] for vector in batch]
+                ready = self._with_vectors(accepted, vectors, report, in_base64)
             if (
                 sent
                 and len(report.indexed) == indexed_before
@@ -356,7 +360,23 @@ class Indexer:
             return False
         return True
 
-    def _embed_calls(self, endpoint: EndpointInfo | None, contents: Sequence[Content]) -> Steps[list[Call[Any]]]:
+    def _takes_base64(self) -> Steps[bool]:
+        """Return whether the field takes vectors in base64, and no reader of `_source` sees them."""
+        if self.field_type != "dense_vector" or self.element_type not in ("float", "bfloat16"):
+            return False
+        version = yield from server_version()
+        if version is None or version < Version.parse(BASE64):
+            return False
+        try:
+            return not (yield from ask([replace(keeps_vectors_in_source(self.index), cache=False)]))[0]
+        except JinaEISError as error:
+            if error.status not in REFUSED:
+                raise
+            return False
+
+    def _embed_calls(
+        self, endpoint: EndpointInfo | None, contents: Sequence[Content], *, in_cbor: bool
+    ) -> Steps[list[Call[Any]]]:
         if not contents or endpoint is None:
             return []
         if any(map(holds_url, contents)):
@@ -364,7 +384,32 @@ class Indexer:
         if has_fused(contents):  # asked before: afterwards it would be the reason of every document
             yield from require(*FUSION)
         calls = Embedder(endpoint.inference_id, self.dimensions, timeout=self.timeout).content_calls(endpoint, contents, "ingest")
-        return [replace(cast("Call[Any]", call), rescue=isolate_failing_inputs, patience=self.patience) for call in calls]
+        # Numbers that JSON has written need no work to be written again. Those of CBOR do.
+        changes: dict[str, Any] = {"rescue": isolate_failing_inputs, "patience": self.patience, "vectors": in_cbor}
+        return [replace(cast("Call[Any]", call), **changes) for call in calls]
+
+    def _with_vectors(
+        self, records: Sequence[Record], vectors: Iterable[Any], report: IngestReport, in_base64: bool | None
+    ) -> list[Write]:
+        """Return the writes of records, of which those without a vector get the next of `vectors`. Errors are recorded."""
+        writes, found = [], iter(vectors)
+        for record in records:
+            vector = next(found) if record.vector is None else record.vector
+            if isinstance(vector, JinaEISError):
+                report.fail(record.id, vector.message)
+            elif isinstance(vector[0], list) and len(vector) != 1:
+                report.fail(record.id, _several_vectors(record, len(vector)))
+            else:
+                one = vector[0] if isinstance(vector[0], list) else vector
+                writes.append(Write(record.id, {**record.source, str(self.field): one}))
+        return writes if in_base64 is None else [self._encoded(write, in_base64) for write in writes]
+
+    def _encoded(self, write: Write, in_base64: bool) -> Write:
+        """Return the same write with its vector as a string, or as numbers of few digits."""
+        source = write.source or {}
+        vector = source[str(self.field)]
+        value = vector_as_base64(vector) if in_base64 else None
+        return Write(write.id, {**source, str(self.field): with_shortest_digits(vector) if value is None else value})
 
     def _check_vectors(self, records: Sequence[Record]) -> None:
         """Raise InputError for the first vector that the field does not take. Those of a new index are as long as the first."""

@@ -31,6 +31,7 @@ from ..wire import (
     query_vector_builder,
     search,
     search_point_in_time,
+    with_shortest_digits,
 )
 from .compatibility import check_modalities, check_spaces
 from .embedder import FUSION, PASS_URLS, Embedder, has_fused
@@ -546,7 +547,7 @@ class Searcher:
                 raise ConfigurationError(
                     f"The query vector has {len(query.vector)} dimensions, and the vectors in {field.name!r} have {field.dims}."
                 )
-            return {"query_vector": query.vector}
+            return {"query_vector": with_shortest_digits(query.vector)}
         if query.content is None:
             raise InputError("The query has no text, image or vector.")
         endpoint = self._endpoint(index, field)

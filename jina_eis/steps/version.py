@@ -1,6 +1,7 @@
 """The version of the deployment, requested once when the first feature needs it.
 
-Features differ by version. Plain embedding, and reranking with a named model, do not ask for it.
+Features differ by version. Plain embedding, and reranking with a named model, do not ask for it. Ingest into a dense_vector
+field does.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TypeVar
 from ..errors import ConfigurationError, InvalidAnswerError, JinaEISError, RequestRejectedError
 from ..wire import Call, Steps, ask, get_version
 
-__all__ = ["Version", "require", "server_version", "too_old", "with_feature"]
+__all__ = ["REFUSED", "Version", "require", "server_version", "too_old", "with_feature"]
 
 A = TypeVar("A")
 

@@ -9,6 +9,7 @@ from .driver import Driver, RateLimiter
 from .observation import Attempt, Pause
 from .options import ClientOptions, without_credentials
 from .pacing import Pacer, no_waits
+from .response_format import WireFormat
 from .usage import Usage
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Pause",
     "RateLimiter",
     "Usage",
+    "WireFormat",
     "no_waits",
     "without_credentials",
 ]

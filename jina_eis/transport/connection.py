@@ -1,8 +1,9 @@
 """Connection to Elasticsearch: sends requests with clients from an address, or with the user's own clients.
 
 It has one sync client, and one async client per event loop, because an async client is bound to the loop of its first
-request. The client's own retries are off: they have no delay and ignore Retry-After. This module sends each request once; it
-knows no task, batch or retry. The Elasticsearch client is imported with the first request.
+request. The client's own retries are off: they have no delay and ignore Retry-After. This module sends each request once, or
+twice if the server refuses the format that it asks for; it knows no task, batch or retry. The Elasticsearch client is imported
+with the first request.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..errors import (
     ConfigurationError,
     ConnectionFailedError,
     InvalidAnswerError,
+    JinaEISError,
     ServiceTimeoutError,
     TLSError,
     error_from_answer,
@@ -30,6 +32,7 @@ from ..wire import Call, api_of
 from .address import Address
 from .observation import current_attempt
 from .options import ClientOptions
+from .response_format import JSON, ResponseFormat, WireFormat, read_response, serialization_error
 
 if TYPE_CHECKING:
     from elastic_transport import ApiResponse, ApiResponseMeta
@@ -68,6 +71,8 @@ class Connection:
         product: Prefix of the client's user agent, `name/version`.
         use_case: Value of the header `X-elastic-product-use-case`; None for the client's own, or `jina-eis` if it has none.
         options: Options of the clients that are created here.
+        wire_format: The format of responses with vectors. "auto" asks for CBOR, of the user's client if it can read it, and for
+            JSON after the server has refused CBOR; "cbor" asks for nothing else.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class Connection:
         product: str,
         use_case: str | None = None,
         options: ClientOptions | None = None,
+        wire_format: WireFormat = "auto",
     ) -> None:
         self._address = address
         self._options = options or ClientOptions()
@@ -90,6 +96,7 @@ class Connection:
         self._connections = connections
         self._product = product
         self._use_case = use_case
+        self._format = ResponseFormat(wire_format)
         self._client: Elasticsearch | None = None
         self._loops: dict[asyncio.AbstractEventLoop, _LoopClient] = {}
         self._lock = threading.Lock()
@@ -118,9 +125,15 @@ class Connection:
         """
         client = self._sync_client()
         self._thread_state.abandoned = abandoned
+        accept = self._format.accept(client, call)
         try:
+            try:
+                with self._typed_errors(client):
+                    return _result(call, client.perform_request(call.method, call.path, **_request(client, call, accept)))
+            except JinaEISError as error:
+                self._format.note_refusal(error, accept, self.location)
             with self._typed_errors(client):
-                return _result(call, client.perform_request(call.method, call.path, **_request(client, call)))
+                return _result(call, client.perform_request(call.method, call.path, **_request(client, call, JSON)))
         finally:
             self._thread_state.abandoned = None
             self._busy.pop(threading.get_ident(), None)
@@ -139,9 +152,15 @@ class Connection:
         if self._user_client and not self._user_async_client:
             return await asyncio.to_thread(self.send, call)
         client = await self._async_client()
+        accept = self._format.accept(client, call)
         try:
+            try:
+                with self._typed_errors(client):
+                    return _result(call, await client.perform_request(call.method, call.path, **_request(client, call, accept)))
+            except JinaEISError as error:
+                self._format.note_refusal(error, accept, self.location)
             with self._typed_errors(client):
-                return _result(call, await client.perform_request(call.method, call.path, **_request(client, call)))
+                return _result(call, await client.perform_request(call.method, call.path, **_request(client, call, JSON)))
         except RuntimeError as error:
             if not self._user_async_client:
                 raise
@@ -241,24 +260,20 @@ class Connection:
 
     def _create_client(self, kind: Callable[..., AnyClient], **more: Any) -> AnyClient:
         from .node_pool import OneNode
-        from .serializer import Serializer
+        from .serializer import Formats
 
         assert self._address
         address = {**self._address.client_arguments(), **self._options.client_arguments()}
         try:
-            return kind(
-                **address,
-                serializer=Serializer(),
-                node_pool_class=OneNode,
-                connections_per_node=self._connections,
-                **more,
-            )
+            client = kind(**address, node_pool_class=OneNode, connections_per_node=self._connections, **more)
         except ValueError as error:  # the client checks more
             raise ConfigurationError(self._address.error_message(error)) from error
         except AssertionError as error:  # without a message; the only one in the constructor
             raise ConfigurationError(
                 "OTEL_PYTHON_INSTRUMENTATION_ELASTICSEARCH_CAPTURE_SEARCH_QUERY must be omit or raw."
             ) from error
+        client.transport.serializers = Formats()  # as an argument, the client takes only a table of known content types
+        return client
 
     def _with_options(self, client: AnyClient) -> AnyClient:
         """Return a client over the same connections, with our timeout and headers, without retries of its own."""
@@ -287,8 +302,7 @@ class Connection:
             _note_response(error.meta)
             raise error_from_answer(error.status_code, error.meta.headers, error.body) from error
         except elasticsearch.SerializationError as error:
-            message = f"{_location(client)} sent a response that is not JSON. Is a proxy responding in its place?"
-            raise InvalidAnswerError(message) from error
+            raise serialization_error(error, _location(client)) from error
         except elasticsearch.ConnectionTimeout as error:
             message = f"{_location(client)} did not respond within {self._timeout + CLIENT_MARGIN:g} s."
             raise ServiceTimeoutError(f"{message} {ServiceTimeoutError.remedy}") from error
@@ -343,8 +357,8 @@ def _close_all(loops: dict[asyncio.AbstractEventLoop, _LoopClient]) -> None:
             loop.run_until_complete(loop_client.lifetime.aclose())
 
 
-def _request(client: Elasticsearch | AsyncElasticsearch, call: Call[Any]) -> dict[str, Any]:
-    headers = {"accept": "application/json", **call.headers}
+def _request(client: Elasticsearch | AsyncElasticsearch, call: Call[Any], accept: str) -> dict[str, Any]:
+    headers = {"accept": accept, **call.headers}
     endpoint_id, path_parts = api_of(call.method, call.path)
     request: dict[str, Any] = {
         "params": call.params,
@@ -354,7 +368,7 @@ def _request(client: Elasticsearch | AsyncElasticsearch, call: Call[Any]) -> dic
         "path_parts": path_parts,
     }
     if call.body is not None:
-        headers["content-type"] = "application/x-ndjson" if call.ndjson else "application/json"
+        headers["content-type"] = "application/x-ndjson" if call.ndjson else JSON
         request["body"] = _encoded(client, call.body, headers["content-type"])
     return request
 
@@ -371,7 +385,7 @@ def _encoded(client: Elasticsearch | AsyncElasticsearch, body: Any, content_type
 
 def _result(call: Call[Any], response: ApiResponse[Any]) -> Any:
     _note_response(response.meta)
-    return (response.body, response.meta.headers) if call.with_headers else response.body
+    return read_response(call, response)
 
 
 def _note_response(meta: ApiResponseMeta) -> None:

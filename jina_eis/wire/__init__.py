@@ -19,7 +19,18 @@ from .endpoints import (
     put_endpoint,
 )
 from .extraction import PageText, extract_text, read_image
-from .formats import Dumps, find_lone_surrogate, json_line, read_json, well_formed, well_formed_value
+from .formats import (
+    Dumps,
+    find_lone_surrogate,
+    json_line,
+    read_cbor,
+    read_json,
+    read_singles,
+    vector_as_base64,
+    well_formed,
+    well_formed_value,
+    with_shortest_digits,
+)
 from .indices import (
     VECTORS,
     Deletion,
@@ -96,13 +107,17 @@ __all__ = [
     "put_endpoint",
     "put_search_endpoint",
     "query_vector_builder",
+    "read_cbor",
     "read_image",
     "read_json",
+    "read_singles",
     "refresh_index",
     "rerank",
     "search",
     "search_point_in_time",
+    "vector_as_base64",
     "watched",
     "well_formed",
     "well_formed_value",
+    "with_shortest_digits",
 ]

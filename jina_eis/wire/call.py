@@ -39,7 +39,7 @@ class Call(Generic[A]):
     Attributes:
         method: HTTP method.
         path: Quoted path below the address of Elasticsearch.
-        read: Converts the parsed JSON body into the result; raises a typed error if the body is not as expected.
+        read: Converts the parsed body into the result; raises a typed error if the body is not as expected.
         params: Query parameters.
         headers: Request headers, in addition to those of every request.
         body: JSON body; None for none.
@@ -58,6 +58,7 @@ class Call(Generic[A]):
         watch: Follows the operation that the call belongs to; None if nothing does.
         inputs: Positions of its inputs in the caller's list, for errors.
         completed: Number of the caller's inputs whose results were returned before this one, for errors.
+        vectors: The response holds vectors, which are much smaller in CBOR than in JSON.
         with_headers: `read` receives a pair: the body and the response headers.
         cache: The result describes the deployment. The driver sends the call once and keeps the result, also for callers that
             need it at the same time.
@@ -82,6 +83,7 @@ class Call(Generic[A]):
     watch: Watch | None = None
     inputs: Sequence[int] | None = None
     completed: int | None = None
+    vectors: bool = False
     with_headers: bool = False
     cache: bool = False
     cache_refusal: bool = False

@@ -1,24 +1,45 @@
-"""Texts and JSON as Elasticsearch takes and gives them.
+"""Texts, JSON, CBOR and vectors as Elasticsearch takes and gives them.
 
 A lone surrogate is half of a character that UTF-16 writes in two. Python strings and JSON escapes can hold one, UTF-8 cannot:
 orjson neither writes it nor reads its escape, and Elasticsearch stores and returns it (9.5.3).
+
+The service computes in float32. JSON has its numbers in the shortest digits (0.004037648), which Python reads as the nearest
+double; CBOR has the four bytes, which Python widens (0.004037647973746061). Both are the same float32.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import operator
+import sys
+from array import array
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from itertools import compress
 from math import isfinite
 from pathlib import PurePath
 from typing import Any
 
 from ..errors import InputError
 
-__all__ = ["Dumps", "find_lone_surrogate", "json_line", "read_json", "well_formed", "well_formed_value"]
+__all__ = [
+    "Dumps",
+    "find_lone_surrogate",
+    "json_line",
+    "read_cbor",
+    "read_json",
+    "read_singles",
+    "vector_as_base64",
+    "well_formed",
+    "well_formed_value",
+    "with_shortest_digits",
+]
 
 Dumps = Callable[[Any], bytes | str]
 """Writes a value as JSON."""
+
+MAX_DEPTH = 100  # of containers in CBOR: the responses of Elasticsearch have fewer than 20
 
 
 def well_formed(text: str) -> str:
@@ -44,15 +65,92 @@ def well_formed_value(value: Any) -> Any:
 
 
 def read_json(data: str | bytes) -> Any:
-    """Read JSON with lone surrogates, which become U+FFFD.
+    """Read JSON with lone surrogates, which become U+FFFD, and with NaN and infinity, which are no numbers to any reader.
 
     Raises:
         ValueError: it is not JSON, or is nested too deeply.
     """
     try:
-        return well_formed_value(json.loads(data, parse_constant=_refuse_constant))
+        return well_formed_value(json.loads(data))
     except RecursionError:
         raise ValueError("JSON that is nested too deeply") from None
+
+
+def read_cbor(data: bytes) -> Any:
+    """Read a map in CBOR, without tags, which would make objects such as dates and patterns.
+
+    Raises:
+        ValueError: it is no such map, ends early, or is nested too deeply.
+    """
+    import cbor2
+
+    try:
+        value = cbor2.loads(data, max_depth=MAX_DEPTH, semantic_decoders=_REFUSE_TAGS)
+    except cbor2.CBORError as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(value, dict):  # plain words begin as a string or number does
+        raise ValueError("no map in CBOR")
+    return value
+
+
+def vector_as_base64(vector: Sequence[float]) -> str | None:
+    """Return a vector as a dense_vector field takes it: its float32 numbers from the highest byte on, in base64.
+
+    None for a vector with a number that is no finite float32; as JSON, Elasticsearch reports it.
+    """
+    numbers = array("f", vector)
+    if not isfinite(sum(numbers)):
+        return None
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return b64encode(numbers.tobytes()).decode("ascii")
+
+
+def read_singles(vector: list[float]) -> list[float]:
+    """Return a vector that was stored in its shortest digits as it was before: as float32 that Python widens.
+
+    A truncated vector has more digits, and is returned as it is.
+    """
+    short = all(float(f"{number:.9g}") == number for number in vector[:8])
+    return array("f", vector).tolist() if short else vector
+
+
+def with_shortest_digits(vector: Sequence[float]) -> list[float]:
+    """Return a vector whose numbers JSON writes in the fewest digits that give the same float32.
+
+    A vector with numbers that are no finite float32, such as a truncated one, is returned as it is.
+    """
+    numbers = list(vector)
+    singles = array("f", numbers)
+    if singles.tolist() != numbers or not isfinite(sum(numbers)):
+        return numbers
+    positions: Sequence[int] = range(len(numbers))
+    # Most numbers have eight or nine digits. Nine always suffice. If some suffice, more do, too.
+    rest = _round(numbers, singles, positions, 8)
+    _round(numbers, singles, rest, 9)
+    longer = set(rest)
+    shorter: Sequence[int] = [position for position in positions if position not in longer]
+    for digits in range(7, 0, -1):
+        refused = set(_round(numbers, singles, shorter, digits))
+        if len(refused) == len(shorter):
+            break
+        shorter = [position for position in shorter if position not in refused]
+    return numbers
+
+
+def _round(numbers: list[float], singles: Sequence[float], positions: Sequence[int], digits: int) -> list[int]:
+    """Round the numbers at positions to significant digits where the float32 stays the same; return the other positions."""
+    import orjson
+
+    if not positions:
+        return []
+    chosen = tuple([singles[position] for position in positions])
+    text = f"%.{digits}g," * len(chosen) % chosen  # one format for all takes much less time than one for each
+    rounded = list(map(float, orjson.loads(f"[{text[:-1]}]")))
+    same = list(map(operator.eq, array("f", rounded), chosen))
+    for position, number in compress(zip(positions, rounded, strict=True), same):
+        numbers[position] = number
+    return list(compress(positions, map(operator.not_, same)))
 
 
 def json_line(value: Mapping[str, Any], dumps: Dumps | None = None) -> bytes:
@@ -146,5 +244,14 @@ def find_lone_surrogate(value: Any, path: str) -> str | None:
     return None
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+class _RefuseTags(dict[int, Callable[..., Any]]):
+    """Decoders of tags, each of which refuses its tag."""
+
+    def __missing__(self, tag: int) -> Callable[..., Any]:
+        def refuse(*_: Any) -> Any:
+            raise ValueError(f"CBOR with the tag {tag}")
+
+        return refuse
+
+
+_REFUSE_TAGS = _RefuseTags()

@@ -365,6 +365,7 @@ def search(index: str, body: Mapping[str, Any], endpoint: str) -> Call[list[Hit]
         endpoint=endpoint,
         bucket=f"search {index}",
         invalidates=_mapping_path(index),
+        vectors="fields" in body,  # in `_source`, CBOR has vectors as doubles, larger than compressed JSON [Elasticsearch 9.5.3]
     )
 
 
@@ -377,7 +378,7 @@ def search_point_in_time(id_: str, body: Mapping[str, Any], after: Sequence[Any]
     """Return the page of documents after the one whose `sort` is `after`, in the order of the shards."""
     page = {"search_after": after} if after else {}
     body = {**body, "pit": {"id": id_, "keep_alive": _KEPT}, "sort": [{"_shard_doc": "asc"}], "track_total_hits": False, **page}
-    return Call("POST", "/_search", _read_hits, body=body, bucket="search")
+    return Call("POST", "/_search", _read_hits, body=body, bucket="search", vectors="fields" in body)
 
 
 def close_point_in_time(id_: str) -> Call[bool]:

@@ -94,6 +94,7 @@ def embed(
         inputs=inputs,
         completed=completed,
         retries=retries,
+        vectors=True,
         halves=None if count == 1 else lambda: [half(0, count // 2), half(count // 2, count)],
     )
 

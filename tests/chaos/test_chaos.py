@@ -83,14 +83,17 @@ async def ascores(nodes: Any) -> list[Any]:
     return scores(await nodes)
 
 
+@pytest.mark.parametrize("wire_format", ["json", "cbor"])
 @pytest.mark.parametrize("job", JOBS)
-def test_results_with_and_without_faults_are_equal(eis: LocalEIS, inject_faults: Callable[[], None], job: str) -> None:
+def test_results_with_and_without_faults_are_equal(
+    eis: LocalEIS, inject_faults: Callable[[], None], job: str, wire_format: str
+) -> None:
     build, sync, asynchronous = JOBS[job]
 
     async def run(adapter: Any) -> Any:
         return await asynchronous(adapter)
 
-    with build(es_url=eis.url, max_retries=MANY_RETRIES) as adapter:
+    with build(es_url=eis.url, max_retries=MANY_RETRIES, wire_format=wire_format) as adapter:
         expected = sync(adapter)
         requests = len(posts(eis))  # without the one that finds the default reranker
         inject_faults()

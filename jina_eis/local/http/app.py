@@ -29,13 +29,14 @@ from ..quota import Quota
 from ..refusals import RefusedError, not_implemented, timed_out
 from ..versions import BUILD, LICENCE
 from .cluster import Cluster
+from .formats import CBOR, Line, choose_format, to_cbor
 from .routes import find_operation
 
 LOG = logging.getLogger("jina_eis.local")
 T = TypeVar("T")
 
 THREADS = 32  # waiting searches are computed together, so the more the better
-COMPATIBLE = re.compile(r"application/vnd\.elasticsearch\+json;\s*compatible-with=([89])")
+UNKNOWN_FORMAT = "json", "application/json"  # of the error of a format
 JSON_TYPE = re.compile(r"application/(vnd\.elasticsearch\+)?(json|x-ndjson)\s*(;|$)", re.IGNORECASE)
 FAULTY = ("bulk", "search", "search_point_in_time")  # operations on indices that faults apply to
 AUTHENTICATE = ['Basic realm="security" charset="UTF-8"', "ApiKey"]
@@ -110,6 +111,7 @@ class Emulator:
         data: Path | None,
         clock: Clock,
         quota: Quota,
+        mbit: float | None,
     ) -> None:
         self.label = f"{standin.label} for text, hashes of the bytes for media"
         self.notice = f"{standin.notice}\nEqual media files get equal vectors; otherwise the vectors of media mean nothing."
@@ -123,6 +125,7 @@ class Emulator:
         self._data = data
         self._clock = clock
         self._quota = quota
+        self._up, self._down = Line(mbit), Line(mbit)
         self._threads = ThreadPoolExecutor(THREADS, "jina-eis-local")
         self._registry = registry
         self._storage: Storage | None = None
@@ -132,6 +135,7 @@ class Emulator:
         """Answer one request; the server sends nothing but HTTP."""
         start = time.monotonic()
         response = await self._handle(Request(scope, receive))
+        await self._down.carry(len(response.body))
         await response(scope, receive, send)
         LOG.info("%s %s %d, %.0f ms", scope["method"], scope["path"], response.status_code, 1000 * (time.monotonic() - start))
 
@@ -154,12 +158,15 @@ class Emulator:
 
     async def _handle(self, request: Request) -> Response:
         raw = await request.body()
+        await self._up.carry(len(raw))
         if request.headers.get("content-encoding") == "gzip":  # a client with http_compress
             raw = gzip.decompress(raw)
+        kind = UNKNOWN_FORMAT
         try:
+            kind = choose_format(request.headers.get("accept", ""), request.headers.get("content-type", "") if raw else "")
             self._authenticate(request)
-            if raw and not JSON_TYPE.match(kind := request.headers.get("content-type", "")):
-                raise not_implemented(f"Content-Type [{kind}]")
+            if raw and not JSON_TYPE.match(sent := request.headers.get("content-type", "")):
+                raise not_implemented(f"Content-Type [{sent}]")
             reply = await self._route(request, raw)
         except RefusedError as refused:
             reply = error_reply(refused)
@@ -168,9 +175,11 @@ class Emulator:
                 LOG.warning("HEAD %s: %s", request.scope["path"], refused.reason)
             elif refused.status == 501:
                 LOG.info("%s %s: %s", request.method, request.scope["path"], refused.reason)
+        if reply.fault == "not_acceptable" and kind[0] == CBOR:
+            reply, kind = Reply({"error": "CBOR is not supported", "status": 406}, 406, fault=reply.fault), UNKNOWN_FORMAT
         if self._record:
             self.requests.append(new_exchange(request, raw, reply))
-        return to_response(reply, request.headers.get("accept", ""))
+        return to_response(reply, *kind)
 
     def _authenticate(self, request: Request) -> None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
@@ -294,19 +303,20 @@ def new_exchange(request: Request, raw: bytes, reply: Reply) -> Exchange:
     except orjson.JSONDecodeError:
         body = None
     headers = {name: value for name, value in request.headers.items() if name != "authorization"}
-    body_lost = reply.fault in ("bad_gateway", "drop", "cut", "garbage")
-    status = {"bad_gateway": 502, "drop": 0}.get(reply.fault or "", reply.status)
+    body_lost = reply.fault in ("bad_gateway", "no_upstream", "drop", "cut", "garbage")
+    status = {"bad_gateway": 502, "no_upstream": 503, "drop": 0}.get(reply.fault or "", reply.status)
     path, params = request.url.path, dict(request.query_params)
     return Exchange(request.method, path, params, headers, body, status, None if body_lost else reply.body, reply.fault)
 
 
-def to_response(reply: Reply, accept: str) -> Response:
-    compatible = COMPATIBLE.search(accept)
-    kind = f"application/vnd.elasticsearch+json;compatible-with={compatible[1]}" if compatible else "application/json"
-    headers = {"x-elastic-product": "Elasticsearch", "content-type": kind, **reply.headers}
-    if streamed := isinstance(reply.body, str):
-        headers["content-type"] = "text/event-stream"
-    content = reply.body.encode() if streamed else orjson.dumps(reply.body)
+def to_response(reply: Reply, kind: str, content_type: str) -> Response:
+    headers = {"x-elastic-product": "Elasticsearch", "content-type": content_type, **reply.headers}
+    if isinstance(reply.body, str):
+        content, headers["content-type"] = reply.body.encode(), "text/event-stream"
+    elif kind == CBOR:
+        content = to_cbor(reply.body)
+    else:  # orjson would write null for NaN
+        content = json.dumps(reply.body).encode() if reply.fault == "not_finite" else orjson.dumps(reply.body)
     match reply.fault:
         case "drop":
             return BrokenResponse(b"", sent=0, headers=headers)
@@ -315,9 +325,10 @@ def to_response(reply: Reply, accept: str) -> Response:
         case "bad_gateway":
             page = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
             return Response(page, 502, headers | {"content-type": "text/html"})
+        case "no_upstream":
+            return Response(b"no healthy upstream", 503, headers)
         case "garbage":
             return Response(b"<!-- not JSON -->", headers=headers)
-        case "not_finite":  # orjson would write null
-            return Response(json.dumps(reply.body), headers=headers)
-        case _:
-            return Response(content, reply.status, headers)
+        case "wrong_content_type":
+            headers["content-type"] = "application/octet-stream"
+    return Response(content, reply.status, headers)

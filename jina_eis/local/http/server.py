@@ -54,6 +54,8 @@ class LocalEIS:
         version: The version of Elasticsearch to answer as, one of "8.19" and "9.0" to "9.6". An older one lists only the
             endpoints that it had, and refuses what only newer ones have.
         data: A folder for indices, documents and created endpoints. None keeps indices and documents in memory until `stop()`.
+        mbit: Bandwidth of the line in Mbit/s, in each direction, which all connections share; headers are not counted. None for
+            no limit.
         clock: Returns seconds that only grow; decides when a refresh of an index is due, and what the quota grants.
         quota: Inference requests of an endpoint and input type that are granted in any so many seconds, such as (600, 60).
             Others are refused with 429. None for no limit.
@@ -73,6 +75,7 @@ class LocalEIS:
         denied: Collection[str] = (),
         version: str = NEWEST,
         data: str | Path | None = None,
+        mbit: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         quota: Limit | None = None,
         token_quota: Limit | None = None,
@@ -80,6 +83,8 @@ class LocalEIS:
     ) -> None:
         if version not in VERSIONS:
             raise ValueError(f"version={version!r}: choose one of {', '.join(VERSIONS)}")
+        if mbit is not None and not mbit > 0:
+            raise ValueError(f"mbit={mbit!r}: pass a number above 0, or None")
         self.faults = Faults() if faults is None else faults
         self._emulator = Emulator(
             standin=load(str(model)),
@@ -90,6 +95,7 @@ class LocalEIS:
             data=None if data is None else Path(data),
             clock=clock,
             quota=Quota(quota, token_quota, retry_after=quota_retry_after, clock=clock),
+            mbit=mbit,
         )
         self._requested_port = port
         self._port: int | None = None

@@ -15,10 +15,10 @@ from typing import Any
 import orjson
 
 from ..inference import Item
-from ..refusals import Json, RefusedError, illegal_argument, index_not_found
+from ..refusals import Json, RefusedError, illegal_argument, index_not_found, parsing_exception
 from .actions import Action, read_source
 from .chunking import split_passages
-from .documents import Document, read_document
+from .documents import Document, read_document, values_of
 from .index import Index, Passage
 from .inner import InnerInference
 from .mapping import Field, Mapping
@@ -142,6 +142,8 @@ class Writer:
             source = read_source(action.source)
         if source is not None:
             document = read_document(target.mapping, doc_id, source)
+            if not self._inference.registry.version.has("vectors in base64"):
+                refuse_base64(document, source)
             target.mapping = document.mapping
         if action.kind == "create" and existing is not None:
             reason = f"[{doc_id}]: version conflict, document already exists (current version [{version}])"
@@ -241,3 +243,10 @@ def merge(old: Any, new: Any) -> Any:
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new
     return old | {name: merge(old.get(name), value) for name, value in new.items()}
+
+
+def refuse_base64(document: Document, source: Json) -> None:
+    for path in document.vectors:
+        if any(isinstance(value, str) for value in values_of(document.mapping, source, path)):
+            cause = parsing_exception("Failed to parse object: expecting token of type [VALUE_NUMBER] but found [VALUE_STRING]")
+            raise RefusedError(400, "document_parsing_exception", f"[1:1] failed to parse: {cause.reason}", cause)

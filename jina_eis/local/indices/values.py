@@ -131,7 +131,7 @@ def date_span(year: str, month: str, day: str, *rest: str) -> tuple[int, int] | 
 
 
 def read_vector(value: Any, dims: int | None = None) -> Array:
-    """Return a vector sent as numbers, or as base64: numbers of 4 bytes, from the highest byte on."""
+    """Return a vector sent as numbers, or as base64: numbers of 4 bytes, or their upper 2, from the highest byte on."""
     if isinstance(value, dict):
         raise illegal_argument("Cannot parse object as dense_vector")
     if not isinstance(value, str):
@@ -145,7 +145,7 @@ def read_vector(value: Any, dims: int | None = None) -> Array:
         raise illegal_argument("Illegal base64 character") from error
     size = len(raw) // 4 if dims is None else dims
     if len(raw) == 2 * size:
-        raise not_implemented("a vector in base64 with 2 bytes a number")
+        return (np.frombuffer(raw, dtype=">u2").astype(np.uint32) << 16).view(np.float32)
     if len(raw) != 4 * size:
         raise parsing_exception(f"Base64 decoded vector byte length [{len(raw)}] does not match the dimension count [{size}]")
     return np.frombuffer(raw, dtype=">f4").astype(np.float32)

@@ -200,7 +200,7 @@ def diversify(context: Context, options: Json) -> Ranking:
     if not 0 < size <= window or not 0 <= weight <= 1 or (vector is not None and builder is not None):
         rules = "a [size] from 1 to its [rank_window_size], a [lambda] from 0.0 to 1.0, and not more than one query vector"
         raise invalid(f"[diversify] MMR result diversification must have {rules}")
-    query = None if vector is None else read_vector(vector)
+    query = None if vector is None else read_vector(vector, context.version)
     if builder is not None:
         query = embedded_query(context, context.indices.fields.get(options["field"]), builder)
     (ranking,) = children(name, [options["retriever"]], context, window)

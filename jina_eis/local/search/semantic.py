@@ -6,6 +6,7 @@ must not know words or compound queries.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Collection
 from typing import Any
 
@@ -13,7 +14,8 @@ import numpy as np
 
 from ..indices import SEMANTIC, Field, as_score, nearest
 from ..inference import Array, Item, as_list, parse_item
-from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, status_error
+from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing_exception, status_error
+from ..versions import Version
 from .context import Context, Scores, multiply, query_failed, read_object, scalar
 from .options import BUILDERS, KNN, SCORED_WHOLE, SEMANTIC_QUERY
 
@@ -102,7 +104,7 @@ def nearest_documents(context: Context, field: Field, vector: Array, k: int, amo
 def query_vector(context: Context, field: Field | None, options: Json) -> Array:
     if "query_vector" not in options:
         return embedded_query(context, field, options["query_vector_builder"])
-    vector = read_vector(options["query_vector"])
+    vector = read_vector(options["query_vector"], context.version)
     if not vector.astype(np.float64) @ vector <= np.finfo(np.float32).max:
         reason = "this usually means the vector values are too extreme to fit within a float. Preview of invalid vector:"
         raise query_failed(context, f"NaN or Infinite magnitude detected, {reason} {vector[:5].tolist()}")
@@ -113,11 +115,17 @@ def query_vector(context: Context, field: Field | None, options: Json) -> Array:
     return vector
 
 
-def read_vector(numbers: Any) -> Array:
-    """Return a query vector."""
-    if not isinstance(numbers, list) or not set(map(type, numbers)) <= {int, float}:
+def read_vector(value: Any, version: Version) -> Array:
+    """Return a query vector sent as numbers, or as base64: numbers of 4 bytes, from the highest byte on."""
+    if isinstance(value, str) and version.has("query_vector in base64"):
+        try:
+            return np.frombuffer(b64decode(value, validate=True), dtype=">f4").astype(np.float32)
+        except ValueError:
+            reason = "[query_vector] must be a valid base64 or hex string"
+            raise parsing_exception(f"[knn] failed to parse field [query_vector]: {reason}") from None
+    if not isinstance(value, list) or not set(map(type, value)) <= {int, float}:
         raise not_implemented("query_vector with other values than numbers")
-    return np.array(numbers, dtype=np.float64).astype(np.float32)
+    return np.array(value, dtype=np.float64).astype(np.float32)
 
 
 def embedded_query(context: Context, field: Field | None, builders: Any) -> Array:

@@ -610,16 +610,16 @@ def test_an_abandoned_request_is_not_sent(eis: LocalEIS) -> None:
 
 def test_a_connection_is_free_after_its_response(make: Callable[..., JinaEISEmbeddings], monkeypatch: pytest.MonkeyPatch) -> None:
     """Other threads may use it then. Closing a stream of this thread must not end their requests."""
-    from elastic_transport import OrjsonSerializer
+    from elastic_transport import SerializerCollection
 
-    embeddings, load, busy = make(), OrjsonSerializer.json_loads, []
+    embeddings, load, busy = make(), SerializerCollection.loads, []
     connection = embeddings._driver()._connection
 
-    def record_and_load(serializer: OrjsonSerializer, data: bytes) -> Any:
+    def record_and_load(serializers: SerializerCollection, data: bytes, mimetype: str | None = None) -> Any:
         busy.append(dict(connection._busy))
-        return load(serializer, data)
+        return load(serializers, data, mimetype)
 
-    monkeypatch.setattr(OrjsonSerializer, "json_loads", record_and_load)
+    monkeypatch.setattr(SerializerCollection, "loads", record_and_load)
     embeddings.embed_query("a glacier")
     assert busy == [{}]
 

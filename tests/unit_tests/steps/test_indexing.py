@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import pickle
+import struct
 import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -38,6 +40,8 @@ OMNI = ".jina-embeddings-v5-omni-small"
 class Cluster:
     """Responds by hand, and stores the written documents. Failed calls are rescued as a driver does."""
 
+    version = "9.2.0"  # takes vectors as numbers only
+
     def __init__(self, properties: dict[str, Any] | None = None, meta: dict[str, Any] | None = None) -> None:
         self.mappings = (
             None if properties is None else {"properties": properties, **({"_meta": {"jina_eis": meta}} if meta else {})}
@@ -49,6 +53,7 @@ class Cluster:
         self.interval: str | None = None
         self.waited = False
         self.status: Callable[[str], int] = lambda _: 201
+        self.settings: Any = {"index": {"mapping": {"exclude_source_vectors": "true"}}}
 
     def run(self, steps: Steps[Any]) -> Any:
         answers: list[Any] | None = None
@@ -72,6 +77,13 @@ class Cluster:
             return self.run(call.rescue(call, error, True))
 
     def answer(self, call: Call[Any]) -> Any:
+        if call.path == "/":
+            return {"version": {"number": self.version}}
+        if call.method == "GET" and call.path == "/docs":
+            if isinstance(self.settings, JinaEISError):
+                raise self.settings
+            interval = {"refresh_interval": self.interval} if self.interval else {}
+            return {"docs": {"settings": {"index": {**self.settings.get("index", {}), **interval}}}}
         if call.path.startswith("/_inference"):
             if any("poison" in text for text in call.body["input"]):
                 raise error_from_answer(400, {}, {"error": {"type": "status_exception", "reason": "poison"}})
@@ -88,8 +100,6 @@ class Cluster:
                 raise error_from_answer(403, {}, {"error": {"type": "security_exception", "reason": "unauthorized"}})
             self.refreshed += 1
             return {}
-        if call.method == "GET":
-            return {"docs": {"settings": {"index": {"refresh_interval": self.interval} if self.interval else {}}}}
         if call.method == "PUT":
             self.mappings = call.body["mappings"]
             return {"acknowledged": True}
@@ -686,3 +696,47 @@ def test_media_by_url() -> None:
         semantic.run(indexer(field_type="semantic", inference_id=OMNI).add(pictures(), True))
     assert "https://example.com/cat.png is a URL, and a semantic field takes only bytes" in caught.value.failed["1"]
     assert list(semantic.documents) == ["2"]
+
+
+DENSE = {"text": {"type": "text"}, "embedding": {"type": "dense_vector", "dims": 1024}}
+IN_BASE64 = base64.b64encode(struct.pack(">1024f", *[1.0] * 1024)).decode()
+
+
+@pytest.mark.parametrize("new", [False, True], ids=["an existing index", "a new index"])
+@pytest.mark.parametrize(
+    ("version", "settings", "field", "in_base64"),
+    [
+        ("9.3.0", {"index": {"mapping": {"exclude_source_vectors": "true"}}}, {}, True),
+        ("9.3.0", {}, {"element_type": "bfloat16"}, True),
+        ("9.3.0", {"index": {"mapping": {"exclude_source_vectors": "false"}}}, {}, False),
+        ("9.3.0", error_from_answer(403, {}, None), {}, False),
+        ("9.3.0", {}, {"element_type": "byte"}, False),
+        ("9.2.9", {}, {}, False),
+    ],
+)
+def test_vectors_are_written_in_base64_where_no_reader_sees_them(
+    version: str, settings: Any, field: dict[str, Any], in_base64: bool, new: bool
+) -> None:
+    if new and field:
+        pytest.skip("a new index has the default type")
+    cluster = Cluster(None if new else {**DENSE, "embedding": {**DENSE["embedding"], **field}}, {"inference_id": TEXT})
+    cluster.version, cluster.settings = version, settings
+    cluster.run(indexer(field_type="dense_vector").add(records(3), True))
+    expected = IN_BASE64 if in_base64 else [1.0] * 1024
+    assert [source["embedding"] for source in cluster.documents.values()] == [expected] * 3
+
+
+def test_the_digits_of_a_vector_are_the_shortest() -> None:
+    """A body in JSON has the digits that the service writes, also where the numbers were read from CBOR."""
+    widened = struct.unpack(">1024f", struct.pack(">1024f", *[0.1] * 1024))
+
+    class Widened(Cluster):
+        def answer(self, call: Call[Any]) -> Any:
+            answer = super().answer(call)
+            for item in answer.get("text_embedding", ()):
+                item["embedding"] = list(widened)
+            return answer
+
+    cluster = Widened(DENSE, {"inference_id": TEXT})
+    cluster.run(indexer(field_type="dense_vector").add(records(2), True))
+    assert [source["embedding"] for source in cluster.documents.values()] == [[0.1] * 1024] * 2

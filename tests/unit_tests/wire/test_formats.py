@@ -1,22 +1,37 @@
-"""Texts and JSON with lone surrogates."""
+"""Texts and JSON with lone surrogates, CBOR, and vectors in each form."""
 
 from __future__ import annotations
 
+import base64
 import json
 import math
+from array import array
 from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
 
+import cbor2
+import numpy as np
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jina_eis.errors import InputError
-from jina_eis.transport.serializer import Serializer
-from jina_eis.wire.formats import find_lone_surrogate, read_json, well_formed, well_formed_value
+from jina_eis.errors import InputError, InvalidAnswerError
+from jina_eis.local.http.formats import to_cbor
+from jina_eis.transport.response_format import Unreadable
+from jina_eis.transport.serializer import Formats, Serializer
+from jina_eis.wire.formats import (
+    find_lone_surrogate,
+    read_cbor,
+    read_json,
+    vector_as_base64,
+    well_formed,
+    well_formed_value,
+    with_shortest_digits,
+)
 from jina_eis.wire.indices import Write, bulk
+from jina_eis.wire.inference import embed
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=8)
 JSON = st.recursive(
@@ -42,7 +57,7 @@ def test_a_text_is_well_formed_once(text: str) -> None:
     assert (find_lone_surrogate([{"a": text}], "x") is None) == (well_formed(text) == text)
 
 
-@pytest.mark.parametrize("text", [b"{", b"NaN", b"[Infinity]", b'{"a": 1} b', b"\xff", b"[" * 9999])
+@pytest.mark.parametrize("text", [b"{", b"nan", b'{"a": 1} b', b"\xff", b"[" * 9999])
 def test_what_is_not_json_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"JSON|Expecting|Extra data|decode"):
         read_json(text)
@@ -99,3 +114,120 @@ def test_the_serializer_of_a_client_decides_alone() -> None:
     lines = bulk("docs", [Write("1", {"metadata": {"x": b"", "y": Decimal(1)}})], dumps=dumps).with_body().body
     assert json.loads(lines[1]) == {"metadata": {"x": "<bytes>", "y": "<Decimal>"}}
     assert b"\n" not in lines[1]
+
+
+# ---- CBOR, and vectors ----
+
+SINGLE = st.floats(width=32, allow_nan=False, allow_infinity=False)
+VECTORS = st.lists(st.lists(SINGLE, min_size=3, max_size=3), min_size=1, max_size=4)
+CALL = embed("text_embedding", "m", ["a", "b"], "ingest", timeout=1, dimensions=3, inputs=[0, 1], completed=0)
+
+
+def answer(vectors: list[list[Any]]) -> dict[str, Any]:
+    return {"text_embedding": [{"embedding": vector} for vector in vectors]}
+
+
+def shortest(vector: list[float]) -> Any:
+    """The digits that the service writes, which are those of numpy."""
+    return orjson.loads(orjson.dumps(np.array(vector, dtype=np.float32), option=orjson.OPT_SERIALIZE_NUMPY))
+
+
+@given(VECTORS)
+def test_both_formats_give_the_same_float32(vectors: list[list[float]]) -> None:
+    count = len(vectors)
+    call = embed("text_embedding", "m", ["x"] * count, "ingest", timeout=1, dimensions=3, inputs=range(count), completed=0)
+    from_cbor = call.read(Formats().loads(to_cbor(answer(vectors)), "application/vnd.elasticsearch+cbor"))
+    from_json = call.read(Formats().loads(orjson.dumps(answer([shortest(vector) for vector in vectors])), "application/json"))
+    assert from_cbor == vectors
+    assert [array("f", vector) for vector in from_json] == [array("f", vector) for vector in vectors]
+    assert all(type(number) is float for vector in (*from_cbor, *from_json) for number in vector)
+
+
+@given(st.lists(SINGLE, max_size=8))
+def test_the_digits_in_json_are_those_of_the_service(vector: list[float]) -> None:
+    written = with_shortest_digits(vector)
+    assert array("f", written) == array("f", vector)
+    assert all(type(number) is float for number in written)
+    assert len(orjson.dumps(written)) <= len(orjson.dumps(list(map(float, shortest(vector)))))
+    assert with_shortest_digits(written) == written
+
+
+@given(st.lists(st.floats(), max_size=4))
+def test_other_numbers_keep_their_digits(vector: list[float]) -> None:
+    if any(math.isnan(number) or array("f", [number])[0] != number or math.isinf(number) for number in vector):
+        assert str(with_shortest_digits(vector)) == str(vector)
+
+
+@given(st.lists(SINGLE, max_size=8))
+def test_base64_of_a_vector(vector: list[float]) -> None:
+    assert vector_as_base64(vector) == base64.b64encode(np.asarray(vector, ">f4").tobytes()).decode()
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, 1e39])
+def test_a_vector_that_float32_does_not_have_is_not_written_in_base64(number: float) -> None:
+    assert vector_as_base64([0.5, number, -number]) is None
+
+
+@given(JSON)
+def test_the_embedded_eis_writes_what_a_decoder_reads(value: Any) -> None:
+    assert cbor2.loads(to_cbor(value)) == well_formed_value(value) or find_lone_surrogate(value, "x")
+    assert read_cbor(to_cbor({"x": value})) == cbor2.loads(to_cbor({"x": value}))
+
+
+@given(st.data())
+def test_an_answer_that_is_cut_is_refused(data: st.DataObject) -> None:
+    whole = to_cbor(answer([[0.25, 0.5, 1.0]] * 2))
+    cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
+    with pytest.raises(ValueError, match=r"."):
+        read_cbor(cut)
+    assert isinstance(Formats().loads(cut, "application/cbor"), Unreadable)
+
+
+@pytest.mark.parametrize("body", [b"no healthy upstream", b"<html>", b'{"a": 1}', b"", cbor2.dumps([1]), cbor2.dumps("a")])
+def test_what_is_no_map_in_cbor_is_refused(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_cbor(body)
+
+
+def test_tags_and_deep_nesting_are_refused() -> None:
+    with pytest.raises(ValueError, match="tag"):
+        read_cbor(cbor2.dumps({"a": cbor2.CBORTag(35, "a")}))
+    deep: Any = 1
+    for _ in range(150):
+        deep = {"a": deep}
+    with pytest.raises(ValueError, match="nesting"):
+        read_cbor(cbor2.dumps(deep))
+
+
+WRONG = ["1.0", None, math.nan, math.inf, -math.inf, 10**400, b"1", [1.0], {"a": 1.0}, cbor2.undefined]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=repr)
+@pytest.mark.parametrize("position", [0, 2])
+def test_a_vector_of_wrong_values_is_refused(wrong: Any, position: int) -> None:
+    vector: list[Any] = [0.25, 0.5, 1.0]
+    vector[position] = wrong
+    body = cbor2.dumps(answer([[0.25, 0.5, 1.0], vector]))
+    read = Formats().loads(body, "application/cbor")
+    if isinstance(read, Unreadable):
+        assert wrong == 10**400  # a tag
+        return
+    with pytest.raises(InvalidAnswerError, match="not a finite number"):
+        CALL.read(read)
+
+
+@given(st.dictionaries(st.text(max_size=3), JSON, max_size=3) | st.builds(lambda value: {"text_embedding": value}, JSON))
+def test_an_answer_of_another_shape_is_refused(body: Any) -> None:
+    with pytest.raises(InvalidAnswerError):
+        CALL.read(read_cbor(to_cbor(body)))
+
+
+@pytest.mark.parametrize(
+    "content_type", [None, "application/octet-stream", "application/problem+json", "text/html", "json", "", "Application/XML; q"]
+)
+def test_a_body_of_any_type_is_read(content_type: str | None) -> None:
+    assert Formats().loads(b"no healthy upstream", content_type) == "no healthy upstream"
+
+
+def test_content_types_are_compared_without_case() -> None:
+    assert Formats().loads(b"{}", "Application/JSON ; charset=x") == {}
