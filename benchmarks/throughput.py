@@ -13,6 +13,8 @@ throughput: wall time, CPU time of the client, and peak memory for a list of tex
     20-line asyncio client with aiohttp and orjson, without checks, errors or retries; a variant uses threads and urllib3.
     The loop uses the Elasticsearch client alone. Other packages are measured if installed, with default settings except the
     address. Clients that send one request at a time are measured in one round only.
+line: the same with 3,200 texts over a line of 100 Mbit/s (`--mbit`), which all connections share: what the bytes cost.
+ingest: 20,000 documents with vectors (`--documents`) written by `JinaEISRetriever.add_texts`: bytes sent, CPU.
 capacity: 64 requests in flight allowed, and a service that accepts 12 and refuses the others, compared with the limit at 12.
 stream: peak memory for 100,000 texts whose vectors are discarded.
 start: import of `langchain_jina_eis` and creation of its embeddings, compared with the import of LangChain's base class.
@@ -59,8 +61,15 @@ STREAMED = 100_000
 STARTS = 9
 QUERIES = 200
 
-WALL = 1.10  # of the limit
-CPU = 1.3  # of the limit
+PLAIN = {"accept-encoding": "identity"}  # aiohttp asks for gzip by default
+
+WALL = 1.05  # of the limit
+CPU = 1.10  # of the limit, with tasks
+CPU_OF_THREADS = 1.40  # of the limit
+CPU_OF_GZIP = 0.70  # of the same in JSON with gzip
+LINE_TEXTS = 3200
+LINE_WALL = 0.50  # of the limit
+LINE_BYTES = 0.45  # received, of the limit
 WALL_REFUSED = 1.3  # of the limit with as many requests in flight as the service accepts
 REFUSED = 0.10  # of the requests
 MEMORY = 300  # MB
@@ -72,6 +81,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Compare time, memory and refusals of the clients.")
     parser.add_argument("--texts", type=int, default=4096, help="texts in a list (default: %(default)s)")
     parser.add_argument("--latency", type=float, default=0.1, help="seconds until a response (default: %(default)s)")
+    parser.add_argument("--mbit", type=float, default=100, help="bandwidth of the line (default: %(default)s)")
+    parser.add_argument("--documents", type=int, default=20_000, help="documents of the ingest (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each row (default: %(default)s)")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to measure (default: all)")
     options = parser.parse_args()
@@ -98,7 +109,33 @@ def limit(url: str, in_flight: int) -> Embed:
                     answer = orjson.loads(await response.read())
                 answers[index] = [item["embedding"] for item in answer["text_embedding"]]
 
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=PLAIN) as session:
+            await asyncio.gather(*(work(session) for _ in range(in_flight)))
+        return [vector for vectors in answers for vector in vectors]
+
+    return embed
+
+
+def limit_in_cbor(url: str, in_flight: int) -> Embed:
+    """The minimum in CBOR."""
+    import aiohttp
+    import cbor2
+    import orjson
+
+    async def embed(texts: list[str]) -> Vectors:
+        batches = list(enumerate(batched(texts)))[::-1]
+        answers: list[Vectors] = [[]] * len(batches)
+
+        async def work(session: aiohttp.ClientSession) -> None:
+            while batches:
+                index, batch = batches.pop()
+                body = orjson.dumps({"input": batch, "input_type": "ingest"})
+                headers = {"content-type": "application/json", "accept": "application/cbor"}
+                async with session.post(url + PATH, data=body, headers=headers) as response:
+                    answer = cbor2.loads(await response.read())
+                answers[index] = [item["embedding"] for item in answer["text_embedding"]]
+
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=PLAIN) as session:
             await asyncio.gather(*(work(session) for _ in range(in_flight)))
         return [vector for vectors in answers for vector in vectors]
 
@@ -136,6 +173,24 @@ def alangchain(url: str, in_flight: int) -> Embed:
     from langchain_jina_eis import JinaEISEmbeddings
 
     return JinaEISEmbeddings(es_url=url, max_concurrency=in_flight).aembed_documents
+
+
+def in_json(url: str, in_flight: int) -> Embed:
+    """`JinaEISEmbeddings` in JSON."""
+    from langchain_jina_eis import JinaEISEmbeddings
+
+    return JinaEISEmbeddings(es_url=url, max_concurrency=in_flight, wire_format="json").embed_documents
+
+
+def in_json_with_gzip(url: str, in_flight: int) -> Embed:
+    """`JinaEISEmbeddings` in JSON with gzip in both directions, by a client of the user."""
+    from elasticsearch import Elasticsearch
+    from elasticsearch.serializer import OrjsonSerializer
+
+    from langchain_jina_eis import JinaEISEmbeddings
+
+    client = Elasticsearch(url, http_compress=True, serializer=OrjsonSerializer(), connections_per_node=in_flight)
+    return JinaEISEmbeddings(client=client, max_concurrency=in_flight).embed_documents
 
 
 def llama_index(url: str, in_flight: int) -> Embed:
@@ -204,11 +259,16 @@ class Row:
 
 
 LIMIT = "limit: aiohttp and orjson"
+IN_JSON = "langchain_jina_eis in JSON"
+GZIP = "langchain_jina_eis in JSON with gzip"
 ROWS = {
     LIMIT: Row(limit),
+    "limit in CBOR: aiohttp and cbor2": Row(limit_in_cbor),
     "limit of threads: urllib3 and orjson": Row(limit_of_threads),
     "langchain_jina_eis": Row(langchain, ours=True),
     "langchain_jina_eis, async": Row(alangchain, ours=True),
+    IN_JSON: Row(in_json),
+    GZIP: Row(in_json_with_gzip),
     "llama_index_jina_eis": Row(llama_index, ours=True),
     "llama_index_jina_eis, async": Row(allama_index, ours=True),
     "loop: Elasticsearch client": Row(loop, rounds=1),
@@ -283,8 +343,49 @@ def throughput(options: argparse.Namespace) -> bool:
     ours = {name: medians[name] for name, row in rows.items() if row.ours}
     wall = {name: result.wall / medians[LIMIT].wall for name, result in ours.items()}
     cpu = {name: result.cpu / medians[LIMIT].cpu for name, result in ours.items()}
-    verdicts = [verdict(f"wall within {WALL:.2f} of the limit", wall, WALL), verdict(f"CPU within {CPU:g} of it", cpu, CPU)]
+    tasks = {name: value for name, value in cpu.items() if "async" in name}
+    threads = {name: value for name, value in cpu.items() if "async" not in name}
+    of_gzip = {name: result.cpu / medians[GZIP].cpu for name, result in ours.items()}
+    verdicts = [
+        verdict(f"wall within {WALL:.2f} of the limit", wall, WALL),
+        verdict(f"CPU of tasks within {CPU:g} of it", tasks, CPU),
+        verdict(f"CPU of threads within {CPU_OF_THREADS:g} of it", threads, CPU_OF_THREADS),
+        verdict(f"CPU within {CPU_OF_GZIP:g} of JSON with gzip", of_gzip, CPU_OF_GZIP),
+    ]
     return all(verdicts)
+
+
+def line(options: argparse.Namespace) -> bool:
+    """Wall time and bytes over a line of given bandwidth."""
+    names = [name for name, row in ROWS.items() if row.ours or name in (LIMIT, IN_JSON, GZIP)]
+    measured: dict[str, list[Measurement]] = {name: [] for name in names}
+    with service(options.latency, mbit=options.mbit) as url:
+        for _ in range(options.rounds):
+            for name in names:
+                measured[name].append(run_in_new_process(measure, name, url, IN_FLIGHT, LINE_TEXTS))
+    print(f"\n{LINE_TEXTS} texts over a line of {options.mbit:g} Mbit/s\n")
+    medians = table(measured, LIMIT)
+    ours = {name: result for name, result in medians.items() if ROWS[name].ours}
+    wall = {name: result.wall / medians[LIMIT].wall for name, result in ours.items()}
+    received = {name: result.received / medians[LIMIT].received for name, result in ours.items()}
+    verdicts = [
+        verdict(f"wall within {LINE_WALL:g} of the limit", wall, LINE_WALL),
+        verdict(f"bytes received within {LINE_BYTES:g} of it", received, LINE_BYTES),
+    ]
+    return all(verdicts)
+
+
+def ingest(options: argparse.Namespace) -> bool:
+    """Bytes and CPU of writing documents with vectors; compare with those of another version."""
+    print(
+        f"\n{options.documents} documents with vectors\n\n| | wall, s | CPU, s | MB sent | MB received |\n|---|---|---|---|---|"
+    )
+    with service(0) as url:
+        rounds = [run_in_new_process(measure_ingest, url, options.documents) for _ in range(options.rounds)]
+    result = median(rounds)
+    cells = f"{result.wall:.1f} | {result.cpu:.1f} | {result.sent / 1e6:.1f} | {result.received / 1e6:.1f}"
+    print(f"| JinaEISRetriever.add_texts | {cells} |")
+    return True
 
 
 def capacity(options: argparse.Namespace) -> bool:
@@ -355,7 +456,7 @@ def query(options: argparse.Namespace) -> bool:
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
-    part.__name__: part for part in (throughput, capacity, stream, start, query)
+    part.__name__: part for part in (throughput, line, ingest, capacity, stream, start, query)
 }
 
 
@@ -369,6 +470,20 @@ class Measurement:
     requests: float = 0
     refused: float = 0
     most_in_flight: float = 0
+    sent: float = 0
+    received: float = 0
+
+
+def measure_ingest(url: str, count: int) -> Measurement:
+    """Write documents with vectors in this process, with default settings."""
+    from langchain_jina_eis import JinaEISRetriever
+
+    retriever = JinaEISRetriever(es_url=url, index_name=f"docs-{os.getpid()}", field_type="dense_vector")
+    retriever.add_texts(["one"], ids=["0"])
+    stats(url, "DELETE")
+    wall, cpu = time.perf_counter(), time.process_time()
+    retriever.add_texts(texts(count), ids=[str(number) for number in range(count)])
+    return Measurement(time.perf_counter() - wall, time.process_time() - cpu, peak_memory(), **stats(url))
 
 
 def measure(name: str, url: str, in_flight: int, count: int) -> Measurement:
@@ -431,10 +546,11 @@ def run_in_new_process(function: Callable[..., T], *arguments: Any) -> T:
 
 
 @contextmanager
-def service(latency: float, capacity: int | None = None) -> Iterator[str]:
+def service(latency: float, capacity: int | None = None, mbit: float | None = None) -> Iterator[str]:
     """Run a service in the context, and yield its address."""
     command = [sys.executable, str(Path(__file__).with_name("service.py")), "--latency", str(latency)]
     command += ["--capacity", str(capacity)] if capacity else []
+    command += ["--mbit", str(mbit)] if mbit else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
@@ -483,13 +599,12 @@ def median(rounds: Sequence[Measurement]) -> Measurement:
 def table(measured: dict[str, list[Measurement]], reference: str) -> dict[str, Measurement]:
     """Print and return the medians, with ratios to the row named `reference`."""
     medians = {name: median(rounds) for name, rounds in measured.items()}
-    print("| | wall, s | of the limit | CPU, s | of the limit | peak memory, MB | most in flight | refused |")
-    print("|---|---|---|---|---|---|---|---|")
+    columns = "| | wall, s | of the limit | CPU, s | of the limit | MB sent | MB received | peak memory, MB | most in flight"
+    print(f"{columns} | refused |\n|---|---|---|---|---|---|---|---|---|---|")
     for name, result in medians.items():
         wall, cpu = result.wall / medians[reference].wall, result.cpu / medians[reference].cpu
-        cells = (
-            f"{result.wall:.2f} | {wall:.2f} | {result.cpu:.2f} | {cpu:.2f} | {result.memory:.0f} | {result.most_in_flight:.0f}"
-        )
+        cells = f"{result.wall:.2f} | {wall:.2f} | {result.cpu:.2f} | {cpu:.2f}"
+        cells += f" | {result.sent / 1e6:.1f} | {result.received / 1e6:.1f} | {result.memory:.0f} | {result.most_in_flight:.0f}"
         print(f"| {name} | {cells} | {result.refused:.0f} of {result.requests:.0f} |")
     return medians
 
