@@ -24,7 +24,7 @@ __all__ = ["Ledger", "Summary"]
 
 KEY = b"jina_eis_job"
 PART = re.compile(r"part-(\d{5,})\.parquet")
-UNFINISHED = ".unfinished"
+UNFINISHED = re.compile(r"\.unfinished-part-\d{5,}")  # readers skip a hidden file; polars does, given `*.parquet`
 ERROR = "error"  # the column with the reason of a row without a vector
 
 
@@ -82,7 +82,7 @@ class Ledger:
         """
         parts = {}
         for path in sorted(self.folder.iterdir()):
-            if path.name.endswith(UNFINISHED) and PART.fullmatch(path.name.removesuffix(UNFINISHED)):
+            if UNFINISHED.fullmatch(path.name):
                 path.unlink()
             elif match := PART.fullmatch(path.name):
                 if (failed := self._failed_rows(path, int(match[1]))) is not None:
@@ -94,7 +94,7 @@ class Ledger:
     def write(self, number: int, table: Any) -> None:
         """Write a part, completely or not at all."""
         path = self.folder / f"part-{number:05d}.parquet"
-        unfinished = path.with_name(path.name + UNFINISHED)
+        unfinished = path.with_name(f".unfinished-{path.stem}")
         with unfinished.open("wb") as file:
             _write_parquet(table, file)
             file.flush()

@@ -43,15 +43,23 @@ def test_a_part_without_rows_has_no_row_group(tmp_path: Path) -> None:
     assert pq.read_metadata(tmp_path / "part-00000.parquet").num_row_groups == 0
 
 
+def test_readers_ignore_unfinished_parts(tmp_path: Path) -> None:
+    _write(Ledger(tmp_path, JOB), 0)
+    (tmp_path / ".unfinished-part-00001").write_bytes(b"PAR1")
+    assert pq.read_table(tmp_path).num_rows == 2
+    assert len(pytest.importorskip("pandas").read_parquet(tmp_path)) == 2
+    assert len(pytest.importorskip("polars").read_parquet(tmp_path / "*.parquet")) == 2
+
+
 def test_unfinished_and_damaged_parts_are_not_complete(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, JOB)
     _write(ledger, 0)
     _write(ledger, 1)
     whole = (tmp_path / "part-00001.parquet").read_bytes()
     (tmp_path / "part-00001.parquet").write_bytes(whole[:-5])
-    (tmp_path / "part-00002.parquet.unfinished").write_bytes(whole[:50])
+    (tmp_path / ".unfinished-part-00002").write_bytes(whole[:50])
     assert ledger.complete().keys() == {0}
-    assert not (tmp_path / "part-00002.parquet.unfinished").exists()
+    assert not (tmp_path / ".unfinished-part-00002").exists()
 
 
 @pytest.mark.parametrize(
