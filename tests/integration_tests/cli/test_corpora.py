@@ -107,7 +107,7 @@ def test_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) 
     [
         (["embed", "missing.jsonl", "--out", "out"], "missing.jsonl: No such file or directory"),
         (["embed", "{path}", "--out", "out", "--column", "body"], "Choose one with --column"),
-        (["embed", "{path}", "--out", "out", "--dimensions", "33"], "dimensions=33"),
+        (["embed", "{path}", "--out", "out", "--dimensions", "33"], "--dimensions 33"),
         (["embed", "{path}", "--out", "{path}"], "in.jsonl"),
         (["index", "{path}", "new"], "The text is missing"),
     ],
