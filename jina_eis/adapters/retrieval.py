@@ -129,7 +129,7 @@ class RetrieverSettings(ServiceSettings):
         for name in ("index_options", "chunking_settings", "index_settings", "metadata_mappings"):
             if path := find_lone_surrogate(getattr(self, name), name):
                 raise ConfigurationError(f"{path} holds a lone surrogate, which UTF-8 cannot encode. Remove it.")
-        for name in ("index_settings", "metadata_mappings"):
+        for name in ("index_options", "chunking_settings", "index_settings", "metadata_mappings"):
             try:
                 json.dumps(getattr(self, name))
             except (TypeError, ValueError, RecursionError) as error:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from functools import partial
 from typing import Any
+from uuid import UUID
 
-from ..errors import ConfigurationError
-from ..wire import Field, Index, find_lone_surrogate
+from ..errors import ConfigurationError, InputError
+from ..wire import Field, Index, find_lone_surrogate, json_line
 
 __all__ = ["as_queries", "check_filters", "filter_field"]
 
@@ -21,6 +27,11 @@ QUERIES = frozenset(
     | {"rank_feature", "regexp", "rule", "script", "script_score", "semantic", "shape", "simple_query_string", "span_containing"}
     | {"span_field_masking", "span_first", "span_multi", "span_near", "span_not", "span_or", "span_term", "span_within"}
     | {"sparse_vector", "term", "terms", "terms_set", "text_expansion", "weighted_tokens", "wildcard", "wrapper"}
+)
+# Of these, the keys of the body are names of fields.
+_OF_A_FIELD = frozenset(
+    {"fuzzy", "match", "match_bool_prefix", "match_phrase", "match_phrase_prefix", "prefix", "range", "regexp", "term", "terms"}
+    | {"terms_set", "wildcard"}
 )
 SCALARS = (str, int, float, bool)
 
@@ -41,7 +52,9 @@ def check_filters(filters: Any) -> tuple[Mapping[str, Any], ...]:
             )
         if path := find_lone_surrogate(part, "filter"):
             raise ConfigurationError(f"{path} holds a lone surrogate, which UTF-8 cannot encode. Remove it.")
-        if not _is_query(part):
+        if _is_query(part):
+            _check_json(part)
+        else:
             for name, value in part.items():
                 _check_value(name, value)
     return tuple(parts)
@@ -63,6 +76,8 @@ def as_queries(filters: Any, index: Index | None) -> list[Json]:
     queries: list[Json] = []
     for part in check_filters(filters):
         if _is_query(part):
+            if index:
+                _warn_of_names(part, index)
             queries.append(dict(part))
         else:
             queries += [_metadata_query(name, value, index) for name, value in part.items()]
@@ -98,6 +113,47 @@ def filter_field(name: str, index: Index | None) -> Field:
 
 def _is_query(part: Mapping[str, Any]) -> bool:
     return len(part) == 1 and all(name in QUERIES and isinstance(body, Mapping) for name, body in part.items())
+
+
+def _check_json(query: Mapping[str, Any]) -> None:
+    """Raise ConfigurationError for a value that the Elasticsearch client cannot write as JSON."""
+    try:
+        json_line(query, partial(json.dumps, default=_written_by_the_client))
+    except InputError as error:
+        raise ConfigurationError(f"filter: {error.message}") from None
+
+
+def _written_by_the_client(value: Any) -> int:
+    """Return any JSON for a value that the client converts. Raises TypeError for others."""
+    if isinstance(value, (date, Decimal, UUID)) or hasattr(value, "tolist"):  # the last are numbers and arrays of numpy
+        return 0
+    raise TypeError
+
+
+def _warn_of_names(query: Any, index: Index) -> None:
+    """Warn of a field that the index lacks, if it holds metadata of that name: such a query matches nothing."""
+    if isinstance(query, (list, tuple)):
+        for part in query:
+            _warn_of_names(part, index)
+    if not isinstance(query, Mapping):
+        return
+    for kind, body in query.items():
+        for name in _fields_of(kind, body):
+            if name not in index.fields and (stored := f"metadata.{name}") in index.fields:
+                warnings.warn(
+                    f"filter: the index {index.name!r} has no field {name!r}, so this matches nothing. Its metadata are in "
+                    f"{stored!r}: write that name, or the filter as a dict of metadata, {{{name!r}: ...}}.",
+                    stacklevel=2,
+                )
+        if kind not in _OF_A_FIELD:
+            _warn_of_names(body, index)
+
+
+def _fields_of(kind: str, body: Any) -> list[Any]:
+    """Return the names of fields in a query, without those of the queries in it."""
+    if not isinstance(body, Mapping):
+        return []
+    return [body.get("field")] if kind == "exists" else [*body] if kind in _OF_A_FIELD else []
 
 
 def _metadata_query(name: str, value: Any, index: Index | None) -> Json:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+from datetime import date
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -89,3 +93,43 @@ def test_a_lone_surrogate_in_a_filter_is_refused() -> None:
 def test_metadata_that_the_index_cannot_compare(filters: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         as_queries(filters, INDEX)
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ({"term": {"lang": "en"}}, "lang"),
+        ({"bool": {"must": [{"range": {"year": {"gte": 2000}}}]}}, "year"),
+        ({"bool": {"must_not": {"exists": {"field": "title"}}}}, "title"),
+    ],
+)
+def test_a_query_for_a_field_that_only_metadata_have_is_warned_of(query: dict[str, Any], name: str) -> None:
+    with pytest.warns(UserWarning, match=rf"has no field '{name}'.* Its metadata are in 'metadata\.{name}'"):
+        assert as_queries(query, INDEX) == [query]
+
+
+def test_other_queries_are_not_warned_of() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for query in ({"term": {"author": "x"}}, {"term": {"metadata.lang": "en"}}, {"term": {"unknown": 1}}, {"match_all": {}}):
+            as_queries(query, INDEX)
+        as_queries({"term": {"lang": "en"}}, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({"a"}, "filter: 'term.metadata.x' is of type set, which JSON does not have"),
+        (1j, "filter: 'term.metadata.x' is of type complex"),
+        (float("nan"), "filter: 'term.metadata.x' is of type float, NaN or infinite"),
+        ([b"x"], r"filter: 'term.metadata.x\[0\]' is of type bytes"),
+    ],
+)
+def test_a_value_that_json_lacks_is_named_before_anything_is_sent(value: Any, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        check_filters({"term": {"metadata.x": value}})
+
+
+def test_values_that_the_client_writes_are_filters() -> None:
+    for value in (Decimal("1.5"), date(2026, 1, 1), UUID(int=0), None, True):
+        check_filters({"term": {"metadata.x": value}})
