@@ -71,11 +71,14 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
         embeddings_cache: BaseStore[str, bytes] | None = None
             A store of bytes, such as `LocalFileStore`, in which the vectors of `embed_documents` and `embed_query` are cached.
             Deployments, roles, endpoints and lengths have separate keys. Streams do not use it.
+        too_long: str = "warn"
+            What to do about texts with more tokens than the model reads: "warn" once a call, "error" or "ignore".
         rate_limiter: BaseRateLimiter | None = None
             Acquired before every request, including retries.
 
         es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline,
-        max_concurrency, use_case and wire_format are described at `ServiceSettings`. Unknown arguments are an error.
+        max_concurrency, use_case, wire_format, ca_certs, verify_certs, ssl_assert_fingerprint, proxy, headers and http_compress
+        are described at `ServiceSettings`. Unknown arguments are an error.
 
     Instantiate:
         ```python

@@ -47,8 +47,9 @@ class JinaEISParser(ExtractionSettings, BaseBlobParser):
         rate_limiter: BaseRateLimiter | None = None
             Acquired before every request, including retries.
 
-        es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, max_retries, deadline, max_concurrency and
-        use_case are described at `ServiceSettings`. Unknown arguments are an error.
+        es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, max_retries, deadline, max_concurrency,
+        use_case, ca_certs, verify_certs, ssl_assert_fingerprint, proxy, headers and http_compress are described at
+        `ServiceSettings`. Unknown arguments are an error.
 
     Use:
         ```python

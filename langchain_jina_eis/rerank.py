@@ -79,11 +79,14 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
             Whether images may be fetched from URLs.
         pass_urls: bool = False
             Whether URLs of images are passed on to the service, which fetches them (Elastic Stack 9.6).
+        too_long: str = "warn"
+            What to do about a query or documents with more tokens than the model reads: "warn" once a call, "error" or "ignore".
         rate_limiter: BaseRateLimiter | None = None
             Acquired before every request, including retries.
 
         es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline,
-        max_concurrency, use_case and wire_format are described at `ServiceSettings`. Unknown arguments are an error.
+        max_concurrency, use_case, wire_format, ca_certs, verify_certs, ssl_assert_fingerprint, proxy, headers and http_compress
+        are described at `ServiceSettings`. Unknown arguments are an error.
 
     Instantiate:
         ```python

@@ -67,10 +67,12 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
             Return documents that differ from each other: from 0 for the greatest difference to 1 for the best matches.
         field, content_field, inference_id, dimensions, min_score, source_fields, highlight, fusion, weights, rank_constant,
         num_candidates, oversample, rank_window_size, rerank_chunks, rerank_chunk_words, field_type, index_options,
-        chunking_settings, index_settings, metadata_mappings, allow_url_fetch and pass_urls are described at `RetrieverSettings`.
+        chunking_settings, index_settings, metadata_mappings, too_long, allow_url_fetch and pass_urls are described at
+        `RetrieverSettings`.
 
         es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline,
-        max_concurrency, use_case and wire_format are described at `ServiceSettings`. Unknown arguments are an error.
+        max_concurrency, use_case, wire_format, ca_certs, verify_certs, ssl_assert_fingerprint, proxy, headers and http_compress
+        are described at `ServiceSettings`. Unknown arguments are an error.
 
     Instantiate:
         ```python

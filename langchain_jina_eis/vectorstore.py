@@ -56,10 +56,11 @@ class JinaEISVectorStore(StoreWrites, StoreSearches):
             A rerank endpoint, such as `.jina-reranker-v3`, which reranks every search inside Elasticsearch.
         dimensions, field, content_field, min_score, source_fields, fusion, weights, rank_constant, num_candidates, oversample,
         rank_window_size, rerank_chunks, rerank_chunk_words, diversify, index_options, chunking_settings, index_settings,
-        metadata_mappings, allow_url_fetch and pass_urls are described at `RetrieverSettings`.
+        metadata_mappings, too_long, allow_url_fetch and pass_urls are described at `RetrieverSettings`.
 
         es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline,
-        max_concurrency, use_case and wire_format are described at `ServiceSettings`. Unknown arguments are an error.
+        max_concurrency, use_case, wire_format, ca_certs, verify_certs, ssl_assert_fingerprint, proxy, headers and http_compress
+        are described at `ServiceSettings`. Unknown arguments are an error.
 
     Instantiate:
         ```python

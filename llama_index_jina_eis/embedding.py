@@ -49,11 +49,14 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
         num_workers: Maximum number of requests in flight per batch call, if less than `max_concurrency`. Default: None.
         embeddings_cache: A LlamaIndex key-value store. Deployments, roles, endpoints and lengths are cached separately.
             Default: None.
+        too_long: What to do about texts with more tokens than the model reads: "warn" once a call, "error" or "ignore". Default:
+            "warn".
         rate_limiter: A LlamaIndex rate limiter, acquired before every request, including retries. Default: None.
 
     `model_name` is set from the endpoint; as an argument without inference_id, it names the endpoint. es_url, es_cloud_id,
-    es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline, max_concurrency, use_case and
-    wire_format are described at `ServiceSettings`. Unknown arguments are an error.
+    es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline, max_concurrency, use_case,
+    wire_format, ca_certs, verify_certs, ssl_assert_fingerprint, proxy, headers and http_compress are described at
+    `ServiceSettings`. Unknown arguments are an error.
 
     One object works in any number of threads and event loops; sync methods use the sync client and no event loop.
     Dictionaries, JSON and the representation contain no secrets. Pickles contain them; an object can be pickled if it was

@@ -30,8 +30,9 @@ class JinaEISReader(ExtractionSettings, Plugin, BasePydanticReader):  # the firs
         dpi: Dots an inch with which pages of a PDF are rendered for OCR; at most 6,000 pixels on a side. Default: 200.
         timeout: Seconds for the request of one page. The first request may take a minute. Default: 120.
 
-    es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, max_retries, deadline, max_concurrency and
-    use_case are described at `ServiceSettings`. Unknown arguments are an error. PDFs need the extra `[pdf]`.
+    es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, max_retries, deadline, max_concurrency, use_case,
+    ca_certs, verify_certs, ssl_assert_fingerprint, proxy, headers and http_compress are described at `ServiceSettings`. Unknown
+    arguments are an error. PDFs need the extra `[pdf]`.
 
     The metadata of a document: `source`, `mime_type`, `modality`; for a PDF `page`, from 1, and `pages`; for an image `width` and
     `height`; what the service knows, such as `title`; and `extra_info`, which overrides the others.

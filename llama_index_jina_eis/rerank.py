@@ -60,10 +60,13 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
               rejected for models that are known to be listwise.
             - "auto" (default): "pages" for jina-reranker-v2-base-multilingual and m0, "two_stage" for any other.
         allow_url_fetch: Whether images may be fetched from URLs. Default: False.
+        too_long: What to do about a query or nodes with more tokens than the model reads: "warn" once a call, "error" or
+            "ignore". Default: "warn".
         pass_urls: Whether URLs of images are passed on to the service, which fetches them (Elastic Stack 9.6). Default: False.
 
-    es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline,
-    max_concurrency, use_case and wire_format are described at `ServiceSettings`. Unknown arguments are an error.
+    es_url, es_cloud_id, es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline, max_concurrency,
+    use_case, wire_format, ca_certs, verify_certs, ssl_assert_fingerprint, proxy, headers and http_compress are described at
+    `ServiceSettings`. Unknown arguments are an error.
 
     With more nodes than a window and a listwise model, a final request ranks the best of all blocks, and its scores are
     comparable. The nodes after them are also in order, but their scores come from requests with other nodes and are not

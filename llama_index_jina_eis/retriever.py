@@ -80,9 +80,9 @@ class JinaEISRetriever(BaseRetriever):
 
     field, inference_id, dimensions, min_score, source_fields, highlight, fusion, weights, rank_constant, num_candidates,
     oversample, rank_window_size, rerank_chunks, rerank_chunk_words, allow_url_fetch, pass_urls, field_type, index_options,
-    chunking_settings, index_settings and metadata_mappings are described at `RetrieverSettings`; es_url, es_cloud_id, es_api_key,
-    es_user, es_password, client, async_client, timeout, max_retries, deadline and max_concurrency at `ServiceSettings`. Unknown
-    arguments are an error.
+    chunking_settings, index_settings, metadata_mappings and too_long are described at `RetrieverSettings`; es_url, es_cloud_id,
+    es_api_key, es_user, es_password, client, async_client, timeout, max_retries, deadline, max_concurrency, use_case, ca_certs,
+    verify_certs, ssl_assert_fingerprint, proxy, headers and http_compress at `ServiceSettings`. Unknown arguments are an error.
 
     Nodes are returned as they were indexed, with their ids, metadata and relationships, the same for every query. The score is in
     `NodeWithScore.score`: the reranker's, or else Elasticsearch's. With `highlight`, `highlights` are in the metadata that models

@@ -69,11 +69,11 @@ class JinaEISVectorStore(Plugin, _WithoutClientProperty, StoreQueries, BasePydan
             Default: None.
         content_field: The field with the text. Default: "content" in a new index.
 
-    field, dimensions, min_score, source_fields, fusion, weights, rank_constant, num_candidates, oversample,
-    rank_window_size, rerank_chunks, rerank_chunk_words, diversify, allow_url_fetch, pass_urls, index_options, chunking_settings,
-    index_settings and metadata_mappings are described at `RetrieverSettings`; es_url, es_cloud_id, es_api_key, es_user,
-    es_password, client, async_client, timeout, max_retries, deadline, max_concurrency, use_case and wire_format at
-    `ServiceSettings`. Unknown arguments are an error.
+    field, dimensions, min_score, source_fields, fusion, weights, rank_constant, num_candidates, oversample, rank_window_size,
+    rerank_chunks, rerank_chunk_words, diversify, allow_url_fetch, pass_urls, index_options, chunking_settings, index_settings,
+    metadata_mappings and too_long are described at `RetrieverSettings`; es_url, es_cloud_id, es_api_key, es_user, es_password,
+    client, async_client, timeout, max_retries, deadline, max_concurrency, use_case, wire_format, ca_certs, verify_certs,
+    ssl_assert_fingerprint, proxy, headers and http_compress at `ServiceSettings`. Unknown arguments are an error.
 
     The query modes "default", "text_search" (BM25), "hybrid" (`alpha` from 0 for words to 1 for meaning), "semantic_hybrid"
     (hybrid, then reranked), "sparse" (where the index embeds with a sparse model) and "mmr" work, with every operator of

@@ -469,7 +469,7 @@ def test_no_representation_contains_secrets(eis: LocalEIS) -> None:
         ({"es_cloud_id": "garbage"}, "es_cloud_id is not a cloud id"),
         ({"es_cloud_id": "name:é"}, "es_cloud_id is not a cloud id"),
         ({"es_url": "h:1"}, "not an address"),
-        ({"es_url": "http://user:pass@h:1"}, "without them in the address"),
+        ({"es_url": "http://user:pass@h:1", "es_api_key": "k"}, "holds a user and password"),
         ({"es_url": "http://h:1", "dimension": 3}, "Did you mean dimensions"),
         ({"es_url": "http://h:1", "model": "a", "inference_id": "b"}, "not both"),
         ({"es_url": "http://h:1", "dimensions": 300}, "32, 64, 128, 256, 512 and 1024"),

@@ -216,7 +216,7 @@ def test_an_empty_query_sends_no_request(call: Caller, make: Callable[..., JinaE
 def test_invalid_documents_send_no_request(call: Caller, make: Callable[..., JinaEISRerank], eis: LocalEIS) -> None:
     with pytest.raises(InputError, match="Input 1: it is None, neither a text nor a medium"):
         call(make(), "rerank", ["a", None], QUERY)
-    with pytest.raises(InputError, match=r"for a single text, pass \[text\]"):
+    with pytest.raises(InputError, match=r"the query comes second: rerank\(documents, query\)"):
         call(make(), "rerank", "letters", QUERY)
     with pytest.raises(InputError, match=r"For a single document pass \[document\]"):
         call(make(), "rerank", documents()[0], QUERY)
