@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from elasticsearch import Elasticsearch
+from elasticsearch import AsyncElasticsearch, Elasticsearch
 from fronts import Recorded, certificate, front, proxy
 from helpers import Caller
 
@@ -188,6 +188,18 @@ def test_every_class_takes_them_and_none_reveals_a_secret(caplog: pytest.LogCapt
 def test_invalid_options_are_refused_at_once(settings: dict[str, Any], problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         lc.JinaEISEmbeddings(**{"es_url": "https://localhost:9200", **settings})
+
+
+def test_a_client_of_the_other_kind_is_refused_when_the_object_is_created() -> None:
+    asynchronous, synchronous = AsyncElasticsearch("http://localhost:1"), Elasticsearch("http://localhost:1")
+    for arguments, problem in (
+        ({"client": asynchronous}, "client is an AsyncElasticsearch. Pass it as async_client"),
+        ({"async_client": synchronous}, "async_client is an Elasticsearch. Pass it as client"),
+        ({"client": Elasticsearch}, "client is the class Elasticsearch, not a client"),
+        ({"client": "http://localhost:1"}, "client is of type str, not a client"),
+    ):
+        with pytest.raises(ConfigurationError, match=problem):
+            lc.JinaEISEmbeddings(**arguments)
 
 
 def test_a_client_has_its_own_options(eis: LocalEIS) -> None:
