@@ -303,7 +303,10 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         k: int | None = None,
         filter: Any = None,  # noqa: A002 - Elasticsearch's name
     ) -> list[Document]:
-        return self._to_documents(self._run(self._find(self._query(query), k, filter)))
+        before = self.usage
+        documents = self._to_documents(self._run(self._find(self._query(query), k, filter)))
+        run_manager.metadata["jina_eis_usage"] = self.usage_since(before).as_dict()
+        return documents
 
     async def _aget_relevant_documents(
         self,
@@ -313,7 +316,10 @@ class JinaEISRetriever(RetrieverSettings, BaseRetriever):
         k: int | None = None,
         filter: Any = None,  # noqa: A002 - Elasticsearch's name
     ) -> list[Document]:
-        return self._to_documents(await self._arun(self._find(await in_thread(partial(self._query, query)), k, filter)))
+        before = self.usage
+        documents = self._to_documents(await self._arun(self._find(await in_thread(partial(self._query, query)), k, filter)))
+        run_manager.metadata["jina_eis_usage"] = self.usage_since(before).as_dict()
+        return documents
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         params = super()._get_ls_params(**kwargs)

@@ -22,7 +22,7 @@ from jina_eis.transport import RateLimiter
 from jina_eis.wire import InputType, Vector
 
 from .cache import Cache
-from .plugin import Limiter, Plugin
+from .plugin import USAGE, Limiter, Plugin
 
 __all__ = ["JinaEISEmbedding"]
 
@@ -207,12 +207,13 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
     @contextmanager
     def _embedding_events(self, chunks: list[str]) -> Iterator[Callable[[list[E]], list[E]]]:
         """Emit LlamaIndex's start and end events. Yields a function that reports the result in the end event and returns it."""
-        payload = self.to_payload()
+        payload, before = self.to_payload(), self.usage
         dispatcher.event(EmbeddingStartEvent(model_dict=payload))
         with self.callback_manager.event(CBEventType.EMBEDDING, payload={EventPayload.SERIALIZED: payload}) as event:
 
             def report(embedded: list[E]) -> list[E]:
-                event.on_end(payload={EventPayload.CHUNKS: chunks, EventPayload.EMBEDDINGS: embedded})
+                usage = self.usage_since(before).as_dict()
+                event.on_end(payload={EventPayload.CHUNKS: chunks, EventPayload.EMBEDDINGS: embedded, USAGE: usage})
                 # Constructed without validation, which would copy every vector.
                 dispatcher.event(EmbeddingEndEvent.model_construct(chunks=chunks, embeddings=embedded))  # type: ignore[arg-type]
                 return embedded

@@ -10,7 +10,9 @@ from pydantic import field_validator
 
 from jina_eis.adapters import ServiceSettings, missing_address_allowed
 
-__all__ = ["Limiter", "Plugin"]
+__all__ = ["USAGE", "Limiter", "Plugin"]
+
+USAGE = "jina_eis_usage"  # the key of the counts in the payload of an end event
 
 
 class Limiter:

@@ -19,7 +19,7 @@ from jina_eis.steps import Ranked
 from jina_eis.wire import Steps
 
 from .media import has_image, image_or_text
-from .plugin import Plugin
+from .plugin import USAGE, Plugin
 
 __all__ = ["JinaEISRerank"]
 
@@ -138,12 +138,13 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
             EventPayload.QUERY_STR: label(query),
             EventPayload.TOP_K: top_n,
         }
+        before = self.usage
         with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
             payload[EventPayload.MODEL_NAME] = endpoint = yield from self._find_endpoint()
             dispatcher.event(ReRankStartEvent(query=query_bundle, nodes=nodes, top_n=top_n, model_name=endpoint))
             ranked = yield from steps
             reranked = [self._node_with_score(nodes[entry.index], entry) for entry in ranked]
-            event.on_end(payload={EventPayload.NODES: reranked})
+            event.on_end(payload={EventPayload.NODES: reranked, USAGE: self.usage_since(before).as_dict()})
         dispatcher.event(ReRankEndEvent(nodes=reranked))
         return reranked
 

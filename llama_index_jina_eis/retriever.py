@@ -23,10 +23,12 @@ from jina_eis.adapters import (
     document_id,
     listed,
     paired_ids,
+    progress_bar,
 )
 from jina_eis.contents import Get, Link, Part, content, in_thread, medium_from_location, text_source
 from jina_eis.errors import InputError
 from jina_eis.steps import Query, Record, Refresh, SearchResult
+from jina_eis.wire import Steps, watched
 
 from .media import node_or_resource_content
 from .nodes import NODE_CONTENT, NODE_TYPE, restored_node
@@ -149,13 +151,15 @@ class JinaEISRetriever(BaseRetriever):
             documents: The documents, of LlamaIndex's readers, for example.
             transformations: What makes nodes of them, one after the other: a splitter, an extractor. Default:
                 `Settings.transformations` of LlamaIndex, a `SentenceSplitter`. An empty list indexes each document whole.
-            show_progress: Whether to show a progress bar of the transformations. Default: False.
+            show_progress: Whether to show progress bars, of the transformations and of the ingest. Default: False.
             settings: Those of the class.
         """
         retriever = cls(**settings)
         steps = LlamaIndexSettings.transformations if transformations is None else transformations
         _check_documents(documents)
-        retriever.add_nodes(run_transformations(list(documents), list(steps), show_progress=show_progress))
+        nodes = run_transformations(list(documents), list(steps), show_progress=show_progress)
+        with progress_bar(len(nodes), show_progress, "Indexing", "node") as bar:
+            retriever._settings._run(watched(retriever._ingest(nodes), bar))
         return retriever
 
     @classmethod
@@ -172,7 +176,8 @@ class JinaEISRetriever(BaseRetriever):
         steps = LlamaIndexSettings.transformations if transformations is None else transformations
         _check_documents(documents)
         nodes = await arun_transformations(list(documents), list(steps), show_progress=show_progress)
-        await retriever.aadd_nodes(nodes)
+        with progress_bar(len(nodes), show_progress, "Indexing", "node") as bar:
+            await retriever._settings._arun(watched(await retriever._aingest(nodes), bar))
         return retriever
 
     @property
@@ -216,8 +221,7 @@ class JinaEISRetriever(BaseRetriever):
             DocumentsFailedError: some nodes were not indexed; the error names them, and those that were indexed. An error of the
                 iterable is its cause.
         """
-        settings = self._settings
-        return settings._run(settings._indexer().add(self._records(nodes, ids), refresh))
+        return self._settings._run(self._ingest(nodes, ids, refresh))
 
     async def aadd_nodes(self, nodes: Iterable[BaseNode], *, ids: Ids = None, refresh: Refresh = "wait_for") -> list[str]:
         """As `add_nodes`, without blocking the event loop. With `allow_url_fetch`, all nodes are read before any is sent."""
@@ -309,6 +313,14 @@ class JinaEISRetriever(BaseRetriever):
         if not embedded:
             raise InputError("The query is empty. Pass a text, an embedding or an image_path.")
         return Query(text or embedded, embedded)
+
+    def _ingest(self, nodes: Iterable[BaseNode], ids: Ids = None, refresh: Refresh = "wait_for") -> Steps[list[str]]:
+        return self._settings._indexer().add(self._records(nodes, ids), refresh)
+
+    async def _aingest(self, nodes: Iterable[BaseNode], ids: Ids = None, refresh: Refresh = "wait_for") -> Steps[list[str]]:
+        fetches = self._settings.allow_url_fetch and not self._settings.pass_urls
+        records = await in_thread(partial(self._read, nodes, ids)) if fetches else self._records(nodes, ids)
+        return self._settings._indexer().add(records, refresh)
 
     def _records(self, nodes: Iterable[BaseNode], ids: Ids, get: Get | None = None) -> Iterable[Record]:
         """The records of nodes; of a list, after all were checked."""

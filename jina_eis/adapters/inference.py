@@ -50,12 +50,11 @@ from ..steps import (
     report,
     vector_namespace,
 )
-from ..wire import Call, EndpointInfo, InputType, Steps, Vector, Watch, followed, watched
+from ..wire import Call, EndpointInfo, InputType, Steps, Vector, Watch, Watches, followed, watched
 from .caching import VectorCache
 from .progress import progress_bar
 from .settings import ServiceSettings
 from .tracing import Operation, new_operation, observed
-from .watches import Watches
 
 __all__ = ["ENDPOINT_NAMES", "ContentSettings", "EmbeddingSettings", "EndpointSettings", "RerankSettings"]
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 __all__ = ["Counts", "Usage"]
 
@@ -60,12 +60,16 @@ class Usage:
             tokens=self.tokens - earlier.tokens,
         )
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the counts as a dictionary, for JSON."""
+        return {name: dict(self.waits) if name == "waits" else getattr(self, name) for name in self.__slots__}
+
     def __reduce__(self) -> tuple[object, ...]:
-        return _restored, ({name: getattr(self, name) for name in self.__slots__ if name != "waits"}, dict(self.waits))
+        return _restored, (self.as_dict(),)
 
 
-def _restored(counts: Mapping[str, float], waits: Mapping[str, float]) -> Usage:
-    return Usage(**counts, waits=MappingProxyType(waits))  # type: ignore[arg-type]
+def _restored(counts: dict[str, Any]) -> Usage:
+    return Usage(**{**counts, "waits": MappingProxyType(counts["waits"])})
 
 
 class Counts:

@@ -5,7 +5,7 @@ Nothing here sends, waits or keeps state.
 """
 
 from .apis import api_of
-from .call import Call, Steps, Watch, ask, followed, watched
+from .call import Call, Steps, ask
 from .endpoints import (
     ClusterInfo,
     EndpointInfo,
@@ -59,6 +59,7 @@ from .indices import (
     search_point_in_time,
 )
 from .inference import InputType, Vector, embed, rerank
+from .watch import Watch, Watches, followed, watched
 
 __all__ = [
     "VECTORS",
@@ -76,6 +77,7 @@ __all__ = [
     "Steps",
     "Vector",
     "Watch",
+    "Watches",
     "Write",
     "api_of",
     "ask",

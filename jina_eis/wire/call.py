@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import JinaEISError
 
-__all__ = ["Call", "Steps", "Watch", "ask", "followed", "watched"]
+if TYPE_CHECKING:
+    from .watch import Watch
+
+__all__ = ["Call", "Steps", "ask"]
 
 A = TypeVar("A")
 T = TypeVar("T")
-
-
-class Watch(Protocol):
-    """Follows the requests of one operation. Its methods are called in the threads and tasks that send them."""
-
-    def enter(self) -> object:
-        """Called before a request; the result is passed to `leave`."""
-
-    def leave(self, entered: Any) -> None:
-        """Called after a request, in the same thread or task."""
-
-    def finished(self, attempt: Any) -> None:
-        """Receives each request with its outcome, an `Attempt`."""
-
-    def paused(self, pause: Any) -> None:
-        """Receives each wait before a retry, a `Pause`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,27 +94,3 @@ Steps = Generator[Iterable[Call[Any]], list[Any], T]
 def ask(calls: Iterable[Call[A]]) -> Generator[Iterable[Call[Any]], list[Any], list[A]]:
     """Send one round of calls: `answers = yield from ask(calls)`."""
     return (yield calls)
-
-
-def followed(calls: Iterable[Call[A]], watch: Watch | None) -> Iterable[Call[A]]:
-    """Return the same calls, followed by `watch` unless they are followed already."""
-    return calls if watch is None else (call if call.watch else replace(call, watch=watch) for call in calls)
-
-
-def watched(steps: Steps[T], watch: Watch | None) -> Steps[T]:
-    """Return the same steps, with `watch` following their calls."""
-    return steps if watch is None else _watched(steps, watch)
-
-
-def _watched(steps: Steps[T], watch: Watch) -> Steps[T]:
-    resume: Callable[[], Iterable[Call[Any]]] = partial(next, steps)
-    with closing(steps):
-        while True:
-            try:
-                calls = resume()
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            try:
-                resume = partial(steps.send, (yield followed(calls, watch)))
-            except BaseException as error:  # noqa: BLE001 - not handled here, but raised in the steps
-                resume = partial(steps.throw, error)

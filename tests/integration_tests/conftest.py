@@ -71,3 +71,27 @@ def events() -> Iterator[list[tuple[Any, str]]]:
     dispatcher.add_event_handler(recorder)
     yield recorded
     dispatcher.event_handlers.remove(recorder)
+
+
+@pytest.fixture(scope="session")
+def _exporter() -> Any:
+    """The exporter of this process, whose tracer provider can be set only once."""
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    return exporter
+
+
+@pytest.fixture
+def exporter(_exporter: Any) -> Iterator[Any]:
+    """OpenTelemetry's exporter in memory, with the spans of one test."""
+    _exporter.clear()
+    _exporter._stopped = False
+    yield _exporter
+    _exporter.shutdown()  # the tests after this one make spans too
+    _exporter.clear()

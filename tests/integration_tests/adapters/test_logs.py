@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import subprocess
@@ -12,11 +13,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from helpers import TEXT, Caller, passages, texts
+from helpers import RERANKER, TEXT, Caller, passages, texts
+from langchain_core.rate_limiters import InMemoryRateLimiter
+from langchain_core.tracers.context import collect_runs
+from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
+from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from jina_eis.errors import RateLimitError
 from jina_eis.local import LocalEIS
 from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank, JinaEISRetriever
+from llama_index_jina_eis import JinaEISEmbedding
+from llama_index_jina_eis import JinaEISRerank as NodeRerank
 
 REQUEST = f"POST /_inference/text_embedding/{TEXT}"
 
@@ -120,8 +127,6 @@ def test_a_batch_that_is_taken_apart_is_one_line(call: Caller, connect: Callable
 def test_a_rate_limiter_that_holds_a_request_is_a_warning(
     call: Caller, connect: Callable[..., Any], lines: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from langchain_core.rate_limiters import InMemoryRateLimiter
-
     monkeypatch.setattr("jina_eis.transport.logs.LONG_PAUSE", 0.1)
     limiter = InMemoryRateLimiter(requests_per_second=5, check_every_n_seconds=0.01, max_bucket_size=1)
     embeddings = connect(JinaEISEmbeddings, rate_limiter=limiter)
@@ -179,3 +184,38 @@ def test_threads_lose_no_count(connect: Callable[..., Any]) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(work, range(8)))
     assert embeddings.usage.requests == embeddings.usage.inputs == 40
+
+
+def test_the_usage_is_in_the_payloads_of_llama_index(call: Caller, connect: Callable[..., Any], eis: LocalEIS) -> None:
+    debug = LlamaDebugHandler(print_trace_on_end=False)
+    eis.faults.queue("rate_limit")
+    call(connect(JinaEISEmbedding, callback_manager=CallbackManager([debug])), "get_text_embedding_batch", texts(20))
+    nodes = [NodeWithScore(node=TextNode(text=text)) for text in passages(5)]
+    reranker = connect(NodeRerank, inference_id=RERANKER, callback_manager=CallbackManager([debug]))
+    call(reranker, "postprocess_nodes", nodes, QueryBundle("ice"))
+    ended = {
+        kind: [
+            event.payload["jina_eis_usage"]
+            for event in debug.get_events(kind)
+            if event.payload and "jina_eis_usage" in event.payload
+        ]
+        for kind in (CBEventType.EMBEDDING, CBEventType.RERANKING)
+    }
+    ((embedded,), (reranked,)) = ended.values()
+    assert (embedded["requests"], embedded["inputs"], embedded["retries"]) == (3, 20, 1)
+    assert (reranked["requests"], reranked["inputs"], reranked["retries"]) == (1, 5, 0)
+
+
+def test_the_usage_is_in_the_metadata_of_a_retrievers_run(
+    call: Caller, connect: Callable[..., Any], eis: LocalEIS, index_name: str
+) -> None:
+    retriever = connect(JinaEISRetriever, index_name=index_name)
+    call(retriever, "add_texts", ["salt"])
+    eis.faults.queue("rate_limit")
+    with collect_runs() as runs:
+        call(retriever, "invoke", "salt", {"metadata": {"own": 1}})
+    (run,) = runs.traced_runs
+    assert run.metadata["own"] == 1
+    used = run.metadata["jina_eis_usage"]
+    assert (used["inputs"], used["retries"], used["refusals"]) == (1, 1, 1)
+    json.dumps(used)

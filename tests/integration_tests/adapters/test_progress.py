@@ -13,13 +13,14 @@ from typing import Any, Self
 import pytest
 from helpers import TEXT, Caller, texts
 from langchain_core.rate_limiters import BaseRateLimiter
-from llama_index.core.schema import TextNode
+from llama_index.core.schema import Document, TextNode
 
 from jina_eis.adapters.progress import _Bar
 from jina_eis.errors import RequestRejectedError
 from jina_eis.local import LocalEIS
 from langchain_jina_eis import JinaEISEmbeddings
 from llama_index_jina_eis import JinaEISEmbedding, JinaEISMultiModalEmbedding
+from llama_index_jina_eis import JinaEISRetriever as NodeRetriever
 
 
 class Terminal(io.StringIO):
@@ -118,6 +119,22 @@ def test_media_have_a_bar_too(call: Caller, connect: Callable[..., Any]) -> None
     with Terminal() as terminal:
         call(embeddings, "embed_contents", ["a", "b"])
     assert "2/2" in terminal.getvalue()
+
+
+@pytest.mark.parametrize("search_type", ["semantic", "knn"])
+def test_the_bars_of_an_ingest(
+    call: Caller, connect: Callable[..., Any], eis: LocalEIS, index_name: str, search_type: str
+) -> None:
+    documents = [Document(text=text) for text in texts(20)]
+    method = NodeRetriever.afrom_documents if call.asynchronous else NodeRetriever.from_documents
+    with Terminal() as terminal:
+        retriever = method(
+            documents, transformations=[], show_progress=True, es_url=eis.url, index_name=index_name, search_type=search_type
+        )
+        retriever = asyncio.run(retriever) if call.asynchronous else retriever
+    assert "Indexing: 100%" in terminal.getvalue()
+    assert "20/20" in terminal.getvalue()
+    retriever.settings.close()
 
 
 def test_the_bar_of_llama_index_for_nodes(call: Caller, connect: Callable[..., Any]) -> None:

@@ -18,8 +18,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
@@ -56,20 +55,9 @@ class Spans:
         return span
 
 
-@pytest.fixture(scope="module")
-def _exporter() -> InMemorySpanExporter:
-    """The exporter of this process, whose provider can be set only once."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
-    return exporter
-
-
 @pytest.fixture
-def spans(_exporter: InMemorySpanExporter) -> Iterator[Spans]:
-    _exporter.clear()
-    yield Spans(_exporter)
+def spans(exporter: InMemorySpanExporter) -> Iterator[Spans]:
+    yield Spans(exporter)
     assert trace.get_current_span() is trace.INVALID_SPAN, "a span stayed current"
 
 
