@@ -95,7 +95,7 @@ def test_a_hundred_calls_that_wait_for_one_reason_make_one_line(
     call: Caller, connect: Callable[..., Any], eis: LocalEIS, lines: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jina_eis.transport.pacing._waiting", True)
-    eis.faults.latency = 0.05
+    eis.faults.latency = 0.5  # all of the first calls are sent before one is refused
     for _ in range(10):
         eis.faults.queue("rate_limit", retry_after=1)
     embeddings = connect(JinaEISEmbeddings, batch_size=1)
