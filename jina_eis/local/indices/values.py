@@ -94,6 +94,8 @@ def fits(number: int, bits: int) -> bool:
 
 
 def read_date(value: Any, date_format: str) -> int:
+    if isinstance(value, float) and abs(value) >= 1e7:  # Java writes it with an exponent, for example in an update
+        raise not_implemented(f"the fraction [{value}] as a date")
     text = format_value(value)  # a number of four digits is a year
     if (span := read_date_span(text, date_format)) is not None:
         return span[0]
