@@ -56,7 +56,7 @@ ROUTES = (
     ("GET HEAD", "{index}/_doc/{id}", READ, "none", "get"),
     ("DELETE", "{index}/_doc/{id}", DELETE, "deletion", "write"),
 )
-# What a deletion by query reports besides its counts: nothing throttles it.
+# What a deletion by query reports in addition to its counts: nothing throttles it.
 UNTHROTTLED = {"version_conflicts": 0, "noops": 0, "retries": {"bulk": 0, "search": 0}, "throttled_millis": 0} | {
     "requests_per_second": -1.0,
     "throttled_until_millis": 0,

@@ -212,7 +212,7 @@ def test_unsupported_index_options(http: httpx.Client, body: Any, text: str) -> 
         ({"n": {"type": "text"}}, "mapper [n] cannot be changed from type [integer] to [text]"),
         ({"v": {"type": "dense_vector", "dims": 5}}, "cannot update parameters ['dims']"),
         ({"s": {"type": "semantic_text", "inference_id": OMNI_NANO}}, "cannot update parameters ['inference_id']"),
-        ({"n": {"properties": {"x": {"type": "long"}}}}, "mapper [n] cannot be changed from type [long] to [object]"),
+        ({"n": {"properties": {"x": {"type": "long"}}}}, "mapper [n] cannot be changed from type [integer] to [object]"),
     ],
 )
 def test_incompatible_changes_of_fields(es: Elasticsearch, change: Any, text: str) -> None:

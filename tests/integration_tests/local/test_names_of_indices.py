@@ -53,7 +53,7 @@ REFUSED: list[Callable[[Elasticsearch], Any]] = [
         "POST",
         "/news-2025/_search",
         body={"pit": {}, "sort": [{"_shard_doc": "asc"}]},
-        headers={"content-type": "application/json"},
+        headers={"accept": "application/json", "content-type": "application/json"},
     ),
 ]
 
