@@ -2,7 +2,7 @@
 # DuckDB 2.0.1 with pyarrow 26.0.1. COPY of a column FLOAT[2] with a null row writes a Parquet file that pyarrow, and so pandas,
 # cannot read. DuckDB reads it, and pyarrow reads it if the column was cast to FLOAT[].
 # Output seen:
-#     FLOAT[2]: duckdb reads [(1.0, 2.0), None, (3.0, 4.0)], pyarrow: ArrowInvalid
+#     FLOAT[2]: duckdb reads [[1.0, 2.0], None, [3.0, 4.0]], pyarrow: ArrowInvalid
 #     FLOAT[]: duckdb reads [[1.0, 2.0], None, [3.0, 4.0]], pyarrow: 3 rows
 set -eu
 folder=$(mktemp -d)
