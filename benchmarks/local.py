@@ -11,6 +11,7 @@ median of the ratios of the rounds. The client sends prepared bytes and reads th
 bulk: documents a second by `_bulk`, 200 in a request, into an index of 1,024 dimensions with default options.
 knn, knn of 8: kNN searches a second over 20,000 such documents, by one client and by eight at once.
 match: `match` searches a second over 20,000 texts of 40 words.
+embed: embedding requests a second with 16 texts of 40 words each, by the stand-in without a language model.
 start: time from `LocalEIS()` to its first answer.
 
 Exit status 1 if a target is missed.
@@ -40,10 +41,12 @@ TESTS = Path(__file__).parents[1] / "tests"
 DIMENSIONS = 1024
 BATCH = 200  # documents in a bulk request
 CLIENTS = 8
+SEARCH = "/speed/_search"
+EMBED = "/_inference/text_embedding/.jina-embeddings-v5-text-small"
 WORDS = 40  # of a text
 VOCABULARY = 5_000
 STARTS = 5
-TARGETS = {"bulk": 2.2, "knn": 2.5, "knn of 8": 4.0, "match": 1.0, "start": 1.0}
+TARGETS = {"bulk": 2.2, "knn": 2.5, "knn of 8": 4.0, "match": 1.0, "embed": 1.5, "start": 1.0}
 SERVE = """
 import sys
 from jina_eis.local import LocalEIS
@@ -107,6 +110,8 @@ def compare_with_before(options: argparse.Namespace) -> Iterator[bool]:
         queries = [orjson.dumps({"query": {"match": {"text": text}}}) for text in words]
         rounds = [[searches(url, queries, 1, options.seconds) for url in (new, old)] for _ in range(options.rounds)]
         yield report("match", "earlier version", rounds)
+        rounds = [[searches(url, embeddings(), 1, options.seconds, EMBED) for url in (new, old)] for _ in range(options.rounds)]
+        yield report("embed", "earlier version", rounds)
     yield report("start", "earlier version", [[1 / start(python) for python in pythons] for _ in range(STARTS)])
 
 
@@ -189,15 +194,15 @@ def write(url: str, mappings: dict[str, object], batches: Sequence[bytes]) -> fl
     return len(batches) * BATCH / seconds
 
 
-def searches(url: str, bodies: Sequence[bytes], clients: int, seconds: float) -> float:
-    """Return the searches a second of some clients at once."""
+def searches(url: str, bodies: Sequence[bytes], clients: int, seconds: float, path: str = SEARCH) -> float:
+    """Return the searches, or other requests, a second of some clients at once."""
 
     def run(first: int) -> int:
         client = Client(url)
-        client.send("POST", "/speed/_search", bodies[first])  # the first search of a connection is not counted
+        client.send("POST", path, bodies[first])  # the first search of a connection is not counted
         done, until = 0, time.perf_counter() + seconds
         while time.perf_counter() < until:
-            client.send("POST", "/speed/_search", bodies[(first + done) % len(bodies)])
+            client.send("POST", path, bodies[(first + done) % len(bodies)])
             done += 1
         return done
 
@@ -244,6 +249,13 @@ def text_batches(count: int) -> list[bytes]:
     """Bulk requests of texts whose words are as frequent as those of a language."""
     dice = np.random.default_rng(4)
     return batches_of(count, lambda n: {"text": " ".join(f"w{word}" for word in zipf(dice, WORDS))})
+
+
+def embeddings() -> list[bytes]:
+    """Requests with 16 texts each, more texts than the embedded EIS remembers."""
+    dice = np.random.default_rng(5)
+    texts = [[" ".join(f"w{word}" for word in zipf(dice, WORDS)) for _ in range(16)] for _ in range(1000)]
+    return [orjson.dumps({"input": sixteen, "input_type": "ingest"}) for sixteen in texts]
 
 
 if __name__ == "__main__":

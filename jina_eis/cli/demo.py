@@ -12,7 +12,7 @@ import sys
 import textwrap
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -31,11 +31,17 @@ from ..errors import IndexNotFoundError, InputError
 __all__ = ["DEMO_QUESTIONS", "FRAMEWORKS", "Hit", "Search", "python_reference", "read_docs", "run", "split"]
 
 DEMO_QUESTIONS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("Which values count as false in a condition?", frozenset({"truth", "booleans"})),
-    ("How do I skip to the next round of a loop?", frozenset({"continue"})),
-    ("How do I write a small anonymous function?", frozenset({"lambda"})),
+    ("Is an empty list true or false?", frozenset({"truth", "booleans"})),
+    ("How do I delete a variable?", frozenset({"del"})),
+    ("How do I test whether an item is in a list?", frozenset({"in"})),
 )
 """Questions about the Python language reference, with the topics that answer them."""
+
+DEMO_TOPICS = frozenset(
+    {"assert", "async", "booleans", "break", "continue", "del", "for", "function", "global", "in", "lambda", "pass", "raise"}
+    | {"return", "truth", "while", "yield"}
+)
+"""The topics of the demo. They are few, so that it takes seconds; for each question, the reranker moves some passage up."""
 
 EMBEDDER = ".jina-embeddings-v5-text-small"
 CANDIDATES = 8  # results to rerank per question
@@ -43,7 +49,7 @@ PRINTED_HITS = 5  # per question
 SCORES = {"embed": "Cosine", "retriever": "Fused"}  # names of the score of the first search, by mode
 STEPS = {"embed": "Embedding", "retriever": "Indexing "}
 PASSAGE = 500  # characters, about 100 tokens
-PASSAGES_PER_TOPIC = 2  # keeps the demo well under a minute on two slow cores
+PASSAGES_PER_TOPIC = 2
 TEXT_FILES = {".md", ".markdown", ".rst", ".txt"}
 
 _UNDERLINE = re.compile(r"^\W{4,}$", re.MULTILINE)
@@ -94,7 +100,7 @@ def run(
     if docs and not questions and not sys.stdin.isatty():
         raise InputError('There is no question. Add --ask "your question"; the option is repeatable.')
     console = Console(markup=False, emoji=False, highlight=False)
-    passages = read_docs(docs) if docs else python_reference()
+    passages = read_docs(docs) if docs else python_reference(DEMO_TOPICS)
     module, embed_passages, index_passages = FRAMEWORKS[framework]
     import_module(module)  # first, because it takes seconds or fails
     with ExitStack() as stack:
@@ -264,10 +270,12 @@ FRAMEWORKS: dict[str, tuple[str, PreparePassages, PreparePassages]] = {
 that indexes them in Elasticsearch."""
 
 
-def python_reference() -> dict[str, str]:
-    """A map of text to topic: the first passages of every topic of the Python language reference."""
+def python_reference(only: Collection[str] = topics) -> dict[str, str]:
+    """A map of text to topic: the first passages of these topics of the Python language reference. Default: of every topic."""
     passages: dict[str, str] = {}
     for topic, text in topics.items():
+        if topic not in only:
+            continue
         title, _, body = text.strip().partition("\n")
         prose = "\n\n".join(paragraph for paragraph in _paragraphs(_UNDERLINE.sub("", body)) if "::=" not in paragraph)
         for passage in split(prose)[:PASSAGES_PER_TOPIC]:

