@@ -335,21 +335,23 @@ class Indexer:
                     in_base64 = yield from self._takes_base64()
                     ready = [self._encoded(write, in_base64) for write in ready]
             only = waits and not report.indexed and source.ended
-            failed_before, indexed_before = len(report.failed), len(report.indexed)
-            bulk_calls = self._bulk_calls(ready, report, only, embedded=self.field_type != "dense_vector")
-            answers: list[list[Any]] = yield from ask([*embed_calls, *bulk_calls])
-            yield from self._write(_rejected(answers[len(embed_calls) :]), report, resends=RESENDS)
-            sent, ready = ready, []
-            if self.field_type == "dense_vector":
-                vectors = [vector for batch in answers[: len(embed_calls)] for vector in batch]
-                ready = self._with_vectors(accepted, vectors, report, in_base64)
-            if (
-                sent
-                and len(report.indexed) == indexed_before
-                and len(report.failed) - failed_before >= len(sent) > BULK_DOCUMENTS
-            ):
-                raise JinaEISError("No document of a whole block could be written.")
+            vectors = yield from self._write_while_embedding(ready, embed_calls, report, only)
+            ready = self._with_vectors(accepted, vectors, report, in_base64) if self.field_type == "dense_vector" else []
+            del vectors  # of numbers, each has 32 kB: only those of one block are in memory
         source.raise_error()
+
+    def _write_while_embedding(
+        self, writes: list[Write], embed_calls: list[Call[Any]], report: IngestReport, wait: bool
+    ) -> Steps[list[Any]]:
+        """Send a block of writes together with the embedding requests of the next one. Returns the vectors of that one."""
+        failed_before, indexed_before = len(report.failed), len(report.indexed)
+        bulk_calls = self._bulk_calls(writes, report, wait, embedded=self.field_type != "dense_vector")
+        answers: list[list[Any]] = yield from ask([*embed_calls, *bulk_calls])
+        yield from self._write(_rejected(answers[len(embed_calls) :]), report, resends=RESENDS)
+        none_written = len(report.indexed) == indexed_before and len(report.failed) - failed_before >= len(writes)
+        if none_written and len(writes) > BULK_DOCUMENTS:
+            raise JinaEISError("No document of a whole block could be written.")
+        return [vector for batch in answers[: len(embed_calls)] for vector in batch]
 
     def _is_writable(self, write: Write, report: IngestReport) -> bool:
         """Whether JSON can represent a document. If not, the reason is recorded."""
