@@ -39,7 +39,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def observed(exporter: InMemorySpanExporter, caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
-    """All that was logged by this package, exported and shown in bars until now."""
+    """All that was logged by this package, exported and outputs in bars until now."""
     caplog.set_level(logging.DEBUG, "jina_eis")
     terminal = Terminal()
 
@@ -76,7 +76,7 @@ def no_secret(text: str, secrets: tuple[str, ...] = SECRETS) -> None:
 def test_no_secret_is_seen(call: Caller, eis: LocalEIS, observed: Callable[[], str], credentials: dict[str, str]) -> None:
     settings = {"es_url": eis.url, "headers": {"x-team": HEADER}, "max_retries": 1, **credentials}
     index_name = f"observed-{call.asynchronous}-{len(credentials)}".lower()
-    shown: list[str] = []
+    outputs: list[str] = []
     used: list[Any] = []
     adapters: list[Any] = [
         JinaEISEmbeddings(show_progress_bar=True, **settings),
@@ -94,19 +94,19 @@ def test_no_secret_is_seen(call: Caller, eis: LocalEIS, observed: Callable[[], s
         ):
             if fault:
                 eis.faults.queue(fault, fault)
-            shown.append(attempt(call, target, name, *arguments))
+            outputs.append(attempt(call, target, name, *arguments))
             eis.faults.clear()
-    shown.append(attempt(call, retriever, "add_texts", [DOCUMENT], [{"x": METADATA}], ids=["1"]))
-    shown.append(attempt(call, retriever, "invoke", QUESTION, filter={"term": {"metadata.x.keyword": FILTERED}}))
+    outputs.append(attempt(call, retriever, "add_texts", [DOCUMENT], [{"x": METADATA}], ids=["1"]))
+    outputs.append(attempt(call, retriever, "invoke", QUESTION, filter={"term": {"metadata.x.keyword": FILTERED}}))
     call(retriever, "delete_index")
     for adapter in adapters:
         used.append(adapter.usage)
-        shown += [repr(adapter), str(adapter), repr(adapter.usage), json.dumps(adapter.usage.as_dict())]
-        shown.append(repr(pickle.loads(pickle.dumps(adapter))))
+        outputs += [repr(adapter), str(adapter), repr(adapter.usage), json.dumps(adapter.usage.as_dict())]
+        outputs.append(repr(pickle.loads(pickle.dumps(adapter))))
         adapter.close()
     assert all(usage.requests for usage in used)
     no_secret(observed())
-    no_secret("\n".join(shown), ("SECRET",))
+    no_secret("\n".join(outputs), ("SECRET",))
 
 
 def test_numbers_of_vectors_are_not_seen(call: Caller, eis: LocalEIS, observed: Callable[[], str]) -> None:
