@@ -21,7 +21,6 @@ from jina_eis.errors import (
     AuthenticationError,
     AuthorizationError,
     ConfigurationError,
-    InputError,
     InvalidAnswerError,
     JinaEISError,
     RateLimitError,
@@ -293,7 +292,7 @@ def test_own_clients_report_what_they_cannot_read(call: Caller) -> None:
 def test_a_filter_that_cannot_be_written_is_no_bad_answer(call: Caller, connect: Connect, index_name: str, value: Any) -> None:
     retriever = connect(JinaEISRetriever, index_name=index_name, inference_id=TEXT)
     call(retriever, "add_texts", FACTS)
-    with pytest.raises(InputError, match="The request cannot be written as JSON"):
+    with pytest.raises(ConfigurationError, match=r"filter: 'term\.metadata\.x' is of type \w+, which JSON does not have"):
         call(retriever, "invoke", "salt", filter={"term": {"metadata.x": value}})
 
 
