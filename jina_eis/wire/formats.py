@@ -39,6 +39,9 @@ __all__ = [
 Dumps = Callable[[Any], bytes | str]
 """Writes a value as JSON."""
 
+_HEADS = (b"\xbf\x6etext_embedding\x9f", b"\xbf\x6aembeddings\x9f")  # in CBOR: a map with this key, and its list
+_VECTOR = b"\xbf\x69embedding\x9f"
+
 MAX_DEPTH = 100  # of containers in CBOR: the responses of Elasticsearch have fewer than 20
 
 
@@ -82,6 +85,9 @@ def read_cbor(data: bytes) -> Any:
     Raises:
         ValueError: it is no such map, ends early, or is nested too deeply.
     """
+    vectors = _read_runs(data)
+    if vectors is not None:
+        return vectors
     import cbor2
 
     try:
@@ -91,6 +97,40 @@ def read_cbor(data: bytes) -> Any:
     if not isinstance(value, dict):  # plain words begin as a string or number does
         raise ValueError("no map in CBOR")
     return value
+
+
+def _read_runs(data: bytes) -> dict[str, Any] | None:
+    """Read the vectors of an inference endpoint, in half the time of a decoder; None for a body that is written otherwise.
+
+    Elasticsearch writes containers without a length (BF or 9F, to FF), and each number as FA and the four bytes of a float32.
+    """
+    head = next(filter(data.startswith, _HEADS), None)
+    if head is None:
+        return None
+    vectors: list[dict[str, list[float]]] = []
+    position, size = len(head), 0  # size: bytes of a vector, as long as the one before
+    while data.startswith(_VECTOR, position):
+        position += len(_VECTOR)
+        if not size:
+            marks = data[position::5]
+            size = 5 * (len(marks) - len(marks.lstrip(b"\xfa")))
+        run = data[position : position + size]
+        position += size
+        if run[::5] != b"\xfa" * (size // 5) or data[position : position + 2] != b"\xff\xff":
+            return None
+        vectors.append({"embedding": _floats_of_run(run)})
+        position += 2
+    return {head[2:-1].decode(): vectors} if data[position:] == b"\xff\xff" else None
+
+
+def _floats_of_run(run: bytes) -> list[float]:
+    numbers = bytearray(len(run) // 5 * 4)
+    for byte in range(4):
+        numbers[byte::4] = run[byte + 1 :: 5]
+    singles = array("f", bytes(numbers))
+    if sys.byteorder == "little":
+        singles.byteswap()
+    return singles.tolist()
 
 
 def vector_as_base64(vector: Sequence[float]) -> str | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import math
+import sys
 from array import array
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
@@ -141,6 +143,39 @@ def test_both_formats_give_the_same_float32(vectors: list[list[float]]) -> None:
     assert from_cbor == vectors
     assert [array("f", vector) for vector in from_json] == [array("f", vector) for vector in vectors]
     assert all(type(number) is float for vector in (*from_cbor, *from_json) for number in vector)
+
+
+@given(
+    st.sampled_from(["text_embedding", "embeddings", "other"]),
+    st.lists(st.lists(st.floats(width=32), max_size=5) | st.just([1, 2.0]) | st.just([0.5] * 4), max_size=4),
+    st.binary(max_size=4),
+    st.integers(0, 200),
+)
+def test_runs_of_float32_are_read_as_a_decoder_reads_them(key: str, vectors: list[list[float]], other: bytes, place: int) -> None:
+    body = to_cbor({key: [{"embedding": vector} for vector in vectors]})
+    assert repr(read_cbor(body)) == repr(cbor2.loads(body))  # NaN equals nothing
+    changed = body[:place] + other + body[place + len(other) :]
+    try:
+        expected = cbor2.loads(changed)
+    except cbor2.CBORError:
+        with pytest.raises(ValueError, match=r"."):
+            read_cbor(changed)
+    else:
+        if isinstance(expected, dict):
+            with suppress(ValueError):  # of a tag
+                assert repr(read_cbor(changed)) == repr(expected)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3, 4, 5, 9])
+def test_vectors_as_elasticsearch_writes_them_need_no_decoder(monkeypatch: pytest.MonkeyPatch, cut: int) -> None:
+    vectors = [[0.25, -1.5, 3.0]] * 2
+    body = to_cbor(answer(vectors))
+    monkeypatch.setitem(sys.modules, "cbor2", None)
+    if not cut:
+        assert read_cbor(body) == answer(vectors)
+    else:
+        with pytest.raises(ImportError):
+            read_cbor(body[:-cut])
 
 
 @given(st.lists(SINGLE, max_size=8))
