@@ -8,6 +8,7 @@ import time
 from struct import pack
 from typing import Any
 
+import cbor2
 import numpy as np
 
 from ..refusals import RefusedError
@@ -64,7 +65,7 @@ def choose_format(accept: str, content_type: str) -> tuple[str, str]:
 def to_cbor(value: Any, single: bool = False) -> bytes:
     """Write a JSON value; containers have no length, and a fraction has four bytes if it is a `single`, else eight."""
     if isinstance(value, dict):
-        items = [cbor_string(str(key)) + to_cbor(item, single or key in SINGLES) for key, item in value.items()]
+        items = [cbor2.dumps(str(key)) + to_cbor(item, single or key in SINGLES) for key, item in value.items()]
         return b"\xbf" + b"".join(items) + b"\xff"
     if isinstance(value, list):
         if single and value and set(map(type, value)) == {float}:
@@ -72,22 +73,4 @@ def to_cbor(value: Any, single: bool = False) -> bytes:
             rows[:, 0], rows[:, 1:] = 0xFA, np.array(value, dtype=">f4").view(np.uint8).reshape(-1, 4)
             return b"\x9f" + rows.tobytes() + b"\xff"
         return b"\x9f" + b"".join(to_cbor(item, single) for item in value) + b"\xff"
-    if isinstance(value, str):
-        return cbor_string(value)
-    if isinstance(value, float):
-        return pack(">Bf", 0xFA, value) if single else pack(">Bd", 0xFB, value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return cbor_head(0, value) if value >= 0 else cbor_head(1, -1 - value)
-    return {None: b"\xf6", True: b"\xf5", False: b"\xf4"}[value]
-
-
-def cbor_string(text: str) -> bytes:
-    data = text.encode("utf-8", "replace")
-    return cbor_head(3, len(data)) + data
-
-
-def cbor_head(major: int, number: int) -> bytes:
-    if number < 24:
-        return bytes([major << 5 | number])
-    size, letter = next((n, letter) for n, letter in enumerate("BHIQ") if number < 256 ** (1 << n))
-    return pack(f">B{letter}", major << 5 | 24 + size, number)
+    return pack(">Bf", 0xFA, value) if single and isinstance(value, float) else cbor2.dumps(value)

@@ -15,23 +15,7 @@ import orjson
 
 from ..refusals import Json, RefusedError, illegal_argument, invalid, parse_error, parsing, parsing_exception, status_error, token
 from ..versions import Version
-from .fields import (
-    EMBEDDING,
-    EXTRACTION,
-    EXTRACTION_SETTINGS,
-    INPUT_TYPES,
-    INTERNAL_INPUT_TYPES,
-    ITEM,
-    ITEM_TYPES,
-    NEWER_TASK_TYPES,
-    OLD_ITEM_TYPES,
-    RERANK,
-    SHARED,
-    SHARED_PARSER,
-    SHARED_TASKS,
-    TASK_TYPES,
-    Fields,
-)
+from . import fields as tables
 
 DATA_URI = re.compile(r"data:[^/,]+/[^,]+;base64,")
 DATA_URI_COMMA = 256  # the comma must come before this position
@@ -68,7 +52,7 @@ def as_list(value: Any) -> list[Any]:
 def parse_task(name: str, version: Version) -> str:
     """Return the task of this name; raises RefusedError if it is unknown."""
     task = name.strip().lower()
-    if task not in TASK_TYPES and not (task in NEWER_TASK_TYPES and version.has(task)):
+    if task not in tables.TASK_TYPES and not (task in tables.NEWER_TASK_TYPES and version.has(task)):
         raise status_error(f"Unknown task_type [{name}]")
     return task
 
@@ -86,7 +70,7 @@ def read_body(raw: bytes) -> Json:
     return body
 
 
-def check_fields(parser: str, body: Any, fields: Fields, required: Sequence[str] = ()) -> Json:
+def check_fields(parser: str, body: Any, fields: tables.Fields, required: Sequence[str] = ()) -> Json:
     if not isinstance(body, dict):
         raise illegal_argument(f"Unsupported token [{token(body)}]")
     for name, value in body.items():
@@ -112,14 +96,14 @@ def parse_shared(body: Json, version: Version) -> Parsed:
     for name in ("query", "return_documents", "top_n"):
         if name in body:
             raise invalid(f"Field [{name}] cannot be specified for this task type")
-    check_fields(SHARED_PARSER, body, SHARED)
+    check_fields(tables.SHARED_PARSER, body, tables.SHARED)
     inputs = []
     for element in as_list(body.get("input")):
         if not isinstance(element, str | int | float):
-            raise parse_error(SHARED_PARSER, f"input doesn't support values of type: {token(element)}")
+            raise parse_error(tables.SHARED_PARSER, f"input doesn't support values of type: {token(element)}")
         # A number or a boolean is read as its JSON text.
         inputs.append([Item("text", element if isinstance(element, str) else orjson.dumps(element).decode())])
-    input_type = parse_input_type(SHARED_PARSER, body, INPUT_TYPES)
+    input_type = parse_input_type(tables.SHARED_PARSER, body, tables.INPUT_TYPES)
     if not inputs:
         raise invalid("Field [input] cannot be null or an empty array")
     return Parsed(inputs, input_type)
@@ -127,10 +111,10 @@ def parse_shared(body: Json, version: Version) -> Parsed:
 
 def parse_embedding(body: Json, version: Version) -> Parsed:
     parser = "EmbeddingRequest"
-    check_fields(parser, body, EMBEDDING, required=["input"])
+    check_fields(parser, body, tables.EMBEDDING, required=["input"])
     with parsing(parser, "field [input]"):
         inputs = [parse_input(element, version) for element in as_list(body["input"])]
-    input_type = parse_input_type(parser, body, (*INPUT_TYPES, *INTERNAL_INPUT_TYPES))
+    input_type = parse_input_type(parser, body, (*tables.INPUT_TYPES, *tables.INTERNAL_INPUT_TYPES))
     if not inputs:
         raise invalid("Field [inputs] cannot be an empty array")
     return Parsed(inputs, input_type)
@@ -150,9 +134,9 @@ def parse_input(element: Any, version: Version) -> list[Item]:
 
 def parse_item(item: Any, version: Version) -> Item:
     """Parse an item `{"type", "format", "value"}`. Elasticsearch checks only the prefix of a data URI."""
-    check_fields("InferenceString", item, ITEM, required=["type", "value"])
+    check_fields("InferenceString", item, tables.ITEM, required=["type", "value"])
     kind = item["type"].lower()
-    kinds = ITEM_TYPES if version.has("audio, video and pdf") else OLD_ITEM_TYPES
+    kinds = tables.ITEM_TYPES if version.has("audio, video and pdf") else tables.OLD_ITEM_TYPES
     if kind not in kinds:
         raise illegal_argument(f"Unrecognized type [{item['type']}], must be one of [{', '.join(kinds)}]")
     media = ("base64", "url") if version.has("format url") else ("base64",)
@@ -168,7 +152,8 @@ def parse_item(item: Any, version: Version) -> Item:
 def parse_rerank(body: Json, version: Version) -> Parsed:
     parser = "RerankRequest"
     items = (dict,) if version.has("rerank of items") else ()
-    check_fields(parser, body, {**RERANK, "query": (str, *items), "input": (str, list, *items)}, required=["input", "query"])
+    fields = {**tables.RERANK, "query": (str, *items), "input": (str, list, *items)}
+    check_fields(parser, body, fields, required=["input", "query"])
     with parsing(parser, "field [input]"):
         documents = [[parse_rankable(element, version)] for element in as_list(body["input"])]
     with parsing(parser, "field [query]"):
@@ -187,7 +172,7 @@ def parse_rankable(element: Any, version: Version) -> Item:
     if not version.has("rerank of items"):
         raise illegal_argument(f"Unsupported token [{token(element)}]")
     item = parse_item(element, version)
-    if item.kind not in OLD_ITEM_TYPES:
+    if item.kind not in tables.OLD_ITEM_TYPES:
         raise illegal_argument(f"unsupported [type] value [{item.kind}]. Supported values are [text, image]")
     return item
 
@@ -216,8 +201,8 @@ def parse_message_part(part: Any) -> Item:
 
 def parse_extraction(body: Json, version: Version) -> Parsed:
     parser = "DocumentExtractionRequest"
-    check_fields(parser, body, EXTRACTION, required=("input",))
-    check_fields("task_settings", body.get("task_settings", {}), EXTRACTION_SETTINGS)
+    check_fields(parser, body, tables.EXTRACTION, required=("input",))
+    check_fields("task_settings", body.get("task_settings", {}), tables.EXTRACTION_SETTINGS)
     with parsing(parser, "input"):
         parsed = Parsed([parse_input(element, version) for element in as_list(body["input"])])
         if any(item.kind not in ("image", "pdf") for item in parsed.items):
@@ -226,7 +211,7 @@ def parse_extraction(body: Json, version: Version) -> Parsed:
 
 
 PARSERS: dict[str, Callable[[Json, Version], Parsed]] = {
-    **dict.fromkeys(SHARED_TASKS, parse_shared),
+    **dict.fromkeys(tables.SHARED_TASKS, parse_shared),
     "embedding": parse_embedding,
     "rerank": parse_rerank,
     "chat_completion": parse_completion,
