@@ -12,13 +12,7 @@ from .index import Clock, Index, StoredDocument
 from .inner import InnerInference
 from .mapping import Field, Mapping
 from .parameters import BITS, NUMBERS, PRECISIONS, SEMANTIC
-from .settings import (
-    check_mapping,
-    check_name,
-    new_settings,
-    show_defaults,
-    show_settings,
-)
+from .settings import check_mapping, check_name, new_settings, show_defaults, show_settings
 from .several import Indices
 from .sources import SourceFilter
 from .storage import Storage

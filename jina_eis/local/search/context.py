@@ -21,7 +21,7 @@ from .options import KINDS
 T = TypeVar("T")
 Scores = dict[int, float]  # by document number
 INT = 1 << 31  # the least whole number that is too large for an option
-SCALARS = ("query", "value", "field", "minimum_should_match", "operator")  # options of queries that are no objects
+SCALARS = ("query", "value", "field", "operator")  # options of queries that are no objects
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from ..indices import NUMBERS, SEMANTIC, Field, format_value, terms
 from ..inference import as_list
-from ..refusals import Json, illegal_argument, not_implemented, parsing_exception, wrapping
+from ..refusals import Json, not_implemented, parsing_exception, wrapping
 from .context import Context, Scores, multiply, query_failed, read_query_options, scalar
 from .operands import OPERATORS, Bound, read_bounds, read_exact
 
@@ -28,15 +27,11 @@ def match_words(context: Context, path: str, options: Json) -> Scores:
         return exact_scores(context, path, options["query"])
     query_terms = terms(format_value(options["query"]))
     by_term = {word: term_scores(context, field, word) for word in query_terms}
-    matching = Counter(doc for word in query_terms for doc in by_term[word])
-    operator, every = str(options.get("operator", "or")).lower(), len(query_terms)
+    operator, matching = options.get("operator", "or"), [set(scores) for scores in by_term.values()] or [set()]
     if operator not in ("and", "or"):
-        raise illegal_argument(f"No enum constant org.elasticsearch.index.query.Operator.{operator.upper()}")
-    minimum = every if operator == "and" else minimum_matches(options.get("minimum_should_match", 1), every)
-    if every == 1:  # one word is no clause of several
-        minimum = 1
-    docs = sorted(doc for doc, times in matching.items() if times >= minimum)
-    return {doc: sum(by_term[word].get(doc, 0.0) for word in query_terms) for doc in docs}
+        raise not_implemented(f"match.operator [{operator}]")
+    docs = set.intersection(*matching) if operator == "and" else set.union(*matching)
+    return {doc: sum(by_term[word].get(doc, 0.0) for word in query_terms) for doc in sorted(docs)}
 
 
 def match_phrase(context: Context, path: str, options: Json) -> Scores:
@@ -175,12 +170,3 @@ def stored_length(length: int) -> int:
 def is_recorded(field: Field) -> bool:
     """Return whether the index holds the values of a field."""
     return field.settings.get("index", True) or (field.kind != "text" and field.settings.get("doc_values", True))
-
-
-def minimum_matches(minimum_should_match: Any, clauses: int) -> int:
-    """Return how many of the clauses must match."""
-    match = re.fullmatch(r"\s*(-?)(\d+)(%?)\s*", str(minimum_should_match))
-    if match is None:
-        raise not_implemented(f"minimum_should_match [{minimum_should_match}]")
-    number = clauses * int(match[2]) // 100 if match[3] else int(match[2])
-    return max(0, clauses - number) if match[1] else number

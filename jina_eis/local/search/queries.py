@@ -15,7 +15,6 @@ from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_imp
 from ..unsupported import refuse_unsupported
 from . import lexical, semantic
 from .context import Context, Scores, multiply, read_query_options
-from .lexical import minimum_matches
 from .operands import OPERATORS
 
 CLAUSES = ("must", "filter", "should", "must_not")
@@ -110,13 +109,9 @@ def bool_(context: Context, path: str, options: Json) -> Scores:
         musts.append(scores)
         docs = set(scores) if docs is None else docs & scores.keys()
     shoulds = [clause_scores(clause, within(context, docs), failures) for clause in clauses["should"]]
-    minimum = minimum_matches(options.get("minimum_should_match") or 0, len(shoulds))
-    if shoulds and not musts and not filters:
-        minimum = max(minimum, 1)
-    if docs is None:
-        docs = {doc for scores in shoulds for doc in scores}
-    if minimum and (musts or shoulds or filters):
-        docs = {doc for doc in docs if sum(doc in scores for scores in shoulds) >= minimum}
+    if docs is None or (shoulds and not musts and not filters):  # one of them must match
+        found = {doc for scores in shoulds for doc in scores}
+        docs = found if docs is None else docs & found
     if failures:
         raise failures[0] if docs else not_implemented(f"a clause beside others that match nothing: {failures[0].reason}")
     return {doc: sum(scores.get(doc, 0.0) for scores in (*musts, *shoulds)) for doc in sorted(docs)}
@@ -158,12 +153,12 @@ def match_all(context: Context, path: str, options: Json) -> Scores:
 
 
 QUERIES = {
-    "bool": Query(bool_, {*CLAUSES, "minimum_should_match"}),
+    "bool": Query(bool_, {*CLAUSES}),
     "constant_score": Query(constant_score, {"filter"}, "filter"),
     "exists": Query(lexical.exists, {"field"}, "field"),
     "ids": Query(lexical.ids, {"values"}),
     "knn": Query(lambda context, path, body: semantic.knn_query(context, body), None),
-    "match": Query(match, {"query", "operator", "minimum_should_match"}, "query", by_field=True),
+    "match": Query(match, {"query", "operator"}, "query", by_field=True),
     "match_all": Query(match_all),
     "match_none": Query(lambda context, path, options: {}),
     "match_phrase": Query(lexical.match_phrase, {"query"}, "query", by_field=True),
