@@ -97,39 +97,30 @@ class BrokenResponse(Response):
             pass
 
 
+@dataclass(eq=False, kw_only=True)
 class Emulator:
     """The state of the emulated cluster; `asgi` is its application."""
 
-    def __init__(
-        self,
-        *,
-        standin: StandIn,
-        faults: Faults,
-        registry: Registry,
-        api_key: str | None,
-        record: bool,
-        data: Path | None,
-        clock: Clock,
-        quota: Quota,
-        mbit: float | None,
-    ) -> None:
-        self.label = f"{standin.label} for text, hashes of the bytes for media"
-        self.notice = f"{standin.notice}\nEqual media files get equal vectors; otherwise the vectors of media mean nothing."
-        self.requests: list[Exchange] = []
-        self.most_in_flight = 0
-        self.ending = False
-        self._standin = standin
-        self._faults = faults
-        self._api_key = api_key
-        self._record = record
-        self._data = data
-        self._clock = clock
-        self._quota = quota
-        self._up, self._down = Line(mbit), Line(mbit)
+    standin: StandIn
+    faults: Faults
+    registry: Registry
+    api_key: str | None
+    record: bool
+    data: Path | None
+    clock: Clock
+    quota: Quota
+    mbit: float | None
+    ending: bool = False
+    most_in_flight: int = 0
+    requests: list[Exchange] = field(default_factory=list)
+    _in_flight: int = 0
+    _storage: Storage | None = None
+
+    def __post_init__(self) -> None:
+        self.label = f"{self.standin.label} for text, hashes of the bytes for media"
+        self.notice = f"{self.standin.notice}\nEqual media files get equal vectors; otherwise the vectors of media mean nothing."
+        self._up, self._down = Line(self.mbit), Line(self.mbit)
         self._threads = ThreadPoolExecutor(THREADS, "jina-eis-local")
-        self._registry = registry
-        self._storage: Storage | None = None
-        self._in_flight = 0
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; the server sends nothing but HTTP."""
@@ -141,13 +132,13 @@ class Emulator:
 
     def open(self) -> None:
         """Open the storage and restore its endpoints; raises BlockingIOError if another process uses the folder."""
-        self._storage = Storage(self._data, self._clock)
-        self._registry.restore(self._storage.endpoints(), self._storage.keep_endpoint)
+        self._storage = Storage(self.data, self.clock)
+        self.registry.restore(self._storage.endpoints(), self._storage.keep_endpoint)
 
     def close(self) -> None:
         """Close the storage and release its folder. Without a folder, indices and documents are lost."""
         if self._storage is not None:
-            self._registry.restore((), lambda endpoint, definition: None)
+            self.registry.restore((), lambda endpoint, definition: None)
             self._storage.close()
             self._storage = None
 
@@ -177,14 +168,14 @@ class Emulator:
                 LOG.info("%s %s: %s", request.method, request.scope["path"], refused.reason)
         if reply.fault == "not_acceptable" and kind[0] == CBOR:
             reply, kind = Reply({"error": "CBOR is not supported", "status": 406}, 406, fault=reply.fault), UNKNOWN_FORMAT
-        if self._record:
+        if self.record:
             self.requests.append(new_exchange(request, raw, reply))
         return to_response(reply, *kind)
 
     def _authenticate(self, request: Request) -> None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        known = scheme.lower() == "apikey" and hmac.compare_digest(key.strip().encode(), (self._api_key or "").encode())
-        if self._api_key is None or known:
+        known = scheme.lower() == "apikey" and hmac.compare_digest(key.strip().encode(), (self.api_key or "").encode())
+        if self.api_key is None or known:
             return
         problem = "unable to authenticate with provided" if scheme else "missing authentication"
         refused = RefusedError(401, "security_exception", f"{problem} credentials for REST request [{request.url.path}]")
@@ -202,36 +193,36 @@ class Emulator:
             case "POST", ["_security", "user", "_has_privileges"]:
                 return Reply(has_privileges(raw))
             case "GET", ["_inference"]:
-                return Reply(self._registry.show(None, "_all"))
+                return Reply(self.registry.show(None, "_all"))
             case _, [root, *_] if root != "_inference":
                 return await self._run_operation(request, raw)
         stream = method == "POST" and len(names) == 4 and names[-1] == "_stream"
         *_, endpoint = names = names[:3] if stream else names
         if method not in ("POST", "GET", "PUT", "DELETE") or not 2 <= len(names) <= 3 or endpoint == "_region_policy":
             raise not_implemented(f"{method} {request.url.path}")
-        task = parse_task(names[1], self._registry.version) if len(names) == 3 else None
+        task = parse_task(names[1], self.registry.version) if len(names) == 3 else None
         if method == "POST":
             return await self._infer(task, endpoint, raw, request.query_params.get("timeout"), stream)
         if method == "GET":
-            return Reply(self._registry.show(task, endpoint))
+            return Reply(self.registry.show(task, endpoint))
         if method == "PUT":
-            return Reply(self._registry.put(task, endpoint, raw))
+            return Reply(self.registry.put(task, endpoint, raw))
         flags = {name: request.query_params.get(name) in ("true", "") for name in ("force", "dry_run")}
-        return Reply(self._registry.delete(task, endpoint, **flags))
+        return Reply(self.registry.delete(task, endpoint, **flags))
 
     async def _run_operation(self, request: Request, raw: bytes) -> Reply:
         names = [unquote(name) for name in request.scope["raw_path"].decode("ascii").strip("/").split("/")]
         name, run = find_operation(request.method, names, request.query_params, raw)
         assert self._storage is not None
-        cluster = Cluster(self._storage, InnerInference(self._registry, self._standin, self._faults))
+        cluster = Cluster(self._storage, InnerInference(self.registry, self.standin, self.faults))
         if name not in FAULTY:
             status, body = await self._in_thread(run, cluster)
             return Reply(body, status)
         with self._counted():
-            await self._wait(self._faults.latency)
+            await self._wait(self.faults.latency)
             # A read runs first: a refused request consumes no fault. A write runs last: a fault stores nothing.
             result = await self._in_thread(run, cluster) if name != "bulk" else None
-            fault = self._faults.take(kinds=INDEX_KINDS)
+            fault = self.faults.take(kinds=INDEX_KINDS)
             if fault is not None and (refused := index_refusal(fault)) is not None:
                 return error_reply(refused, fault.kind)
             status, body = await self._in_thread(run, cluster) if result is None else result
@@ -239,21 +230,21 @@ class Emulator:
 
     async def _infer(self, task: str | None, endpoint: str, raw: bytes, timeout: str | None, stream: bool) -> Reply:
         with self._counted():
-            job = plan(self._registry, task, endpoint, raw, timeout, stream)
-            self._quota.take(job.endpoint.id, job.role, 1.0, job.tokens)
-            fault = self._faults.take(job.values)
-            latency = self._faults.latency
+            job = plan(self.registry, task, endpoint, raw, timeout, stream)
+            self.quota.take(job.endpoint.id, job.role, 1.0, job.tokens)
+            fault = self.faults.take(job.values)
+            latency = self.faults.latency
             await self._wait(min(latency, job.limit.seconds))
             if latency > job.limit.seconds:
-                raise timed_out(job.endpoint.id, job.limit, self._registry.version)
+                raise timed_out(job.endpoint.id, job.limit, self.registry.version)
             if fault is not None and fault.kind == "wrong_type":
                 await self._in_thread(check_types, job)
                 fault = None
-            refused = None if fault is None else refusal(fault, job.endpoint.id, job.limit, self._registry.version)
+            refused = None if fault is None else refusal(fault, job.endpoint.id, job.limit, self.registry.version)
             if fault is not None and refused is not None:
                 return error_reply(refused, fault.kind)
             # In a thread, so that the model of one request does not block the others.
-            body = await self._in_thread(answer, job, self._standin)
+            body = await self._in_thread(answer, job, self.standin)
             return Reply(body) if fault is None else Reply(spoil(body, fault.kind), fault=fault.kind)
 
     @contextmanager
@@ -280,7 +271,7 @@ class Emulator:
             "name": "jina-eis-local",
             "cluster_name": "jina-eis-local",
             "cluster_uuid": "jina-eis-local-not-a-cluster",
-            "version": {"number": self._registry.version.number, **BUILD},
+            "version": {"number": self.registry.version.number, **BUILD},
             "tagline": f"Local stand-in for the Elastic Inference Service: {self.label}. {' '.join(self.notice.split())}",
         }
 

@@ -28,7 +28,6 @@ from ..indices import (
     show_defaults,
     show_settings,
 )
-from ..inference import as_list
 from ..refusals import (
     Json,
     RefusedError,
@@ -146,22 +145,14 @@ class Cluster:
             self._storage.drop(index)
         return ACKNOWLEDGED
 
-    def change_aliases(self, request: Request, body: Json) -> StatusAndBody:
-        """Give indices aliases, or take them away."""
-        with self._storage.writing, self._storage.transaction():
-            for action in as_list(body.get("actions")):
-                ((kind, options),) = action.items()
-                if kind not in ("add", "remove") or options.keys() - {"index", "indices", "alias", "aliases"}:
-                    raise not_implemented(f"alias action {kind} with {sorted(options)}")
-                for alias in as_list(options.get("alias", options.get("aliases"))):
-                    for index in self._all(",".join(as_list(options.get("index", options.get("indices"))))).parts:
-                        self._storage.change_alias(alias, index, add=kind == "add")
-        return 200, {"acknowledged": True, "errors": False}
-
     def change_alias(self, request: Request, body: Json) -> StatusAndBody:
         """Give indices an alias, or take it away."""
-        options = body | {"index": request.index, "alias": request.id}
-        return self.change_aliases(request, {"actions": [{"remove" if request.method == "DELETE" else "add": options}]})
+        if body:
+            raise not_implemented(f"an alias with {sorted(body)}")
+        with self._storage.writing, self._storage.transaction():
+            for index in self._all(request.index).parts:
+                self._storage.change_alias(request.id or "", index, add=request.method != "DELETE")
+        return ACKNOWLEDGED
 
     def show_mapping(self, request: Request, body: Json) -> StatusAndBody:
         """Return the mapping of an index, or of several."""

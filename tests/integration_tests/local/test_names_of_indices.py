@@ -33,8 +33,8 @@ def test_searches_of_several_indices(client: Elasticsearch, name: str, years: li
 
 
 def test_changes_of_aliases(client: Elasticsearch) -> None:
-    moved = {"alias": "latest", "index": "news-2026"}
-    client.indices.update_aliases(actions=[{"remove": moved}, {"add": {**moved, "index": "news-2025"}}])
+    client.indices.delete_alias(index="news-2026", name="latest")
+    client.indices.put_alias(index="news-2025", name="latest")
     assert client.search(index="latest")["hits"]["hits"][0]["_index"] == "news-2025"
     client.indices.delete_alias(index="news-2025", name="latest")
     with pytest.raises(NotFoundError):
@@ -42,6 +42,7 @@ def test_changes_of_aliases(client: Elasticsearch) -> None:
 
 
 REFUSED: list[Callable[[Elasticsearch], Any]] = [
+    lambda client: client.indices.update_aliases(actions=[{"add": {"alias": "latest", "index": "news-2025"}}]),
     lambda client: client.indices.put_alias(index="news-2025", name="some", filter={"term": {"year": 2025}}),
     lambda client: client.indices.put_alias(index="news-2025", name="some", is_write_index=True),
     lambda client: client.indices.get_alias(name="old"),
