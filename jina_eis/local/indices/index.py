@@ -267,6 +267,11 @@ class Index:
         operands = (path, *(value for _, value in bounds))
         return self._docs(f"SELECT DISTINCT doc FROM exact_{{0}} WHERE path = ?{conditions}", operands)
 
+    def extremes(self, path: str, *, highest: bool) -> dict[int, Value]:
+        """Return the lowest or highest value of a field by document."""
+        chosen = "max" if highest else "min"
+        return dict(self._rows(f"SELECT doc, {chosen}(value) FROM exact_{{0}} WHERE path = ? GROUP BY doc", (path,)))
+
     def value_statistics(self, path: str) -> tuple[int, int]:
         """Return the number of documents with a value in a field, and the number of values."""
         ((docs, values),) = self._rows("SELECT count(DISTINCT doc), count(*) FROM exact_{0} WHERE path = ?", (path,))

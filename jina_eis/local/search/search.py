@@ -42,6 +42,7 @@ from .highlight import check_highlight, highlights
 from .options import SEARCH
 from .queries import evaluate
 from .retrievers import Ranking, check_window, nearest_in_all, rank_scores, retrieve, shard_errors
+from .sorting import read_sort, sort_documents
 
 WINDOW = 10_000
 SHARD_ORDER = [{"_shard_doc": "asc"}]  # of the pages of a point in time
@@ -57,6 +58,7 @@ def search_index(indices: Indices, inference: InnerInference, body: Json, params
     if isinstance(given, dict) and "exclude_vectors" in given and not inference.registry.version.has("sources without vectors"):
         raise parsing_exception("Unknown key for a VALUE_BOOLEAN in [exclude_vectors].")
     source, requested = SourceFilter.of(given, params), read_fields(options.get("fields", ()))
+    keys = [] if "pit" in options else read_sort(options.get("sort"), params.get("sort"))
     context = Context(indices, inference, evaluate, size, start)
     if start + size > WINDOW:
         reason = f"Result window is too large, from + size must be less than or equal to: [{WINDOW}] but was [{start + size}]."
@@ -68,6 +70,8 @@ def search_index(indices: Indices, inference: InnerInference, body: Json, params
     best = ranked[0][1]["_score"] if ranked and size and "pit" not in options else None
     hits = []
     with shard_errors(context):
+        if keys:
+            best, ranked = None, sort_documents(context, ranking.matched, keys)
         if "pit" in options:
             (after,) = options.get("search_after", (-1,))
             ranked = [(doc, {"_score": None, "sort": [doc]}) for doc in sorted(ranking.matched) if doc > after]
@@ -107,10 +111,10 @@ def read_body(body: Json, params: Mapping[str, str]) -> Json:
     conflicting = [name for name in ("query", "knn", "sort") if name in options and "retriever" in options]
     if conflicting:
         raise invalid(*(f"cannot specify [retriever] and [{name}]" for name in conflicting))
-    paged, after = "pit" in options, options.get("search_after")
-    sort = options.get("sort") or params.get("sort") or None
-    if sort != (SHARD_ORDER if paged else None) or not (after is None or (paged and list(map(type, after)) == [int])):
-        raise not_implemented("sort and search_after, except for the pages of a point in time in the order _shard_doc")
+    of_a_point = "pit" in options
+    after = [type(value) for value in options["search_after"]] if "search_after" in options else None
+    if of_a_point != (options.get("sort") == SHARD_ORDER) or after not in ((None, [int]) if of_a_point else (None,)):
+        raise not_implemented("a search of a point in time in another order than _shard_doc, or pages of other searches")
     if options.get("timeout", "-1") != "-1":
         TimeLimit.parse(options["timeout"])
     return options | ({"track_total_hits": False} if options["track_total_hits"] == -1 else {})

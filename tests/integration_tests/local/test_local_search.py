@@ -954,7 +954,7 @@ def test_errors_of_a_reranker(eis: LocalEIS, es: Elasticsearch) -> None:
         ({"query": {"script_score": {}}}, 501, "not_implemented_exception", "query [script_score]"),
         ({"retriever": {"pinned": {}}}, 501, "not_implemented_exception", "retriever [pinned]"),
         ({"aggs": {"a": {}}}, 501, "not_implemented_exception", "aggs in a search"),
-        ({"sort": ["_score"]}, 501, "not_implemented_exception", "sort and search_after"),
+        ({"sort": ["_score"]}, 501, "not_implemented_exception", "sort by [_score]"),
         ({"size": "1"}, 501, "not_implemented_exception", "size with [1] as a value"),
         ({"highlight": {"fields": {"*": {}}}}, 501, "not_implemented_exception", "highlight on fields [*]"),
         ({"query": {"range": {"day": {"gte": "now-1d"}}}}, 501, "not_implemented_exception", "date math [now-1d]"),

@@ -100,12 +100,20 @@ def test_several_indices_are_scored_as_by_elasticsearch() -> None:
             answer = client.search(index="a,b", **body)
             assert answer["_shards"] == {"total": 2, "successful": 2, "skipped": 0, "failed": 0}
             hits = answer["hits"]["hits"]
-            return answer["hits"]["total"]["value"], [(hit["_id"], pytest.approx(hit["_score"])) for hit in hits]
+            return answer["hits"]["total"]["value"], [
+                (hit["_id"], hit.get("sort") or pytest.approx(hit["_score"])) for hit in hits
+            ]
 
         blue, red, pen = 0.4889865, 0.110377684, 0.13245323
         expected = [("b0", blue), ("b1", blue), ("b2", blue), ("a3", pen), ("a0", red), ("a1", red), ("a2", red)]
         assert found(query={"match": {"t": "red"}}) == (7, expected)
         near = {"field": "v", "query_vector": [1, 1], "num_candidates": 10}
         assert found(knn={**near, "k": 3}) == (3, [("a0", 1.0), ("b0", 1.0), ("a1", 0.97434163)])
+        last = -(2**63)
+        assert found(sort=[{"n": "desc"}], size=9)[1][:2] + found(sort=[{"n": "desc"}])[1][-1:] == [
+            ("b3", [9]),
+            ("b4", [9]),
+            ("a3", [last]),
+        ]
         with pytest.raises(ApiError, match="fails on one of several indices"):
             found(query={"match": {"v": "red"}})
