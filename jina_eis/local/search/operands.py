@@ -6,12 +6,15 @@ A bound is an SQL operator and an indexed value. Knows types and their errors; m
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from ..indices import BITS, NUMBERS, PRECISIONS, Field, Value, format_value, read_date_span, round_number
-from ..refusals import ShardError, illegal_argument, not_implemented
+from ..refusals import RefusedError, ShardError, illegal_argument, not_implemented
 
 Bound = tuple[str, Value]
+PLAIN = re.compile(r"-?\d{1,15}(\.\d+)?", re.ASCII)  # a number in a string, which no type reads otherwise
+WORD = re.compile(r"(?!nan|infinity)[a-z]+", re.ASCII | re.IGNORECASE)
 OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
@@ -63,6 +66,10 @@ def is_number(value: Any) -> bool:
 
 
 def read_number(field: Field, value: Any) -> float:
+    if isinstance(value, str) and PLAIN.fullmatch(value):
+        value = float(value) if "." in value else int(value)
+    elif isinstance(value, str) and WORD.fullmatch(value):
+        raise RefusedError(400, "number_format_exception", f'For input string: "{value}"')
     if not is_number(value) or not math.isfinite(value):
         raise not_implemented(f"[{format_value(value)}] as a value of field [{field.path}] of type [{field.kind}]")
     return float(value) if field.kind in PRECISIONS else value
