@@ -123,13 +123,13 @@ class Pacer:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._max_concurrency = max_concurrency
-        self.max_retries = max_retries
-        self.deadline = deadline
-        self.attempt_timeout = attempt_timeout
+        self._max_retries = max_retries
+        self._deadline = deadline
+        self._attempt_timeout = attempt_timeout
         self._clock = clock
-        self.jitter = jitter
+        self._jitter = jitter
         self._paces: dict[str, Pace] = {}
-        self.reached = False  # whether the address has ever responded
+        self._reached = False  # whether the address has ever responded
 
     def attempts(
         self,
@@ -160,46 +160,20 @@ class Pacer:
             since: When the stream of the call began. Its first calls are sent together, even if one of them has been refused
                 in the meantime: tasks send them before any response arrives, and threads start one after the other.
         """
-        pace = self._paces.get(bucket) or self._paces.setdefault(bucket, Pace(self._max_concurrency, self._clock, self.jitter))
-        return _Call(self, pace, pace.slots(loop), retries, patience, report).attempts(weight, urgent, since)
+        max_retries = self._max_retries if patience is None else math.inf
+        deadline = self._deadline if patience is None else patience
+        pace = self._paces.get(bucket) or self._paces.setdefault(bucket, Pace(self._max_concurrency, self._clock, self._jitter))
+        slots = pace.slots(loop)
+        started = math.inf
+        last_error: JinaEISError | None = None
 
-    def now(self) -> float:
-        """Return the time, for `since`."""
-        return self._clock()
-
-
-class _Call:
-    """One call, whose arguments are those of `Pacer.attempts`."""
-
-    def __init__(
-        self,
-        pacer: Pacer,
-        pace: Pace,
-        slots: Slots,
-        retries: int | None,
-        patience: float | None,
-        report: Callable[[Wait], None] | None,
-    ) -> None:
-        self._pacer = pacer
-        self._pace = pace
-        self._slots = slots
-        self._retries = math.inf if retries is None else retries
-        self._max_retries = pacer.max_retries if patience is None else math.inf
-        self._deadline = pacer.deadline if patience is None else patience
-        self._report = report
-        self._started = math.inf
-        self._last_error: JinaEISError | None = None
-        self._skipped = 0.0  # seconds that `no_waits` has skipped
-        self._retry = 0
-
-    def attempts(self, weight: float, urgent: bool, since: float | None) -> Attempts:
-        """Yield the actions."""
-        pace, slots = self._pace, self._slots
+        skipped = 0.0  # seconds that `no_waits` has skipped
+        retry = 0
         while True:
             pause = pace.pause()
-            if self._last_error and self._ends(pause):
-                raise self._last_error
-            if pause and not pace.is_first(since, self._retry):
+            if last_error and (self._overdue(started + deadline, skipped + pause) or pace.failures > max_retries):
+                raise last_error  # the deadline has passed, or the service is down
+            if pause and not pace.is_first(since, retry):
                 yield Sleep(pause)
                 continue
             slot = slots.acquire(urgent)
@@ -208,20 +182,40 @@ class _Call:
                 yield slot
                 while wait := 0.0 if urgent else pace.wait(weight):
                     yield Sleep(wait)
-                paused = pace.pause() and not pace.is_first(since, self._retry)
-                if paused or slots.over(urgent) or (self._last_error and self._ends(0.0)):
+                if (
+                    (pace.pause() and not pace.is_first(since, retry))
+                    or slots.over(urgent)
+                    or (last_error and (self._overdue(started + deadline, skipped) or pace.failures > max_retries))
+                ):
                     continue  # the state may have changed while this call waited
-                self._started = min(self._started, self._pacer.now())
+                started = min(started, self._clock())
                 call = pace.send(weight)
                 slots.record_send()
                 yield SEND
-                self._pacer.reached = True
+                self._reached = True
                 pace.record_success(slots, call)
                 return
             except JinaEISError as error:
                 if call is None:
                     raise  # not an error of the request
-                wait = self._wait_after(error, call)
+                error.retries = retry
+                self._reached = self._reached or not isinstance(error, ConnectionFailedError)
+                if not error.transient or (error.retry_after or 0.0) > LONGEST_PAUSE:
+                    pace.reset_failures()
+                    raise
+                tries = max_retries if self._reached else min(self._max_retries, RETRIES_TO_REACH)
+                down = pace.record_failure(error, call, slots, tries)
+                tries = min(tries, tries if retries is None else retries)
+                if down or retry >= tries:
+                    raise
+                backoff = self._jitter() * exponential_backoff(FIRST_BACKOFF, retry)
+                wait = max(backoff, pace.requested_pause() + self._jitter() * FIRST_BACKOFF)  # calls that already wait go first
+                if self._overdue(started + deadline, skipped + wait):
+                    raise
+                last_error = error
+                if report:
+                    first = pace.newest_failure == call.number
+                    report(Wait(error, wait, retry + 1, tries, first, not _waiting, pace.limit(), slots.queued))
             finally:
                 if call:
                     pace.end(call)
@@ -229,39 +223,16 @@ class _Call:
             if _waiting:
                 yield Sleep(wait)
             else:
-                self._skipped += wait
-            self._retry += 1
+                skipped += wait
+            retry += 1
 
-    def _wait_after(self, error: JinaEISError, call: Sent) -> float:
-        """Return the seconds until the next attempt. If there is none, raise the error."""
-        pacer, pace = self._pacer, self._pace
-        error.retries = self._retry
-        pacer.reached = pacer.reached or not isinstance(error, ConnectionFailedError)
-        if not error.transient or (error.retry_after or 0.0) > LONGEST_PAUSE:
-            pace.reset_failures()
-            raise error
-        tries = self._max_retries if pacer.reached else min(pacer.max_retries, RETRIES_TO_REACH)
-        down = pace.record_failure(error, call, self._slots, tries)
-        tries = min(tries, self._retries)
-        if down or self._retry >= tries:
-            raise error
-        backoff = pacer.jitter() * exponential_backoff(FIRST_BACKOFF, self._retry)
-        wait = max(backoff, pace.requested_pause() + pacer.jitter() * FIRST_BACKOFF)  # calls that already wait go first
-        if self._overdue(wait):
-            raise error
-        self._last_error = error
-        if self._report:
-            first = pace.newest_failure == call.number
-            self._report(Wait(error, wait, self._retry + 1, tries, first, not _waiting, pace.limit(), self._slots.queued))
-        return wait
+    def now(self) -> float:
+        """Return the time, for `since`."""
+        return self._clock()
 
-    def _ends(self, wait: float) -> bool:
-        """Whether there is no further attempt after this wait: the deadline has passed, or the service is down."""
-        return self._overdue(wait) or self._pace.failures > self._max_retries
-
-    def _overdue(self, wait: float) -> bool:
+    def _overdue(self, deadline: float, wait: float) -> bool:
         """Whether an attempt after this wait might end after the deadline."""
-        return self._pacer.now() + self._skipped + wait + self._pacer.attempt_timeout > self._started + self._deadline
+        return self._clock() + wait + self._attempt_timeout > deadline
 
 
 def exponential_backoff(first: float, doublings: int) -> float:
