@@ -4,7 +4,7 @@ A service that counts over time refuses what exceeds its quota, and states neith
 quota is learnt from what it granted to this client:
 
 1. The first calls leave one by one, after a few at once, so that a refusal arrives before all of them have left.
-2. A refusal alone is ambiguous: the service may limit the calls in flight. If a call that was sent after it is refused too,
+2. A refusal alone says nothing: the service may limit the calls in flight. If a call that was sent after it is refused too,
    or the service asks for a pause, calls are blocked, and one at a time probes the service until one is granted.
 3. What was granted from the first call until then is the amount of a window as long as that time. From then on no window of
    that length has more calls, and they are spread over it.

@@ -142,7 +142,7 @@ def test_newcomers_get_a_share_of_a_used_quota() -> None:
     assert served[0] >= 0.1 * world.used(100, 200)
 
 
-@given(st.lists(st.sampled_from(["send", "grant", "refuse", "pause", "wait"]), max_size=150))
+@given(st.lists(st.sampled_from(["send", "grant", "refuse", "told", "wait"]), max_size=150))
 def test_a_wait_ends(events: list[str]) -> None:
     now = [0.0]
     rate = Rate(lambda: now[0], lambda: 0.5)
@@ -160,7 +160,7 @@ def test_a_wait_ends(events: list[str]) -> None:
             if event == "grant":
                 rate.grant(call)
             else:
-                assert 0 <= rate.refuse(call, 5.0 if event == "pause" else None, crowded=False) <= 100
+                assert 0 <= rate.refuse(call, 5.0 if event == "told" else None, crowded=False) <= 100
             rate.end(call)
 
 
