@@ -19,18 +19,16 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from ..errors import ConnectionFailedError, JinaEISError, RateLimitError, ServiceTimeoutError
-from .rate import FIRST_BURST, Rate, Sent
 
 __all__ = ["LONGEST_PAUSE", "SEND", "Attempts", "Pace", "Pacer", "Send", "Sleep", "Slots", "Wait", "no_waits"]
 
 FIRST_BACKOFF = 0.5  # seconds; elastic-transport's default base, and half of what Elasticsearch's own retries start with
 LONGEST_BACKOFF = 30.0  # seconds; EIS counts by the minute, so a longer single wait gains nothing
 FIRST_PAUSE = 2.0  # seconds; doubled for each consecutive refusal, six retries outlast the minute by which EIS counts
-FIRST_LIMIT = 24  # calls; most of what a service for 32 in flight takes, and the first of them do not leave at once
+FIRST_LIMIT = 16  # calls; half of what a service for 32 in flight takes, and few enough for one that takes 8
 BETWEEN_PROBES = 20  # minimum results before one call more than the service has carried is sent
 DECREASE = 0.9  # factor of the limit after a new refusal, which is immediate and costs little
 DECREASE_BY_TIMEOUT = 0.75  # factor after a timeout, which costs the full time of a request
-CROWDED = 0.8  # share of the calls that the service has carried, above which a refusal may be about their number
 FORGOTTEN = 120.0  # seconds after which an earlier failure is ignored
 RETRIES_TO_REACH = 2  # of an address that never responded: it is more likely wrong than busy
 LONGEST_PAUSE = 120.0  # seconds; if the service asks for a longer pause, the error is raised
@@ -139,9 +137,6 @@ class Pacer:
         patience: float | None = None,
         *,
         report: Callable[[Wait], None] | None = None,
-        weight: float = 0.0,
-        urgent: bool = False,
-        since: float | None = None,
     ) -> Attempts:
         """Yield the actions of one call, until the call has succeeded.
 
@@ -155,14 +150,10 @@ class Pacer:
             patience: Seconds from the first attempt in which this call is retried, however often; None for the pacer's own
                 deadline and number of retries.
             report: Called with each wait before a retry.
-            weight: Estimated tokens of the call; 0 if not known.
-            urgent: The call goes before others that wait.
-            since: When the stream of the call began. Its first calls are sent together, even if one of them has been refused
-                in the meantime: tasks send them before any response arrives, and threads start one after the other.
         """
         max_retries = self._max_retries if patience is None else math.inf
         deadline = self._deadline if patience is None else patience
-        pace = self._paces.get(bucket) or self._paces.setdefault(bucket, Pace(self._max_concurrency, self._clock, self._jitter))
+        pace = self._paces.get(bucket) or self._paces.setdefault(bucket, Pace(self._max_concurrency, self._clock))
         slots = pace.slots(loop)
         started = math.inf
         last_error: JinaEISError | None = None
@@ -173,38 +164,28 @@ class Pacer:
             pause = pace.pause()
             if last_error and (self._overdue(started + deadline, skipped + pause) or pace.failures > max_retries):
                 raise last_error  # the deadline has passed, or the service is down
-            if pause and not pace.is_first(since, retry):
+            if pause:
                 yield Sleep(pause)
                 continue
-            slot = slots.acquire(urgent)
-            call = None
+            slot = slots.acquire()
             try:
                 yield slot
-                while wait := 0.0 if urgent else pace.wait(weight):
-                    yield Sleep(wait)
-                if (
-                    (pace.pause() and not pace.is_first(since, retry))
-                    or slots.over(urgent)
-                    or (last_error and (self._overdue(started + deadline, skipped) or pace.failures > max_retries))
-                ):
-                    continue  # the state may have changed while this call waited
+                if pace.pause() or (last_error and (self._overdue(started + deadline, skipped) or pace.failures > max_retries)):
+                    continue  # the state may have changed while this call waited for a slot
                 started = min(started, self._clock())
-                call = pace.send(weight)
-                slots.record_send()
+                number = pace.next_number()
                 yield SEND
                 self._reached = True
-                pace.record_success(slots, call)
+                pace.record_success(slots)
                 return
             except JinaEISError as error:
-                if call is None:
-                    raise  # not an error of the request
                 error.retries = retry
                 self._reached = self._reached or not isinstance(error, ConnectionFailedError)
                 if not error.transient or (error.retry_after or 0.0) > LONGEST_PAUSE:
                     pace.reset_failures()
                     raise
                 tries = max_retries if self._reached else min(self._max_retries, RETRIES_TO_REACH)
-                down = pace.record_failure(error, call, slots, tries)
+                down = pace.record_failure(error, number, slots, tries)
                 tries = min(tries, tries if retries is None else retries)
                 if down or retry >= tries:
                     raise
@@ -214,21 +195,15 @@ class Pacer:
                     raise
                 last_error = error
                 if report:
-                    first = pace.newest_failure == call.number
+                    first = pace.newest_failure == number
                     report(Wait(error, wait, retry + 1, tries, first, not _waiting, pace.limit(), slots.queued))
             finally:
-                if call:
-                    pace.end(call)
-                slots.release(slot, sent=call is not None)
+                slots.release(slot)
             if _waiting:
                 yield Sleep(wait)
             else:
                 skipped += wait
             retry += 1
-
-    def now(self) -> float:
-        """Return the time, for `since`."""
-        return self._clock()
 
     def _overdue(self, deadline: float, wait: float) -> bool:
         """Whether an attempt after this wait might end after the deadline."""
@@ -246,22 +221,20 @@ class Pace:
     Args:
         ceiling: Maximum calls in flight.
         clock: Monotonic seconds.
-        jitter: Returns a random number from 0 to 1.
     """
 
-    def __init__(self, ceiling: int, clock: Callable[[], float], jitter: Callable[[], float]) -> None:
+    def __init__(self, ceiling: int, clock: Callable[[], float]) -> None:
         self._ceiling = ceiling
         self._clock = clock
         self._limit = float(min(ceiling, FIRST_LIMIT))
         self._threshold = math.inf  # below it, the limit grows by one with each success
         self._paused_until = -math.inf
+        self._sent = 0
         self.newest_failure = 0
         """Number of the call whose failure was the last that was new."""
-        self._rate = Rate(clock, jitter)
-        self._carried = 0.0  # most calls in flight at a success
         self._sent_at_failure = 0  # number of the last call sent before the last failure; failures of earlier calls are not new
         self._lock = threading.RLock()  # reentrant, because the garbage collector may close an abandoned call at any line
-        self._slots = Slots(self.limit, self._limits_rate)
+        self._slots = Slots(self.limit)
         self._loop_slots: WeakKeyDictionary[object, Slots] = WeakKeyDictionary()
         self.failures = 0
         """Consecutive failures, each of a call that was sent after the failure before."""
@@ -269,14 +242,11 @@ class Pace:
 
     def limit(self) -> int:
         """Return the current maximum of calls in flight."""
-        return 1 if self._rate.blocked else int(self._limit)
+        return int(self._limit)
 
     def slots(self, loop: object) -> Slots:
         """Return the slots of the threads, or of an event loop."""
-        return self._slots if loop is None else self._loop_slots.setdefault(loop, Slots(self.limit, self._limits_rate))
-
-    def _limits_rate(self) -> bool:
-        return self._rate.limits
+        return self._slots if loop is None else self._loop_slots.setdefault(loop, Slots(self.limit))
 
     def pause(self) -> float:
         """Return the seconds for which no call may be sent."""
@@ -286,72 +256,47 @@ class Pace:
         """Return the seconds until the end of the pause, even if `no_waits` skips it."""
         return max(0.0, self._paused_until - self._clock())
 
-    def wait(self, weight: float) -> float:
-        """Return the seconds until the rate permits a call."""
+    def next_number(self) -> int:
+        """Return a number for the call that is sent now."""
         with self._lock:
-            return self._rate.wait(weight) if _waiting else 0.0
-
-    def is_first(self, since: float | None, retry: int) -> bool:
-        """Whether a call belongs to the first ones, which are sent together."""
-        return since is not None and not retry and self._rate.sent < FIRST_BURST and since <= self._failed_at
-
-    def send(self, weight: float) -> Sent:
-        """Record that a call is sent now."""
-        with self._lock:
-            call = self._rate.send(weight)
-            return call._replace(number=0) if self.pause() else call  # one of the first; its failure is not new
-
-    def end(self, call: Sent) -> None:
-        """Record that a call is no longer in flight."""
-        with self._lock:
-            self._rate.end(call)
+            self._sent += 1
+            return self._sent
 
     def reset_failures(self) -> None:
         """Record that the service responds."""
         self.failures = 0
 
-    def record_success(self, slots: Slots, call: Sent) -> None:
+    def record_success(self, slots: Slots) -> None:
         """Record a success. If all slots are in use, raise the limit."""
         self.reset_failures()
         with self._lock:
-            self._carried = max(self._carried, slots.in_flight)
-            known, blocked = self._rate.known, self._rate.blocked
-            self._rate.grant(call)
-            if blocked and not self._rate.blocked and self._rate.suspected:
-                self._limit = 1.0
-            if self._rate.known and not known:
-                self._threshold = self._carried  # the refusals were not about the calls in flight
             if slots.full:
                 growth = 1.0 if self._limit < self._threshold else 1.0 / max(self._limit, BETWEEN_PROBES)
                 self._limit = min(float(self._ceiling), self._limit + growth)
 
-    def record_failure(self, error: JinaEISError, call: Sent, slots: Slots, tries: float) -> bool:
+    def record_failure(self, error: JinaEISError, number: int, slots: Slots, tries: float) -> bool:
         """Record a transient failure. Returns whether there are so many consecutive failures that the service counts as down.
 
         Args:
             error: The error.
-            call: The call.
+            number: The number of the call, from `next_number`.
             slots: The slots that the call uses.
             tries: Maximum consecutive failures.
         """
         with self._lock:
             now = self._clock()
-            refused = isinstance(error, RateLimitError)
-            is_new = call.number > self._sent_at_failure
-            if is_new:
-                self._sent_at_failure = self._rate.sent
-                self.newest_failure = call.number
-                if not (refused and self._rate.known):  # a service that refuses by a quota is not down
-                    self.failures = 1 if now > self._failed_at + FORGOTTEN else self.failures + 1
+            if is_new := number > self._sent_at_failure:
+                self._sent_at_failure = self._sent
+                self.newest_failure = number
+                self.failures = 1 if now > self._failed_at + FORGOTTEN else self.failures + 1
                 self._failed_at = now
-            crowded = slots.in_flight > CROWDED * self._carried
-            pause = self._rate.refuse(call, error.retry_after, crowded) if refused else error.retry_after or 0.0
-            if (refused and crowded and not self._rate.probes) or (is_new and isinstance(error, ServiceTimeoutError)):
-                self._reduce_limit(refused, is_new, slots.in_flight - 1)
+            refused = isinstance(error, RateLimitError)
+            if refused or (is_new and isinstance(error, ServiceTimeoutError)):
+                self._reduce_limit(refused, is_new, slots.in_use - 1)
+            pause = error.retry_after or 0.0
             if is_new and 1 < self.failures <= tries:
                 self._limit = 1.0
-                if not (refused and self._rate.paces_probes):
-                    pause = max(pause, exponential_backoff(FIRST_PAUSE if refused else FIRST_BACKOFF, self.failures - 2))
+                pause = max(pause, exponential_backoff(FIRST_PAUSE if refused else FIRST_BACKOFF, self.failures - 2))
             self._paused_until = max(self._paused_until, now + pause)
             return self.failures > tries
 
@@ -374,14 +319,11 @@ class Slots:
     A slot is a `concurrent.futures.Future`, which a thread can wait for and a task of any loop can await.
     """
 
-    def __init__(self, limit: Callable[[], int], limits_rate: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, limit: Callable[[], int]) -> None:
         self._limit = limit
-        self._limits_rate = limits_rate
         self.in_use = 0
         """Number of slots in use."""
-        self._unsent = 0  # number of those whose calls are not sent yet
         self._queue: deque[Future[None]] = deque()
-        self._urgent: deque[Future[None]] = deque()
         self._lock = threading.RLock()  # reentrant, because the garbage collector may close an abandoned call at any line
 
     @property
@@ -392,56 +334,29 @@ class Slots:
     @property
     def queued(self) -> int:
         """Number of calls that wait for a slot."""
-        return len(self._queue) + len(self._urgent)
+        return len(self._queue)
 
-    def over(self, urgent: bool) -> bool:
-        """Whether the limit has fallen below the slots in use while a call waited."""
-        return not urgent and self.in_use > self._limit()
-
-    @property
-    def in_flight(self) -> int:
-        """Number of slots whose calls are in flight."""
-        return self.in_use - self._unsent
-
-    def acquire(self, urgent: bool = False) -> Future[None]:
-        """Return a slot: a future that is done at once if a slot is free, else when it is this call's turn.
-
-        Urgent calls go first. Others also wait while one of them waits for the rate.
-        """
+    def acquire(self) -> Future[None]:
+        """Return a slot: a future that is done at once if a slot is free, else when it is this call's turn."""
         with self._lock:
-            if not self._urgent and self._is_free(urgent) and (urgent or not self._queue):
+            if not self._queue and self.in_use < self._limit():
                 self.in_use += 1
-                self._unsent += 1
                 return _FREE
             slot: Future[None] = Future()
-            (self._urgent if urgent else self._queue).append(slot)
+            self._queue.append(slot)
             self._grant()
         return slot
 
-    def record_send(self) -> None:
-        """Record that the call of a slot is sent. The next one may wait for the rate."""
-        with self._lock:
-            self._unsent -= 1
-            self._grant()
-
-    def release(self, slot: Future[None], sent: bool = False) -> None:
+    def release(self, slot: Future[None]) -> None:
         """Release a slot to the next call in the queue. A slot that was not granted yet is withdrawn."""
         with self._lock:
             if not slot.cancel():
                 self.in_use -= 1
-                self._unsent -= not sent
             self._grant()
 
-    def _is_free(self, urgent: bool) -> bool:
-        if urgent:
-            return self.in_flight < self._limit()
-        return self.in_use < self._limit() and not (self._unsent and self._limits_rate())
-
     def _grant(self) -> None:
-        for urgent, queue in ((True, self._urgent), (False, self._queue)):
-            while queue and self._is_free(urgent):
-                slot = queue.popleft()
-                if slot.set_running_or_notify_cancel():  # the call still waits
-                    self.in_use += 1
-                    self._unsent += 1
-                    slot.set_result(None)
+        while self._queue and self.in_use < self._limit():
+            slot = self._queue.popleft()
+            if slot.set_running_or_notify_cancel():  # the call still waits
+                self.in_use += 1
+                slot.set_result(None)
