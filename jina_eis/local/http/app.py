@@ -30,6 +30,7 @@ from ..refusals import RefusedError, not_implemented, timed_out
 from ..versions import BUILD, LICENCE
 from .cluster import Cluster
 from .formats import CBOR, Line, choose_format, to_cbor
+from .parameters import REPLACED
 from .routes import find_operation
 
 LOG = logging.getLogger("jina_eis.local")
@@ -294,8 +295,8 @@ def new_exchange(request: Request, raw: bytes, reply: Reply) -> Exchange:
     except orjson.JSONDecodeError:
         body = None
     headers = {name: value for name, value in request.headers.items() if name != "authorization"}
-    body_lost = reply.fault in ("bad_gateway", "no_upstream", "drop", "cut", "garbage")
-    status = {"bad_gateway": 502, "no_upstream": 503, "drop": 0}.get(reply.fault or "", reply.status)
+    body_lost = reply.fault in (*REPLACED, "drop", "cut")
+    status = 0 if reply.fault == "drop" else REPLACED.get(reply.fault or "", (reply.status,))[0]
     path, params = request.url.path, dict(request.query_params)
     return Exchange(request.method, path, params, headers, body, status, None if body_lost else reply.body, reply.fault)
 
@@ -313,13 +314,9 @@ def to_response(reply: Reply, kind: str, content_type: str) -> Response:
             return BrokenResponse(b"", sent=0, headers=headers)
         case "cut":
             return BrokenResponse(content, sent=len(content) // 2, headers=headers)
-        case "bad_gateway":
-            page = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
-            return Response(page, 502, headers | {"content-type": "text/html"})
-        case "no_upstream":
-            return Response(b"no healthy upstream", 503, headers)
-        case "garbage":
-            return Response(b"<!-- not JSON -->", headers=headers)
+        case "bad_gateway" | "no_upstream" | "garbage":
+            status, page, types = REPLACED[reply.fault]
+            return Response(page, status, headers | types)
         case "wrong_content_type":
             headers["content-type"] = "application/octet-stream"
     return Response(content, reply.status, headers)

@@ -73,3 +73,9 @@ UVICORN: dict[str, Any] = {
     "access_log": False,
     "timeout_graceful_shutdown": 1,
 }
+# The responses of faults that replace any other: status, body, and a content type of their own.
+REPLACED: dict[str, tuple[int, bytes, dict[str, str]]] = {
+    "bad_gateway": (502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", {"content-type": "text/html"}),
+    "no_upstream": (503, b"no healthy upstream", {}),
+    "garbage": (200, b"<!-- not JSON -->", {}),
+}
