@@ -109,9 +109,15 @@ def bool_(context: Context, path: str, options: Json) -> Scores:
         musts.append(scores)
         docs = set(scores) if docs is None else docs & scores.keys()
     shoulds = [clause_scores(clause, within(context, docs), failures) for clause in clauses["should"]]
-    if docs is None or (shoulds and not musts and not filters):  # one of them must match
-        found = {doc for scores in shoulds for doc in scores}
-        docs = found if docs is None else docs & found
+    minimum = options.get("minimum_should_match", 0)
+    if type(minimum) is not int or minimum < 0:
+        raise not_implemented(f"bool.minimum_should_match [{minimum}]")
+    if shoulds and not musts and not filters:
+        minimum = max(minimum, 1)
+    if docs is None:
+        docs = {doc for scores in shoulds for doc in scores}
+    if minimum and (musts or shoulds or filters):
+        docs = {doc for doc in docs if sum(doc in scores for scores in shoulds) >= minimum}
     if failures:
         raise failures[0] if docs else not_implemented(f"a clause beside others that match nothing: {failures[0].reason}")
     return {doc: sum(scores.get(doc, 0.0) for scores in (*musts, *shoulds)) for doc in sorted(docs)}
@@ -153,7 +159,7 @@ def match_all(context: Context, path: str, options: Json) -> Scores:
 
 
 QUERIES = {
-    "bool": Query(bool_, {*CLAUSES}),
+    "bool": Query(bool_, {*CLAUSES, "minimum_should_match"}),
     "constant_score": Query(constant_score, {"filter"}, "filter"),
     "exists": Query(lexical.exists, {"field"}, "field"),
     "ids": Query(lexical.ids, {"values"}),

@@ -455,6 +455,7 @@ WORDS = {
         ({"match_none": {}}, set()),
         ({"match": {"body": "ice bread"}}, {"1", "2", "3"}),
         ({"match": {"body": {"query": "ice bread", "operator": "and"}}}, {"3"}),
+        ({"bool": {"should": [{"term": {"n": 1}}, {"term": {"tag": "b"}}], "minimum_should_match": 2}}, {"1"}),
         ({"match": {"body": "DON'T"}}, {"2"}),
         ({"match": {"body": "don t"}}, set()),
         ({"match": {"body": "京"}}, {"3"}),
