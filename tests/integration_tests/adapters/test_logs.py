@@ -106,6 +106,7 @@ def test_a_hundred_calls_that_wait_for_one_reason_make_one_line(
 
 def test_a_pace_that_a_limit_holds_is_one_warning(connect: Callable[..., Any], eis: LocalEIS, lines: Any) -> None:
     eis.faults.always("rate_limit")
+    eis.faults.latency = 0.3  # several calls are in flight before the first refusal
     embeddings = connect(JinaEISEmbeddings, batch_size=1, max_concurrency=4)
     with pytest.raises(RateLimitError):
         embeddings.embed_documents(texts(50))

@@ -914,7 +914,7 @@ def test_errors_of_a_reranker(eis: LocalEIS, es: Elasticsearch) -> None:
             "cannot specify [retriever]",
         ),
         ({"retriever": {"rrf": {"retrievers": [], "foo": 1}}}, 400, "x_content_parse_exception", "[rrf] unknown field [foo]"),
-        ({"query": {"term": {"n": "x"}}}, 501, "not_implemented_exception", "[x] as a value of field [n] of type [long]"),
+        ({"query": {"term": {"n": "1_0"}}}, 501, "not_implemented_exception", "[1_0] as a value of field [n] of type [long]"),
         ({"query": {"terms": {"day": ["x"]}}}, 400, "search_phase_execution_exception", "failed to parse date field [x]"),
         ({"query": {"range": {"v": {"gte": 1}}}}, 400, "search_phase_execution_exception", "Field [v] of type [dense_vector]"),
         (
