@@ -124,7 +124,9 @@ def test_a_server_that_refuses_cbor_is_asked_for_json(
         for _ in range(2):
             assert call(embeddings, "embed_query", "x") == [1.5, 0.0]
         assert ["cbor" in accept for accept in seen] == [True, False, False]
-        assert [record.name for record in caplog.records if record.name.startswith("jina_eis.transport")] == ["jina_eis.transport"]
+        assert [record.name for record in caplog.records if record.name.startswith("jina_eis.transport")] == [
+            "jina_eis.transport"
+        ]
         with pytest.raises(RequestRejectedError, match=f"HTTP {refusal}"):
             call(connect(JinaEISEmbeddings, es_url=url, inference_id="m", wire_format="cbor"), "embed_query", "x")
 
