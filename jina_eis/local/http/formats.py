@@ -65,7 +65,7 @@ def choose_format(accept: str, content_type: str) -> tuple[str, str]:
 def to_cbor(value: Any, single: bool = False) -> bytes:
     """Write a JSON value; containers have no length, and a fraction has four bytes if it is a `single`, else eight."""
     if isinstance(value, dict):
-        items = [cbor2.dumps(str(key)) + to_cbor(item, single or key in SINGLES) for key, item in value.items()]
+        items = [to_cbor(str(key)) + to_cbor(item, single or key in SINGLES) for key, item in value.items()]
         return b"\xbf" + b"".join(items) + b"\xff"
     if isinstance(value, list):
         if single and value and set(map(type, value)) == {float}:
@@ -73,4 +73,6 @@ def to_cbor(value: Any, single: bool = False) -> bytes:
             rows[:, 0], rows[:, 1:] = 0xFA, np.array(value, dtype=">f4").view(np.uint8).reshape(-1, 4)
             return b"\x9f" + rows.tobytes() + b"\xff"
         return b"\x9f" + b"".join(to_cbor(item, single) for item in value) + b"\xff"
+    if isinstance(value, str):  # UTF-8 has no lone surrogates
+        value = value.encode("utf-8", "replace").decode()
     return pack(">Bf", 0xFA, value) if single and isinstance(value, float) else cbor2.dumps(value)

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 from made import pdf, png
 
@@ -234,6 +235,7 @@ def test_documents_are_taken_only_when_needed() -> None:
 
 
 @pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
+@examples(max_examples=30, deadline=None)  # each writes 300 documents
 @given(failing=st.sets(st.integers(0, 299), max_size=20), rejected=st.sets(st.integers(0, 299), max_size=40))
 def test_failed_documents_are_named_and_all_others_written(field_type: Any, failing: set[int], rejected: set[int]) -> None:
     cluster = Cluster()
