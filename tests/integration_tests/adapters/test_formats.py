@@ -137,7 +137,7 @@ def test_many_requests_in_flight_are_refused_at_once(call: Caller, connect: Conn
     eis.faults.always("not_acceptable")
     eis.faults.latency = 0.05
     assert call(connect(JinaEISEmbeddings), "embed_documents", texts(640)) == expected
-    assert 1 <= sum(accepted(eis)) < 40  # those sent before the first refusal arrives
+    assert 1 <= sum(accepted(eis)) <= 16
     assert accepted(eis).count(False) == 40
 
 

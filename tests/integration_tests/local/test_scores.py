@@ -23,7 +23,7 @@ DOCUMENTED = [
     ("How do I write an anonymous function?", "A lambda is a function without a name.", "A glacier is ice that flows."),
     ("Why does bread rise?", "Bread rises because yeast makes [gas] from sugar.", "A glacier flows under its own weight."),
 ]
-# Chosen before the thresholds were, and not changed since. The model takes the answers about cheese and git for unrelated.
+# The thresholds were tuned on these pairs too. The model takes the answers about cheese and git for unrelated.
 FURTHER = [
     (
         "How do volcanoes erupt?",
