@@ -274,6 +274,24 @@ def test_ctrl_c_ends_the_demo_within_a_second(moment: str, tmp_path: Path, monke
     assert "Traceback" not in terminal.output
 
 
+def test_ctrl_c_ends_a_program_inside_a_library() -> None:
+    program = """
+import hashlib
+from jina_eis.cli.interrupt import ends_promptly
+with ends_promptly():
+    print("computing", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 300_000_000)  # minutes in one call of C
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "computing\n"
+    start = time.monotonic()
+    process.send_signal(2)
+    _, error = process.communicate(timeout=60)
+    assert time.monotonic() - start < PROMPT
+    assert (process.returncode, error) == (130, "jina-eis: interrupted.\n")
+
+
 def test_ctrl_c_ends_a_command_that_waits() -> None:
     with LocalEIS(model="hash") as eis:
         eis.faults.latency = 30
