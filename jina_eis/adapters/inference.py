@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
@@ -23,10 +24,12 @@ from ..contents import (
     content,
     content_list,
     in_thread,
+    known_pages,
+    label,
     looks_like_data_uri,
     query_text,
 )
-from ..errors import ConfigurationError, InputError, JinaEISError
+from ..errors import ConfigurationError, InputError, InvalidAnswerError, JinaEISError
 from ..models import DEFAULT_RERANKERS, RerankModel, preconfigured
 from ..steps import (
     BATCH_SIZE,
@@ -412,22 +415,28 @@ class ContentSettings(EmbeddingSettings):
     def embed_pages(self, pdf: Embeddable, *, input_type: InputType | None = None) -> list[Vector]:
         """Embed the pages of a PDF, and return one vector for each, in order, as `embed_content` does.
 
+        With the extra `[pdf]`, the pages are counted before the request, and the vectors are compared with them.
+
         Args:
             pdf: A PDF, of any type that `embed_content` takes.
             input_type: The role. Default: the role of documents.
 
         Raises:
             InputError: it is not a PDF, or cannot be embedded. No request was sent.
+            InvalidAnswerError: the service returned another number of vectors than the PDF has pages.
         """
         role = self._role(input_type)
         read = content(pdf, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt)
-        return cast("list[Vector]", self._embed_all([_require_pdf(read)], role)[0])
+        pages = known_pages(_require_pdf(read))
+        return _one_for_each_page(self._embed_all([read], role)[0], pages, label(read))
 
     async def aembed_pages(self, pdf: Embeddable, *, input_type: InputType | None = None) -> list[Vector]:
         """As `embed_pages`, without blocking the event loop."""
         role = self._role(input_type)
         read = partial(content, pdf, may_fetch=self.allow_url_fetch, pass_urls=self.pass_urls, adapt=self._adapt)
-        return cast("list[Vector]", (await self._aembed_all([_require_pdf(await in_thread(read))], role))[0])
+        medium = _require_pdf(await in_thread(read))
+        pages = await asyncio.to_thread(known_pages, medium)
+        return _one_for_each_page((await self._aembed_all([medium], role))[0], pages, label(medium))
 
     @overload
     def embed_contents(self, items: Iterable[str], *, input_type: InputType | None = None) -> list[Vector]: ...
@@ -522,6 +531,15 @@ def _require_pdf(content: Content) -> Medium:
         return content
     kind = content.mime or content.modality if isinstance(content, Medium) else "a text" if isinstance(content, str) else "a list"
     raise InputError(f"The input is {kind}, not a PDF. Use embed_content.")
+
+
+def _one_for_each_page(vectors: Embedded, pages: int | None, name: str) -> list[Vector]:
+    found = cast("list[Vector]", vectors)
+    if pages is not None and len(found) != pages:
+        raise InvalidAnswerError(
+            f"The service returned {len(found)} vectors for {name}, which has {pages} page{'s' * (pages > 1)}."
+        )
+    return found
 
 
 def _text_calls(

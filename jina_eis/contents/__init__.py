@@ -29,7 +29,7 @@ from .inputs import (
 from .links import Link, medium_from_location, medium_from_url
 from .media import Medium, describe
 from .objects import Image, describe_type
-from .pages import count_pages, describe_page, page_image, page_pdf, parts_to_index, split_pages
+from .pages import count_pages, describe_page, known_pages, page_image, page_pdf, parts_to_index, split_pages
 
 __all__ = [
     "Content",
@@ -51,6 +51,7 @@ __all__ = [
     "holds_url",
     "image_list",
     "in_thread",
+    "known_pages",
     "label",
     "looks_binary",
     "looks_like_data_uri",

@@ -20,7 +20,7 @@ from .media import Medium, describe
 if TYPE_CHECKING:
     from pypdf import PdfReader
 
-__all__ = ["count_pages", "describe_page", "page_image", "page_pdf", "parts_to_index", "split_pages"]
+__all__ = ["count_pages", "describe_page", "known_pages", "page_image", "page_pdf", "parts_to_index", "split_pages"]
 
 LONGEST_SIDE = 6000  # pixels of a rendered page: A0 at 128 dots an inch, 100 MB in memory
 POINTS = 72  # an inch
@@ -37,6 +37,14 @@ def count_pages(pdf: Medium) -> int:
     """
     with pdf.open() as file:
         return len(_reader(file, pdf).pages)
+
+
+def known_pages(pdf: Medium) -> int | None:
+    """Return the number of pages; None at a URL, and where pypdf is not installed. Raises InputError as `count_pages` does."""
+    try:
+        return count_pages(pdf) if pdf.url is None else None
+    except ImportError:
+        return None
 
 
 def split_pages(pdf: Medium) -> Iterator[Medium]:

@@ -11,6 +11,7 @@ from ..errors import (
     AuthorizationError,
     ConfigurationError,
     EndpointNotFoundError,
+    InvalidAnswerError,
     JinaEISError,
     RateLimitError,
     RequestRejectedError,
@@ -34,15 +35,18 @@ LOG = logging.getLogger("jina_eis.pace")
 # Errors that do not depend on the inputs.
 _INDEPENDENT_OF_INPUTS = (AuthenticationError, AuthorizationError, ConfigurationError, EndpointNotFoundError, TLSError)
 
+# Errors that one input of a batch may cause.
+_OFTEN_OF_ONE_INPUT = (InvalidAnswerError, RequestRejectedError, RequestTooLargeError)
+
 
 def find_failing_input(call: Call[list[A]], error: JinaEISError, others: bool) -> Steps[list[A]]:
     """Divide a failed batch until the text that fails is found, and raise the error of that text, with its position.
 
     Raises:
-        JinaEISError: the error of the batch, if no single text causes it: there is no sign that other texts succeed, or both
-            halves fail.
+        JinaEISError: the error of the batch, if no single text causes it: there is no sign that other texts succeed, both
+            halves fail, or an invalid response does not come again.
     """
-    suspicious = isinstance(error, (RequestRejectedError, RequestTooLargeError)) or (others and error.transient)
+    suspicious = isinstance(error, _OFTEN_OF_ONE_INPUT) or (others and error.transient)
     if not suspicious or isinstance(error, RateLimitError) or not call.halves:
         raise error
     halves = yield from _halves(call, error)
@@ -51,6 +55,8 @@ def find_failing_input(call: Call[list[A]], error: JinaEISError, others: bool) -
     vectors: list[A] = []
     for half, outcome in halves:
         vectors += (yield from find_failing_input(half, outcome, True)) if isinstance(outcome, JinaEISError) else outcome
+    if isinstance(error, InvalidAnswerError):  # no text causes it, and a service that answers differently is not believed
+        raise error
     return vectors
 
 

@@ -73,6 +73,17 @@ def test_pages_of_a_pdf(connect: Callable[..., Any], call: Caller, eis: LocalEIS
     assert not eis.requests
 
 
+@pytest.mark.parametrize(
+    ("fault", "pages", "problem"), [("too_few", 3, "2 vectors.*3 pages"), ("too_many", 1, "2 vectors.*1 page")]
+)
+def test_pages_without_a_vector_of_their_own(
+    call: Caller, make: Callable[..., JinaEISEmbeddings], eis: LocalEIS, fault: Any, pages: int, problem: str
+) -> None:
+    eis.faults.queue(fault)
+    with pytest.raises(InvalidAnswerError, match=rf"The service returned {problem}\."):
+        call(make(), "embed_pages", pdf(pages))
+
+
 def test_the_embedded_eis_embeds_a_page_by_its_text(make: Any, call: Caller) -> None:
     pages = call(make(), "embed_pages", pdf(texts=["Salt melts ice on roads.", "Owls are quiet."]))
     assert pages == make().embed_documents(["Salt melts ice on roads.", "Owls are quiet."])

@@ -173,6 +173,16 @@ def test_an_invalid_response_is_an_error(call: Caller, make: Callable[..., JinaE
     assert caught.value.inputs == range(5)
 
 
+@pytest.mark.parametrize("kind", ["too_few", "too_many", "empty", "ragged", "not_finite", "garbage"])
+def test_an_invalid_response_names_the_text_that_causes_it(
+    call: Caller, make: Callable[..., JinaEISEmbeddings], eis: LocalEIS, kind: Any
+) -> None:
+    eis.faults.poison("text 3", kind)
+    with pytest.raises(InvalidAnswerError, match=r"Input 3 failed\.") as caught:
+        call(make(), "embed_documents", texts(5))
+    assert list(caught.value.inputs or ()) == [3]
+
+
 def test_the_error_of_a_batch_names_the_text_that_caused_it(
     call: Caller, make: Callable[..., JinaEISEmbeddings], eis: LocalEIS
 ) -> None:
