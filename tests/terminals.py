@@ -50,6 +50,7 @@ class Terminal:
         )
         os.close(slave)
         self.output = ""
+        self._awaited = 0  # characters of the output up to the last text that was waited for
 
     def __enter__(self) -> Terminal:
         return self
@@ -61,10 +62,15 @@ class Terminal:
         os.close(self._master)
 
     def wait_for(self, text: str) -> None:
-        """Read until a text was printed."""
+        """Read until a text was printed, after the one that was waited for before."""
         end = time.monotonic() + LONGEST
-        while text not in self.output:
+        while text not in self.output[self._awaited :]:
             assert self._read(end), f"{text!r} was not printed: {self.output}"
+        self._awaited = self.output.index(text, self._awaited) + len(text)
+
+    def type(self, text: str) -> None:
+        """Type a text."""
+        os.write(self._master, text.encode())
 
     def press_ctrl_c(self) -> None:
         """Type Ctrl-C."""

@@ -266,10 +266,12 @@ class EmbeddingSettings(EndpointSettings):
                 closing(self._vectors(required, role, places, ahead, whole=whole, watch=bar)) as fresh,
             ):
                 for index, vector in zip(missing, fresh, strict=True):
-                    vectors[index] = new[texts[index]] = vector
-                    if cache and len(new) == BATCH_SIZE:
-                        arrived, new = new, {}
-                        cache.put(arrived)
+                    vectors[index] = vector
+                    if cache:
+                        new[texts[index]] = vector
+                        if len(new) == BATCH_SIZE:
+                            arrived, new = new, {}
+                            cache.put(arrived)
         finally:
             if cache and new:
                 cache.put(new)
@@ -297,10 +299,12 @@ class EmbeddingSettings(EndpointSettings):
                     remaining = iter(missing)
                     async for vector in fresh:
                         index = next(remaining)
-                        vectors[index] = new[texts[index]] = vector
-                        if cache and len(new) == BATCH_SIZE:
-                            arrived, new = new, {}
-                            await cache.aput(arrived)
+                        vectors[index] = vector
+                        if cache:
+                            new[texts[index]] = vector
+                            if len(new) == BATCH_SIZE:
+                                arrived, new = new, {}
+                                await cache.aput(arrived)
         finally:
             if cache and new:
                 await cache.aput(new)

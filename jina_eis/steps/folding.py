@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass
 from itertools import count, islice
 from typing import Generic, TypeVar
 
@@ -15,23 +14,18 @@ C = TypeVar("C")
 R = TypeVar("R")
 
 
-@dataclass(slots=True, eq=False)
-class _Sent(Generic[R]):
-    """An input that is sent, and its result when that has arrived."""
-
-    result: R | None = None
-    arrived: bool = False
-    returned: bool = False
-
-
 class Folding(Generic[R]):
-    """Folds the equal inputs of one call, and unfolds their results."""
+    """Folds the equal inputs of one call, and unfolds their results.
+
+    Inputs that are sent are numbered from 0, in order. There may be many: nothing here is an object of its own for each.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, _Sent[R]] = {}
+        self._known: dict[Hashable, int] = {}  # the number of each input that was sent
         self._positions: deque[int] = deque()  # of the inputs that are sent
-        self._awaited: deque[_Sent[R]] = deque()  # sent, without a result yet
-        self._places: deque[_Sent[R]] = deque()  # one for each input without a returned result
+        self._places: deque[int] = deque()  # for each input without a returned result, the number of the one that was sent
+        self._results: dict[int, R] = {}  # by number; also of inputs that may come again
+        self._sent = self._arrived = self._returned = 0
 
     def distinct(self, inputs: Iterable[C], positions: Iterable[int] | None = None) -> Iterator[C]:
         """Yield the inputs to send: of equal ones, the first. Inputs that cannot be hashed equal no other.
@@ -42,17 +36,16 @@ class Folding(Generic[R]):
         """
         for value, position in zip(inputs, count() if positions is None else positions, strict=False):
             hashable = type(value) is str or isinstance(value, Hashable)  # the second takes longer
-            sent = self._known.get(value) if hashable else None
-            if sent is None:
-                sent = _Sent()
-                if hashable:
-                    self._known[value] = sent
-                self._positions.append(position)
-                self._awaited.append(sent)
-                self._places.append(sent)
-                yield value
-            else:
-                self._places.append(sent)
+            number = self._known.get(value) if hashable else None
+            if number is not None:
+                self._places.append(number)
+                continue
+            if hashable:
+                self._known[value] = self._sent
+            self._positions.append(position)
+            self._places.append(self._sent)
+            self._sent += 1
+            yield value
 
     def positions(self) -> Iterator[int]:
         """Return an iterator over the position of each input that `distinct` has yielded. It must not be read any further."""
@@ -61,19 +54,24 @@ class Folding(Generic[R]):
     def forget(self) -> None:
         """Send later inputs even if they equal earlier ones, whose results need not be kept then."""
         self._known.clear()
+        awaited = set(self._places)
+        self._results = {number: result for number, result in self._results.items() if number in awaited}
 
     def unfold(self, result: R) -> Iterator[R]:
         """Take the result of the next input that was sent, and yield the results that can now be returned, in input order."""
-        sent = self._awaited.popleft()
-        sent.result, sent.arrived = result, True
+        self._results[self._arrived] = result
+        self._arrived += 1
         return self.rest()
 
     def rest(self) -> Iterator[R]:
         """Yield the results of the last inputs, after those that were sent have arrived. Each place has its own copy."""
-        while self._places and self._places[0].arrived:
-            sent = self._places.popleft()
-            yield copy(sent.result) if sent.returned else sent.result  # type: ignore[misc]
-            sent.returned = True
+        while self._places and self._places[0] < self._arrived:
+            number = self._places.popleft()
+            if number == self._returned:  # the first place of an input; those of others come in the order of their numbers
+                self._returned += 1
+                yield self._results[number]
+            else:
+                yield copy(self._results[number])
 
 
 def blocks(items: Iterable[C], size: int) -> Iterator[list[C]]:

@@ -25,6 +25,7 @@ from ..errors import InputError
 
 __all__ = [
     "Dumps",
+    "FiniteVectors",
     "find_lone_surrogate",
     "json_line",
     "read_cbor",
@@ -99,10 +100,15 @@ def read_cbor(data: bytes) -> Any:
     return value
 
 
-def _read_runs(data: bytes) -> dict[str, Any] | None:
+class FiniteVectors(dict[str, Any]):
+    """The vectors of an inference endpoint, of which every number is known to be a finite float."""
+
+
+def _read_runs(data: bytes) -> FiniteVectors | None:
     """Read the vectors of an inference endpoint, in half the time of a decoder; None for a body that is written otherwise.
 
-    Elasticsearch writes containers without a length (BF or 9F, to FF), and each number as FA and the four bytes of a float32.
+    Elasticsearch writes containers without a length (BF or 9F, to FF), and each number as FA and the four bytes of a float32,
+    of which the first is 7F or FF in NaN, in infinity and in numbers above 1.7e38.
     """
     head = next(filter(data.startswith, _HEADS), None)
     if head is None:
@@ -118,9 +124,12 @@ def _read_runs(data: bytes) -> dict[str, Any] | None:
         position += size
         if run[::5] != b"\xfa" * (size // 5) or data[position : position + 2] != b"\xff\xff":
             return None
+        first = run[1::5]
+        if b"\x7f" in first or b"\xff" in first:
+            return None
         vectors.append({"embedding": _floats_of_run(run)})
         position += 2
-    return {head[2:-1].decode(): vectors} if data[position:] == b"\xff\xff" else None
+    return FiniteVectors({head[2:-1].decode(): vectors}) if data[position:] == b"\xff\xff" else None
 
 
 def _floats_of_run(run: bytes) -> list[float]:

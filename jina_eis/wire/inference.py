@@ -14,7 +14,7 @@ from ..contents import Content, Medium, Part
 from ..errors import InputError, InvalidAnswerError
 from ..models import EmbeddingTask
 from .call import Call
-from .formats import well_formed
+from .formats import FiniteVectors, well_formed
 
 __all__ = [
     "InputType",
@@ -208,7 +208,7 @@ def _read_vectors(body: Any, key: str, count: int | None, dimensions: int | None
         numbers = item.get("embedding") if isinstance(item, dict) else None
         if not isinstance(numbers, list) or not numbers:
             raise InvalidAnswerError(f"Vector {position} of the response is empty or missing.")
-        vector = _floats(numbers)
+        vector = numbers if isinstance(body, FiniteVectors) else _floats(numbers)
         if vector is None:
             raise InvalidAnswerError(f"Vector {position} of the response has a value that is not a finite number.")
         dimensions = dimensions or len(vector)

