@@ -11,6 +11,7 @@ from contextlib import suppress
 from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
+from unittest.mock import patch
 
 import cbor2
 import numpy as np
@@ -178,9 +179,10 @@ def test_vectors_as_elasticsearch_writes_them_need_no_decoder(monkeypatch: pytes
             read_cbor(body[:-cut])
 
 
-@given(st.lists(SINGLE, max_size=8))
-def test_the_digits_in_json_are_those_of_the_service(vector: list[float]) -> None:
-    written = with_shortest_digits(vector)
+@given(st.lists(SINGLE, max_size=8), st.booleans())
+def test_the_digits_in_json_are_those_of_the_service(vector: list[float], numpy_is_installed: bool) -> None:
+    with patch.dict(sys.modules, {} if numpy_is_installed else {"numpy": None}):
+        written = with_shortest_digits(vector)
     assert array("f", written) == array("f", vector)
     assert all(type(number) is float for number in written)
     assert len(orjson.dumps(written)) <= len(orjson.dumps(list(map(float, shortest(vector)))))
