@@ -6,7 +6,7 @@ Knows their types, statuses, texts and headers. Must not know when they are rais
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -60,7 +60,7 @@ class RefusedError(Exception):
 
 
 class ShardError(RefusedError):
-    """A query that failed on an index; a search wraps it with `all_shards_failed`."""
+    """A query that failed on an index; a search wraps it with `shard_errors`."""
 
 
 @contextmanager
@@ -135,14 +135,26 @@ def parsing_exception(reason: str, cause: RefusedError | None = None) -> Refused
     return RefusedError(400, "parsing_exception", reason, cause, {"line": 1, "col": 1})
 
 
-def all_shards_failed(index: str, error: ShardError) -> SearchError:
-    """Return the error of a search whose only shard failed."""
-    cause = None if error.kind == "query_shard_exception" else error  # it names the index itself, and is not repeated
-    failure = {"shard": 0, "index": index, "node": "jina-eis-local", "reason": error.nested()}
-    details = {"phase": "query", "grouped": True, "failed_shards": [failure]}
-    refused = SearchError(error.status, "search_phase_execution_exception", "all shards failed", cause, details)
-    refused.shard_error = error
-    return refused
+def unknown_name(kind: str, name: str) -> RefusedError:
+    """Return the error for a query, retriever or builder that does not exist."""
+    cause = RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
+    return parsing_exception(f"unknown {kind} [{name}]", cause)
+
+
+@contextmanager
+def shard_errors(indices: Sequence[str]) -> Iterator[None]:
+    """Convert a shard error raised inside into the error of a search in these indices, of one shard each."""
+    try:
+        yield
+    except ShardError as error:
+        if len(indices) > 1:
+            raise not_implemented(f"a search that fails on one of several indices: {error.reason}") from error
+        cause = None if error.kind == "query_shard_exception" else error  # it names the index itself, and is not repeated
+        failure = {"shard": 0, "index": indices[0], "node": "jina-eis-local", "reason": error.nested()}
+        details = {"phase": "query", "grouped": True, "failed_shards": [failure]}
+        refused = SearchError(error.status, "search_phase_execution_exception", "all shards failed", cause, details)
+        refused.shard_error = error
+        raise refused from error
 
 
 def token(value: Any) -> str:

@@ -8,6 +8,7 @@ from .analysis import terms
 from .bulk import Writer
 from .chunking import check_chunking, split_passages
 from .documents import values_of
+from .hits import show_values
 from .index import Clock, Index, StoredDocument
 from .inner import InnerInference
 from .mapping import Field, Mapping
@@ -16,7 +17,7 @@ from .settings import check_mapping, check_name, new_settings, show_defaults, sh
 from .several import Indices
 from .sources import SourceFilter
 from .storage import Storage
-from .values import BELOW_ZERO, Value, format_value, read_date_span, read_value, round_number, utf16_length
+from .values import BELOW_ZERO, Value, as_float32, format_value, read_date_span, round_number
 from .vectors import as_score, nearest, score, stack
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "StoredDocument",
     "Value",
     "Writer",
+    "as_float32",
     "as_score",
     "check_actions",
     "check_chunking",
@@ -48,14 +50,13 @@ __all__ = [
     "parse_bulk",
     "parse_update",
     "read_date_span",
-    "read_value",
     "round_number",
     "score",
     "show_defaults",
     "show_settings",
+    "show_values",
     "split_passages",
     "stack",
     "terms",
-    "utf16_length",
     "values_of",
 ]

@@ -18,7 +18,7 @@ from .actions import document_error, document_errors
 from .fieldtypes import complete_vector, read_count, split_name
 from .mapping import Field, Mapping, templated
 from .parameters import ISO_DATE, METADATA, NUMBERS, SEMANTIC
-from .values import Value, date_format_of, format_value, read_value, read_vector, utf16_length
+from .values import Value, date_format_of, format_value, read_value, read_vector
 
 IGNORE_ABOVE = 256
 VECTOR_LENGTHS = range(128, 4097)  # a new field with an array of so many fractions becomes a dense_vector
@@ -158,7 +158,7 @@ class Reader:
             self.document.texts.setdefault(field.path, []).append(str(indexed))
             return
         if field.kind == "keyword":
-            if "ignore_above" in field.settings and utf16_length(str(indexed)) > field.settings["ignore_above"]:
+            if field.ignores(str(indexed)):
                 return
             if "ignore_above" not in field.settings and len(str(indexed).encode()) > MAX_KEYWORD_BYTES:
                 immense = f'Document contains at least one immense term in field="{field.path}"'

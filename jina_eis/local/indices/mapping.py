@@ -17,6 +17,7 @@ from ..refusals import Json, illegal_argument, mapper_parsing, not_implemented, 
 from ..unsupported import refuse_unsupported
 from .fieldtypes import merge_properties, read_dynamic, read_properties
 from .parameters import ISO_DATE, SEMANTIC, TEMPLATE_OPTIONS, TEMPLATE_TYPES, USUAL
+from .values import utf16_length
 
 MAX_FIELDS = 1000
 
@@ -43,6 +44,10 @@ class Field:
     def copies(self) -> list[str]:
         """The fields that its values are copied to."""
         return list(self.settings.get("copy_to", ()))
+
+    def ignores(self, text: str) -> bool:
+        """Return whether a value is too long for a keyword field."""
+        return "ignore_above" in self.settings and utf16_length(text) > self.settings["ignore_above"]
 
     @property
     def date_format(self) -> str:

@@ -29,6 +29,11 @@ class Indices:
     parts: Sequence[Index]
 
     @property
+    def names(self) -> list[str]:
+        """The names of the indices."""
+        return [part.name for part in self.parts]
+
+    @property
     def fields(self) -> dict[str, Field]:
         """The fields of all; of two with one path, that of the first index."""
         return {path: field for part in reversed(self.parts) for path, field in part.mapping.fields.items()}

@@ -76,6 +76,11 @@ def round_number(kind: str, number: float) -> float:
     return BELOW_ZERO if str(rounded) == "-0.0" else rounded
 
 
+def as_float32(number: float) -> float:
+    """Return a number with the digits of its float32, as Elasticsearch does."""
+    return float(str(np.float32(number)))
+
+
 def read_whole(kind: str, value: Any) -> int:
     if isinstance(value, str) and re.fullmatch(WHOLE_TEXT, value, re.ASCII) is None:
         raise illegal_argument(f'For input string: "{value}"')

@@ -9,11 +9,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-import numpy as np
-
 from ..indices import Field, Index, Indices, InnerInference
 from ..inference import Array, check_fields
-from ..refusals import Json, RefusedError, ShardError, not_implemented, parsing, parsing_exception, token
+from ..refusals import Json, RefusedError, ShardError, not_implemented, parsing, parsing_exception, token, unknown_name
 from ..unsupported import refuse_unsupported
 from ..versions import Version
 from .options import KINDS
@@ -147,6 +145,20 @@ def scalar(name: str, value: Any) -> Any:
     return value
 
 
+def read_named(kind: str, value: Any, known: Collection[str]) -> tuple[str, Json]:
+    """Return the name and the body of a query or a retriever."""
+    if not isinstance(value, dict) or len(value) != 1:
+        found = "expected [END_OBJECT] but found [FIELD_NAME]" if value else "no object"
+        raise parsing_exception(f"{kind} malformed, it must be an object with the name of one {kind}: {found}")
+    ((name, body),) = value.items()
+    refuse_unsupported(kind, name, f"{kind} [{name}]")
+    if name not in known:
+        raise unknown_name(kind, name)
+    if not isinstance(body, dict):
+        raise parsing_exception(f"[{name}] {kind} malformed, no [START_OBJECT] after its name")
+    return name, body
+
+
 def query_failed(context: Context, reason: str, kind: str = "illegal_argument_exception") -> ShardError:
     """Return the error for a query that its field does not support."""
     cause = RefusedError(400, kind, reason)
@@ -157,8 +169,3 @@ def query_failed(context: Context, reason: str, kind: str = "illegal_argument_ex
 def multiply(scores: Scores, boost: float) -> Scores:
     """Return the scores times a boost."""
     return scores if boost == 1.0 else {doc: score * boost for doc, score in scores.items()}
-
-
-def as_float32(score: float) -> float:
-    """Return a number with the digits of its float32, as Elasticsearch does."""
-    return float(str(np.float32(score)))

@@ -11,10 +11,9 @@ from typing import Any
 
 from ..indices import SEMANTIC
 from ..inference import as_list
-from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing, parsing_exception
-from ..unsupported import refuse_unsupported
+from ..refusals import Json, ShardError, illegal_argument, not_implemented, parsing, parsing_exception
 from . import lexical, semantic
-from .context import Context, Scores, multiply, read_query_options
+from .context import Context, Scores, multiply, read_named, read_query_options
 from .operands import OPERATORS
 
 CLAUSES = ("must", "filter", "should", "must_not")
@@ -46,20 +45,10 @@ class Query:
 
 def evaluate(query: Any, context: Context) -> Scores:
     """Return the scores of the documents that match a query, ordered by document number."""
-    if not isinstance(query, dict):
-        raise parsing_exception("[_na] query malformed, must start with start_object")
-    if not query:
+    if query == {}:
         raise illegal_argument("query malformed, empty clause found")
-    name, *others = query
-    if others:
-        raise parsing_exception(f"[{name}] malformed query, expected [END_OBJECT] but found [FIELD_NAME]")
-    refuse_unsupported("query", name, f"query [{name}]")
-    if name not in QUERIES:
-        cause = RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
-        raise parsing_exception(f"unknown query [{name}]", cause)
-    kind, path, body = QUERIES[name], "", query[name]
-    if not isinstance(body, dict):
-        raise parsing_exception(f"[{name}] query malformed, no start_object after query name")
+    name, body = read_named("query", query, QUERIES)
+    kind, path = QUERIES[name], ""
     if kind.options is None:
         return kind.evaluate(context, path, body)
     if kind.by_field:

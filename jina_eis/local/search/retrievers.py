@@ -6,8 +6,7 @@ Knows the formulas of fusion and of the reranker's score; must not know how a qu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import nsmallest
 from itertools import islice
@@ -21,17 +20,15 @@ from ..refusals import (
     Json,
     RefusedError,
     SearchError,
-    ShardError,
-    all_shards_failed,
     illegal_argument,
     invalid,
     not_implemented,
     parse_error,
-    parsing_exception,
+    shard_errors,
     status_error,
+    unknown_name,
 )
-from ..unsupported import refuse_unsupported
-from .context import Context, Scores, read_object
+from .context import Context, Scores, read_named, read_object
 from .diversity import choose, closest
 from .options import COMPONENT, DIVERSIFY, KNN_RETRIEVER, LINEAR, RERANK, RRF, STANDARD
 from .rescoring import best_passages, read_rescorer
@@ -54,26 +51,9 @@ class Ranking:
 
 def retrieve(retriever: Any, context: Context) -> Ranking:
     """Return the ranking of a retriever."""
-    name, body = name_and_body(retriever)
+    name, body = read_named("retriever", retriever, RETRIEVERS)
     rank, kinds, required = RETRIEVERS[name]
     return rank(context, read_object(name, body, kinds, required))
-
-
-def name_and_body(retriever: Any) -> tuple[str, Json]:
-    if not isinstance(retriever, dict) or len(retriever) != 1:
-        raise parsing_exception("retriever malformed, it must be an object with the name of one retriever")
-    ((name, body),) = retriever.items()
-    refuse_unsupported("retriever", name, f"retriever [{name}]")
-    if name not in RETRIEVERS:
-        raise unknown_retriever(name)
-    if not isinstance(body, dict):
-        raise parsing_exception(f"[{name}] retriever malformed, no [START_OBJECT] after retriever name")
-    return name, body
-
-
-def unknown_retriever(name: str) -> RefusedError:
-    cause = RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
-    return parsing_exception(f"unknown retriever [{name}]", cause)
 
 
 def rank_scores(scores: Scores, size: int, min_score: float = -math.inf) -> Ranking:
@@ -84,28 +64,17 @@ def rank_scores(scores: Scores, size: int, min_score: float = -math.inf) -> Rank
     return Ranking(best, set(kept))
 
 
-@contextmanager
-def shard_errors(context: Context) -> Iterator[None]:
-    """Convert a shard error raised inside into the error of the whole search."""
-    try:
-        yield
-    except ShardError as error:
-        if len(context.indices.parts) > 1:
-            raise not_implemented(f"a search that fails on one of several indices: {error.reason}") from error
-        raise all_shards_failed(context.index.name, error) from error
-
-
 def standard(context: Context, options: Json) -> Ranking:
     """Rank the matches of a query; those of filters alone score 0."""
     query, filters = options.get("query"), as_list(options.get("filter"))
     filtered = {"bool": {"must": as_list(query), "filter": filters}} if filters else query or {"match_all": {}}
-    with shard_errors(context):
+    with shard_errors(context.indices.names):
         return rank_scores(context.in_each(lambda part: context.evaluate(filtered, part)), context.depth)
 
 
 def knn(context: Context, options: Json) -> Ranking:
     """Rank documents by the similarity of their vectors."""
-    with shard_errors(context):
+    with shard_errors(context.indices.names):
         return rank_scores(nearest_in_all(context, options), context.depth)
 
 
@@ -192,7 +161,7 @@ def diversify(context: Context, options: Json) -> Ranking:
     """Keep the hits of another retriever whose vectors differ, in their order and with their scores."""
     name, vector, builder = "diversify", options.get("query_vector"), options.get("query_vector_builder")
     if not context.version.has(name):
-        raise unknown_retriever(name)
+        raise unknown_name("retriever", name)
     if options["type"] != "mmr":
         raise parse_error(name, f"unknown result diversification type [{options['type']}]")
     window, weight = options.get("rank_window_size", WINDOW), options.get("lambda", -1)
@@ -278,7 +247,7 @@ COMPOUND = ("linear", "rrf", "text_similarity_reranker")
 
 def check_window(retriever: Any, size: int, limited: Sequence[str] = COMPOUND) -> None:
     """Refuse to request more hits than a retriever ranks."""
-    name, body = name_and_body(retriever)
+    name, body = read_named("retriever", retriever, RETRIEVERS)
     if name in limited and size > (window := window_of(name, body)):
         raise invalid(f"[{name}] requires [rank_window_size: {window}] be greater than or equal to [size: {size}]")
 

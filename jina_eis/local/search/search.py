@@ -7,24 +7,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..indices import (
-    BELOW_ZERO,
-    SEMANTIC,
-    Field,
-    Index,
-    Indices,
-    InnerInference,
-    SourceFilter,
-    StoredDocument,
-    read_value,
-    utf16_length,
-    values_of,
-)
+from ..indices import Indices, InnerInference, SourceFilter, as_float32, show_values
 from ..inference import as_list
 from ..refusals import (
     Json,
@@ -35,18 +22,18 @@ from ..refusals import (
     invalid,
     not_implemented,
     parsing_exception,
+    shard_errors,
     token,
 )
-from .context import Context, Scores, as_float32, read_options
+from .context import Context, Scores, read_options
 from .highlight import check_highlight, highlights
 from .options import SEARCH
 from .queries import evaluate
-from .retrievers import Ranking, check_window, nearest_in_all, rank_scores, retrieve, shard_errors
+from .retrievers import Ranking, check_window, nearest_in_all, rank_scores, retrieve
 from .sorting import read_sort, sort_documents
 
 WINDOW = 10_000
 SHARD_ORDER = [{"_shard_doc": "asc"}]  # of the pages of a point in time
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def search_index(indices: Indices, inference: InnerInference, body: Json, params: Mapping[str, str]) -> Json:
@@ -62,14 +49,14 @@ def search_index(indices: Indices, inference: InnerInference, body: Json, params
     context = Context(indices, inference, evaluate, size, start)
     if start + size > WINDOW:
         reason = f"Result window is too large, from + size must be less than or equal to: [{WINDOW}] but was [{start + size}]."
-        with shard_errors(context):
+        with shard_errors(context.indices.names):
             raise ShardError(400, "illegal_argument_exception", reason)
     fields = check_highlight(options["highlight"], context) if "highlight" in options else {}
     ranking = run(context, options)
     ranked: list[tuple[int, Json]] = [(doc, {"_score": as_float32(score)}) for doc, score in ranking.hits]
     best = ranked[0][1]["_score"] if ranked and size and "pit" not in options else None
     hits = []
-    with shard_errors(context):
+    with shard_errors(context.indices.names):
         if keys:
             best, ranked = None, sort_documents(context, ranking.matched, keys)
         if "pit" in options:
@@ -97,7 +84,7 @@ def search_index(indices: Indices, inference: InnerInference, body: Json, params
 def matching_documents(indices: Indices, inference: InnerInference, query: Any) -> list[int]:
     """Return the documents that match a query."""
     context = Context(indices, inference, evaluate, WINDOW)
-    with shard_errors(context):
+    with shard_errors(context.indices.names):
         return list(context.in_each(lambda part: evaluate(query, part)))
 
 
@@ -142,7 +129,7 @@ def run(context: Context, options: Json) -> Ranking:
             return retrieve(options["retriever"], context)
         ranking = retrieve(options["retriever"], replace(context, size=WINDOW, start=0))
         return rank_scores(dict(ranking.hits), context.depth, min_score)
-    with shard_errors(context):
+    with shard_errors(context.indices.names):
         scores: Scores = {}
         if "query" in options or not options.get("knn"):
             scores = context.in_each(lambda part: evaluate(options.get("query", {"match_all": {}}), part))
@@ -153,56 +140,3 @@ def run(context: Context, options: Json) -> Ranking:
             for doc, score in nearest_in_all(context, knn).items():
                 scores[doc] = scores.get(doc, 0.0) + score
         return rank_scores(scores, context.depth, min_score)
-
-
-def show_values(index: Index, stored: StoredDocument, source: SourceFilter, requested: list[str]) -> Json:
-    """Return the parts of a hit that hold values: `_source`, `fields`, and what the index ignored."""
-    parts: Json = {}
-    ignored = {path: values for path in index.mapping.fields if (values := ignored_values(index, stored.source, path))}
-    if ignored:
-        parts["_ignored"] = sorted(ignored)
-    if source.show:
-        parts["_source"] = source.apply(stored, index, parsed=bool(requested))
-    for path in requested:
-        field = index.mapping.fields.get(path)
-        if field is not None and (found := field_values(index, stored, field, ignored.get(path, ()))):
-            parts.setdefault("fields", {})[path] = found
-        if path in ignored:
-            parts.setdefault("ignored_field_values", {})[path] = ignored[path]
-    return parts
-
-
-def ignored_values(index: Index, source: Json, path: str) -> list[Any]:
-    """Return the values that are too long for a keyword field."""
-    field = index.mapping.fields[path]
-    if field.kind != "keyword" or "ignore_above" not in field.settings:
-        return []
-    return [
-        value
-        for value in values_of(index.mapping, source, path)
-        if utf16_length(str(read_value("keyword", value))) > field.settings["ignore_above"]
-    ]
-
-
-def field_values(index: Index, stored: StoredDocument, field: Field, ignored: Sequence[Any]) -> list[Any]:
-    """Return the values of a field, as its type shows them."""
-    if field.kind == "object":
-        return []
-    if field.kind == "dense_vector":
-        return values_of(index.mapping, index.complete(stored).source, field.path)
-    left_out = ignored if field.kind in ("boolean", "keyword", "text", *SEMANTIC) else [*ignored, ""]  # a number may be empty
-    return [show_value(field, value) for value in values_of(index.mapping, stored.source, field.path) if value not in left_out]
-
-
-def show_value(field: Field, value: Any) -> Any:
-    """Return a value in the form of its type."""
-    if field.kind in SEMANTIC:
-        return value
-    indexed = read_value(field.kind, value, field.date_format)
-    if field.kind == "boolean":
-        return indexed == "true"
-    if field.kind == "date":
-        return f"{(EPOCH + timedelta(milliseconds=int(indexed))).isoformat(timespec='milliseconds')[:-6]}Z"
-    if indexed == BELOW_ZERO:
-        return -0.0
-    return as_float32(float(indexed)) if field.kind in ("float", "half_float") else indexed

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from ..indices import BELOW_ZERO, BITS, NUMBERS, PRECISIONS
+from ..indices import BELOW_ZERO, BITS, NUMBERS, PRECISIONS, as_float32
 from ..inference import as_list
 from ..refusals import Json, ShardError, illegal_argument, not_implemented
-from .context import Context, as_float32, query_failed
+from .context import Context, query_failed
 
 Key = tuple[str, bool]  # a field, and whether its highest values come first
 
