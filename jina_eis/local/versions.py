@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["BUILD", "LICENCE", "NEWEST", "VERSIONS", "Version"]
+__all__ = ["BUILD", "CLUSTER", "LICENCE", "NEWEST", "VERSIONS", "Version"]
 
 VERSIONS = ("8.19", "9.0", "9.1", "9.2", "9.3", "9.4", "9.5", "9.6")
 NEWEST = VERSIONS[-1]
@@ -39,6 +39,7 @@ FEATURES = {
 
 # What every version reports of itself.
 LICENCE = {"license": {"type": "trial", "status": "active", "uid": "jina-eis-local-not-a-licence", "issued_to": "jina-eis-local"}}
+CLUSTER = {"name": "jina-eis-local", "cluster_name": "jina-eis-local", "cluster_uuid": "jina-eis-local-not-a-cluster"}
 BUILD = {
     "build_flavor": "default",
     "build_type": "tar",

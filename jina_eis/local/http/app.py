@@ -27,7 +27,7 @@ from ..indices import Clock, InnerInference, Storage
 from ..inference import Registry, StandIn, answer, check_types, parse_task, plan, read_body
 from ..quota import Quota
 from ..refusals import RefusedError, not_implemented, timed_out
-from ..versions import BUILD, LICENCE
+from ..versions import BUILD, CLUSTER, LICENCE
 from .cluster import Cluster
 from .formats import CBOR, Line, choose_format, to_cbor
 from .parameters import REPLACED
@@ -268,13 +268,8 @@ class Emulator:
             await asyncio.sleep(min(remaining, 0.1))
 
     def _info(self) -> dict[str, Any]:
-        return {
-            "name": "jina-eis-local",
-            "cluster_name": "jina-eis-local",
-            "cluster_uuid": "jina-eis-local-not-a-cluster",
-            "version": {"number": self.registry.version.number, **BUILD},
-            "tagline": f"Local stand-in for the Elastic Inference Service: {self.label}. {' '.join(self.notice.split())}",
-        }
+        tagline = f"Local stand-in for the Elastic Inference Service: {self.label}. {' '.join(self.notice.split())}"
+        return CLUSTER | {"version": {"number": self.registry.version.number, **BUILD}, "tagline": tagline}
 
 
 def has_privileges(raw: bytes) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from itertools import accumulate
 
-from .wordbreak import RANGES
+from .wordbreak import RANGES, WORDS
 
 MAX_WORD_LENGTH = 255  # units of UTF-16; longer words are cut, as in Lucene
 
@@ -27,21 +27,7 @@ class CharacterClasses(dict[int, str]):
         return self[point]
 
 
-def word_pattern() -> re.Pattern[str]:
-    """Return the rules of words over classes: those of UAX 29, then Lucene's for scripts without spaces and for emoji."""
-    marks, plain = "[XVWZQTUYM]*", "[XZQTUYM]*"  # `plain`: without the selectors of the variant of an emoji
-    connector = f"(?:_{marks})"
-    letters, digits = f"(?:[AL][ALXVWZQTUYM]*|H{marks})", "[0N][0NXVWZQTUYM]*"
-    run = f"(?:H{marks}(?:'{marks}|\"{marks}H{marks})|{digits}(?:[,.']{marks}{digits})*|{letters}(?:[:.']{marks}{letters})*)+"
-    part = f"(?:{run}|J{marks}(?:{connector}*J{marks})*)"
-    emoji = f"(?:(?:Z*E|Z+L){plain}W?|M{plain})(?:(?:(?<=Z)|Z+)[EL]{plain}W?)*(?:U+Y)?"
-    return re.compile(
-        f"{connector}*{part}(?:{connector}+{part})*{connector}*|(?:[ST]{marks})+|I{marks}"
-        f"|{emoji}|#{plain}W?Q{plain}|R{marks}R{marks}"
-    )
-
-
-CLASSES, WORD = CharacterClasses(), word_pattern()
+CLASSES, WORD = CharacterClasses(), re.compile(WORDS)
 
 
 def terms(text: str) -> list[str]:

@@ -21,7 +21,7 @@ from .analysis import terms
 from .database import Database
 from .documents import Document, read_document
 from .mapping import Mapping
-from .schema import CURRENT
+from .schema import COUNT_VALUES, COUNT_WORDS, CURRENT, OCCURRENCES, VECTORS, WITH_FIELD
 from .values import Value
 from .vectors import Matrix, scale_back, stack
 
@@ -252,9 +252,7 @@ class Index:
 
     def with_field(self, path: str) -> list[int]:
         """Return the documents that have a value in a field."""
-        tables = "SELECT doc FROM exact_{0} WHERE path = ?1 UNION SELECT doc FROM lengths_{0} WHERE path = ?1"
-        vectors = "SELECT doc FROM vectors_{0} WHERE path = ?1 AND doc IN (SELECT doc FROM docs_{0})"
-        return self._docs(f"{tables} UNION {vectors}", (path,))
+        return self._docs(WITH_FIELD, (path,))
 
     def with_id(self, ids: Sequence[str]) -> list[int]:
         """Return the documents with these ids."""
@@ -274,25 +272,17 @@ class Index:
 
     def value_statistics(self, path: str) -> tuple[int, int]:
         """Return the number of documents with a value in a field, and the number of values."""
-        ((docs, values),) = self._rows("SELECT count(DISTINCT doc), count(*) FROM exact_{0} WHERE path = ?", (path,))
-        return int(docs), int(values)
+        ((docs, values),) = self._rows(COUNT_VALUES, (path,))
+        return docs, values
 
     def text_statistics(self, path: str) -> tuple[int, int]:
         """Return the number of documents with a word in a field, and the number of words."""
-        ((docs, words),) = self._rows(
-            "SELECT count(*), ifnull(sum(length), 0) FROM lengths_{0} WHERE path = ? AND length > 0", (path,)
-        )
-        return int(docs), int(words)
+        ((docs, words),) = self._rows(COUNT_WORDS, (path,))
+        return docs, words
 
     def occurrences(self, path: str, term: str) -> list[tuple[int, int, int]]:
         """Return the documents with a word in a field, its number of occurrences, and the length of the field in words."""
-        word = encode_word(self._path_number(path), term)
-        return self._rows(
-            "SELECT found.doc, found.times, lengths.length FROM "
-            "(SELECT doc, count(*) AS times FROM vocabulary_{0} WHERE term = ?1 GROUP BY doc) AS found "
-            "JOIN lengths_{0} AS lengths ON lengths.path = ?2 AND lengths.doc = found.doc",
-            (word, path),
-        )
+        return self._rows(OCCURRENCES, (encode_word(self._path_number(path), term), path))
 
     def positions(self, path: str, term: str) -> list[tuple[int, int]]:
         """Return the document and position of every occurrence of a word in a field."""
@@ -309,11 +299,8 @@ class Index:
         with self._database.lock:
             if path not in self._matrices:
                 vectors, rows = self._vectors.setdefault(path, {}), defaultdict(list)
-                conditions = "path = ? AND doc > ? AND doc IN (SELECT doc FROM docs_{0})"
                 last = max(vectors, default=-1)  # what a refresh adds has higher numbers
-                for doc, vector in self._rows(
-                    f"SELECT doc, vector FROM vectors_{{0}} WHERE {conditions} ORDER BY rowid", (path, last)
-                ):
+                for doc, vector in self._rows(VECTORS, (path, last)):
                     rows[doc].append(np.frombuffer(vector, dtype=np.float32))
                 vectors |= {doc: np.stack(found) for doc, found in rows.items()}
                 self._matrices[path] = stack(vectors)

@@ -1,4 +1,4 @@
-"""The tables of the database: SQL."""
+"""The tables of the database, and the longer statements on them: SQL. `{0}` is the number of an index."""
 
 from __future__ import annotations
 
@@ -35,3 +35,18 @@ CURRENT = """
 SELECT doc, id, version, seq, source FROM new_{0} WHERE id = ?1
 UNION ALL SELECT doc, id, version, seq, source FROM docs_{0} WHERE id = ?1 AND doc NOT IN gone_{0}
 """
+
+# The documents with a value in a field; the numbers of documents and words of a text field; the documents with a word.
+WITH_FIELD = """
+SELECT doc FROM exact_{0} WHERE path = ?1 UNION SELECT doc FROM lengths_{0} WHERE path = ?1
+UNION SELECT doc FROM vectors_{0} WHERE path = ?1 AND doc IN (SELECT doc FROM docs_{0})
+"""
+COUNT_VALUES = "SELECT count(DISTINCT doc), count(*) FROM exact_{0} WHERE path = ?"
+COUNT_WORDS = "SELECT count(*), ifnull(sum(length), 0) FROM lengths_{0} WHERE path = ? AND length > 0"
+OCCURRENCES = """
+SELECT found.doc, found.times, lengths.length FROM
+(SELECT doc, count(*) AS times FROM vocabulary_{0} WHERE term = ?1 GROUP BY doc) AS found
+JOIN lengths_{0} AS lengths ON lengths.path = ?2 AND lengths.doc = found.doc
+"""
+# The vectors of a field in the documents above a number.
+VECTORS = "SELECT doc, vector FROM vectors_{0} WHERE path = ? AND doc > ? AND doc IN (SELECT doc FROM docs_{0}) ORDER BY rowid"

@@ -1,6 +1,7 @@
-"""The classes of characters by which words are parted: data made from Lucene 10.5.1 (Unicode 12.1), not edited by hand.
+"""The classes of characters by which words are parted, and the pattern of a word over classes: data.
 
-A class is a letter; its ranges are hexadecimal. A character in no range is in no word.
+The classes are made from Lucene 10.5.1 (Unicode 12.1), not edited by hand. A class is a letter; its ranges are hexadecimal.
+A character in no range is in no word.
 """
 
 from __future__ import annotations
@@ -131,3 +132,13 @@ RANGES = {
     "U": "e0020-e007e",  # tags
     "Y": "e007f",  # end of tags
 }
+
+# The rules of words: those of UAX 29, then Lucene's for scripts without spaces and for emoji.
+MARKS, PLAIN = "[XVWZQTUYM]*", "[XZQTUYM]*"  # PLAIN: without the selectors of the variant of an emoji
+CONNECTOR = f"(?:_{MARKS})"
+LETTERS, DIGITS = f"(?:[AL][ALXVWZQTUYM]*|H{MARKS})", "[0N][0NXVWZQTUYM]*"
+RUN = f"(?:H{MARKS}(?:'{MARKS}|\"{MARKS}H{MARKS})|{DIGITS}(?:[,.']{MARKS}{DIGITS})*|{LETTERS}(?:[:.']{MARKS}{LETTERS})*)+"
+PART = f"(?:{RUN}|J{MARKS}(?:{CONNECTOR}*J{MARKS})*)"
+EMOJI = f"(?:(?:Z*E|Z+L){PLAIN}W?|M{PLAIN})(?:(?:(?<=Z)|Z+)[EL]{PLAIN}W?)*(?:U+Y)?"
+WORDS = f"{CONNECTOR}*{PART}(?:{CONNECTOR}+{PART})*{CONNECTOR}*|(?:[ST]{MARKS})+|I{MARKS}|{EMOJI}"
+WORDS += f"|#{PLAIN}W?Q{PLAIN}|R{MARKS}R{MARKS}"

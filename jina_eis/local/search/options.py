@@ -55,3 +55,11 @@ DIVERSIFY = (
     | {"size": "int", "lambda": "float"}
 )
 COMPONENT = {"retriever": "object", "weight": "float"}
+# The errors for queries without a required option, or without a field.
+MISSING = {
+    "field": "[exists] must be provided with a [field]",
+    "filter": "[constant_score] requires a 'filter' element",
+    "query": "No text specified for text query",
+    "value": "value cannot be null",
+    "": "field name is null or empty",
+}

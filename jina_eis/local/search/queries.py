@@ -11,19 +11,13 @@ from typing import Any
 
 from ..indices import SEMANTIC
 from ..inference import as_list
-from ..refusals import Json, ShardError, illegal_argument, not_implemented, parsing, parsing_exception
+from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing, parsing_exception
 from . import lexical, semantic
 from .context import Context, Scores, multiply, read_named, read_query_options
 from .operands import OPERATORS
+from .options import MISSING
 
 CLAUSES = ("must", "filter", "should", "must_not")
-MISSING = {  # the errors for queries without a required option
-    "field": parsing_exception("[exists] must be provided with a [field]"),
-    "filter": parsing_exception("[constant_score] requires a 'filter' element"),
-    "query": parsing_exception("No text specified for text query"),
-    "value": illegal_argument("value cannot be null"),
-    "": illegal_argument("field name is null or empty"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +49,7 @@ def evaluate(query: Any, context: Context) -> Scores:
         path, body = read_field(name, body, kind.required)
     options = read_query_options(name, body, kind.options or ())
     if kind.required is not None and kind.required not in options:
-        raise MISSING[kind.required]
+        raise missing(kind.required)
     return multiply(kind.evaluate(context, path, options), options.get("boost", 1.0))
 
 
@@ -66,7 +60,12 @@ def read_field(name: str, body: Json, required: str | None) -> tuple[str, Any]:
     for path, value in body.items():
         if value is not None:
             return path, value if isinstance(value, dict) else {required or "value": value}
-    raise MISSING["query" if required == "query" else ""]
+    raise missing("query" if required == "query" else "")
+
+
+def missing(option: str) -> RefusedError:
+    """Return the error for a query without a required option, or without a field."""
+    return (illegal_argument if option in ("value", "") else parsing_exception)(MISSING[option])
 
 
 def match(context: Context, path: str, options: Json) -> Scores:
