@@ -12,38 +12,13 @@ from collections.abc import Mapping as Mapped
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..indices import (
-    Action,
-    Index,
-    Indices,
-    InnerInference,
-    Mapping,
-    SourceFilter,
-    Storage,
-    Writer,
-    check_mapping,
-    check_name,
-    format_value,
-    new_settings,
-    show_defaults,
-    show_settings,
-)
-from ..refusals import (
-    Json,
-    RefusedError,
-    illegal_argument,
-    index_not_found,
-    invalid,
-    not_implemented,
-    parsing_exception,
-    read_flag,
-)
+from ..indices import Action, Index, Indices, InnerInference, SourceFilter, Storage, Writer, add_fields, define_index, show_index
+from ..refusals import Json, RefusedError, illegal_argument, index_not_found, invalid, not_implemented, parsing_exception
 from ..search import matching_documents, search_index
 from .parameters import UNTHROTTLED
 
 Params = Mapped[str, str]
 StatusAndBody = tuple[int, Json]
-CREATE_KEYS = {"settings", "mappings", "aliases"}
 ACKNOWLEDGED: StatusAndBody = (200, {"acknowledged": True})
 
 
@@ -108,15 +83,9 @@ class Cluster:
 
     def create(self, request: Request, body: Json) -> StatusAndBody:
         """Create an index."""
-        check_name(request.index)
-        for key, value in body.items():
-            if key not in CREATE_KEYS or not isinstance(value, dict):
-                raise RefusedError(400, "parse_exception", f"unknown key [{key}] for create index, or no object")
-        settings = new_settings(body.get("settings", {}), self._registry.version)
-        mapping = Mapping({}).merged(body.get("mappings", {}), self._registry.find)
-        check_mapping(mapping, settings, self._registry)
+        definition = define_index(request.index, body, self._registry)
         with self._storage.writing:
-            created = self._storage.create(request.index, settings, mapping)
+            created = self._storage.create(request.index, *definition)
             for alias in body.get("aliases", {}):
                 self._storage.change_alias(alias, created, add=True)
         return 200, {"acknowledged": True, "shards_acknowledged": True, "index": request.index}
@@ -126,9 +95,7 @@ class Cluster:
         result, aliases = {}, self._storage.aliases()
         for index in self._all(request.index).parts:
             own: Json = {alias: {} for alias, name in aliases if name == index.name}
-            result[index.name] = {"aliases": own, "mappings": index.mapping.definition, "settings": show_settings(index)}
-            if read_flag(request.params.get("include_defaults", "false")):
-                result[index.name]["defaults"] = show_defaults(index)
+            result[index.name] = {"aliases": own, **show_index(index, request.params.get("include_defaults", "false"))}
         return 200, result
 
     def delete(self, request: Request, body: Json) -> StatusAndBody:
@@ -162,9 +129,7 @@ class Cluster:
         """Add fields to the mapping of an index."""
         with self._storage.writing:
             index = self._get(request.index)
-            mapping = index.mapping.merged(body, self._registry.find)
-            check_mapping(mapping, index.settings, self._registry)
-            index.keep(mapping)
+            index.keep(add_fields(index.mapping, index.settings, body, self._registry))
         return ACKNOWLEDGED
 
     def refresh(self, request: Request, body: Json) -> StatusAndBody:
@@ -212,11 +177,11 @@ class Cluster:
         for key in body.keys() - {"ids"}:
             raise not_implemented(f"[{key}] in a multi get") if key == "docs" else parsing_exception(f"unknown key [{key}]")
         ids = body.get("ids", [])
-        if not isinstance(ids, list) or not all(isinstance(doc_id, str | int | float) for doc_id in ids):
-            raise parsing_exception("unexpected token, expected [FIELD_NAME] or [START_ARRAY] of ids")
+        if not isinstance(ids, list) or not all(type(doc_id) in (str, int) for doc_id in ids):
+            raise not_implemented(f"the ids {ids}")
         if not ids:
             raise invalid("no documents to get")
-        source, names = SourceFilter.of(None, request.params), list(map(format_value, ids))
+        source, names = SourceFilter.of(None, request.params), list(map(str, ids))
         if (index := self._find(request.index)) is None:
             error = index_not_found(request.index).envelope()["error"]
             return 200, {"docs": [{"_index": request.index, "_id": doc_id, "error": error} for doc_id in names]}

@@ -11,9 +11,9 @@ from .documents import values_of
 from .hits import show_values
 from .index import Clock, Index, StoredDocument
 from .inner import InnerInference
-from .mapping import Field, Mapping
+from .mapping import Field
 from .parameters import BITS, NUMBERS, PRECISIONS, SEMANTIC
-from .settings import check_mapping, check_name, new_settings, show_defaults, show_settings
+from .settings import add_fields, define_index, show_index
 from .several import Indices
 from .sources import SourceFilter
 from .storage import Storage
@@ -32,28 +32,25 @@ __all__ = [
     "Index",
     "Indices",
     "InnerInference",
-    "Mapping",
     "SourceFilter",
     "Storage",
     "StoredDocument",
     "Value",
     "Writer",
+    "add_fields",
     "as_float32",
     "as_score",
     "check_actions",
     "check_chunking",
-    "check_mapping",
-    "check_name",
+    "define_index",
     "format_value",
     "nearest",
-    "new_settings",
     "parse_bulk",
     "parse_update",
     "read_date_span",
     "round_number",
     "score",
-    "show_defaults",
-    "show_settings",
+    "show_index",
     "show_values",
     "split_passages",
     "stack",

@@ -14,7 +14,6 @@ from ..faults import Faults, refusal
 from ..inference import Array, Endpoint, Item, Job, Parsed, Registry, StandIn, answer, check_inputs, embed_inputs, fit, mean
 from ..refusals import TimeLimit, gateway_refusal, status_error
 
-BATCH = 64  # inputs per request, unless the service documents a lower limit
 LIMITS = {"ingest": TimeLimit.parse("30s"), "search": TimeLimit.parse("10s")}
 
 
@@ -34,17 +33,10 @@ class InnerInference:
             raise refused or gateway_refusal(endpoint, 502, f"the local EIS was set to answer with [{fault.kind}]")
 
     def embed(self, name: str, items: Sequence[Item]) -> list[Array]:
-        """Return a document vector for each item; sends as many requests as necessary."""
+        """Return a document vector for each item; that of a PDF is the mean of its pages."""
         endpoint = self._endpoint(name, "text_embedding", "embedding")
-        size = (endpoint.model.batch_limit if isinstance(endpoint.model, EmbeddingModel) else None) or BATCH
-        if any(item.kind == "pdf" for item in items):  # which has a vector per page
-            size = 1
-        result: list[Array] = []
-        for start in range(0, len(items), size):
-            batch = [[item] for item in items[start : start + size]]
-            vectors = embed_inputs(self._job(endpoint, batch, "ingest"), self._standin)
-            result += vectors if len(vectors) == len(batch) else [mean(vectors)]
-        return [fit(vector, endpoint.dimensions) for vector in result]
+        vectors = embed_inputs(self._job(endpoint, [[item] for item in items], "ingest"), self._standin)
+        return [fit(pages[0] if len(pages) == 1 else mean(pages), endpoint.dimensions) for pages in vectors]
 
     def embed_query(self, name: str, items: Sequence[Item], task: str | None = None) -> Array:
         """Return the vector of a query; several items are fused into one vector.
@@ -57,7 +49,7 @@ class InnerInference:
         endpoint = self._endpoint(name, *(("text_embedding", "embedding") if task is None else (task,)))
         if len(items) > 1 and not self.registry.version.has("fused inputs"):
             raise status_error("Field [content] must contain a single item for [elastic] service.")
-        vectors = embed_inputs(self._job(endpoint, [items], "search"), self._standin)
+        (vectors,) = embed_inputs(self._job(endpoint, [items], "search"), self._standin)
         if len(vectors) != 1:
             raise status_error(f"the query embedding response contains {len(vectors)} results")
         return fit(vectors[0], endpoint.dimensions)
@@ -82,5 +74,5 @@ class InnerInference:
         self.check_poison(endpoint.id, list(chain.from_iterable(inputs)), role)
         job = Job(endpoint, Parsed(inputs, role), LIMITS[role])
         if isinstance(endpoint.model, EmbeddingModel):
-            check_inputs(job, endpoint.model.batch_limit, "inputs", endpoint.model.modalities)
+            check_inputs(job, None, "inputs", endpoint.model.modalities)  # the service gets as many requests as necessary
         return job

@@ -48,3 +48,6 @@ USUAL = {"string": "text", "double": "float"}
 # Names at the top of a document that are not those of fields.
 METADATA = {"_id", "_source", "_index", "_routing", "_data_stream_timestamp", "_ignored_source", "_seq_no", "_version"}
 METADATA |= {"_field_names", "_nested_path", "_ignored"}
+# The settings of every index that GET shows, unless it has others.
+GENERATED: Json = {"number_of_shards": "1", "number_of_replicas": "1", "version": {"created": "9060099"}}
+GENERATED |= {"routing": {"allocation": {"include": {"_tier_preference": "data_content"}}}}

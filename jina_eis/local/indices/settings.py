@@ -12,6 +12,7 @@ from ..unsupported import refuse_unsupported
 from ..versions import Version
 from .index import Index
 from .mapping import Mapping
+from .parameters import GENERATED
 from .values import format_value, read_value
 
 FORBIDDEN = frozenset('\\/*?"<>| ,#:')
@@ -30,9 +31,18 @@ def check_name(name: str) -> None:
         raise RefusedError(400, "invalid_index_name_exception", f"Invalid index name [{name}], {rules}", details=details)
 
 
-def new_settings(body: Json, version: Version) -> Json:
+def define_index(name: str, body: Json, registry: Registry) -> tuple[Json, Mapping]:
+    """Return the settings and the mapping of a new index, checked."""
+    check_name(name)
+    for key, value in body.items():
+        if key not in ("settings", "mappings", "aliases") or not isinstance(value, dict):
+            raise RefusedError(400, "parse_exception", f"unknown key [{key}] for create index, or no object")
+    settings = new_settings(read_settings(body.get("settings", {})), registry.version)
+    return settings, add_fields(Mapping({}), settings, body.get("mappings", {}), registry)
+
+
+def new_settings(settings: Json, version: Version) -> Json:
     """Return the settings of a new index, checked, with the default of the version for vectors in sources."""
-    settings = read_settings(body)
     mode, mapping = str(settings.get("mode") or "standard").lower(), settings.get("mapping", {})
     if mode not in ("standard", VECTORS):
         raise not_implemented(f"settings.index.mode: {mode}")
@@ -88,8 +98,12 @@ def check_setting(name: str, text: str | None) -> None:
             raise illegal_argument(f"unknown setting [index.{name}] please check that any required plugins are installed")
 
 
-def check_mapping(mapping: Mapping, settings: Json, registry: Registry) -> None:
-    """Refuse fields that this version does not have, or with a similarity that the index does not define."""
+def add_fields(old: Mapping, settings: Json, put: Json, registry: Registry) -> Mapping:
+    """Return a mapping with new fields.
+
+    Refuses those that this version does not have, or with a similarity that the index does not define.
+    """
+    mapping = old.merged(put, registry.find)
     for field in mapping.fields.values():
         similarity, reason = field.settings.get("similarity", "BM25"), ""
         if field.kind == "text" and similarity != "BM25" and similarity not in settings.get("similarity", {}):
@@ -102,22 +116,14 @@ def check_mapping(mapping: Mapping, settings: Json, registry: Registry) -> None:
             endpoints = registry.find(field.inference_id), registry.find(field.search_inference_id)
             if any(endpoint is not None and endpoint.task == "embedding" for endpoint in endpoints):
                 raise illegal_argument(f"Wrong [task_type], expected text_embedding, got embedding, on field [{field.path}]")
+    return mapping
 
 
-def show_settings(index: Index) -> Json:
-    """Return the settings as GET does: every value is a string."""
-    generated = {
-        "creation_date": str(index.created),
-        "uuid": index.uuid,
-        "version": {"created": "9060099"},
-        "provided_name": index.name,
-        "routing": {"allocation": {"include": {"_tier_preference": "data_content"}}},
-    }
-    return {"index": {"number_of_shards": "1", "number_of_replicas": "1"} | index.settings | generated}
-
-
-def show_defaults(index: Index) -> Json:
-    """Return the defaults of settings that the index does not set, of those that depend on its age."""
-    if EXCLUDED in index.settings.get("mapping", {}):
-        return {}
-    return {"index": {"mapping": {EXCLUDED: format_value(index.hides_vectors)}}}
+def show_index(index: Index, defaults: str) -> Json:
+    """Return mapping and settings as GET does, every setting as a text; if asked, with a default that depends on its age."""
+    own = {"creation_date": str(index.created), "uuid": index.uuid, "provided_name": index.name}
+    answer: Json = {"mappings": index.mapping.definition, "settings": {"index": GENERATED | index.settings | own}}
+    if read_flag(defaults):
+        is_set = EXCLUDED in index.settings.get("mapping", {})
+        answer["defaults"] = {} if is_set else {"index": {"mapping": {EXCLUDED: format_value(index.hides_vectors)}}}
+    return answer

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from ...models import RerankModel
@@ -89,7 +90,8 @@ def answer(job: Job, standin: StandIn) -> Any:
         return {"rerank": rank(job, model, standin)}
     check_inputs(job, model.batch_limit, "inputs", model.modalities)
     name = "embeddings" if model.task == "embedding" else "text_embedding"
-    return {name: [{"embedding": shape(vector, job.endpoint.dimensions)} for vector in embed_inputs(job, standin)]}
+    vectors = chain.from_iterable(embed_inputs(job, standin))
+    return {name: [{"embedding": shape(vector, job.endpoint.dimensions)} for vector in vectors]}
 
 
 def check_inputs(job: Job, limit: int | None, noun: str, modalities: Collection[str]) -> None:
@@ -127,9 +129,8 @@ def rank(job: Job, model: RerankModel, standin: StandIn) -> list[Json]:
     texts = [position for position, item in enumerate(documents) if item.kind == query.kind == "text"]
     scores = [0.0] * len(documents)
     if len(texts) < len(documents):  # a score with a medium is the cosine of the vectors
-        vectors = embed_inputs(job, standin)
-        (wanted,) = embed_inputs(replace(job, parsed=Parsed([[query]], "search")), standin)
-        scores = [round(max(float(vector @ wanted), 0.0), 8) for vector in vectors]
+        ((wanted,),) = embed_inputs(replace(job, parsed=Parsed([[query]], "search")), standin)
+        scores = [round(max(float(vector @ wanted), 0.0), 8) for (vector,) in embed_inputs(job, standin)]
     if texts:
         ranked = standin.rerank(query.value, [documents[position].value for position in texts], listwise=model.listwise)
         for position, score in zip(texts, ranked, strict=True):
@@ -138,20 +139,20 @@ def rank(job: Job, model: RerankModel, standin: StandIn) -> list[Json]:
     return [{"index": index, "relevance_score": score} for index, score in best]
 
 
-def embed_inputs(job: Job, standin: StandIn) -> list[Array]:
-    """Return one vector for each input, in order; an input that is a single PDF gets one for each page."""
+def embed_inputs(job: Job, standin: StandIn) -> list[list[Array]]:
+    """Return the vectors of each input, in order: one, or that of each page if the input is a single PDF."""
     texts = [item.value for item in job.parsed.items if item.kind == "text"]
     space = getattr(job.endpoint.model, "space", None)  # a reranker has none
     if space and space == standin.space and len(texts) < len(job.parsed.items):
         raise not_implemented(f"media for {job.endpoint.model.name} with Jina's weights, which are those of the text model")
     embed = partial(standin.embed, is_query=job.parsed.input_type.endswith("search"), space=space)
     text_vectors = iter(embed(texts))
-    vectors: list[Array] = []
+    vectors = []
     for position, items in enumerate(job.parsed.inputs):
         try:
             kinds = [(item.kind, item.value) for item in items]
             parts = [[next(text_vectors)] if kind == "text" else medium_vectors(kind, value, embed) for kind, value in kinds]
         except UnreadableError as error:
             raise gateway_refusal(job.endpoint.id, 400, f"input {position}: {error}") from error
-        vectors += parts[0] if len(parts) == 1 else [mean([mean(part) for part in parts])]
+        vectors.append(parts[0] if len(parts) == 1 else [mean([mean(part) for part in parts])])
     return vectors

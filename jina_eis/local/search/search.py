@@ -13,18 +13,7 @@ from typing import Any
 
 from ..indices import Indices, InnerInference, SourceFilter, as_float32, show_values
 from ..inference import as_list
-from ..refusals import (
-    Json,
-    RefusedError,
-    ShardError,
-    TimeLimit,
-    illegal_argument,
-    invalid,
-    not_implemented,
-    parsing_exception,
-    shard_errors,
-    token,
-)
+from ..refusals import Json, ShardError, TimeLimit, illegal_argument, invalid, not_implemented, parsing_exception, shard_errors
 from .context import Context, Scores, read_options
 from .highlight import check_highlight, highlights
 from .options import SEARCH
@@ -135,8 +124,7 @@ def run(context: Context, options: Json) -> Ranking:
             scores = context.in_each(lambda part: evaluate(options.get("query", {"match_all": {}}), part))
         for knn in as_list(options.get("knn")):
             if not isinstance(knn, dict):
-                reason = f"malformed knn format, within the knn search array only objects are allowed; found {token(knn)}"
-                raise RefusedError(400, "x_content_parse_exception", f"[1:1] {reason}")
+                raise not_implemented(f"knn with [{knn}], which is no object")
             for doc, score in nearest_in_all(context, knn).items():
                 scores[doc] = scores.get(doc, 0.0) + score
         return rank_scores(scores, context.depth, min_score)

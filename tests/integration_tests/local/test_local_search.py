@@ -995,7 +995,7 @@ MALFORMED: list[tuple[str, str, Any]] = [
         for source in ([], 5, {"": 1}, {"_id": "x"}, {"t": {"a": 1}}, {"s": {"a": 1}}, {"k": "x" * 40_000})
     ),
     *(("POST", "/docs/_update/1", change) for change in ([], {}, {"doc": 5}, {"foo": 1})),
-    *(("POST", "/docs/_mget", body) for body in ({}, {"ids": [[5]]}, {"ids": "x"})),
+    ("POST", "/docs/_mget", {}),
     ("POST", "/docs/_delete_by_query", {}),
 ]
 
@@ -1006,6 +1006,19 @@ def test_malformed_bodies_are_bad_requests(es: Elasticsearch, http: httpx.Client
     create_index(es, {}, t={"type": "text"}, v=vector, s={"type": "semantic_text"}, k={"type": "keyword"})
     answer = http.request(method, path, json=body)
     assert (answer.status_code, answer.json()["status"]) == (400, 400), answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        *(("/docs/_mget", {"ids": ids}) for ids in ([[5]], "x", [True], [1.5])),
+        ("/docs/_search", {"knn": [5]}),
+    ],
+)
+def test_values_that_no_client_sends_are_refused(es: Elasticsearch, http: httpx.Client, path: str, body: Any) -> None:
+    create_index(es, {}, v={"type": "dense_vector", "dims": 2})
+    answer = http.post(path, json=body)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (501, "not_implemented_exception"), answer.text
 
 
 @pytest.mark.parametrize(
