@@ -55,7 +55,7 @@ import numpy as np
 
 from jina_eis.local import LocalEIS
 from jina_eis.local.inference.standin import ModelName, StandIn, load
-from jina_eis.local.search.rescoring import best_passages
+from jina_eis.local.search.passages import best_passages
 from jina_eis.steps.reranker import WINDOW_SIZE, Reranker, Strategy
 from jina_eis.wire.call import Steps
 from langchain_jina_eis import JinaEISRetriever

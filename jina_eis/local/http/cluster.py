@@ -100,14 +100,11 @@ class Cluster:
 
     def delete(self, request: Request, body: Json) -> StatusAndBody:
         """Delete an index."""
-        name = request.index
-        if name == "_all" or ("*" in name and "," not in name):
+        if request.index == "_all" or ("*" in request.index and "," not in request.index):
             raise illegal_argument("Wildcard expressions or all indices are not allowed")
-        index = self._get(name)
-        if index.name != name:
-            raise illegal_argument(
-                f"The provided expression [{name}] matches an alias, specify the corresponding concrete indices instead."
-            )
+        index = self._get(request.index)
+        if index.name != request.index:
+            raise illegal_argument(f"The expression [{request.index}] matches an alias, specify the concrete indices instead.")
         with self._storage.writing:
             self._storage.drop(index)
         return ACKNOWLEDGED
@@ -166,10 +163,7 @@ class Cluster:
 
     def get(self, request: Request, body: Json) -> StatusAndBody:
         """Return a document."""
-        index = self._get(request.index)
-        if request.refresh == "true":
-            index.refresh()
-        document = self._document(index, request.id or "", SourceFilter.of(None, request.params))
+        document = self._document(self._get(request.index), request.id or "", SourceFilter.of(None, request.params))
         return 200 if document["found"] else 404, document
 
     def mget(self, request: Request, body: Json) -> StatusAndBody:

@@ -27,7 +27,7 @@ WAITS = COMMON + "timeout master_timeout "
 DELETE = COMMON + "timeout wait_for_active_shards refresh "
 WRITE = DELETE + "require_alias include_source_on_error "
 SOURCE = COMMON + "_source _source_includes _source_excludes _source_exclude_vectors "
-READ = SOURCE + "realtime refresh "
+READ = SOURCE + "realtime "
 SEARCH = INDEX + SOURCE + "size from sort timeout track_total_hits "
 
 # Methods, path, parameters, what the body is, and the operation of the cluster.

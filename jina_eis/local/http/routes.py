@@ -20,13 +20,9 @@ from .parameters import ANY, ROUTES, TIME, VALUES
 def find_operation(
     method: str, names: Sequence[str], params: Params, raw: bytes
 ) -> tuple[str, Callable[[Cluster], StatusAndBody]]:
-    """Return the name of the operation of a request, and what runs it; raises RefusedError if it is not implemented.
+    """Return the name of the operation of a request, and what runs it; `names` are the segments of the path.
 
-    Args:
-        method: The HTTP method.
-        names: The segments of the path.
-        params: The parameters of the URL.
-        raw: The body.
+    Raises RefusedError if it is not implemented.
     """
     path = f"/{'/'.join(names)}"
     for methods, template, allowed, read, name in ROUTES:

@@ -8,17 +8,16 @@ from .analysis import terms
 from .bulk import Writer
 from .chunking import check_chunking, split_passages
 from .documents import values_of
-from .hits import show_values
 from .index import Clock, Index, StoredDocument
 from .inner import InnerInference
 from .mapping import Field
 from .parameters import BITS, NUMBERS, PRECISIONS, SEMANTIC
 from .settings import add_fields, define_index, show_index
 from .several import Indices
-from .sources import SourceFilter
+from .sources import SourceFilter, show_values
 from .storage import Storage
 from .values import BELOW_ZERO, Value, as_float32, format_value, read_date_span, round_number
-from .vectors import as_score, nearest, score, stack
+from .vectors import as_score, nearest, norm_problem, score, stack
 
 __all__ = [
     "BELOW_ZERO",
@@ -45,6 +44,7 @@ __all__ = [
     "define_index",
     "format_value",
     "nearest",
+    "norm_problem",
     "parse_bulk",
     "parse_update",
     "read_date_span",

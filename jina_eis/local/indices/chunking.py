@@ -21,10 +21,8 @@ Span = tuple[int, int]
 def check_chunking(settings: Json) -> None:
     """Refuse settings that Elasticsearch refuses, and unsupported strategies."""
     strategy = settings.get("strategy", "sentence")
-    if strategy in ("recursive", "word"):
+    if strategy not in list(KEYS):
         raise not_implemented(f"chunking_settings.strategy: {strategy}")
-    if strategy not in KEYS:
-        raise invalid(f"Invalid chunkingStrategy value [{strategy}]", kind="validation_exception")
     size, overlap = settings.get("max_chunk_size", MIN_SIZE), settings.get("sentence_overlap", 0)
     checks = (
         (settings.keys() <= KEYS[strategy], f"of strategy [{strategy}] are {sorted(KEYS[strategy])}"),

@@ -19,6 +19,7 @@ from .fieldtypes import complete_vector, read_count, split_name
 from .mapping import Field, Mapping, templated
 from .parameters import ISO_DATE, METADATA, NUMBERS, SEMANTIC
 from .values import Value, date_format_of, format_value, read_value, read_vector
+from .vectors import norm_problem
 
 IGNORE_ABOVE = 256
 VECTOR_LENGTHS = range(128, 4097)  # a new field with an array of so many fractions becomes a dense_vector
@@ -176,23 +177,14 @@ class Reader:
             if dims not in (None, len(vector)):
                 where = f"The [dense_vector] field [{field.path}] in doc [document with id '{self._id}']"
                 raise illegal_argument(f"{where} has a different dimension [{len(vector)}] than defined in the mapping [{dims}]")
-            check_norm(field, vector)
+            if not np.isfinite(vector).all():
+                raise illegal_argument("element_type [float] vectors do not support non-finite values")
+            if problem := norm_problem(vector, field.similarity, field.settings["index"]):
+                raise illegal_argument(problem)
         if dims is None:
             settings = complete_vector(field.settings | {"dims": read_count("dims", len(vector), field.path)}, field.path)
             self.document.mapping = self.document.mapping.with_field(field.path, settings)
         self.document.vectors[field.path] = vector
-
-
-def check_norm(field: Field, vector: Array) -> None:
-    norm, problem = float(np.linalg.norm(vector)), ""
-    if not np.isfinite(vector).all():
-        problem = "element_type [float] vectors do not support non-finite values"
-    elif field.similarity == "cosine" and field.settings["index"] and norm == 0.0:
-        problem = "The [cosine] similarity does not support vectors with zero magnitude"
-    elif field.similarity == "dot_product" and abs(norm * norm - 1.0) > 1e-4:
-        problem = "The [dot_product] similarity can only be used with unit-length vectors"
-    if problem:
-        raise illegal_argument(f"{problem}. Preview of invalid vector: {vector[:5].tolist()}")
 
 
 def new_field(value: Any, first: Any, root: Json) -> Json:

@@ -25,13 +25,7 @@ LEAST_BBQ_DIMENSIONS = 64
 
 
 def read_properties(properties: Any, prefix: str, find: Find) -> Json:
-    """Check field definitions and return those parameters that differ from their defaults.
-
-    Args:
-        properties: Definitions from a client.
-        prefix: Path of the enclosing object, with a trailing dot.
-        find: Returns the inference endpoint with an id, or None.
-    """
+    """Check field definitions and return those parameters that differ from their defaults; the prefix ends with a dot."""
     if not isinstance(properties, dict):
         raise not_implemented("[properties] that is no object")
     fields: Json = {}
@@ -147,19 +141,14 @@ def read_count(name: str, value: Any, path: str) -> int:
 def read_dynamic(value: Any) -> str:
     """Return a value of `dynamic` as a text; refuses those that are not implemented."""
     text = format_value(value)
-    if text == "runtime":
-        raise not_implemented("dynamic [runtime]")
     if text not in ("true", "false", "strict"):
-        raise illegal_argument(f"Could not convert [dynamic.dynamic] to boolean: [{text}]")
+        raise not_implemented(f"dynamic [{text}]")
     return text
 
 
 def read_object(settings: Json, path: str, find: Find) -> Json:
-    for name in settings.keys() - {"type", "properties", "dynamic", "enabled"}:
-        refuse_unsupported("field", name, f"{name} of field [{path}]")
-        raise mapper_parsing(f"Mapping definition for [{path}] has unsupported parameters:  [{name} : {settings[name]}]")
-    if not read_flag(settings.get("enabled", True)):
-        raise not_implemented(f"enabled [false] of field [{path}]")
+    if settings.keys() - {"type", "properties", "dynamic", "enabled"} or not read_flag(settings.get("enabled", True)):
+        raise not_implemented(f"this definition of field [{path}]: {settings}")
     dynamic = {"dynamic": read_dynamic(settings["dynamic"])} if "dynamic" in settings else {}
     return dynamic | {"properties": read_properties(settings.get("properties", {}), f"{path}.", find)}
 

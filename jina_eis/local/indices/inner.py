@@ -14,6 +14,7 @@ from ..faults import Faults, refusal
 from ..inference import Array, Endpoint, Item, Job, Parsed, Registry, StandIn, answer, check_inputs, embed_inputs, fit, mean
 from ..refusals import TimeLimit, gateway_refusal, status_error
 
+EMBEDDING = ("text_embedding", "embedding")  # tasks
 LIMITS = {"ingest": TimeLimit.parse("30s"), "search": TimeLimit.parse("10s")}
 
 
@@ -34,19 +35,13 @@ class InnerInference:
 
     def embed(self, name: str, items: Sequence[Item]) -> list[Array]:
         """Return a document vector for each item; that of a PDF is the mean of its pages."""
-        endpoint = self._endpoint(name, "text_embedding", "embedding")
+        endpoint = self.registry.get(name, *EMBEDDING)
         vectors = embed_inputs(self._job(endpoint, [[item] for item in items], "ingest"), self._standin)
         return [fit(pages[0] if len(pages) == 1 else mean(pages), endpoint.dimensions) for pages in vectors]
 
     def embed_query(self, name: str, items: Sequence[Item], task: str | None = None) -> Array:
-        """Return the vector of a query; several items are fused into one vector.
-
-        Args:
-            name: The endpoint.
-            items: The query.
-            task: Required task type of the endpoint; None accepts any.
-        """
-        endpoint = self._endpoint(name, *(("text_embedding", "embedding") if task is None else (task,)))
+        """Return the vector of a query, whose items are fused; `task` is that of the endpoint, None accepts any."""
+        endpoint = self.registry.get(name, *(EMBEDDING if task is None else (task,)))
         if len(items) > 1 and not self.registry.version.has("fused inputs"):
             raise status_error("Field [content] must contain a single item for [elastic] service.")
         (vectors,) = embed_inputs(self._job(endpoint, [items], "search"), self._standin)
@@ -56,19 +51,12 @@ class InnerInference:
 
     def rerank(self, name: str, query: str, documents: Sequence[str]) -> list[float]:
         """Return the score of each document, from a single request."""
-        endpoint = self._endpoint(name, "rerank")
+        endpoint = self.registry.get(name, "rerank")
         item = Item("text", query)
         parsed = Parsed([[Item("text", document)] for document in documents], query=item)
         self.check_poison(name, parsed.items, "search")
         ranked = answer(Job(endpoint, parsed, LIMITS["search"]), self._standin)["rerank"]
         return [entry["relevance_score"] for entry in sorted(ranked, key=lambda entry: int(entry["index"]))]
-
-    def _endpoint(self, name: str, *tasks: str) -> Endpoint:
-        """Return the endpoint after checking that it has one of the task types."""
-        endpoint = self.registry.get(name)
-        if endpoint.task not in tasks:
-            raise status_error(f"Incompatible task_type [{endpoint.task}] of [{name}], expected [{' or '.join(tasks)}]")
-        return endpoint
 
     def _job(self, endpoint: Endpoint, inputs: Sequence[Sequence[Item]], role: str) -> Job:
         self.check_poison(endpoint.id, list(chain.from_iterable(inputs)), role)

@@ -6,16 +6,15 @@ Must not know documents, queries or storage.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..inference import Endpoint
 from ..refusals import Json, illegal_argument, mapper_parsing, not_implemented, read_flag, wrapping
 from ..unsupported import refuse_unsupported
-from .fieldtypes import merge_properties, read_dynamic, read_properties
+from .fieldtypes import Find, merge_properties, read_dynamic, read_properties
 from .parameters import ISO_DATE, SEMANTIC, TEMPLATE_OPTIONS, TEMPLATE_TYPES, USUAL
 from .values import utf16_length
 
@@ -96,13 +95,8 @@ class Mapping:
         """The definition as GET returns it."""
         return show_object(self.root)
 
-    def merged(self, put: Json, find: Callable[[str], Endpoint | None]) -> Mapping:
-        """Return this mapping merged with a new definition; refuses changes to existing fields.
-
-        Args:
-            put: Definition from a client.
-            find: Returns the inference endpoint with an id, or None.
-        """
+    def merged(self, put: Json, find: Find) -> Mapping:
+        """Return this mapping merged with a definition from a client; refuses changes to existing fields."""
         with wrapping(lambda refused: mapper_parsing(f"Failed to parse mapping: {refused.reason}", refused)):
             new = {name: read_root(name, value) for name, value in put.items() if name != "properties"}
             properties = read_properties(put.get("properties", {}), "", find)
@@ -162,28 +156,18 @@ def flatten(properties: Json, prefix: str) -> Iterator[Field]:
 
 def check_templates(templates: Any) -> Any:
     """Return dynamic templates after checking their form."""
-    for template in templates if isinstance(templates, list) else [None]:
-        if not isinstance(template, dict) or len(template) != 1:
-            raise mapper_parsing("Dynamic template syntax error. An array of named objects is expected.")
-        ((name, body),) = template.items()
-        if not isinstance(body, dict) or not isinstance(body.get("mapping"), dict):
-            raise mapper_parsing(f"template [{name}] must have either mapping or runtime set")
-        for key, value in body.items():
-            if not isinstance(value, TEMPLATE_OPTIONS.get(key, ())) or (key == "mapping" and "'{" in str(value)):  # a placeholder
+    for template in templates if isinstance(templates, list) else [templates]:
+        ((name, body),) = template.items() if isinstance(template, dict) and len(template) == 1 else [("", None)]
+        options = body if isinstance(body, dict) else {}
+        for key, value in {"mapping": None, "match_mapping_type": "*", **options}.items():
+            known = value in TEMPLATE_TYPES if key == "match_mapping_type" else isinstance(value, TEMPLATE_OPTIONS.get(key, ()))
+            if not known or (key == "mapping" and "'{" in str(value)):  # a placeholder
                 raise not_implemented(f"dynamic_templates.{name}.{key}: {value}")
-        if body.get("match_mapping_type", "*") not in TEMPLATE_TYPES:
-            raise mapper_parsing(f"No field type matched on [{body['match_mapping_type']}]")
     return templates
 
 
 def templated(path: str, first: Any, root: Json) -> Json | None:
-    """Return the definition of a new field by the first template that matches; None if none does.
-
-    Args:
-        path: The path of the field.
-        first: Its first value.
-        root: The mapping.
-    """
+    """Return the definition of a new field with this first value by the first template that matches; None if none does."""
     kind = {dict: "object", bool: "boolean", int: "long", float: "double"}.get(type(first), "string")
     for (body,) in map(dict.values, root.get("dynamic_templates", ())):
         if body.get("match_mapping_type", "*") in ("*", kind) and fnmatchcase(path, body.get("path_match", "*")):

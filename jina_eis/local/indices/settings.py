@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,7 +64,8 @@ def read_settings(body: Json) -> Json:
             node = node.setdefault(parent, {})
         node[last] = text
     for name, similarity in tree.get("similarity", {}).items():
-        if similarity.get("type") != "BM25" or similarity.keys() - {"type", "k1", "b"}:
+        k1, b = (float(read_value("float", similarity.get(key, 0))) for key in ("k1", "b"))
+        if similarity.get("type") != "BM25" or similarity.keys() - {"type", "k1", "b"} or k1 < 0 or not 0 <= b <= 1:
             raise not_implemented(f"settings.index.similarity.{name}: {similarity}")
     return tree
 
@@ -86,13 +86,10 @@ def check_setting(name: str, text: str | None) -> None:
             least = 1 if name == "number_of_shards" else 0
             if text is not None and not (text.isdigit() and least <= int(text) <= MAX_SHARDS):
                 raise illegal_argument(f"Failed to parse value [{text}] for setting [index.{name}] must be >= {least}")
-        case "mode":
-            pass  # new_settings knows the modes of each version
+        case _ if name == "mode" or (head == "similarity" and len(rest) == 2):
+            pass  # new_settings knows the modes of each version, and read_settings all of a similarity
         case "mapping.exclude_source_vectors":
             read_flag(text or "true")
-        case _ if head == "similarity" and len(rest) == 2:
-            if rest[1] in ("k1", "b") and not 0 <= float(read_value("float", text)) <= (1 if rest[1] == "b" else math.inf):
-                raise illegal_argument(f"illegal {rest[1]} value: {text}, must be non-negative, and [b] at most 1")
         case _:
             refuse_unsupported("setting", head if name != "mapping" else "", f"settings.index.{name}")
             raise illegal_argument(f"unknown setting [index.{name}] please check that any required plugins are installed")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..inference import Array
-from ..refusals import illegal_argument, not_implemented, parsing_exception
+from ..refusals import illegal_argument, not_implemented, parsing_exception, read_flag
 from .parameters import BITS, DATE_FORMATS, FRACTION_TEXT, ISO_DATE, NAMED_ZONE, NUMBERS, PRECISIONS, SLASHED_DATE, WHOLE_TEXT
 
 Value = str | int | float
@@ -54,9 +54,7 @@ def date_format_of(text: str) -> str | None:
 
 
 def read_boolean(value: Any) -> str:
-    if (text := format_value(value)) not in ("true", "false", ""):
-        raise illegal_argument(f"Failed to parse value [{text}] as only [true] or [false] are allowed.")
-    return text or "false"
+    return format_value(read_flag(format_value(value) or "false"))
 
 
 def read_fraction(kind: str, value: Any) -> float:

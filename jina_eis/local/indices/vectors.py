@@ -104,6 +104,16 @@ def as_score(values: Array, similarity: str) -> Array:
     return scores
 
 
+def norm_problem(vector: Array, similarity: str, indexed: bool) -> str:
+    """Return why a field does not take a vector of this length; "" if it does."""
+    problem, norm = "", float(np.linalg.norm(vector))
+    if similarity == "cosine" and indexed and norm == 0.0:
+        problem = "The [cosine] similarity does not support vectors with zero magnitude"
+    if similarity == "dot_product" and abs(norm * norm - 1.0) > UNIT:
+        problem = "The [dot_product] similarity can only be used with unit-length vectors"
+    return problem and f"{problem}. Preview of invalid vector: {vector[:5].tolist()}"
+
+
 def scale_back(vector: Array) -> Array:
     """Return a vector with the digits that it has after Elasticsearch scaled it to length 1 for storage."""
     square = np.float32(np.dot(vector.astype(np.float64), vector))

@@ -139,8 +139,7 @@ def parse_item(item: Any, version: Version) -> Item:
     kinds = tables.ITEM_TYPES if version.has("audio, video and pdf") else tables.OLD_ITEM_TYPES
     if kind not in kinds:
         raise illegal_argument(f"Unrecognized type [{item['type']}], must be one of [{', '.join(kinds)}]")
-    media = ("base64", "url") if version.has("format url") else ("base64",)
-    supported = ("text",) if kind == "text" else media
+    supported = ("text",) if kind == "text" else ("base64", "url") if version.has("format url") else ("base64",)
     data_format = item.get("format", supported[0]).lower()
     if data_format not in supported:
         raise illegal_argument(f"Data type [{kind}] does not support data format [{data_format}], only {', '.join(supported)}")
@@ -159,8 +158,6 @@ def parse_rerank(body: Json, version: Version) -> Parsed:
     with parsing(parser, "field [query]"):
         query = parse_rankable(body["query"], version)
     top_n = body.get("top_n")
-    if isinstance(top_n, float):
-        raise parse_error(parser, "failed to parse field [top_n]", illegal_argument(f"{top_n} is not a whole number"))
     if not documents or not query.value or (top_n is not None and top_n < 1):
         raise invalid("Fields [input] and [query] cannot be empty, and [top_n] must be greater than or equal to 1")
     return Parsed(documents, query=query, top_n=top_n)

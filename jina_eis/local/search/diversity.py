@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..indices import as_score
 from ..inference import Array
 
 
@@ -42,6 +43,4 @@ def closest(vectors: Sequence[Array], query: Array) -> Array:
 
 def similarities(rows: Array, vector: Array) -> Array:
     """Return Elasticsearch's scores of inner products, whatever the similarity of the field."""
-    products = rows @ vector
-    scores: Array = np.where(products < 0, 1 / (1 - np.minimum(products, 0)), products + 1).astype(np.float32)
-    return scores
+    return as_score(rows @ vector, "max_inner_product")

@@ -31,7 +31,7 @@ from ..refusals import (
 from .context import Context, Scores, read_named, read_object
 from .diversity import choose, closest
 from .options import COMPONENT, DIVERSIFY, KNN_RETRIEVER, LINEAR, RERANK, RRF, STANDARD
-from .rescoring import best_passages, read_rescorer
+from .passages import best_passages, read_rescorer
 from .semantic import embedded_query, knn_search, read_vector
 
 WINDOW = 10
@@ -137,10 +137,8 @@ def rerank(context: Context, options: Json) -> Ranking:
     (ranking,) = children(name, [options["retriever"]], context, window)
     stored = context.indices.documents([doc for doc, _ in ranking.hits])
     docs = [doc for doc, _ in ranking.hits if doc in stored]
-    query, texts = (
-        options["inference_text"],
-        [text_of(context.indices.owner(doc), stored[doc].source, options["field"]) for doc in docs],
-    )
+    query, path = options["inference_text"], options["field"]
+    texts = [text_of(context.indices.owner(doc), stored[doc].source, path) for doc in docs]
     passages = [[text] if rescorer is None else best_passages(text, query, rescorer) for text in texts]
     try:
         endpoint = options.get("inference_id", DEFAULT_RERANKER)

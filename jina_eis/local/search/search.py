@@ -15,8 +15,8 @@ from ..indices import Indices, InnerInference, SourceFilter, as_float32, show_va
 from ..inference import as_list
 from ..refusals import Json, ShardError, TimeLimit, illegal_argument, invalid, not_implemented, parsing_exception, shard_errors
 from .context import Context, Scores, read_options
-from .highlight import check_highlight, highlights
 from .options import SEARCH
+from .passages import check_highlight, highlights
 from .queries import evaluate
 from .retrievers import Ranking, check_window, nearest_in_all, rank_scores, retrieve
 from .sorting import read_sort, sort_documents

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..indices import SEMANTIC, Field, as_score, nearest
+from ..indices import SEMANTIC, Field, as_score, nearest, norm_problem
 from ..inference import Array, Item, as_list, parse_item
-from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing_exception, status_error
+from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing_exception
 from ..versions import Version
 from .context import Context, Scores, multiply, query_failed, read_object, scalar
 from .options import BUILDERS, KNN, SCORED_WHOLE, SEMANTIC_QUERY
@@ -108,10 +108,8 @@ def query_vector(context: Context, field: Field | None, options: Json) -> Array:
     if not vector.astype(np.float64) @ vector <= np.finfo(np.float32).max:
         reason = "this usually means the vector values are too extreme to fit within a float. Preview of invalid vector:"
         raise query_failed(context, f"NaN or Infinite magnitude detected, {reason} {vector[:5].tolist()}")
-    if field is not None and field.similarity == "cosine" and not vector.any():
-        raise query_failed(context, "The [cosine] similarity does not support vectors with zero magnitude.")
-    if field is not None and field.similarity == "dot_product" and abs(float(vector @ vector) - 1.0) > 1e-4:
-        raise query_failed(context, "The [dot_product] similarity can only be used with unit-length vectors.")
+    if field is not None and (problem := norm_problem(vector, field.similarity, True)):
+        raise query_failed(context, problem)
     return vector
 
 
@@ -141,10 +139,8 @@ def embedded_query(context: Context, field: Field | None, builders: Any) -> Arra
     if endpoint is None:
         raise illegal_argument(f"Required [{endpoint_key}]")
     if name == "text_embedding":
-        task = context.inference.registry.get(endpoint).task
-        if endpoint_key in builder and task != name:
-            raise status_error(f"Incompatible task_type, the requested type [{name}] does not match the model type [{task}]")
-        return context.inference.embed_query(endpoint, [Item("text", str(builder[input_key]))])
+        task = name if endpoint_key in builder else None
+        return context.inference.embed_query(endpoint, [Item("text", str(builder[input_key]))], task)
     if not context.version.has("query_vector_builder.embedding"):
         raise RefusedError(400, "named_object_not_found_exception", f"[1:1] unknown field [{name}]")
     inputs = as_list(builder[input_key])

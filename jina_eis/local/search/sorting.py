@@ -12,7 +12,7 @@ from typing import Any
 
 from ..indices import BELOW_ZERO, BITS, NUMBERS, PRECISIONS, as_float32
 from ..inference import as_list
-from ..refusals import Json, ShardError, illegal_argument, not_implemented
+from ..refusals import Json, ShardError, not_implemented
 from .context import Context, query_failed
 
 Key = tuple[str, bool]  # a field, and whether its highest values come first
@@ -24,9 +24,7 @@ def read_sort(sort: Any, parameter: str | None) -> list[Key]:
     named: list[tuple[str, str, str]] = [entry.partition(":") for entry in (parameter or "").split(",") if entry]
     keys = []
     for entry in [*entries, *({path: order or "asc"} for path, _, order in named)]:
-        if not isinstance(entry, dict):
-            raise illegal_argument("malformed sort format, within the sort array, an object, or an actual string are allowed")
-        for path, options in entry.items():
+        for path, options in entry.items() if isinstance(entry, dict) else [(entry, None)]:
             order: Any = options["order"] if isinstance(options, dict) and options.keys() == {"order"} else options
             if order not in ("asc", "desc") or path.startswith("_"):
                 raise not_implemented(f"sort by [{path}] with [{options}]")

@@ -603,7 +603,7 @@ def test_query_vector_builders(es: Elasticsearch, http: httpx.Client) -> None:
     assert 0.6 < fused["1"] < 0.95
     problems: list[tuple[str, Callable[[], Any]]] = [
         (
-            "[requested type [text_embedding] does not match",
+            "expected [text_embedding]",
             lambda: near("o", text_embedding={"model_id": OMNI_NANO, "model_text": "x"}),
         ),
         ("expected [embedding]", lambda: near("v", embedding={"inference_id": TEXT_SMALL, "input": "x"})),

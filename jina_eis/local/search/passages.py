@@ -1,6 +1,6 @@
-"""Highlights of a hit: the best passages of its semantic fields.
+"""The best passages of a document: those that a highlight shows, and those that a reranker scores in place of the whole.
 
-Knows passages; must not know queries or retrievers.
+Must not know queries or retrievers.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ..indices import SEMANTIC, Field, StoredDocument, score, stack
+from ..indices import SEMANTIC, Field, StoredDocument, check_chunking, score, split_passages, stack
+from ..inference import bm25
 from ..refusals import Json, illegal_argument, not_implemented
 from .context import Context, read_object
 from .options import HIGHLIGHT
 
 FRAGMENTS = 5
+# The service's own window, which holds more than a reranker reads.
+DEFAULT_CHUNKING = {"strategy": "sentence", "max_chunk_size": 7000, "sentence_overlap": 1}
 
 
 def check_highlight(body: Any, context: Context) -> dict[str, Json]:
@@ -28,21 +31,19 @@ def check_highlight(body: Any, context: Context) -> dict[str, Json]:
         field = existing.get(path)
         if "*" in path or (field is not None and field.kind not in SEMANTIC):
             raise not_implemented(f"highlight on fields [{path}], only on fields of type [semantic_text] and [semantic]")
-        if options.get("number_of_fragments", FRAGMENTS) < 0:
-            raise illegal_argument("[number_of_fragments] must be 0 or more")
-        if not -1 <= options.get("max_analyzed_offset", 1) != 0:
-            raise illegal_argument("[max_analyzed_offset] must be a positive integer, or -1")
+        if options.get("number_of_fragments", FRAGMENTS) < 0 or not -1 <= options.get("max_analyzed_offset", 1) != 0:
+            raise illegal_argument("[number_of_fragments] must be 0 or more, and [max_analyzed_offset] 1 or more, or -1")
     return {path: options for path, options in checked.items() if path in existing}
 
 
 def highlights(context: Context, hit: StoredDocument, fields: dict[str, Json]) -> dict[str, list[str]]:
     """Return the passages of a hit by field, without the fields that have none."""
     own = context.index.mapping.fields
-    found = {path: best_passages(context, hit, own[path], options) for path, options in fields.items() if path in own}
+    found = {path: nearest_passages(context, hit, own[path], options) for path, options in fields.items() if path in own}
     return {path: passages for path, passages in found.items() if passages}
 
 
-def best_passages(context: Context, hit: StoredDocument, field: Field, options: Json) -> list[str]:
+def nearest_passages(context: Context, hit: StoredDocument, field: Field, options: Json) -> list[str]:
     """Return the passages nearest to the query, in document order unless the options ask for score order."""
     passages, vectors = context.index.passages(field.path, hit.doc), context.vectors.get(field.path)
     if not vectors or not passages:
@@ -51,3 +52,23 @@ def best_passages(context: Context, hit: StoredDocument, field: Field, options: 
     scores = np.stack([score(matrix, vector, field.similarity) for vector in vectors]).max(axis=0)
     best = np.argsort(-scores, kind="stable")[: options.get("number_of_fragments", FRAGMENTS)].tolist()
     return [passages[position].text or "" for position in (best if options.get("order") == "score" else sorted(best))]
+
+
+def read_rescorer(body: Any) -> Json:
+    """Return `chunk_rescorer` of a retriever, checked and with its defaults."""
+    options = read_object("chunk_rescorer", body, {"size": "int", "chunking_settings": "object"})
+    size, chunking = options.get("size", 1), options.get("chunking_settings", {})
+    if size < 1:
+        raise illegal_argument(f"size must be greater than 0, was: {size}")
+    if chunking.keys() == {"max_chunk_size"}:
+        chunking = {"strategy": "sentence", "sentence_overlap": 0} | chunking
+    check_chunking(chunking)
+    return {"size": size, "chunking_settings": chunking or DEFAULT_CHUNKING}
+
+
+def best_passages(text: str, query: str, rescorer: Json) -> list[str]:
+    """Return the passages of a text that match the words of a query best, best first; of equal ones, the first."""
+    passages = split_passages(text, rescorer["chunking_settings"]) or [text]
+    scores = bm25(query, passages)
+    best = sorted(range(len(passages)), key=lambda position: -scores[position])
+    return [passages[position] for position in best[: rescorer["size"]]]
