@@ -23,8 +23,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ..faults import INDEX_KINDS, Faults, Kind, index_refusal, refusal, spoil
-from ..indices import Clock, InnerInference, Storage
-from ..inference import Registry, StandIn, answer, check_types, parse_task, plan, read_body
+from ..indices import Clock, Storage
+from ..inference import InnerInference, Registry, StandIn, answer, check_types, parse_task, plan, read_body
 from ..quota import Quota
 from ..refusals import RefusedError, not_implemented, timed_out
 from ..versions import BUILD, CLUSTER, LICENCE

@@ -12,7 +12,8 @@ from collections.abc import Mapping as Mapped
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..indices import Action, Index, Indices, InnerInference, SourceFilter, Storage, Writer, add_fields, define_index, show_index
+from ..indices import Action, Index, Indices, SourceFilter, Storage, Writer, add_fields, define_index, show_index
+from ..inference import InnerInference
 from ..refusals import Json, RefusedError, illegal_argument, index_not_found, invalid, not_implemented, parsing_exception
 from ..search import matching_documents, search_index
 from .parameters import UNTHROTTLED

@@ -8,12 +8,10 @@ from .analysis import terms
 from .bulk import Writer
 from .chunking import check_chunking, split_passages
 from .documents import values_of
-from .index import Clock, Index, StoredDocument
-from .inner import InnerInference
+from .index import Clock, Index, Indices, StoredDocument
 from .mapping import Field
 from .parameters import BITS, NUMBERS, PRECISIONS, SEMANTIC
 from .settings import add_fields, define_index, show_index
-from .several import Indices
 from .sources import SourceFilter, show_values
 from .storage import Storage
 from .values import BELOW_ZERO, Value, as_float32, format_value, read_date_span, round_number
@@ -30,7 +28,6 @@ __all__ = [
     "Field",
     "Index",
     "Indices",
-    "InnerInference",
     "SourceFilter",
     "Storage",
     "StoredDocument",

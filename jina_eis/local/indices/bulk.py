@@ -14,13 +14,12 @@ from typing import Any
 
 import orjson
 
-from ..inference import Item
+from ..inference import InnerInference, Item
 from ..refusals import Json, RefusedError, illegal_argument, index_not_found, parsing_exception
 from .actions import Action, read_source
 from .chunking import split_passages
 from .documents import Document, read_document, values_of
 from .index import Index, Passage
-from .inner import InnerInference
 from .mapping import Field, Mapping
 from .settings import check_name
 from .storage import Storage

@@ -1,4 +1,4 @@
-"""An index: stores its documents, and looks up their values, words and vectors.
+"""An index: stores its documents, and looks up their values, words and vectors; and several indices as one.
 
 Knows the tables of an index, FTS5 as its inverted index of words, the matrices of its vectors, and when searches see a write;
 must not know queries or requests.
@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import orjson
@@ -20,15 +20,17 @@ from ..refusals import Json, TimeLimit, index_not_found
 from .analysis import terms
 from .database import Database
 from .documents import Document, read_document
-from .mapping import Mapping
+from .mapping import Field, Mapping
 from .schema import COUNT_VALUES, COUNT_WORDS, CURRENT, OCCURRENCES, VECTORS, WITH_FIELD
 from .values import Value
 from .vectors import Matrix, scale_back, stack
 
+T = TypeVar("T")
 Clock = Callable[[], float]  # returns seconds that only grow
 
 IDLE_SECONDS = 30.0  # an index without `refresh_interval` that was not searched for so long is refreshed by the next search
 TOMBSTONE_SECONDS = 60.0  # how long the version of a deleted document is remembered
+SHIFT = 40  # bits for the number of a document in its index, where several are searched
 GAP = " _ "  # between the values of a field, so that no phrase matches across two values
 
 
@@ -305,6 +307,56 @@ class Index:
                 vectors |= {doc: np.stack(found) for doc, found in rows.items()}
                 self._matrices[path] = stack(vectors)
             return self._matrices[path]
+
+
+@dataclass(frozen=True, slots=True)
+class Indices:
+    """The indices that a name, a list or a pattern stands for, maybe none. A document has the number of its index and its own.
+
+    Attributes:
+        name: What was requested.
+        parts: The indices.
+    """
+
+    name: str
+    parts: Sequence[Index]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the indices."""
+        return [part.name for part in self.parts]
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """The fields of all; of two with one path, that of the first index."""
+        return {path: field for part in reversed(self.parts) for path, field in part.mapping.fields.items()}
+
+    @property
+    def shards(self) -> Json:
+        """The shards of a search."""
+        return {"total": len(self.parts), "successful": len(self.parts), "skipped": 0, "failed": 0}
+
+    def join(self, results: Iterable[Mapped[int, T]]) -> dict[int, T]:
+        """Return the results of each index, by document, as those of all."""
+        return {(number << SHIFT) + doc: value for number, found in enumerate(results) for doc, value in found.items()}
+
+    def owner(self, doc: int) -> Index:
+        """Return the index of a document."""
+        return self.parts[doc >> SHIFT]
+
+    def documents(self, docs: Sequence[int]) -> dict[int, StoredDocument]:
+        """Return the documents with these numbers; each holds its number in its own index."""
+        return self.join(
+            part.documents([_local(doc) for doc in docs if doc >> SHIFT == number]) for number, part in enumerate(self.parts)
+        )
+
+    def passages(self, path: str, doc: int) -> list[Passage]:
+        """Return the embedded passages of a field in a document, in order."""
+        return self.owner(doc).passages(path, _local(doc))
+
+
+def _local(doc: int) -> int:
+    return doc & ((1 << SHIFT) - 1)
 
 
 def replace_value(node: Any, names: Sequence[str], value: Any) -> Any:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from ..indices import Field, Index, Indices, InnerInference
-from ..inference import Array, check_fields
+from ..indices import Field, Index, Indices
+from ..inference import Array, InnerInference, check_fields
 from ..refusals import Json, RefusedError, ShardError, not_implemented, parsing, parsing_exception, token, unknown_name
 from ..unsupported import refuse_unsupported
 from ..versions import Version

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..indices import Indices, InnerInference, SourceFilter, as_float32, show_values
-from ..inference import as_list
+from ..indices import Indices, SourceFilter, as_float32, show_values
+from ..inference import InnerInference, as_list
 from ..refusals import Json, ShardError, TimeLimit, illegal_argument, invalid, not_implemented, parsing_exception, shard_errors
 from .context import Context, Scores, read_options
 from .options import SEARCH

@@ -11,8 +11,11 @@ from itertools import chain
 
 from ...models import EmbeddingModel
 from ..faults import Faults, refusal
-from ..inference import Array, Endpoint, Item, Job, Parsed, Registry, StandIn, answer, check_inputs, embed_inputs, fit, mean
 from ..refusals import TimeLimit, gateway_refusal, status_error
+from .bodies import Item, Parsed
+from .registry import Endpoint, Registry
+from .service import Job, answer, check_inputs, embed_inputs
+from .standin import Array, StandIn, fit, mean
 
 EMBEDDING = ("text_embedding", "embedding")  # tasks
 LIMITS = {"ingest": TimeLimit.parse("30s"), "search": TimeLimit.parse("10s")}
