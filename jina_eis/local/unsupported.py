@@ -39,12 +39,12 @@ UNSUPPORTED = {
     "parameter": """
         _source _source_exclude_vectors _source_excludes _source_includes allow_partial_search_results analyze_wildcard
         analyzer batched_reduce_size ccs_minimize_roundtrips conflicts default_operator df docvalue_fields error_trace explain
-        features filter_path flat_settings force_synthetic_source format if_primary_term if_seq_no ignore_throttled
+        features filter_path flat_settings force_synthetic_source format from if_primary_term if_seq_no ignore_throttled
         include_defaults include_named_queries_score lenient list_executed_pipelines local max_concurrent_shard_requests
         max_docs min_score pipeline pre_filter_shard_size preference q refresh request_cache requests_per_second
         require_data_stream rest_total_hits_as_int routing scroll scroll_size search_timeout search_type seq_no_primary_term
-        slices sort stats stored_fields suggest_field suggest_mode suggest_size suggest_text terminate_after track_scores
-        typed_keys version version_type wait_for_completion write_index_only
+        size slices sort stats stored_fields suggest_field suggest_mode suggest_size suggest_text terminate_after track_scores
+        track_total_hits typed_keys version version_type wait_for_completion write_index_only
     """,
     "query": """
         boosting combined_fields common dis_max distance_feature function_score fuzzy geo_bounding_box geo_distance geo_grid

@@ -10,7 +10,7 @@ VALUES = {
     **dict.fromkeys(
         ("pretty", "human", "allow_no_indices", "include_source_on_error", "_source_exclude_vectors", "include_defaults"), FLAG
     ),
-    **dict.fromkeys(("_source", "_source_includes", "_source_excludes", "size", "from", "sort", "track_total_hits"), ANY),
+    **dict.fromkeys(("_source", "_source_includes", "_source_excludes", "sort"), ANY),
     **dict.fromkeys(("timeout", "master_timeout", "keep_alive"), TIME),
     **dict.fromkeys(("ignore_unavailable", "require_alias"), FALSE),
     "expand_wildcards": "open closed hidden none all open,hidden",
@@ -28,7 +28,7 @@ DELETE = COMMON + "timeout wait_for_active_shards refresh "
 WRITE = DELETE + "require_alias include_source_on_error "
 SOURCE = COMMON + "_source _source_includes _source_excludes _source_exclude_vectors "
 READ = SOURCE + "realtime "
-SEARCH = INDEX + SOURCE + "size from sort timeout track_total_hits "
+SEARCH = INDEX + SOURCE + "sort timeout "
 
 # Methods, path, parameters, what the body is, and the operation of the cluster.
 ROUTES = (

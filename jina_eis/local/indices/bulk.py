@@ -72,9 +72,7 @@ Chunk = tuple[Pending, Field, Item]  # a passage to embed
 class Writer:
     """Executes the actions of one request: reads and embeds all of them, then stores them in one transaction.
 
-    Args:
-        storage: The indices; an index that does not exist is created.
-        inference: Embeds the values of semantic fields.
+    An index that does not exist is created.
     """
 
     def __init__(self, storage: Storage, inference: InnerInference) -> None:

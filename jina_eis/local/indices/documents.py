@@ -39,11 +39,7 @@ class Document:
 
 
 def read_document(mapping: Mapping, doc_id: str, source: Json) -> Document:
-    """Read a document. The mapping of the result also has the new fields of the document.
-
-    Raises:
-        RefusedError: a value that its field does not accept.
-    """
+    """Read a document; the mapping of the result also has its new fields. Raises RefusedError for a wrong value."""
     reader = Reader(Document(mapping), doc_id)
     reader.read_object(source, "", mapping.root.get("dynamic", "true"))
     return reader.document

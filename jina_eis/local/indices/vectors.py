@@ -59,14 +59,9 @@ def stack(vectors: Mapping[int, Array]) -> Matrix:
 
 
 def nearest(matrix: Matrix, query: Array, similarity: str, k: int, among: Collection[int] | None) -> list[tuple[int, float]]:
-    """Return the best documents with their scores, best first; a document has the score of its best vector.
+    """Return the `k` best documents, among these or all, with their scores, best first.
 
-    Args:
-        matrix: The vectors.
-        query: The query vector.
-        similarity: cosine, dot_product, l2_norm or max_inner_product.
-        k: Maximum number of documents.
-        among: Documents to consider; None for all.
+    A document has the score of its best vector. The similarity is cosine, dot_product, l2_norm or max_inner_product.
     """
     if not len(matrix.docs) or k < 1:
         return []

@@ -28,17 +28,10 @@ class UnreadableError(ValueError):
 
 
 def medium_vectors(kind: str, uri: str, embed: Callable[[list[str]], list[Array]]) -> list[Array]:
-    """Return the unit vector of a medium, or one for each page of a PDF. The MIME type is ignored, and no address is fetched.
+    """Return the unit vector of a medium, or one for each page of a PDF; a page with text has that of its text, by `embed`.
 
-    A page with text has the vector of its text.
-
-    Args:
-        kind: "image", "audio", "video" or "pdf".
-        uri: The medium as a data URI with base64, or its address.
-        embed: Returns the unit vectors of texts.
-
-    Raises:
-        UnreadableError: The service would refuse the medium.
+    The medium is a data URI with base64, whose MIME type is ignored, or an address, which is not fetched. Raises
+    UnreadableError if the service would refuse it.
     """
     if not uri.startswith("data:"):
         if not uri.startswith(("http://", "https://")):

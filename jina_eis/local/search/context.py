@@ -99,14 +99,9 @@ def read_options(body: Json, kinds: Mapping[str, str]) -> Json:
 
 
 def read_object(name: str, body: Any, kinds: Mapping[str, str], required: Sequence[str] = (), *, others: bool = False) -> Json:
-    """Return the options of an object inside a search.
+    """Return the options of an object inside a search, after checking their kinds, and that it has those required.
 
-    Args:
-        name: What the object is called in errors.
-        body: Its JSON.
-        kinds: The supported options, and the kind of their values.
-        required: Options that it must have.
-        others: Whether Elasticsearch knows more options than `unsupported` lists; all of them are refused with 501.
+    With `others`, Elasticsearch knows more options than `unsupported` lists: all of them are refused with 501.
     """
     if not isinstance(body, dict):
         raise not_implemented(f"{name} that is no object")

@@ -63,10 +63,8 @@ def exact_scores(context: Context, path: str, value: Any, *, one_of: bool = Fals
     docs = [] if bounds is None else sorted(context.index.between(path, bounds))
     if not docs or field.kind in NUMBERS or field.kind == "date" or not field.settings.get("index", True):
         return dict.fromkeys(docs, 1.0)
-    doc_count, value_count = context.index.value_statistics(path)
     # These fields have no stored length; Elasticsearch takes it as 1.
-    score = inverse_document_frequency(doc_count, len(docs)) * (K1 + 1) * term_frequency(1, 1, value_count / doc_count, K1, B)
-    return dict.fromkeys(docs, score)
+    return bm25_scores(context, field, [(doc, 1, 1) for doc in docs], [len(docs)])
 
 
 def terms_(context: Context, _: str, body: Json) -> Scores:
@@ -143,8 +141,9 @@ def bm25_scores(context: Context, field: Field, found: list[tuple[int, int, int]
     """Return the BM25 scores of documents, with occurrences and lengths, for words that `matching` documents have each."""
     if not found:
         return {}
-    doc_count, word_count = context.index.text_statistics(field.path)
-    similarity = context.index.settings.get("similarity", {}).get(field.settings.get("similarity"), {})
+    index = context.index
+    doc_count, word_count = (index.text_statistics if field.kind == "text" else index.value_statistics)(field.path)
+    similarity = index.settings.get("similarity", {}).get(field.settings.get("similarity"), {})
     k1, b = float(similarity.get("k1", K1)), float(similarity.get("b", B))
     weight = (k1 + 1) * sum(inverse_document_frequency(doc_count, docs) for docs in matching)
     return {doc: weight * term_frequency(times, length, word_count / doc_count, k1, b) for doc, times, length in found}

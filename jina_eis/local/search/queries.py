@@ -136,11 +136,6 @@ def within(context: Context, docs: Collection[int] | None) -> Context:
     return replace(context, within=docs if context.within is None else set(docs).intersection(context.within))
 
 
-def constant_score(context: Context, path: str, options: Json) -> Scores:
-    """Evaluate `constant_score`: the same score for every match."""
-    return dict.fromkeys(evaluate(options["filter"], context), 1.0)
-
-
 def match_all(context: Context, path: str, options: Json) -> Scores:
     """Evaluate `match_all`: every document."""
     return dict.fromkeys(context.index.all_docs(), 1.0)
@@ -148,7 +143,7 @@ def match_all(context: Context, path: str, options: Json) -> Scores:
 
 QUERIES = {
     "bool": Query(bool_, {*CLAUSES, "minimum_should_match"}),
-    "constant_score": Query(constant_score, {"filter"}, "filter"),
+    "constant_score": Query(lambda part, _, body: dict.fromkeys(evaluate(body["filter"], part), 1.0), {"filter"}, "filter"),
     "exists": Query(lexical.exists, {"field"}, "field"),
     "ids": Query(lexical.ids, {"values"}),
     "knn": Query(lambda context, path, body: semantic.knn_query(context, body), None),

@@ -28,7 +28,7 @@ SHARD_ORDER = [{"_shard_doc": "asc"}]  # of the pages of a point in time
 def search_index(indices: Indices, inference: InnerInference, body: Json, params: Mapping[str, str]) -> Json:
     """Return the response to a search."""
     began = time.monotonic()
-    options = read_body(body, params)
+    options = read_body(body)
     size, start, limit = options["size"], options["from"], options["track_total_hits"]
     given = options.get("_source")
     if isinstance(given, dict) and "exclude_vectors" in given and not inference.registry.version.has("sources without vectors"):
@@ -77,10 +77,9 @@ def matching_documents(indices: Indices, inference: InnerInference, query: Any) 
         return list(context.in_each(lambda part: evaluate(query, part)))
 
 
-def read_body(body: Json, params: Mapping[str, str]) -> Json:
-    """Return the options of a search, checked and with their defaults; a parameter of the URL replaces its option."""
-    given = {name: read_parameter(params[name]) for name in ("size", "from", "track_total_hits", "timeout") if name in params}
-    options: Json = {"size": 10, "from": 0, "track_total_hits": WINDOW} | read_options(body, SEARCH) | read_options(given, SEARCH)
+def read_body(body: Json) -> Json:
+    """Return the options of a search, checked and with their defaults."""
+    options: Json = {"size": 10, "from": 0, "track_total_hits": WINDOW} | read_options(body, SEARCH)
     for name, least in (("size", 0), ("from", 0), ("track_total_hits", -1)):
         if options[name] < least:
             raise illegal_argument(f"[{name}] parameter must be {least} or more, found [{options[name]}]")
@@ -94,11 +93,6 @@ def read_body(body: Json, params: Mapping[str, str]) -> Json:
     if options.get("timeout", "-1") != "-1":
         TimeLimit.parse(options["timeout"])
     return options | ({"track_total_hits": False} if options["track_total_hits"] == -1 else {})
-
-
-def read_parameter(text: str) -> Any:
-    """Return the value of a parameter of the URL as a body would have it."""
-    return int(text) if text.removeprefix("-").isdecimal() else {"true": True, "false": False}.get(text, text)
 
 
 def read_fields(names: list[Any]) -> list[str]:

@@ -119,8 +119,7 @@ def read_vector(value: Any, version: Version) -> Array:
         try:
             return np.frombuffer(b64decode(value, validate=True), dtype=">f4").astype(np.float32)
         except ValueError:
-            reason = "[query_vector] must be a valid base64 or hex string"
-            raise parsing_exception(f"[knn] failed to parse field [query_vector]: {reason}") from None
+            raise parsing_exception("[knn] failed to parse field [query_vector]: not a valid base64 or hex string") from None
     if not isinstance(value, list) or not set(map(type, value)) <= {int, float}:
         raise not_implemented("query_vector with other values than numbers")
     return np.array(value, dtype=np.float64).astype(np.float32)
