@@ -30,17 +30,13 @@ from ..refusals import RefusedError, not_implemented, timed_out
 from ..versions import BUILD, CLUSTER, LICENCE
 from .cluster import Cluster
 from .formats import CBOR, Line, choose_format, to_cbor
-from .parameters import REPLACED
+from .parameters import AUTHENTICATE, FAULTY, REPLACED, THREADS, UNKNOWN_FORMAT
 from .routes import find_operation
 
 LOG = logging.getLogger("jina_eis.local")
 T = TypeVar("T")
 
-THREADS = 32  # waiting searches are computed together, so the more the better
-UNKNOWN_FORMAT = "json", "application/json"  # of the error of a format
 JSON_TYPE = re.compile(r"application/(vnd\.elasticsearch\+)?(json|x-ndjson)\s*(;|$)", re.IGNORECASE)
-FAULTY = ("bulk", "search", "search_point_in_time")  # operations on indices that faults apply to
-AUTHENTICATE = ['Basic realm="security" charset="UTF-8"', "ApiKey"]
 
 
 @dataclass(frozen=True, slots=True)

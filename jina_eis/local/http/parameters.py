@@ -79,3 +79,7 @@ REPLACED: dict[str, tuple[int, bytes, dict[str, str]]] = {
     "no_upstream": (503, b"no healthy upstream", {}),
     "garbage": (200, b"<!-- not JSON -->", {}),
 }
+AUTHENTICATE = ['Basic realm="security" charset="UTF-8"', "ApiKey"]
+FAULTY = ("bulk", "search", "search_point_in_time")  # operations on indices that faults apply to
+THREADS = 32  # waiting searches are computed together, so the more the better
+UNKNOWN_FORMAT = "json", "application/json"  # of the error of a format

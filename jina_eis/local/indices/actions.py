@@ -10,11 +10,8 @@ import orjson
 
 from ..refusals import Json, RefusedError, illegal_argument, invalid, not_implemented, parse_error, wrapping
 from ..unsupported import refuse_unsupported
+from .parameters import ACTIONS, ID_BYTES, UPDATE
 from .values import format_value
-
-KINDS = ("create", "delete", "index", "update")
-UPDATE = {"doc": dict, "upsert": dict, "doc_as_upsert": bool, "detect_noop": bool}
-ID_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +51,8 @@ def read_action_line(number: int, line: bytes) -> tuple[str, dict[str, str]]:
     """Return the kind of an action, and its index and id as far as they are named."""
     parsed = parse_json(line)
     kind, options = next(iter(parsed.items())) if isinstance(parsed, dict) and len(parsed) == 1 else ("", None)
-    if kind not in KINDS or not isinstance(options, dict):
-        raise illegal_argument(f"Malformed action/metadata line [{number}], expected one of {', '.join(KINDS)}, got {parsed}")
+    if kind not in ACTIONS or not isinstance(options, dict):
+        raise illegal_argument(f"Malformed action/metadata line [{number}], expected one of {', '.join(ACTIONS)}, got {parsed}")
     for name, value in options.items():
         ignored = value is None or (name == "retry_on_conflict" and type(value) is int)
         if not ignored and (name not in ("_index", "_id") or isinstance(value, list | dict)):

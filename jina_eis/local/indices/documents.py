@@ -17,14 +17,9 @@ from ..versions import Version
 from .actions import document_error, document_errors
 from .fieldtypes import complete_vector, read_count, split_name
 from .mapping import Field, Mapping, templated
-from .parameters import ISO_DATE, METADATA, NUMBERS, SEMANTIC
+from .parameters import BINARY_LIMIT, IGNORE_ABOVE, ISO_DATE, MAX_KEYWORD_BYTES, METADATA, NUMBERS, SEMANTIC, VECTOR_LENGTHS
 from .values import Value, date_format_of, format_value, read_value, read_vector
 from .vectors import norm_problem
-
-IGNORE_ABOVE = 256
-VECTOR_LENGTHS = range(128, 4097)  # a new field with an array of so many fractions becomes a dense_vector
-BINARY_LIMIT = 1 << 20
-MAX_KEYWORD_BYTES = 32_766
 
 
 @dataclass(slots=True)

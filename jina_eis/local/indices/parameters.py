@@ -51,3 +51,17 @@ METADATA |= {"_field_names", "_nested_path", "_ignored"}
 # The settings of every index that GET shows, unless it has others.
 GENERATED: Json = {"number_of_shards": "1", "number_of_replicas": "1", "version": {"created": "9060099"}}
 GENERATED |= {"routing": {"allocation": {"include": {"_tier_preference": "data_content"}}}}
+# Names and settings of indices.
+FORBIDDEN = frozenset('\\/*?"<>| ,#:')
+NAME_BYTES = 255
+MAX_SHARDS = 1024
+VECTORS = "vectordb_document"  # the index mode
+EXCLUDED = "exclude_source_vectors"
+# Documents and writes.
+ACTIONS = ("create", "delete", "index", "update")
+UPDATE = {"doc": dict, "upsert": dict, "doc_as_upsert": bool, "detect_noop": bool}
+ID_BYTES = 512
+IGNORE_ABOVE = 256
+VECTOR_LENGTHS = range(128, 4097)  # a new field with an array of so many fractions becomes a dense_vector
+BINARY_LIMIT = 1 << 20
+MAX_KEYWORD_BYTES = 32_766

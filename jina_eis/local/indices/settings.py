@@ -11,14 +11,8 @@ from ..unsupported import refuse_unsupported
 from ..versions import Version
 from .index import Index
 from .mapping import Mapping
-from .parameters import GENERATED
+from .parameters import EXCLUDED, FORBIDDEN, GENERATED, MAX_SHARDS, NAME_BYTES, VECTORS
 from .values import format_value, read_value
-
-FORBIDDEN = frozenset('\\/*?"<>| ,#:')
-NAME_BYTES = 255
-MAX_SHARDS = 1024
-VECTORS = "vectordb_document"  # the index mode
-EXCLUDED = "exclude_source_vectors"
 
 
 def check_name(name: str) -> None:

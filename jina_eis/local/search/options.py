@@ -63,3 +63,17 @@ MISSING = {
     "value": "value cannot be null",
     "": "field name is null or empty",
 }
+# Numbers and names of searches.
+WINDOW = 10_000  # the most hits
+SHARD_ORDER = [{"_shard_doc": "asc"}]  # of the pages of a point in time
+MIN_K = 10  # fewest documents that a semantic query retrieves
+MAX_CANDIDATES = 10_000
+CLAUSES = ("must", "filter", "should", "must_not")
+# Retrievers: how many hits they rank, the constant of rrf and the reranker by default; and those that combine others.
+RANKED = 10
+RANK_CONSTANT = 60
+RERANKER = ".rerank-v1-elasticsearch"
+COMPOUND = ("linear", "rrf", "text_similarity_reranker")
+FRAGMENTS = 5  # of a highlight
+# The service's own window for the passages of a reranker, which holds more than that reads.
+DEFAULT_CHUNKING = {"strategy": "sentence", "max_chunk_size": 7000, "sentence_overlap": 1}

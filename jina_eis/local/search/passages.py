@@ -11,13 +11,10 @@ import numpy as np
 
 from ..indices import SEMANTIC, Field, StoredDocument, check_chunking, score, split_passages, stack
 from ..inference import bm25
-from ..refusals import Json, illegal_argument, not_implemented
+from ..refusals import Json, illegal_argument, not_implemented, parse_error
+from ..versions import Version
 from .context import Context, read_object
-from .options import HIGHLIGHT
-
-FRAGMENTS = 5
-# The service's own window, which holds more than a reranker reads.
-DEFAULT_CHUNKING = {"strategy": "sentence", "max_chunk_size": 7000, "sentence_overlap": 1}
+from .options import DEFAULT_CHUNKING, FRAGMENTS, HIGHLIGHT
 
 
 def check_highlight(body: Any, context: Context) -> dict[str, Json]:
@@ -54,8 +51,10 @@ def nearest_passages(context: Context, hit: StoredDocument, field: Field, option
     return [passages[position].text or "" for position in (best if options.get("order") == "score" else sorted(best))]
 
 
-def read_rescorer(body: Any) -> Json:
+def read_rescorer(body: Any, version: Version) -> Json:
     """Return `chunk_rescorer` of a retriever, checked and with its defaults."""
+    if not version.has("chunk_rescorer"):
+        raise parse_error("text_similarity_reranker", "unknown field [chunk_rescorer]")
     options = read_object("chunk_rescorer", body, {"size": "int", "chunking_settings": "object"})
     size, chunking = options.get("size", 1), options.get("chunking_settings", {})
     if size < 1:

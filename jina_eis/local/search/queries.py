@@ -15,9 +15,7 @@ from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_imp
 from . import lexical, semantic
 from .context import Context, Scores, multiply, read_named, read_query_options
 from .operands import OPERATORS
-from .options import MISSING
-
-CLAUSES = ("must", "filter", "should", "must_not")
+from .options import CLAUSES, MISSING
 
 
 @dataclass(frozen=True, slots=True)

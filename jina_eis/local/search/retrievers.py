@@ -16,27 +16,12 @@ import numpy as np
 
 from ..indices import Index, values_of
 from ..inference import Array, as_list
-from ..refusals import (
-    Json,
-    RefusedError,
-    SearchError,
-    illegal_argument,
-    invalid,
-    not_implemented,
-    parse_error,
-    shard_errors,
-    status_error,
-    unknown_name,
-)
+from ..refusals import Json, RefusedError, SearchError, illegal_argument, invalid, not_implemented, shard_errors, status_error
 from .context import Context, Scores, read_named, read_object
 from .diversity import choose, closest
-from .options import COMPONENT, DIVERSIFY, KNN_RETRIEVER, LINEAR, RERANK, RRF, STANDARD
+from .options import COMPONENT, COMPOUND, DIVERSIFY, KNN_RETRIEVER, LINEAR, RANK_CONSTANT, RANKED, RERANK, RERANKER, RRF, STANDARD
 from .passages import best_passages, read_rescorer
 from .semantic import embedded_query, knn_search, read_vector
-
-WINDOW = 10
-RANK_CONSTANT = 60
-DEFAULT_RERANKER = ".rerank-v1-elasticsearch"
 
 Hits = Sequence[tuple[int, float]]  # documents with their scores
 
@@ -51,7 +36,8 @@ class Ranking:
 
 def retrieve(retriever: Any, context: Context) -> Ranking:
     """Return the ranking of a retriever."""
-    name, body = read_named("retriever", retriever, RETRIEVERS)
+    known = [name for name in RETRIEVERS if name != "diversify" or context.version.has(name)]
+    name, body = read_named("retriever", retriever, known)
     rank, kinds, required = RETRIEVERS[name]
     return rank(context, read_object(name, body, kinds, required))
 
@@ -128,11 +114,8 @@ def normalise(entry: Json, hits: Hits) -> Hits:
 
 def rerank(context: Context, options: Json) -> Ranking:
     """Rank the hits of another retriever by a reranker."""
-    name, rescorer = "text_similarity_reranker", None
-    if "chunk_rescorer" in options:
-        if not context.version.has("chunk_rescorer"):
-            raise parse_error(name, "unknown field [chunk_rescorer]")
-        rescorer = read_rescorer(options["chunk_rescorer"])
+    name = "text_similarity_reranker"
+    rescorer = read_rescorer(options["chunk_rescorer"], context.version) if "chunk_rescorer" in options else None
     window = window_of(name, options)
     (ranking,) = children(name, [options["retriever"]], context, window)
     stored = context.indices.documents([doc for doc, _ in ranking.hits])
@@ -141,7 +124,7 @@ def rerank(context: Context, options: Json) -> Ranking:
     texts = [text_of(context.indices.owner(doc), stored[doc].source, path) for doc in docs]
     passages = [[text] if rescorer is None else best_passages(text, query, rescorer) for text in texts]
     try:
-        endpoint = options.get("inference_id", DEFAULT_RERANKER)
+        endpoint = options.get("inference_id", RERANKER)
         every = iter(context.inference.rerank(endpoint, query, [text for texts in passages for text in texts]) if texts else [])
         scores = [max(islice(every, len(texts))) for texts in passages]
     except RefusedError as refused:
@@ -158,12 +141,10 @@ def rerank(context: Context, options: Json) -> Ranking:
 def diversify(context: Context, options: Json) -> Ranking:
     """Keep the hits of another retriever whose vectors differ, in their order and with their scores."""
     name, vector, builder = "diversify", options.get("query_vector"), options.get("query_vector_builder")
-    if not context.version.has(name):
-        raise unknown_name("retriever", name)
     if options["type"] != "mmr":
-        raise parse_error(name, f"unknown result diversification type [{options['type']}]")
-    window, weight = options.get("rank_window_size", WINDOW), options.get("lambda", -1)
-    size = options.get("size", min(WINDOW, window))
+        raise RefusedError(400, "x_content_parse_exception", f"[{name}] unknown result diversification type [{options['type']}]")
+    window, weight = options.get("rank_window_size", RANKED), options.get("lambda", -1)
+    size = options.get("size", min(RANKED, window))
     if not 0 < size <= window or not 0 <= weight <= 1 or (vector is not None and builder is not None):
         rules = "a [size] from 1 to its [rank_window_size], a [lambda] from 0.0 to 1.0, and not more than one query vector"
         raise invalid(f"[diversify] MMR result diversification must have {rules}")
@@ -234,13 +215,10 @@ def retriever_failure(name: str, failures: Sequence[tuple[str, RefusedError]]) -
 
 
 def window_of(name: str, body: Json) -> int:
-    window = body.get("rank_window_size", WINDOW)
+    window = body.get("rank_window_size", RANKED)
     if type(window) is not int or window < 1:
         raise invalid(f"[{name}] [rank_window_size] must be greater than or equal to 1, found [{window}]")
     return window
-
-
-COMPOUND = ("linear", "rrf", "text_similarity_reranker")
 
 
 def check_window(retriever: Any, size: int, limited: Sequence[str] = COMPOUND) -> None:

@@ -15,14 +15,11 @@ from ..indices import Indices, SourceFilter, as_float32, show_values
 from ..inference import InnerInference, as_list
 from ..refusals import Json, ShardError, TimeLimit, illegal_argument, invalid, not_implemented, parsing_exception, shard_errors
 from .context import Context, Scores, read_options
-from .options import SEARCH
+from .options import SEARCH, SHARD_ORDER, WINDOW
 from .passages import check_highlight, highlights
 from .queries import evaluate
 from .retrievers import Ranking, check_window, nearest_in_all, rank_scores, retrieve
 from .sorting import read_sort, sort_documents
-
-WINDOW = 10_000
-SHARD_ORDER = [{"_shard_doc": "asc"}]  # of the pages of a point in time
 
 
 def search_index(indices: Indices, inference: InnerInference, body: Json, params: Mapping[str, str]) -> Json:

@@ -17,10 +17,7 @@ from ..inference import Array, Item, as_list, parse_item
 from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_implemented, parsing_exception
 from ..versions import Version
 from .context import Context, Scores, multiply, query_failed, read_object, scalar
-from .options import BUILDERS, KNN, SCORED_WHOLE, SEMANTIC_QUERY
-
-MIN_K = 10  # fewest documents that a semantic query retrieves
-MAX_CANDIDATES = 10_000
+from .options import BUILDERS, KNN, MAX_CANDIDATES, MIN_K, SCORED_WHOLE, SEMANTIC_QUERY
 
 
 def semantic(context: Context, body: Any) -> Scores:
