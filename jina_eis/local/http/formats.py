@@ -23,11 +23,7 @@ SINGLES = ("embedding", "fields", "_score", "max_score", "relevance_score")
 
 
 class Line:
-    """One direction of a line that all connections share: bytes wait until those before them have passed.
-
-    Args:
-        mbit: Its bandwidth in Mbit/s; None for no limit.
-    """
+    """One direction of a line of `mbit` Mbit/s, or None, for all connections: bytes wait until those before have passed."""
 
     def __init__(self, mbit: float | None) -> None:
         self._seconds_per_byte = 8e-6 / mbit if mbit else 0.0

@@ -6,9 +6,7 @@ import re
 from bisect import bisect_right
 from itertools import accumulate
 
-from .wordbreak import RANGES, WORDS
-
-MAX_WORD_LENGTH = 255  # units of UTF-16; longer words are cut, as in Lucene
+from .wordbreak import MAX_WORD_LENGTH, RANGES, WORDS
 
 
 class CharacterClasses(dict[int, str]):

@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 
 from ..refusals import Json, invalid, not_implemented
+from .parameters import CHUNKING, MIN_SIZE
 
-MIN_SIZE = 20  # words
-KEYS = {"sentence": {"strategy", "max_chunk_size", "sentence_overlap"}, "none": {"strategy"}}
 # A sentence ends with a punctuation mark and its closing quotes or brackets, or with an empty line.
 SENTENCE = re.compile(r".+?(?:[.!?…]+[\"'”’)\]]*(?=\s)|[。！？]+[」』”]*|\n\s*\n|\Z)\s*", re.DOTALL)
 WORD = re.compile(r"\S+")
@@ -21,17 +20,14 @@ Span = tuple[int, int]
 def check_chunking(settings: Json) -> None:
     """Refuse settings that Elasticsearch refuses, and unsupported strategies."""
     strategy = settings.get("strategy", "sentence")
-    if strategy not in list(KEYS):
+    if strategy not in list(CHUNKING):
         raise not_implemented(f"chunking_settings.strategy: {strategy}")
     size, overlap = settings.get("max_chunk_size", MIN_SIZE), settings.get("sentence_overlap", 0)
-    checks = (
-        (settings.keys() <= KEYS[strategy], f"of strategy [{strategy}] are {sorted(KEYS[strategy])}"),
-        (type(size) is int and size >= MIN_SIZE, f"[max_chunk_size] must be greater than or equal to [{MIN_SIZE}]"),
-        (type(overlap) is int and 0 <= overlap <= 1, "[sentence_overlap] must be from 0 to 1"),
-    )
-    for valid, problem in checks:
-        if not valid:
-            raise invalid(f"[chunking_settings] {problem}, got {settings}", kind="validation_exception")
+    whole = type(size) is type(overlap) is int
+    if settings.keys() - CHUNKING[strategy] or not whole or size < MIN_SIZE or overlap not in (0, 1):
+        rules = f"[max_chunk_size] must be greater than or equal to [{MIN_SIZE}], [sentence_overlap] must be from 0 to 1"
+        problem = f"[chunking_settings] of strategy [{strategy}] are {sorted(CHUNKING[strategy])}; {rules}; got {settings}"
+        raise invalid(problem, kind="validation_exception")
 
 
 def split_passages(text: str, settings: Json) -> list[str]:

@@ -272,15 +272,10 @@ class Index:
         chosen = "max" if highest else "min"
         return dict(self._rows(f"SELECT doc, {chosen}(value) FROM exact_{{0}} WHERE path = ? GROUP BY doc", (path,)))
 
-    def value_statistics(self, path: str) -> tuple[int, int]:
-        """Return the number of documents with a value in a field, and the number of values."""
-        ((docs, values),) = self._rows(COUNT_VALUES, (path,))
+    def statistics(self, field: Field) -> tuple[int, int]:
+        """Return the number of documents with a value in a field, and the number of values; of words, if it is a text."""
+        ((docs, values),) = self._rows(COUNT_WORDS if field.kind == "text" else COUNT_VALUES, (field.path,))
         return docs, values
-
-    def text_statistics(self, path: str) -> tuple[int, int]:
-        """Return the number of documents with a word in a field, and the number of words."""
-        ((docs, words),) = self._rows(COUNT_WORDS, (path,))
-        return docs, words
 
     def occurrences(self, path: str, term: str) -> list[tuple[int, int, int]]:
         """Return the documents with a word in a field, its number of occurrences, and the length of the field in words."""

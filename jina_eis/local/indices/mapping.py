@@ -6,7 +6,7 @@ Must not know documents, queries or storage.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -121,12 +121,10 @@ class Mapping:
 
 def read_root(name: str, value: Any) -> Any:
     """Return a parameter of the whole mapping; None keeps what was there."""
-    if name == "dynamic":
-        return read_dynamic(value)
-    if name == "date_detection":
-        return read_flag(value)
-    if name == "dynamic_templates":
-        return check_templates(value)
+    readers: dict[str, Callable[[Any], Any]] = {"dynamic": read_dynamic, "date_detection": read_flag}
+    readers["dynamic_templates"] = check_templates
+    if name in readers:
+        return readers[name](value)
     if name == "_meta" and isinstance(value, dict | None):
         return value
     if name == "_source" and value in ({}, {"enabled": True}):

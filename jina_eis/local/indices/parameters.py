@@ -65,3 +65,6 @@ IGNORE_ABOVE = 256
 VECTOR_LENGTHS = range(128, 4097)  # a new field with an array of so many fractions becomes a dense_vector
 BINARY_LIMIT = 1 << 20
 MAX_KEYWORD_BYTES = 32_766
+# The chunking settings of each strategy, and the least size of a passage in words.
+CHUNKING = {"sentence": {"strategy", "max_chunk_size", "sentence_overlap"}, "none": {"strategy"}}
+MIN_SIZE = 20

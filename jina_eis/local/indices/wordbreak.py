@@ -142,3 +142,4 @@ PART = f"(?:{RUN}|J{MARKS}(?:{CONNECTOR}*J{MARKS})*)"
 EMOJI = f"(?:(?:Z*E|Z+L){PLAIN}W?|M{PLAIN})(?:(?:(?<=Z)|Z+)[EL]{PLAIN}W?)*(?:U+Y)?"
 WORDS = f"{CONNECTOR}*{PART}(?:{CONNECTOR}+{PART})*{CONNECTOR}*|(?:[ST]{MARKS})+|I{MARKS}|{EMOJI}"
 WORDS += f"|#{PLAIN}W?Q{PLAIN}|R{MARKS}R{MARKS}"
+MAX_WORD_LENGTH = 255  # units of UTF-16; longer words are cut, as in Lucene

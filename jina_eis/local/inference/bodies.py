@@ -5,7 +5,6 @@ Know tasks, fields and the types of errors, whose texts may differ. Must not kno
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -16,9 +15,6 @@ import orjson
 from ..refusals import Json, RefusedError, illegal_argument, invalid, parse_error, parsing, parsing_exception, status_error, token
 from ..versions import Version
 from . import fields as tables
-
-DATA_URI = re.compile(r"data:[^/,]+/[^,]+;base64,")
-DATA_URI_COMMA = 256  # the comma must come before this position
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +139,7 @@ def parse_item(item: Any, version: Version) -> Item:
     data_format = item.get("format", supported[0]).lower()
     if data_format not in supported:
         raise illegal_argument(f"Data type [{kind}] does not support data format [{data_format}], only {', '.join(supported)}")
-    if data_format == "base64" and not DATA_URI.match(item["value"][:DATA_URI_COMMA]):
+    if data_format == "base64" and not tables.DATA_URI.match(item["value"][: tables.DATA_URI_COMMA]):
         raise illegal_argument("base64 inputs must be specified as data URIs with the format [data:{MIME-type};base64,...]")
     return Item(kind, item["value"])
 

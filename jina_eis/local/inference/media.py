@@ -17,10 +17,8 @@ import orjson
 from ...contents.media import LEAST_PIXELS, Medium, pixel_size
 from ..refusals import Json, gateway_refusal
 from .bodies import Item
-from .fields import DIMENSIONS
+from .fields import DIMENSIONS, PIECE
 from .standin import Array, unit
-
-PIECE = 40  # characters in an event of a stream
 
 
 class UnreadableError(ValueError):

@@ -63,10 +63,8 @@ def new_endpoint(
 class Registry:
     """The endpoints of the cluster; thread safe.
 
-    Args:
-        eis: Whether the service is available to the cluster. Without it, there are no endpoints and none can be created.
-        denied: Preconfigured endpoints that the region policy denies.
-        version: The version of the cluster. Only models that it lists have preconfigured endpoints.
+    Only models that this version lists have preconfigured endpoints, of which the region policy denies some. Without `eis`,
+    there are no endpoints and none can be created.
     """
 
     def __init__(self, version: Version, *, eis: bool = True, denied: Collection[str] = ()) -> None:

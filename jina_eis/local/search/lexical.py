@@ -20,12 +20,14 @@ from .operands import OPERATORS, Bound, read_bounds, read_exact
 K1, B = 1.2, 0.75
 
 
-def match_words(context: Context, path: str, options: Json) -> Scores:
-    """Evaluate `match` on a field that is not semantic, by its words or by its exact value."""
+def match(context: Context, path: str, options: Json, *, phrase: bool = False) -> Scores:
+    """Evaluate `match` and `match_phrase` on a field that is not semantic, by its words or by its exact value."""
     field = exact_field(context, path)
     if field is None or field.kind != "text":
         return exact_scores(context, path, options["query"])
     query_terms = terms(format_value(options["query"]))
+    if phrase:
+        return phrase_scores(context, field, query_terms) if query_terms else {}
     by_term = {word: term_scores(context, field, word) for word in query_terms}
     operator, matching = options.get("operator", "or"), [set(scores) for scores in by_term.values()] or [set()]
     if operator not in ("and", "or"):
@@ -34,18 +36,12 @@ def match_words(context: Context, path: str, options: Json) -> Scores:
     return {doc: sum(by_term[word].get(doc, 0.0) for word in query_terms) for doc in sorted(docs)}
 
 
-def match_phrase(context: Context, path: str, options: Json) -> Scores:
-    """Evaluate `match_phrase`: consecutive words."""
-    field = exact_field(context, path)
-    if field is None or field.kind != "text":
-        return exact_scores(context, path, options["query"])
-    phrase = terms(format_value(options["query"]))
-    if not phrase:
-        return {}
-    positions = [context.index.positions(path, word) for word in phrase]
+def phrase_scores(context: Context, field: Field, phrase: list[str]) -> Scores:
+    """Return the scores of documents with consecutive words."""
+    positions = [context.index.positions(field.path, word) for word in phrase]
     starts = [{(doc, position - offset) for doc, position in found} for offset, found in enumerate(positions)]
     times = Counter(doc for doc, _ in set.intersection(*starts))
-    occurrences = [context.index.occurrences(path, word) for word in phrase]
+    occurrences = [context.index.occurrences(field.path, word) for word in phrase]
     found = sorted((doc, times[doc], length) for doc, _, length in occurrences[0] if doc in times)
     return bm25_scores(context, field, found, list(map(len, occurrences)))
 
@@ -141,9 +137,8 @@ def bm25_scores(context: Context, field: Field, found: list[tuple[int, int, int]
     """Return the BM25 scores of documents, with occurrences and lengths, for words that `matching` documents have each."""
     if not found:
         return {}
-    index = context.index
-    doc_count, word_count = (index.text_statistics if field.kind == "text" else index.value_statistics)(field.path)
-    similarity = index.settings.get("similarity", {}).get(field.settings.get("similarity"), {})
+    doc_count, word_count = context.index.statistics(field)
+    similarity = context.index.settings.get("similarity", {}).get(field.settings.get("similarity"), {})
     k1, b = float(similarity.get("k1", K1)), float(similarity.get("b", B))
     weight = (k1 + 1) * sum(inverse_document_frequency(doc_count, docs) for docs in matching)
     return {doc: weight * term_frequency(times, length, word_count / doc_count, k1, b) for doc, times, length in found}

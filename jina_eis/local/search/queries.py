@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Set
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ..indices import SEMANTIC
@@ -71,7 +72,7 @@ def match(context: Context, path: str, options: Json) -> Scores:
     field = context.field(path)
     if field is not None and field.kind in SEMANTIC:
         return semantic.match_meaning(context, field, options["query"])
-    return lexical.match_words(context, path, options)
+    return lexical.match(context, path, options)
 
 
 def bool_(context: Context, path: str, options: Json) -> Scores:
@@ -148,7 +149,7 @@ QUERIES = {
     "match": Query(match, {"query", "operator"}, "query", by_field=True),
     "match_all": Query(match_all),
     "match_none": Query(lambda context, path, options: {}),
-    "match_phrase": Query(lexical.match_phrase, {"query"}, "query", by_field=True),
+    "match_phrase": Query(partial(lexical.match, phrase=True), {"query"}, "query", by_field=True),
     "range": Query(lexical.range_, OPERATORS.keys(), by_field=True),
     "semantic": Query(lambda context, _, body: semantic.semantic(context, body), None),
     "term": Query(
