@@ -1009,15 +1009,30 @@ def test_malformed_bodies_are_bad_requests(es: Elasticsearch, http: httpx.Client
 
 
 @pytest.mark.parametrize(
-    ("path", "body"),
+    ("method", "path", "body"),
     [
-        *(("/docs/_mget", {"ids": ids}) for ids in ([[5]], "x", [True], [1.5])),
-        ("/docs/_search", {"knn": [5]}),
+        *(("POST", "/docs/_mget", {"ids": ids}) for ids in ([[5]], "x", [True], [1.5])),
+        *(("POST", f"/docs/_search?{name}=1", {}) for name in ("size", "from", "track_total_hits")),
+        *(("POST", "/docs/_search", body) for body in ({"knn": [5]}, {"sort": [5]})),
+        ("GET", "/docs/_doc/1?refresh=true", None),
+        *(("PUT", "/new", {"mappings": {"dynamic": dynamic}}) for dynamic in ("maybe", "runtime")),
+        *(
+            ("PUT", "/new", {"mappings": {"properties": {"o": {"type": "object", **more}}}})
+            for more in ({"x": 1}, {"enabled": False})
+        ),
+        *(
+            ("PUT", "/new", {"mappings": {"dynamic_templates": templates}})
+            for templates in ({}, [5], [{"t": 5}], [{"t": {}}], [{"t": {"mapping": {}, "match_mapping_type": "x"}}])
+        ),
+        ("PUT", "/new", {"settings": {"similarity": {"s": {"type": "BM25", "b": 2}}}}),
+        ("PUT", "/new", {"mappings": {"properties": {"s": {"type": "semantic_text", "chunking_settings": {"strategy": "x"}}}}}),
     ],
 )
-def test_values_that_no_client_sends_are_refused(es: Elasticsearch, http: httpx.Client, path: str, body: Any) -> None:
-    create_index(es, {}, v={"type": "dense_vector", "dims": 2})
-    answer = http.post(path, json=body)
+def test_values_that_no_client_sends_are_refused(
+    es: Elasticsearch, http: httpx.Client, method: str, path: str, body: Any
+) -> None:
+    create_index(es, {"1": {}}, v={"type": "dense_vector", "dims": 2})
+    answer = http.request(method, path, json=body)
     assert (answer.status_code, answer.json()["error"]["type"]) == (501, "not_implemented_exception"), answer.text
 
 
