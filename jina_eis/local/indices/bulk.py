@@ -70,10 +70,7 @@ Chunk = tuple[Pending, Field, Item]  # a passage to embed
 
 
 class Writer:
-    """Executes the actions of one request: reads and embeds all of them, then stores them in one transaction.
-
-    An index that does not exist is created.
-    """
+    """Executes the actions of one request: reads and embeds all, then stores them in one transaction; creates missing indices."""
 
     def __init__(self, storage: Storage, inference: InnerInference) -> None:
         self._storage = storage

@@ -58,7 +58,7 @@ def read_settings(body: Json) -> Json:
             node = node.setdefault(parent, {})
         node[last] = text
     for name, similarity in tree.get("similarity", {}).items():
-        k1, b = (float(read_value("float", similarity.get(key, 0))) for key in ("k1", "b"))
+        k1, b = (float(read_value("float", similarity.get(key) or 0)) for key in ("k1", "b"))
         if similarity.get("type") != "BM25" or similarity.keys() - {"type", "k1", "b"} or k1 < 0 or not 0 <= b <= 1:
             raise not_implemented(f"settings.index.similarity.{name}: {similarity}")
     return tree
@@ -90,10 +90,7 @@ def check_setting(name: str, text: str | None) -> None:
 
 
 def add_fields(old: Mapping, settings: Json, put: Json, registry: Registry) -> Mapping:
-    """Return a mapping with new fields.
-
-    Refuses those that this version does not have, or with a similarity that the index does not define.
-    """
+    """Return a mapping with new fields; refuses those of newer versions, and with a similarity that the index does not have."""
     mapping = old.merged(put, registry.find)
     for field in mapping.fields.values():
         similarity, reason = field.settings.get("similarity", "BM25"), ""

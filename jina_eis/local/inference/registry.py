@@ -120,7 +120,7 @@ class Registry:
         tasks = {parse_task(str(name), self.version) for name in (task, body.get("task_type")) if name is not None}
         if len(tasks) != 1:
             raise status_error("the request URL or the body must have a [task_type], and the same one if both have it")
-        (body["task_type"],) = tasks
+        body["task_type"] = tasks.pop()
         created = self._new(body["task_type"], endpoint, body)
         with self._lock:
             if endpoint in self._endpoints:

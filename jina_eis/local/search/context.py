@@ -143,7 +143,7 @@ def scalar(name: str, value: Any) -> Any:
 def read_named(kind: str, value: Any, known: Collection[str]) -> tuple[str, Json]:
     """Return the name and the body of a query or a retriever."""
     if not isinstance(value, dict) or len(value) != 1:
-        found = "expected [END_OBJECT] but found [FIELD_NAME]" if value else "no object"
+        found = "expected [END_OBJECT] but found [FIELD_NAME]" if isinstance(value, dict) else f"found {token(value)}"
         raise parsing_exception(f"{kind} malformed, it must be an object with the name of one {kind}: {found}")
     ((name, body),) = value.items()
     refuse_unsupported(kind, name, f"{kind} [{name}]")
