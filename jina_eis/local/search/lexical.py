@@ -60,7 +60,8 @@ def exact_scores(context: Context, path: str, value: Any, *, one_of: bool = Fals
     if not docs or field.kind in NUMBERS or field.kind == "date" or not field.settings.get("index", True):
         return dict.fromkeys(docs, 1.0)
     # These fields have no stored length; Elasticsearch takes it as 1.
-    return bm25_scores(context, field, [(doc, 1, 1) for doc in docs], [len(docs)])
+    (score,) = bm25_scores(context, field, [(docs[0], 1, 1)], [len(docs)]).values()
+    return dict.fromkeys(docs, score)
 
 
 def terms_(context: Context, _: str, body: Json) -> Scores:
