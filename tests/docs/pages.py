@@ -14,6 +14,7 @@ README = ROOT / "README.md"
 _BLOCK = re.compile(
     r"^(?:<!-- not run: (?P<why>[^\n]+) -->\n+)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
+_OUTPUT = re.compile(r"\n+(?:It prints[^\n]*:\n+)?```text\n(?P<output>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`[^`\n]+`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -29,12 +30,14 @@ class Block:
         code: The source.
         line: The line of the page on which the code begins.
         not_run: The reason, from an HTML comment before the block, for not running it; None if it is run.
+        output: What it prints: the block of text that follows at once, or after a line "It prints:".
     """
 
     language: str
     code: str
     line: int
     not_run: str | None
+    output: str | None = None
 
 
 def name(page: Path) -> str:
@@ -46,7 +49,13 @@ def blocks(page: Path, language: str) -> list[Block]:
     """The code blocks in a language, in order."""
     text = page.read_text(encoding="utf-8")
     return [
-        Block(match["language"], match["code"], text.count("\n", 0, match.start("code")) + 1, match["why"])
+        Block(
+            match["language"],
+            match["code"],
+            text.count("\n", 0, match.start("code")) + 1,
+            match["why"],
+            output["output"] if (output := _OUTPUT.match(text, match.end())) else None,
+        )
         for match in _BLOCK.finditer(text)
         if match["language"] == language
     ]

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = (
     "benchmarks",
     "docs",
+    "examples",
     "findings",
     "jina_eis",
     "langchain_jina_eis",
