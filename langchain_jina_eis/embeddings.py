@@ -11,6 +11,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.stores import BaseStore
 from pydantic import Field, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from jina_eis.adapters import ContentSettings, VectorCache, progress_bar
 from jina_eis.contents import (
@@ -118,7 +119,7 @@ class JinaEISEmbeddings(ContentSettings, Embeddings):
 
     batch_size: int = Field(default=BATCH_SIZE, ge=1)
     show_progress_bar: bool = False
-    rate_limiter: BaseRateLimiter | None = Field(default=None, exclude=True, repr=False)
+    rate_limiter: SkipJsonSchema[BaseRateLimiter | None] = Field(default=None, exclude=True, repr=False)
 
     @field_validator("embeddings_cache")
     @classmethod

@@ -13,6 +13,7 @@ from langchain_core.documents import Document
 from langchain_core.documents.base import Blob
 from langchain_core.rate_limiters import BaseRateLimiter
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from jina_eis.adapters import ExtractionSettings, Page, readable
 from jina_eis.contents import Medium
@@ -81,7 +82,7 @@ class JinaEISParser(ExtractionSettings, BaseBlobParser):
 
     product: ClassVar[str] = f"langchain-jina-eis/{version('jina-eis')}"
 
-    rate_limiter: BaseRateLimiter | None = Field(default=None, exclude=True, repr=False)
+    rate_limiter: SkipJsonSchema[BaseRateLimiter | None] = Field(default=None, exclude=True, repr=False)
 
     def lazy_parse(self, blob: Blob) -> Iterator[Document]:
         """Yield the pages of a PDF, or the text of an image, in order, as they arrive. Up to eight pages are read at once."""

@@ -10,7 +10,10 @@ from typing import Any, ClassVar, NotRequired, TypedDict, TypeVar
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.rate_limiters import BaseRateLimiter
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import Runnable
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from jina_eis.adapters import RerankSettings
 from jina_eis.contents import Content, Embeddable, Link, Part, text_source
@@ -19,6 +22,7 @@ from jina_eis.steps import PRELIMINARY, Ranked
 from jina_eis.transport import RateLimiter
 from jina_eis.wire import Steps
 
+from .around import rerank_around
 from .media import from_blob
 
 __all__ = ["JinaEISRerank", "RankedDocument"]
@@ -104,6 +108,11 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
         # [{"index": 0, "relevance_score": 0.5}, {"index": 1, "relevance_score": -0.1}]
         ```
 
+    Use within a chain:
+        ```python
+        retriever = reranker.around(store.as_retriever(search_kwargs={"k": 50}))
+        ```
+
     Async:
         ```python
         best = await reranker.acompress_documents(documents, "How do glaciers move?")
@@ -127,8 +136,8 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
 
     product: ClassVar[str] = f"langchain-jina-eis/{version('jina-eis')}"
 
-    rate_limiter: BaseRateLimiter | None = Field(default=None, exclude=True, repr=False)
-    media_of: Callable[[Document], Any] | None = Field(default=None, exclude=True, repr=False)
+    rate_limiter: SkipJsonSchema[BaseRateLimiter | None] = Field(default=None, exclude=True, repr=False)
+    media_of: SkipJsonSchema[Callable[[Document], Any] | None] = Field(default=None, exclude=True, repr=False)
     """Returns the image of a document, as `rerank` takes it, or None to rank its text."""
 
     def compress_documents(self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None) -> list[Document]:
@@ -146,6 +155,21 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
         """As `compress_documents`, without blocking the event loop."""
         checked = _checked_documents(documents)
         return await self._arun(self._compress(checked, *(await self._aread(query, self._items(checked)))))
+
+    def around(self, retriever: Runnable[Any, list[Document]]) -> BaseRetriever:
+        """Return a retriever that reranks what another one finds, as a step of a chain or an agent's tool.
+
+        It is what LangChain's `ContextualCompressionRetriever` makes of the two, without `langchain-classic`. Arguments of its
+        `invoke`, and callbacks, are passed on to the inner retriever.
+
+        Args:
+            retriever: A retriever, or any runnable from a query to documents. Let it find many, for example with
+                `store.as_retriever(search_kwargs={"k": 50})`, of which the best `top_n` are returned.
+
+        Raises:
+            ConfigurationError: it is a vector store, or not a runnable.
+        """
+        return rerank_around(self, retriever)
 
     def rerank(
         self, documents: Iterable[Embeddable | Document], query: Embeddable, *, top_n: int | EllipsisType | None = ...

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from pydantic import Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from jina_eis.adapters import ServiceSettings, StoreSettings
 from jina_eis.contents import Part
@@ -34,7 +35,7 @@ _CONNECTION = ("client", "async_client", "es_url", "es_cloud_id", "es_api_key", 
 class StoreBase(StoreSettings, VectorStore):
     """The argument `embedding`, and the settings that follow from it."""
 
-    embedding: Embeddings | None = Field(default=None, exclude=True, repr=False, frozen=True)
+    embedding: SkipJsonSchema[Embeddings | None] = Field(default=None, exclude=True, repr=False, frozen=True)
     """An embedding model. A `JinaEISEmbeddings` gives its endpoint and, where the store has none of its own, its connection.
     Any other embeds documents and queries on the client, for a dense_vector field of an index that it fills alone."""
 

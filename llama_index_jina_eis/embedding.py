@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, mean_agg
 from llama_index.core.callbacks import CBEventType, EventPayload
@@ -91,18 +91,22 @@ class JinaEISEmbedding(Plugin, EmbeddingSettings, BaseEmbedding):
     embeddings_cache: Any = Field(default=None, exclude=True, repr=False)
     rate_limiter: Any = Field(default=None, exclude=True, repr=False)
 
-    def __init__(self, **arguments: Any) -> None:
-        if arguments.get("model_name") not in (None, "", "unknown") and arguments.keys().isdisjoint(("inference_id", "model")):
-            arguments["model"] = arguments.pop("model_name")  # as LlamaIndex's other embedding classes take it
-        super().__init__(**arguments)
-        endpoint = known_endpoint(self.inference_id)
-        name = (endpoint and endpoint.model_id) or self.inference_id
-        if self.model_name not in ("", "unknown", name):
-            raise ConfigurationError(
-                f"model_name={self.model_name!r} is not the model of {self.inference_id}. model_name is set from the endpoint: "
-                "leave it out."
-            )
-        self.__dict__["model_name"] = name
+    if not TYPE_CHECKING:  # type checkers derive the arguments from the fields
+
+        def __init__(self, **arguments: Any) -> None:
+            if arguments.get("model_name") not in (None, "", "unknown") and arguments.keys().isdisjoint(
+                ("inference_id", "model")
+            ):
+                arguments["model"] = arguments.pop("model_name")  # as LlamaIndex's other embedding classes take it
+            super().__init__(**arguments)
+            endpoint = known_endpoint(self.inference_id)
+            name = (endpoint and endpoint.model_id) or self.inference_id
+            if self.model_name not in ("", "unknown", name):
+                raise ConfigurationError(
+                    f"model_name={self.model_name!r} is not the model of {self.inference_id}. model_name is set from the "
+                    "endpoint: leave it out."
+                )
+            self.__dict__["model_name"] = name
 
     @field_validator("rate_limiter")
     @classmethod

@@ -7,7 +7,7 @@ from contextlib import aclosing, closing, suppress
 from functools import partial
 from io import BytesIO
 from os import PathLike
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, Node
@@ -64,9 +64,11 @@ class JinaEISMultiModalEmbedding(JinaEISEmbedding, ContentSettings, MultiModalEm
         default=".jina-embeddings-v5-omni-small", min_length=1, validation_alias=ENDPOINT_NAMES, frozen=True
     )
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        check_images(self.inference_id)
+    if not TYPE_CHECKING:  # type checkers derive the arguments from the fields
+
+        def __init__(self, **arguments: Any) -> None:
+            super().__init__(**arguments)
+            check_images(self.inference_id)
 
     @classmethod
     def class_name(cls) -> str:

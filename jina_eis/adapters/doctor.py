@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Unpack
 
 from ..errors import ConfigurationError
 from ..steps import Check, Report, Status, check_deployment, settings_report
 from ..wire import Steps
+from .arguments import ServiceArguments
 from .settings import ServiceSettings
 
 __all__ = ["Check", "Report", "Status", "adoctor", "doctor"]
@@ -16,7 +17,7 @@ __all__ = ["Check", "Report", "Status", "adoctor", "doctor"]
 TIMEOUT = 30.0  # seconds per request; an endpoint that needs longer for one sentence is unusable
 
 
-def doctor(**connection: Any) -> Report:
+def doctor(**connection: Unpack[ServiceArguments]) -> Report:
     """Check everything that a deployment needs to embed and rerank.
 
     The checks send one sentence to one endpoint of each task, which costs a few tokens. They change nothing.
@@ -30,21 +31,25 @@ def doctor(**connection: Any) -> Report:
         True if no check failed. A failed check raises no error.
     """
     try:
-        deployment = Deployment(**{"timeout": TIMEOUT, "max_retries": 0, **connection})
+        deployment = Deployment(**_with_defaults(connection))
     except ConfigurationError as error:
         return settings_report(error)
     with deployment:
         return deployment._run(deployment._examine())
 
 
-async def adoctor(**connection: Any) -> Report:
+async def adoctor(**connection: Unpack[ServiceArguments]) -> Report:
     """As `doctor`, without blocking the event loop."""
     try:
-        deployment = Deployment(**{"timeout": TIMEOUT, "max_retries": 0, **connection})
+        deployment = Deployment(**_with_defaults(connection))
     except ConfigurationError as error:
         return settings_report(error)
     async with deployment:
         return await deployment._arun(deployment._examine())
+
+
+def _with_defaults(connection: ServiceArguments) -> ServiceArguments:
+    return {"timeout": TIMEOUT, "max_retries": 0, **connection}
 
 
 class Deployment(ServiceSettings):

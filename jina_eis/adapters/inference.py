@@ -18,6 +18,7 @@ from ..contents import (
     Content,
     Embeddable,
     Get,
+    Image,
     Link,
     Medium,
     Part,
@@ -376,7 +377,7 @@ class ContentSettings(EmbeddingSettings):
     link-local address is refused; a name is resolved by the service alone."""
 
     @overload
-    def embed_content(self, item: str, *, input_type: InputType | None = None) -> Vector: ...
+    def embed_content(self, item: str | Image, *, input_type: InputType | None = None) -> Vector: ...
 
     @overload
     def embed_content(self, item: Embeddable, *, input_type: InputType | None = None) -> Embedded: ...
@@ -405,7 +406,7 @@ class ContentSettings(EmbeddingSettings):
         return self._embed_all([read], role)[0]
 
     @overload
-    async def aembed_content(self, item: str, *, input_type: InputType | None = None) -> Vector: ...
+    async def aembed_content(self, item: str | Image, *, input_type: InputType | None = None) -> Vector: ...
 
     @overload
     async def aembed_content(self, item: Embeddable, *, input_type: InputType | None = None) -> Embedded: ...
@@ -443,7 +444,7 @@ class ContentSettings(EmbeddingSettings):
         return _one_for_each_page((await self._aembed_all([medium], role))[0], pages, label(medium))
 
     @overload
-    def embed_contents(self, items: Iterable[str], *, input_type: InputType | None = None) -> list[Vector]: ...
+    def embed_contents(self, items: Iterable[str | Image], *, input_type: InputType | None = None) -> list[Vector]: ...
 
     @overload
     def embed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Embedded]: ...
@@ -471,7 +472,7 @@ class ContentSettings(EmbeddingSettings):
         return self._embed_all(read, role)
 
     @overload
-    async def aembed_contents(self, items: Iterable[str], *, input_type: InputType | None = None) -> list[Vector]: ...
+    async def aembed_contents(self, items: Iterable[str | Image], *, input_type: InputType | None = None) -> list[Vector]: ...
 
     @overload
     async def aembed_contents(self, items: Iterable[Embeddable], *, input_type: InputType | None = None) -> list[Embedded]: ...

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
+from ..adapters import ServiceArguments
 from ..errors import (
     AuthenticationError,
     AuthorizationError,
@@ -20,6 +21,7 @@ from ..errors import (
     JinaEISError,
     TLSError,
 )
+from ..steps import Strategy, TooLong
 from .columns import ENGINES, Engine, add_columns, column_names, kind_of, ranking_arrays, read_column, text_array, vector_array
 from .service import BATCH_SIZE, EmbeddingService, RerankService
 
@@ -29,6 +31,25 @@ OnError = Literal["raise", "null"]
 RERANKED_ROWS = 8  # in flight; the quota of rerankers is 600 requests a minute, and one takes about half a second
 _OF_THE_JOB = (AuthenticationError, AuthorizationError, ConfigurationError, EndpointNotFoundError, TLSError)
 _MISSING = "The text is missing."
+
+
+class EmbedArguments(ServiceArguments, total=False):
+    """The settings of `EmbedBatch`."""
+
+    inference_id: str
+    model: str
+    dimensions: int | None
+    too_long: TooLong
+
+
+class RerankArguments(ServiceArguments, total=False):
+    """The settings of `RerankBatch`."""
+
+    inference_id: str | None
+    model: str | None
+    window_size: int | None
+    strategy: Strategy
+    too_long: TooLong
 
 
 class _Callable:
@@ -86,9 +107,9 @@ class EmbedBatch(_Callable):
         engine: What takes the result, where it matters: "ray" for Ray's pandas batches, "spark" for Spark's `mapInArrow`.
         input_type: The role of the texts: "ingest", "search", "classification" or "clustering".
         batch_size: Maximum number of texts in a request.
-        settings: `inference_id` (or `model`), `dimensions`, and the arguments of `ServiceSettings`: `es_url`, `es_api_key`,
-            `timeout`, `max_retries`, `max_concurrency` and so on. Address and credentials are read from the environment
-            when the object is created, and pickled with it.
+        settings: `inference_id` (or `model`), `dimensions`, `too_long`, and the arguments of `ServiceSettings`: `es_url`,
+            `es_api_key`, `timeout`, `max_retries`, `max_concurrency` and so on. Address and credentials are read from the
+            environment when the object is created, and pickled with it.
 
     Raises:
         ConfigurationError: an invalid argument. Nothing was sent.
@@ -106,7 +127,7 @@ class EmbedBatch(_Callable):
         engine: Engine | None = None,
         input_type: str = "ingest",
         batch_size: int = BATCH_SIZE,
-        **settings: Any,
+        **settings: Unpack[EmbedArguments],
     ) -> None:
         super().__init__({"column": column}, into, on_error, engine)
         self.column = column
@@ -161,7 +182,7 @@ class RerankBatch(_Callable):
         into: The new column.
         on_error: As for `EmbedBatch`.
         engine: As for `EmbedBatch`.
-        settings: `inference_id` (or `model`), `window_size`, `strategy`, and the arguments of `ServiceSettings`.
+        settings: `inference_id` (or `model`), `window_size`, `strategy`, `too_long`, and the arguments of `ServiceSettings`.
     """
 
     def __init__(
@@ -172,7 +193,7 @@ class RerankBatch(_Callable):
         into: str = "ranking",
         on_error: OnError = "raise",
         engine: Engine | None = None,
-        **settings: Any,
+        **settings: Unpack[RerankArguments],
     ) -> None:
         super().__init__({"query": query, "documents": documents}, into, on_error, engine)
         if extra := {"top_n", "score_threshold"} & settings.keys():

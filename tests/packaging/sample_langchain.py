@@ -10,7 +10,7 @@ from langchain_core.documents.compressor import BaseDocumentCompressor
 from langchain_core.embeddings import Embeddings
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.retrievers import BaseRetriever
-from langchain_core.vectorstores import VectorStore, VectorStoreRetriever
+from langchain_core.vectorstores import InMemoryVectorStore, VectorStore, VectorStoreRetriever
 
 import jina_eis
 from jina_eis import Endpoints, JinaEISError, adoctor, doctor
@@ -53,6 +53,7 @@ assert_type(parser.parse(Blob.from_path("report.pdf")), list[Document])
 reranker = JinaEISRerank(model=".jina-reranker-v3", top_n=None, score_threshold=0.1)
 as_compressor: BaseDocumentCompressor = reranker
 reranker.compress_documents([Document("A glacier flows.")], "How do glaciers move?")
+assert_type(reranker.around(InMemoryVectorStore(embeddings).as_retriever()), BaseRetriever)
 assert_type(reranker.rerank(["A glacier flows."], "glacier")[0]["index"], int)
 
 retriever = JinaEISRetriever.from_texts(["A glacier flows."], [{"lang": "en"}], index_name="facts", search_type="hybrid", k=3)

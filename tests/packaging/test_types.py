@@ -10,13 +10,28 @@ import pytest
 
 SAMPLES = [str(path) for path in sorted(Path(__file__).parent.glob("sample_*.py"))]
 WRONG = """
+from jina_eis import doctor
+from jina_eis.batch import EmbedBatch
+from llama_index_jina_eis import JinaEISEmbedding
 from langchain_jina_eis import JinaEISEmbeddings, JinaEISRetreiver, JinaEISRetriever
 JinaEISEmbeddings(dimensons=256)
 JinaEISEmbeddings(dimensions="many").embed_documents("not a list")
 JinaEISRetriever.from_texts(["a"], index_nmae="facts")
+JinaEISEmbedding(embed_batch_sise=8)
+EmbedBatch(colunm="body", tiemout=30)
+doctor(es_ulr="http://localhost:9200")
 """
 MYPY = "[mypy]\nstrict = true\n"
-ALL_ERRORS = {"JinaEISRetreiver", "dimensons", '"dimensions"', "embed_documents", "index_nmae"}
+ALL_ERRORS = {
+    "JinaEISRetreiver",
+    "dimensons",
+    '"dimensions"',
+    "embed_documents",
+    "index_nmae",
+    "embed_batch_sise",
+    "tiemout",
+    "es_ulr",
+}
 CHECKERS = {
     "mypy": ("mypy.ini", MYPY, ALL_ERRORS),
     # pydantic's plugin does not check constructor arguments if a field has an alias, as inference_id has.

@@ -1,4 +1,4 @@
-"""Signatures of public constructors name every argument."""
+"""Signatures of public constructors name every argument, and every configuration has a JSON schema."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Any, Unpack, get_args, get_origin, get_type_hints
 
 import pytest
+from pydantic import BaseModel
 
 import jina_eis
+import jina_eis.batch
 import langchain_jina_eis
 import llama_index_jina_eis
 from jina_eis.adapters import RetrieverArguments, RetrieverSettings, ServiceArguments, ServiceSettings
 
-PACKAGES = (jina_eis, langchain_jina_eis, llama_index_jina_eis)
+PACKAGES = (jina_eis, jina_eis.batch, langchain_jina_eis, llama_index_jina_eis)
 FRAMEWORKS = (langchain_jina_eis, llama_index_jina_eis)
 
 
@@ -48,6 +50,23 @@ def test_every_argument_of_a_constructor_is_named(cls: type) -> None:
     own = arguments(cls)
     for method in constructors(cls):
         assert arguments(method) >= own, f"{method.__qualname__} lacks {own - arguments(method)}"
+
+
+@pytest.mark.parametrize("function", [jina_eis.doctor, jina_eis.adoctor], ids=lambda function: function.__name__)
+def test_functions_name_the_settings_of_the_connection(function: Callable[..., Any]) -> None:
+    assert arguments(function) - {"return"} >= ServiceSettings.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [cls for cls in classes(*PACKAGES) if issubclass(cls, BaseModel)],
+    ids=lambda cls: f"{cls.__module__.split('.')[0]}.{cls.__name__}",
+)
+def test_every_configuration_has_a_json_schema(cls: type[BaseModel]) -> None:
+    properties = cls.model_json_schema()["properties"]
+    assert "es_url" in properties
+    assert properties["es_api_key"]["anyOf"][0]["format"] == "password"
+    assert not {"rate_limiter", "embedding", "media_of"} & properties.keys() or "llama" in cls.__module__
 
 
 def test_all_constructors_are_found() -> None:

@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 from helpers import QUERY, RERANKER, Caller, passages, run_in_threads
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
+from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import create_retriever_tool
+from langchain_core.vectorstores import InMemoryVectorStore
 
 from jina_eis import errors
 from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError
@@ -295,3 +299,79 @@ def test_copies_pickles_and_limiters(call: Caller, make: Callable[..., JinaEISRe
     assert len(call(limited, "compress_documents", documents(100), QUERY)) == 3
     with pytest.raises(ConfigurationError, match="rate_limiter"):
         pickle.dumps(limited)
+
+
+# A step of a chain
+
+
+class Searched(BaseRetriever):
+    """Finds all documents; remembers the arguments of its calls."""
+
+    calls: list[dict[str, Any]] = []  # noqa: RUF012 - pydantic copies it
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any, **kwargs: Any) -> list[Document]:
+        self.calls.append({"query": query, "tags": run_manager.tags, **kwargs})
+        return documents()
+
+    async def _aget_relevant_documents(self, query: str, *, run_manager: Any, **kwargs: Any) -> list[Document]:
+        return self._get_relevant_documents(query, run_manager=run_manager, **kwargs)
+
+
+def test_around_a_retriever_reranks_what_it_finds(call: Caller, make: Callable[..., JinaEISRerank]) -> None:
+    searched = Searched()
+    retriever = make(top_n=2).around(searched)
+    best = call(retriever, "invoke", QUERY, {"tags": ["mine"]}, filter={"lang": "en"})
+    assert isinstance(retriever, BaseRetriever)
+    assert [document.page_content for document in best][:1] == ["glacier ice flows"]
+    assert len(best) == 2 and "relevance_score" in best[0].metadata
+    assert searched.calls == [{"query": QUERY, "tags": ["mine"], "filter": {"lang": "en"}}]
+
+
+def test_around_is_a_step_of_a_chain_and_a_tool(call: Caller, make: Callable[..., JinaEISRerank]) -> None:
+    async def find(query: str) -> list[Document]:
+        return documents()
+
+    found = RunnableLambda(lambda query: documents(), afunc=find)
+    best = make(top_n=1).around(found)
+    chain = {"text": best | (lambda passages: passages[0].page_content)} | RunnableLambda(lambda inputs: inputs["text"].upper())
+    assert call(chain, "invoke", QUERY) == "GLACIER ICE FLOWS"
+    tool = create_retriever_tool(best, "facts", "Facts about nature.")
+    assert call(tool, "invoke", {"query": QUERY}) == "glacier ice flows"
+
+
+def test_around_a_retriever_that_finds_nothing_sends_nothing(
+    eis: LocalEIS, call: Caller, make: Callable[..., JinaEISRerank]
+) -> None:
+    async def find(query: str) -> list[Document]:
+        return []
+
+    assert call(make().around(RunnableLambda(lambda query: [], afunc=find)), "invoke", QUERY) == []
+    assert eis.requests == []
+
+
+def test_callbacks_see_both_retrievers_in_one_trace(call: Caller, make: Callable[..., JinaEISRerank]) -> None:
+    started: list[tuple[Any, Any]] = []
+
+    class Trace(BaseCallbackHandler):
+        def on_retriever_start(self, *arguments: Any, run_id: Any, parent_run_id: Any = None, **kwargs: Any) -> None:
+            started.append((run_id, parent_run_id))
+
+    call(make().around(Searched()), "invoke", QUERY, {"callbacks": [Trace()]})
+    (outer, nothing), (_, parent) = started
+    assert nothing is None and parent == outer
+
+
+@pytest.mark.parametrize("wrong", ["index", None, documents], ids=["text", "none", "function"])
+def test_around_something_else_states_what_to_pass(make: Callable[..., JinaEISRerank], wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match="Pass a retriever of LangChain"):
+        make().around(wrong)
+
+
+def test_around_a_vector_store_states_what_to_pass(make: Callable[..., JinaEISRerank]) -> None:
+    with pytest.raises(ConfigurationError, match="as_retriever"):
+        make().around(InMemoryVectorStore(DeterministicFakeEmbedding(size=8)))
+
+
+def test_around_can_be_pickled(make: Callable[..., JinaEISRerank]) -> None:
+    copied = pickle.loads(pickle.dumps(make(top_n=1).around(Searched())))
+    assert copied.invoke(QUERY)[0].page_content == "glacier ice flows"
