@@ -79,7 +79,7 @@ def test_the_sdist_contains_the_files_for_tests_and_releases(dist: Path) -> None
         "noxfile.py",
         "mkdocs.yml",
     }
-    folders = {*PACKAGES, "namespace", "tests", "docs", "notebooks", "benchmarks"}
+    folders = {*PACKAGES, "namespace", "tests", "docs", "notebooks", "benchmarks", "examples"}
     assert {name.partition("/")[0] for name in names} - {""} == files | folders | {"PKG-INFO", ".gitignore"}
     assert {"tests/conftest.py", "benchmarks/throughput.py", "docs/index.md"} <= names
     assert len([name for name in names if name.startswith("notebooks/") and name.endswith(".ipynb")]) == 5
