@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from types import EllipsisType
-from typing import Any, ClassVar, NotRequired, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, TypedDict, TypeVar
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.rate_limiters import BaseRateLimiter
-from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables import Runnable
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
@@ -22,8 +20,11 @@ from jina_eis.steps import PRELIMINARY, Ranked
 from jina_eis.transport import RateLimiter
 from jina_eis.wire import Steps
 
-from .around import rerank_around
 from .media import from_blob
+
+if TYPE_CHECKING:
+    from langchain_core.retrievers import BaseRetriever
+    from langchain_core.runnables import Runnable
 
 __all__ = ["JinaEISRerank", "RankedDocument"]
 
@@ -169,6 +170,8 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
         Raises:
             ConfigurationError: it is a vector store, or not a runnable.
         """
+        from .around import rerank_around  # imports runnables, which a reranker alone does not need
+
         return rerank_around(self, retriever)
 
     def rerank(
