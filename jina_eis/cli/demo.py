@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-import textwrap
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,12 +20,17 @@ from pydoc_data.topics import topics
 from types import MappingProxyType
 from typing import Any
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from ..adapters import Endpoints
 from ..errors import IndexNotFoundError, InputError
+from .documents import LIMIT, paragraphs, read, read_docs, split
+from .excerpts import excerpt
 
 __all__ = ["DEMO_QUESTIONS", "FRAMEWORKS", "Hit", "Search", "python_reference", "read_docs", "run", "split"]
 
@@ -47,11 +51,18 @@ EMBEDDER = ".jina-embeddings-v5-text-small"
 CANDIDATES = 8  # results to rerank per question
 PRINTED_HITS = 5  # per question
 SCORES = {"embed": "Cosine", "retriever": "Fused"}  # names of the score of the first search, by mode
-STEPS = {"embed": "Embedding", "retriever": "Indexing "}
-PASSAGE = 500  # characters, about 100 tokens
+STEPS = {"embed": "Embedding", "retriever": "Indexing"}
 PASSAGES_PER_TOPIC = 2
-TEXT_FILES = {".md", ".markdown", ".rst", ".txt"}
+MIN_SOURCE = 15  # columns for the longest name, at least: with more, passages have more room
+EXCERPT = 70  # characters, one or two lines of the table
+LONG = 30.0  # seconds of embedding to warn about
+STAND_IN_SPEED = 12.0  # passages a second on two cores: the first 141 of the language reference take 10 to 12 s
+REQUEST = 16  # texts in a request to EIS
+LONG_REQUESTS = 60  # requests to a deployment to warn about
 
+NO_QUESTION = 'There is no question. Add --ask "your question"; the option is repeatable.'
+
+_SVG = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)  # no fonts from another host
 _UNDERLINE = re.compile(r"^\W{4,}$", re.MULTILINE)
 _LOCAL_KEY = "demo"  # overrides a key in the environment, which must not be sent to the embedded EIS
 
@@ -79,11 +90,13 @@ def run(
     framework: str = "langchain",
     mode: str = "embed",
     options: Mapping[str, Any] = MappingProxyType({}),
+    limit: int = LIMIT,
+    svg: Path | None = None,
 ) -> None:
     """Embed, search, rerank and print the results.
 
     Args:
-        docs: Text files, or folders with text files. If empty, the Python language reference.
+        docs: Files, or folders with text, Markdown, HTML and PDF files. If empty, the Python language reference.
         questions: The questions. If empty, `DEMO_QUESTIONS`; with docs, questions typed on the terminal.
         url: Address of a deployment. None: the address in the environment or, without one, the embedded EIS.
         api_key: The API key of the deployment. None: the key in the environment.
@@ -91,16 +104,23 @@ def run(
         mode: "embed" for vectors in the framework's own store; "retriever" for an Elasticsearch index, which is deleted at
             the end, and a retriever that searches and reranks in one request.
         options: Further settings of the connection to a deployment, such as `ca_certs`.
+        limit: The most passages of docs.
+        svg: A file for a picture of the output.
 
     Raises:
         ImportError: the framework is not installed.
         JinaEISError: the docs contain no text, there is no question, or the service returned an error.
-        OSError: the docs cannot be read.
+        OSError: the docs cannot be read, or the picture cannot be written.
     """
     if docs and not questions and not sys.stdin.isatty():
-        raise InputError('There is no question. Add --ask "your question"; the option is repeatable.')
-    console = Console(markup=False, emoji=False, highlight=False)
-    passages = read_docs(docs) if docs else python_reference(DEMO_TOPICS)
+        raise InputError(NO_QUESTION)
+    console = Console(markup=False, emoji=False, highlight=False, record=svg is not None)
+    if docs:
+        documents = read(docs, limit)
+        passages, origin = documents.passages, documents.summary()
+    else:
+        passages = python_reference(DEMO_TOPICS)
+        origin = f"{len(passages)} passages of the Python language reference"
     module, embed_passages, index_passages = FRAMEWORKS[framework]
     import_module(module)  # first, because it takes seconds or fails
     with ExitStack() as stack:
@@ -112,17 +132,20 @@ def run(
             url, api_key = eis.url, _LOCAL_KEY
             console.print(f"No deployment is set, so a stand-in answers: {eis.model_label}.", style="bold yellow")
             console.print("Its vectors and scores are not Jina's.\n", style="bold yellow")
-        console.print(f"Text       {len(passages)} passages of {'your documents' if docs else 'the Python language reference'}")
+        _print_fact(console, "Text", origin)
+        _warn_of_long_job(console, len(passages), embedded)
         start = time.perf_counter()
         service = {"es_url": url, "es_api_key": api_key, "max_retries": 3, **({} if embedded else options)}
         prepare = embed_passages if mode == "embed" else index_passages
         search = stack.enter_context(prepare(passages, **service))
-        console.print(f"{STEPS[mode]}  {EMBEDDER}, {time.perf_counter() - start:.1f} s")
-        reranker = _default_reranker(**service)
-        console.print(f"Reranking  {reranker}, the best {CANDIDATES}; ranks are shown before → after\n")
+        _print_fact(console, STEPS[mode], f"{EMBEDDER}, {time.perf_counter() - start:.1f} s")
+        _print_fact(console, "Reranking", f"{_default_reranker(**service)}, the best {CANDIDATES}")
+        _print_legend(console, SCORES[mode])
         for question in questions or (_read_questions(console) if docs else (question for question, _ in DEMO_QUESTIONS)):
-            console.print(_table(question, search(question)[:PRINTED_HITS], SCORES[mode]))
+            _print_hits(console, question, search(question)[:PRINTED_HITS], SCORES[mode])
     _print_next_steps(console, embedded)
+    if svg:
+        console.save_svg(os.fspath(svg), title="jina-eis demo", code_format=_SVG)
 
 
 @contextmanager
@@ -277,52 +300,10 @@ def python_reference(only: Collection[str] = topics) -> dict[str, str]:
         if topic not in only:
             continue
         title, _, body = text.strip().partition("\n")
-        prose = "\n\n".join(paragraph for paragraph in _paragraphs(_UNDERLINE.sub("", body)) if "::=" not in paragraph)
+        prose = "\n\n".join(paragraph for paragraph in paragraphs(_UNDERLINE.sub("", body)) if "::=" not in paragraph)
         for passage in split(prose)[:PASSAGES_PER_TOPIC]:
             passages.setdefault(f"{title}\n{passage}", topic)
     return passages
-
-
-def read_docs(paths: Iterable[Path]) -> dict[str, str]:
-    """A map of text to file name: the passages of text files, and of the text files in folders."""
-    passages: dict[str, str] = {}
-    for name, path in _find_files(paths):
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError:
-            raise InputError(f"{path} is not UTF-8 text. Convert it, or leave it out.") from None
-        for passage in split(text):
-            passages.setdefault(passage, name)
-    if not passages:
-        raise InputError(f"There is no text in --docs. Pass files, or folders with {', '.join(sorted(TEXT_FILES))} files.")
-    return passages
-
-
-def split(text: str, size: int = PASSAGE) -> list[str]:
-    """Split a text into passages of about `size` characters, between paragraphs. Longer paragraphs are split between words."""
-    passages = [""]
-    for paragraph in _paragraphs(text):
-        for piece in textwrap.wrap(" ".join(paragraph.split()), size):
-            if len(passages[-1]) + len(piece) > size and len(passages[-1]) > size // 4:  # a heading stays with its text
-                passages.append("")
-            passages[-1] = f"{passages[-1]}\n{piece}".lstrip()
-    return [passage for passage in passages if passage]
-
-
-def _paragraphs(text: str) -> list[str]:
-    return re.split(r"\n\s*\n", text)
-
-
-def _find_files(paths: Iterable[Path]) -> Iterator[tuple[str, Path]]:
-    """Yield the display name and path of each file. Hidden files and folders inside a folder are skipped."""
-    for path in paths:
-        if not path.is_dir():
-            yield path.name, path
-            continue
-        for file in sorted(path.rglob("*")):
-            relative = file.relative_to(path)
-            if file.suffix.lower() in TEXT_FILES and file.is_file() and not any(part.startswith(".") for part in relative.parts):
-                yield str(relative), file
 
 
 def _read_questions(console: Console) -> Iterator[str]:
@@ -333,23 +314,51 @@ def _read_questions(console: Console) -> Iterator[str]:
         console.print()
 
 
-def _table(question: str, hits: Sequence[Hit], score: str) -> Table:
-    table = Table(title=question, title_justify="left", title_style="bold", box=SIMPLE_HEAD, collapse_padding=True, expand=True)
+def _print_fact(console: Console, name: str, text: str) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(width=9)
+    table.add_row(name, text)
+    console.print(table)
+
+
+def _warn_of_long_job(console: Console, passages: int, embedded: bool) -> None:
+    seconds, requests = passages / STAND_IN_SPEED, -(-passages // REQUEST)
+    if embedded and seconds > LONG:
+        size = f"about {max(1, round(seconds / 60))} min on two cores"
+    elif not embedded and requests > LONG_REQUESTS:
+        size = f"{requests:,} requests of {REQUEST} passages"
+    else:
+        return
+    console.print(f"This takes {size}. Ctrl-C ends it; --limit 300 reads 300 passages only.", style="bold yellow")
+
+
+def _print_legend(console: Console, score: str) -> None:
+    """Explain the columns, and the colour where there is one."""
+    console.print(f"\nRank: before → after reranking. {score}: score of the search. Rerank: score of the reranker.")
+    if console.record or (console.color_system and not console.no_color):
+        console.print("Green: the reranker moved the passage up.", style="green")
+    console.print()
+
+
+def _print_hits(console: Console, question: str, hits: Sequence[Hit], score: str) -> None:
+    """Print a question, the best passage as a whole, and the ranks and scores of the best passages."""
+    console.print(question, style="bold")
+    if not hits:
+        console.print("  Nothing was found.\n")
+        return
+    console.print(Padding(Text(hits[0].text), (1, 2, 0, 2)))
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True, expand=True)
     table.add_column("Rank", no_wrap=True)
     table.add_column(score, justify="right", no_wrap=True)
     table.add_column("Rerank", justify="right", no_wrap=True)
-    table.add_column("Source", no_wrap=True, width=14)
+    longest = max(console.width // 5, MIN_SOURCE)
+    table.add_column("Source", no_wrap=True, width=min(longest, max(len("Source"), *(len(hit.source) for hit in hits))))
     table.add_column("Passage", ratio=1)
     for rank, hit in enumerate(hits, 1):
-        row = (f"{hit.rank} → {rank}", f"{hit.score:.3f}", f"{hit.relevance:.3f}", hit.source, _snippet(hit.text))
+        line = "(above)" if rank == 1 else excerpt(hit.text, question, EXCERPT)
+        row = (f"{hit.rank} → {rank}", f"{hit.score:.3f}", f"{hit.relevance:.3f}", hit.source, line)
         table.add_row(*row, style="green" if rank < hit.rank else None)
-    return table
-
-
-def _snippet(passage: str) -> str:
-    """The beginning of the passage, without its heading, short enough for two lines of the table."""
-    heading, _, body = passage.partition("\n")
-    return textwrap.shorten(body if body and len(heading) < 60 else passage, 70, placeholder=" …")
+    console.print(table)
 
 
 def _print_next_steps(console: Console, embedded: bool) -> None:

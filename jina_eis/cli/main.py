@@ -102,11 +102,16 @@ def _versions() -> str:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
+    if missing := [str(path) for path in arguments.docs if not path.exists()]:
+        arguments.usage_error(f"--docs: {', '.join(missing)}: No such file or folder")
+    if arguments.docs and not arguments.ask and not sys.stdin.isatty():
+        arguments.usage_error('there is no question. Add --ask "your question"; the option is repeatable')
     from .demo import run
 
     options = connection(arguments)
     url, api_key = options.pop("es_url", None), options.pop("es_api_key", None)
-    run(arguments.docs, arguments.ask, url, api_key, arguments.framework, arguments.mode, options)
+    limit, svg = arguments.limit, arguments.svg
+    run(arguments.docs, arguments.ask, url, api_key, arguments.framework, arguments.mode, options, limit, svg)
     return 0
 
 
@@ -173,7 +178,7 @@ def _add_demo(commands: Commands) -> None:
         "jina-eis demo\n  jina-eis demo --mode retriever --framework llama-index\n"
         '  jina-eis demo --docs notes/ --ask "What did we decide?"\n  ES_URL=https://… jina-eis demo',
     )
-    demo.add_argument("--docs", nargs="+", type=Path, default=[], metavar="PATH", help="your text or Markdown files, or folders")
+    demo.add_argument("--docs", nargs="+", type=Path, default=[], metavar="PATH", help="your files, or folders")
     demo.add_argument("--ask", action="append", default=[], metavar="QUESTION", help="a question; repeatable")
     demo.add_argument("--framework", choices=FRAMEWORKS, default="langchain", help="the framework to use (default: %(default)s)")
     demo.add_argument(
@@ -182,7 +187,16 @@ def _add_demo(commands: Commands) -> None:
         default="embed",
         help="embed: vectors in the framework's own store; retriever: an Elasticsearch index (default: %(default)s)",
     )
+    demo.add_argument(
+        "--limit",
+        type=number_between(int, 1, 1_000_000),
+        default=2000,
+        metavar="N",
+        help="the most passages to read from --docs (default: %(default)s)",
+    )
+    demo.add_argument("--svg", type=Path, metavar="FILE", help="also write the output as a picture")
     add_address(demo, url_help="address of your deployment (default: ES_URL; without either, a local stand-in)")
+    demo.set_defaults(usage_error=demo.error)
 
 
 def _add_serve(commands: Commands) -> None:

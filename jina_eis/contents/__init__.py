@@ -29,7 +29,7 @@ from .inputs import (
 from .links import Link, medium_from_location, medium_from_url
 from .media import Medium, describe
 from .objects import Image, describe_type
-from .pages import count_pages, describe_page, known_pages, page_image, page_pdf, parts_to_index, split_pages
+from .pages import count_pages, describe_page, known_pages, page_image, page_pdf, page_texts, parts_to_index, split_pages
 
 __all__ = [
     "Content",
@@ -59,6 +59,7 @@ __all__ = [
     "medium_from_url",
     "page_image",
     "page_pdf",
+    "page_texts",
     "parts_to_index",
     "query_text",
     "source_of",

@@ -20,7 +20,16 @@ from .media import Medium, describe
 if TYPE_CHECKING:
     from pypdf import PdfReader
 
-__all__ = ["count_pages", "describe_page", "known_pages", "page_image", "page_pdf", "parts_to_index", "split_pages"]
+__all__ = [
+    "count_pages",
+    "describe_page",
+    "known_pages",
+    "page_image",
+    "page_pdf",
+    "page_texts",
+    "parts_to_index",
+    "split_pages",
+]
 
 LONGEST_SIDE = 6000  # pixels of a rendered page: A0 at 128 dots an inch, 100 MB in memory
 POINTS = 72  # an inch
@@ -53,6 +62,17 @@ def split_pages(pdf: Medium) -> Iterator[Medium]:
         reader = _reader(file, pdf)
         for number in range(1, len(reader.pages) + 1):
             yield _single_page(reader, pdf, number)
+
+
+def page_texts(pdf: Medium) -> Iterator[str]:
+    """Yield the text of each page; "" for a page without text. Raises what `count_pages` raises, before the first page."""
+    with pdf.open() as file:
+        for number, page in enumerate(_reader(file, pdf).pages, 1):
+            try:
+                text = page.extract_text()
+            except Exception as error:  # as in _reader
+                raise InputError(f"page {number} of {pdf.label} is damaged: pypdf cannot read it ({error}).") from error
+            yield text.strip()
 
 
 def page_pdf(pdf: Medium, number: int) -> Medium:
