@@ -7,7 +7,7 @@ from .arguments import RetrieverArguments, ServiceArguments
 from .caching import VectorCache
 from .doctor import Check, Report, Status, adoctor, doctor
 from .endpoints import EndpointInfo, Endpoints
-from .extraction import ExtractionSettings, Page, readable
+from .extraction import ExtractionSettings, Page, readable, text_layer
 from .inference import ENDPOINT_NAMES, ContentSettings, EmbeddingSettings, RerankSettings
 from .progress import progress_bar
 from .records import (
@@ -63,5 +63,6 @@ __all__ = [
     "readable",
     "scores_of",
     "stored_metadata",
+    "text_layer",
     "zip_equal",
 ]

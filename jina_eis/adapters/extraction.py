@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from ..contents import Content, Medium, count_pages, describe, describe_page, label
+from ..contents import Content, Medium, count_pages, describe, describe_page, label, page_texts
 from ..errors import InputError
 from ..steps import DEFAULT_DPI, PAGE_TIMEOUT, PAGES_IN_FLIGHT, Extractor
 from ..wire import PageText
 from .inference import ENDPOINT_NAMES, EndpointSettings
 
-__all__ = ["ExtractionSettings", "Page", "readable"]
+__all__ = ["ExtractionSettings", "Page", "readable", "text_layer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,17 @@ class ExtractionSettings(EndpointSettings):
 
     def _extractor(self) -> Extractor:
         return Extractor(self.inference_id, self.dpi, self.timeout)
+
+
+def text_layer(path: Path) -> Iterator[str]:
+    """Yield the text of each page of a PDF file, as pypdf finds it, without a service; "" for a page without text.
+
+    Raises:
+        ImportError: pypdf is not installed.
+        InputError: the PDF is damaged, needs a password, or has no pages.
+        OSError: the file cannot be read.
+    """
+    return page_texts(Medium.from_path(path))
 
 
 def readable(content: Content) -> Medium:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 
+from ..adapters import text_layer
 from ..errors import InputError
 from .output import log_level
 
@@ -159,11 +160,9 @@ def _passages(name: str, path: Path, most: int, documents: Documents) -> Iterato
 
 
 def _pdf_pages(name: str, path: Path) -> Iterator[tuple[str, str]]:
-    from ..contents import Medium, page_texts
-
     with log_level("pypdf", logging.CRITICAL):  # it warns of what it repairs
         try:
-            for number, text in enumerate(page_texts(Medium.from_path(path)), 1):
+            for number, text in enumerate(text_layer(path), 1):
                 yield f"{name} p. {number}", text
         except InputError as error:
             raise _LeftOutError("PDF with a password" if "password" in str(error) else "damaged PDF") from error
