@@ -497,12 +497,13 @@ class Indexer:
         batch: list[Write] = []
         size = written = 0
         for write in writes:
-            if batch and (len(batch) == BULK_DOCUMENTS or size + write.size > BULK_BYTES):
+            added = write.size
+            if batch and (len(batch) == BULK_DOCUMENTS or size + added > BULK_BYTES):
                 yield self._bulk_call(batch, report, embedded=embedded)
                 written += len(batch)
                 batch, size = [], 0
             batch.append(write)
-            size += write.size
+            size += added
         if batch:
             yield self._bulk_call(batch, report, wait=wait and not written, embedded=embedded)
 

@@ -504,10 +504,12 @@ def _json_value(value: Any) -> Any:
 def _size(value: Any) -> int:
     if isinstance(value, str):
         return len(value)
+    if value is None or isinstance(value, (int, float)):
+        return 8
     if isinstance(value, Medium):
         return value.encoded_size
-    if isinstance(value, Mapping):
-        return sum(_size(item) for item in value.values())
+    if isinstance(value, (dict, Mapping)):  # a dict is found without asking the abstract class
+        return sum(map(_size, value.values()))
     if isinstance(value, (list, tuple)):
         return 20 * len(value) if value and isinstance(value[0], float) else sum(map(_size, value))
     return 8
