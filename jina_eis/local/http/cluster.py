@@ -64,10 +64,10 @@ class Cluster:
     def _all(self, name: str) -> Indices:
         """Return the index of this name, or those of a list, a pattern or an alias."""
         found: dict[str, Index] = {}
-        for part in name.split(","):
+        for part in ["*" if part == "_all" else part for part in name.split(",")]:
             if part.startswith("-") and found:
                 raise not_implemented("an excluded name after others")
-            indices = self._storage.resolve("*" if part == "_all" else part)
+            indices = self._storage.resolve(part)
             if not indices and "*" not in part:
                 raise index_not_found(part)
             found |= {index.name: index for index in indices}

@@ -88,6 +88,9 @@ def test_all_indices(http: httpx.Client) -> None:
         assert response.status_code == 400
         assert response.json()["error"]["reason"] == "Wildcard expressions or all indices are not allowed"
     assert http.get("/nope*").json() == {}
+    with LocalEIS(model="hash") as empty:
+        assert httpx.get(f"{empty.url}/_all").json() == {}
+        assert httpx.post(f"{empty.url}/_all/_refresh").json()["_shards"]["total"] == 0
 
 
 def test_the_reason_of_a_refused_head(http: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
