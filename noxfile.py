@@ -96,6 +96,12 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session
+def first_hour(session: nox.Session) -> None:
+    """What a new user does: the install line of the README and of each application, and then their blocks."""
+    session.run("python", "benchmarks/first_hour.py", *session.posargs)
+
+
+@nox.session
 def engines(session: nox.Session) -> None:
     """The callables and parts of jina_eis.batch on every engine and reader that they are made for. Spark needs Java 17."""
     session.install(".[all,batch,dev,ray]", "dask[dataframe]", "datasets", "duckdb", "fastparquet", "pyspark>=4")
