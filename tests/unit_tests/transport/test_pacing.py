@@ -20,7 +20,8 @@ from jina_eis.errors import (
     ServiceUnavailableError,
 )
 from jina_eis.transport import pacing
-from jina_eis.transport.pacing import FORGOTTEN, LONGEST_PAUSE, Pacer, Send, Sleep, Slots
+from jina_eis.transport.pacing import FORGOTTEN, LONGEST_PAUSE, Pacer, Send, Sleep
+from jina_eis.transport.slots import Slots
 
 
 @pytest.fixture(autouse=True)
