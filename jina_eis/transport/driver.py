@@ -158,6 +158,7 @@ class Driver:
             source.raise_error()
             return
         in_flight = min(in_flight or self._max_in_flight, self._max_in_flight)
+        since = self._pacer.now()
         window: _Window[A, Future[A]] = _Window()
         threads = ThreadPoolExecutor(in_flight, thread_name_prefix="jina-eis")
         try:
@@ -165,7 +166,6 @@ class Driver:
                 if len(window) == 2 * in_flight:
                     yield self._next_result(window, limiter, rescue)
                 context = contextvars.copy_context()  # so that traces of the caller include the requests
-                since = self._pacer.now()
                 window.append((call, threads.submit(context.run, self._perform, call, limiter, requests, since)))
             while window:
                 yield self._next_result(window, limiter, rescue)
@@ -245,7 +245,7 @@ class Driver:
         await self._connection.aclose()
 
     def _perform(self, call: Call[A], limiter: RateLimiter | None, requests: _RequestThreads, since: float | None) -> A:
-        """Send a call. `since` is the time at which a call of many was requested; a single call, with None, is urgent."""
+        """Send a call. `since` is the time at which a stream of several began; a single call, with None, is urgent."""
         if not call.cache:
             return self._request(call, limiter, requests, since)
         flight: Flight | None = None

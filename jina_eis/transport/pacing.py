@@ -27,6 +27,7 @@ FIRST_BACKOFF = 0.5  # seconds; elastic-transport's default base, and half of wh
 LONGEST_BACKOFF = 30.0  # seconds; EIS counts by the minute, so a longer single wait gains nothing
 FIRST_PAUSE = 2.0  # seconds; doubled for each consecutive refusal, six retries outlast the minute by which EIS counts
 LONE_PAUSES = (0.0, 0.3, 1.0, 10.0, 20.0, 30.0)  # seconds between the refusals of a lone call; six outlast a minute
+TOGETHER = 0.5  # seconds in which the threads of the first calls start
 FIRST_LIMIT = 24  # calls; most of what a service for 32 in flight takes, and the first of them do not leave at once
 BETWEEN_PROBES = 20  # minimum results before one call more than the service has carried is sent
 DECREASE = 0.9  # factor of the limit after a new refusal, which is immediate and costs little
@@ -97,10 +98,11 @@ Attempts = Generator["Future[None] | Sleep | Send", None, None]
 class Pacer:
     """Decides when calls may be sent. There is one per adapter, shared by all its threads, loops and calls.
 
-    Each bucket has its own limit of calls in flight, between 1 and `max_concurrency`. The limit starts at 16, or at
-    `max_concurrency` if that is lower. While calls wait, it grows by one with each success, so it doubles in the time of one
+    Each bucket has its own limit of calls in flight, between 1 and `max_concurrency`. The limit starts at 24, or at
+    `max_concurrency` if that is lower; the first calls leave one by one. While calls wait, it grows by one with each success, so it doubles in the time of one
     response; after a refusal, by one in the time of one response. A refusal sets the limit to a tenth below the number of
-    calls that the service carried. While no call succeeds, one call at a time is sent, after longer and longer pauses.
+    calls that the service carried. While no call succeeds, one call at a time is sent, after longer and longer pauses. If the
+    service counts over time, `Rate` learns its quota, and refusals no longer change the limit.
 
     Args:
         max_concurrency: Maximum calls of a bucket in flight, for all threads together and for each event loop.
@@ -250,7 +252,7 @@ class _Call:
         if down or self._retry >= tries:
             raise error
         backoff = pacer.jitter() * exponential_backoff(FIRST_BACKOFF, self._retry)
-        if isinstance(error, RateLimitError) and pace.calls == 1:  # no other call probes the service for it
+        if isinstance(error, RateLimitError) and pace.is_lone:  # no other call probes the service for it
             backoff = max(backoff, LONE_PAUSES[min(self._retry, len(LONE_PAUSES) - 1)])
         wait = max(backoff, pace.requested_pause() + pacer.jitter() * FIRST_BACKOFF)  # calls that already wait go first
         if self._overdue(wait):
@@ -316,6 +318,11 @@ class Pace:
                 self.calls -= 1
 
     @property
+    def is_lone(self) -> bool:
+        """Whether only one call is left of several."""
+        return self.calls == 1 and self._rate.paces_probes
+
+    @property
     def has_quota(self) -> bool:
         """Whether the service has a quota, as far as known."""
         return self._rate.known
@@ -346,7 +353,8 @@ class Pace:
 
     def is_first(self, since: float | None, retry: int) -> bool:
         """Whether a call belongs to the first ones, which are sent together."""
-        return since is not None and not retry and self._rate.sent < FIRST_BURST and since <= self._failed_at
+        soon = since is not None and since <= self._failed_at and self._clock() < self._failed_at + TOGETHER
+        return soon and not retry and self._rate.sent < FIRST_BURST
 
     def send(self, weight: float) -> Sent:
         """Record that a call is sent now."""
@@ -390,6 +398,7 @@ class Pace:
         with self._lock:
             now = self._clock()
             refused = isinstance(error, RateLimitError)
+            pause = self._rate.refuse(call, error.retry_after) if refused else error.retry_after or 0.0
             is_new = call.number > self._sent_at_failure
             if is_new:
                 self._sent_at_failure = self._rate.sent
@@ -397,7 +406,6 @@ class Pace:
                 if not (refused and self._is_probe(now)):
                     self.failures = 1 if now > self._failed_at + FORGOTTEN else self.failures + 1
                     self._failed_at = now
-            pause = self._rate.refuse(call, error.retry_after) if refused else error.retry_after or 0.0
             narrows = refused and not self._rate.known and not self._rate.probes
             if narrows or (is_new and isinstance(error, ServiceTimeoutError)):
                 self._reduce_limit(refused, is_new, slots.in_flight - 1)
