@@ -99,10 +99,10 @@ class Pacer:
     """Decides when calls may be sent. There is one per adapter, shared by all its threads, loops and calls.
 
     Each bucket has its own limit of calls in flight, between 1 and `max_concurrency`. The limit starts at 24, or at
-    `max_concurrency` if that is lower; the first calls leave one by one. While calls wait, it grows by one with each success, so it doubles in the time of one
-    response; after a refusal, by one in the time of one response. A refusal sets the limit to a tenth below the number of
-    calls that the service carried. While no call succeeds, one call at a time is sent, after longer and longer pauses. If the
-    service counts over time, `Rate` learns its quota, and refusals no longer change the limit.
+    `max_concurrency` if that is lower; the first calls leave one by one. While calls wait, it grows by one with each success,
+    so it doubles in the time of one response; after a refusal, by one in the time of one response. A refusal sets the limit to
+    a tenth below the number of calls that the service carried. While no call succeeds, one call at a time is sent, after
+    longer and longer pauses. If the service counts over time, `Rate` learns its quota, and refusals no longer change the limit.
 
     Args:
         max_concurrency: Maximum calls of a bucket in flight, for all threads together and for each event loop.
