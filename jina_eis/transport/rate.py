@@ -34,6 +34,7 @@ BETWEEN_PROBES = 15.0  # seconds, after these; clients that know the quota leave
 SPREAD = 0.06  # of a pause, at random, so that several clients do not return at once
 LONGEST_WINDOW = 75.0  # seconds; the window of EIS is 60, and its end may be found late
 GRAIN = 0.05  # seconds; grants so close are counted together, so that a window has 1,500 entries at most
+LONGEST_HOLD = 2.0  # seconds in which a call is alone; a refusal arrives sooner, but for one after a time in a queue
 LEAST_BLOCK = 2.0  # seconds; refusals for a shorter time, or requests for a shorter pause, are also those of other limits
 LONGEST_ASKED = 8.0  # seconds; limit of the pause that doubles where the service asks for shorter ones
 LEAST_GRANTS = 8  # fewer are no estimate: it rises with each grant until the next refusal, if the service asked for a pause
@@ -156,7 +157,7 @@ class Rate:
         now = self._clock()
         self.sent += 1
         if self._run == 1 and self.sent == self._first + 1:
-            self._hold_until = now + 2 * self._delay
+            self._hold_until = now + min(2 * self._delay, LONGEST_HOLD)
         cost = self._cost(weight)
         self._in_flight += cost
         if self.known:
