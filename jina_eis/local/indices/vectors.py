@@ -13,7 +13,7 @@ from ..inference import Array
 
 Integers = NDArray[np.int64]
 BLOCK = 32  # rows
-UNIT = 1e-4  # by how much the square of a length of 1 may differ
+UNIT = 1e-3  # by how much the square of a length may differ from 1 for Elasticsearch to take it for 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Matrix:
     """The vectors of a field, grouped by document and ordered by document number."""
 
     rows: Array
-    norms: Array  # of the rows; 1 for a row of zeros, which has no direction
+    norms: Array  # what Elasticsearch divides the rows by, for cosines
     docs: Integers  # document numbers
     starts: Integers  # first row of each document
     _waiting: list[tuple[Array, list[Array]]] = field(default_factory=list)  # queries, each with a list for its products
@@ -53,9 +53,15 @@ def stack(vectors: Mapping[int, Array]) -> Matrix:
     docs = np.array(sorted(vectors), dtype=np.int64)
     groups = [vectors[doc] for doc in docs.tolist()]
     rows = np.concatenate(groups) if groups else np.zeros((0, 0), dtype=np.float32)
-    norms = np.linalg.norm(rows, axis=1).astype(np.float32)
     counts = np.array([len(group) for group in groups], dtype=np.int64)
-    return Matrix(rows, np.where(norms > 0, norms, np.float32(1)), docs, np.cumsum(counts) - counts)
+    return Matrix(rows, lengths(rows), docs, np.cumsum(counts) - counts)
+
+
+def lengths(rows: Array) -> Array:
+    """Return the length of each row; 1 if it is near 1, and for a row of zeros, which has no direction."""
+    squares = np.einsum("...i,...i->...", rows, rows)
+    unchanged = (squares == 0) | (np.abs(squares - 1) <= UNIT)
+    return np.sqrt(np.where(unchanged, np.float32(1), squares), dtype=np.float32)
 
 
 def nearest(matrix: Matrix, query: Array, similarity: str, k: int, among: Collection[int] | None) -> list[tuple[int, float]]:
@@ -85,7 +91,7 @@ def score(matrix: Matrix, query: Array, similarity: str) -> Array:
         return as_score(np.einsum("ij,ij->i", differences, differences), similarity)
     products = matrix.products(query)
     if similarity == "cosine":
-        products = np.clip(products / (matrix.norms * (np.linalg.norm(query) or 1.0)), -1.0, 1.0)
+        products = products / (matrix.norms * lengths(query))
     return as_score(products, similarity)
 
 

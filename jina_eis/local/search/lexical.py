@@ -85,8 +85,8 @@ def range_(context: Context, path: str, options: Json) -> Scores:
     field = exact_field(context, path)
     if path == "_id" or (field is not None and field.kind == "text"):
         raise not_implemented(f"range on field [{path}] of text")
-    if field is None:
-        return {}
+    if field is None or (field.kind == "date" and not context.index.with_field(path)):
+        return {}  # without a date in the index, wrong bounds are not noticed
     bounds = query_bounds(context, lambda: read_bounds(field, limits))
     return dict.fromkeys(sorted(context.index.between(path, bounds or ())), 1.0)
 

@@ -212,7 +212,7 @@ CASES: dict[str, tuple[Json, list[Json], list[tuple[Any, Any]]]] = {
         ],
     ),
     "dates": (
-        {"d": {"type": "date"}},
+        {"d": {"type": "date"}, "empty": {"type": "date"}},
         [
             {"d": "2023-01-01T10:00:00Z"},
             {"d": "2023-06-15T18:30:00Z"},
@@ -241,6 +241,7 @@ CASES: dict[str, tuple[Json, list[Json], list[tuple[Any, Any]]]] = {
             ({"term": {"d": "1686825000123"}}, {"4": 1.0}),
             ({"term": {"d": 1686825000123}}, {"4": 1.0}),
             ({"range": {"d": {"gte": 1686787200000, "lte": "2023-07-01"}}}, "parse_exception"),
+            ({"range": {"empty": {"gte": 1686787200000, "lte": "2023-07-01"}}}, {}),
             ({"range": {"d": {"gte": 2023, "lte": "3000"}}}, {}),
             ({"range": {"d": {"gt": 1686825000122.5}}}, "parse_exception"),
             ({"range": {"d": {"gt": "2023-06-15T10:30"}}}, {"2": 1.0}),
