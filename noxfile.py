@@ -93,6 +93,7 @@ def benchmarks(session: nox.Session) -> None:
     session.install("langchain-elasticsearch>=1,<2")  # with version 8.19 of the client
     session.run("python", "benchmarks/ingest.py", success_codes=[0, 1])
     session.run("python", "benchmarks/rerank_quality.py")
+    session.run("python", "benchmarks/quota.py", success_codes=[0, 1])
 
 
 @nox.session

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from typing import Any, Protocol, TypeVar, cast
@@ -154,11 +155,11 @@ class Driver:
         requests = _RequestThreads()
         if len(head) < 2:  # a single call needs no thread
             for call in head:
-                yield self._result(call, partial(self._perform, call, limiter, requests, None), limiter, rescue)
+                alone = replace(call, urgent=True)
+                yield self._result(alone, partial(self._perform, alone, limiter, requests), limiter, rescue)
             source.raise_error()
             return
         in_flight = min(in_flight or self._max_in_flight, self._max_in_flight)
-        since = self._pacer.now()
         window: _Window[A, Future[A]] = _Window()
         threads = ThreadPoolExecutor(in_flight, thread_name_prefix="jina-eis")
         try:
@@ -166,7 +167,7 @@ class Driver:
                 if len(window) == 2 * in_flight:
                     yield self._next_result(window, limiter, rescue)
                 context = contextvars.copy_context()  # so that traces of the caller include the requests
-                window.append((call, threads.submit(context.run, self._perform, call, limiter, requests, since)))
+                window.append((call, threads.submit(context.run, self._perform, call, limiter, requests)))
             while window:
                 yield self._next_result(window, limiter, rescue)
             source.raise_error()
@@ -187,7 +188,8 @@ class Driver:
         head = list(islice(source, 2))
         if len(head) < 2:
             for call in head:
-                yield await self._aresult(call, self._aperform(call, limiter, urgent=True), limiter, rescue)
+                alone = replace(call, urgent=True)
+                yield await self._aresult(alone, self._aperform(alone, limiter), limiter, rescue)
             source.raise_error()
             return
         in_flight = min(in_flight or self._max_in_flight, self._max_in_flight)
@@ -200,7 +202,7 @@ class Driver:
             while waiting:
                 call, answer = waiting.popleft()
                 try:
-                    result = await self._aperform(call, limiter, urgent=False)
+                    result = await self._aperform(call, limiter)
                 except Exception as error:  # noqa: BLE001 - not handled here, but raised where the answer is awaited
                     if not answer.cancelled():
                         answer.set_exception(error)
@@ -244,35 +246,34 @@ class Driver:
         """Close the sync client and the async client of the running loop; the next call opens new ones."""
         await self._connection.aclose()
 
-    def _perform(self, call: Call[A], limiter: RateLimiter | None, requests: _RequestThreads, since: float | None) -> A:
-        """Send a call. `since` is the time at which a stream of several began; a single call, with None, is urgent."""
+    def _perform(self, call: Call[A], limiter: RateLimiter | None, requests: _RequestThreads) -> A:
         if not call.cache:
-            return self._request(call, limiter, requests, since)
+            return self._request(call, limiter, requests)
         flight: Flight | None = None
         while True:
             flight, leads = self._flights.join(call.path, None, instead_of=flight)
             if leads:
                 with self._flights.leading(call.path, flight, keep_refusal=call.cache_refusal):
-                    return flight.succeed(self._request(call, limiter, requests, since))
+                    return flight.succeed(self._request(call, limiter, requests))
             flight.follow()
             if get_result := flight.outcome():
                 return get_result()  # type: ignore[no-any-return]
 
-    async def _aperform(self, call: Call[A], limiter: RateLimiter | None, *, urgent: bool) -> A:
+    async def _aperform(self, call: Call[A], limiter: RateLimiter | None) -> A:
         if not call.cache:
-            return await self._arequest(call, limiter, urgent)
+            return await self._arequest(call, limiter)
         flight: Flight | None = None
         while True:
             flight, leads = self._flights.join(call.path, asyncio.get_running_loop(), instead_of=flight)
             if leads:
                 with self._flights.leading(call.path, flight, keep_refusal=call.cache_refusal):
-                    return flight.succeed(await self._arequest(call, limiter, urgent))
+                    return flight.succeed(await self._arequest(call, limiter))
             await flight.afollow()
             if get_result := flight.outcome():
                 return get_result()  # type: ignore[no-any-return]
 
-    def _request(self, call: Call[A], limiter: RateLimiter | None, requests: _RequestThreads, since: float | None) -> A:
-        with closing(self._attempts(call, None, urgent=since is None, since=since)) as attempts:
+    def _request(self, call: Call[A], limiter: RateLimiter | None, requests: _RequestThreads) -> A:
+        with closing(self._attempts(call, None)) as attempts:
             action, number = next(attempts), 0
             while True:
                 if isinstance(action, Future):
@@ -302,8 +303,8 @@ class Driver:
                     return result
                 action = next(attempts)
 
-    async def _arequest(self, call: Call[A], limiter: RateLimiter | None, urgent: bool) -> A:
-        with closing(self._attempts(call, asyncio.get_running_loop(), urgent)) as attempts:
+    async def _arequest(self, call: Call[A], limiter: RateLimiter | None) -> A:
+        with closing(self._attempts(call, asyncio.get_running_loop())) as attempts:
             action, number = next(attempts), 0
             while True:
                 if isinstance(action, Future):
@@ -330,17 +331,9 @@ class Driver:
                     return result
                 action = next(attempts)
 
-    def _attempts(self, call: Call[Any], loop: object, urgent: bool, since: float | None = None) -> Attempts:
-        return self._pacer.attempts(
-            call.bucket,
-            loop,
-            call.retries,
-            call.patience,
-            report=partial(self._observer.waits, call),
-            weight=call.weight,
-            urgent=urgent,
-            since=since,
-        )
+    def _attempts(self, call: Call[Any], loop: object) -> Attempts:
+        report = partial(self._observer.waits, call)
+        return self._pacer.attempts(call.bucket, loop, call.retries, call.patience, report=report, urgent=call.urgent)
 
     def _read(self, call: Call[A], body: Any) -> A:
         result = call.read(body)

@@ -51,6 +51,8 @@ class Call(Generic[A]):
         retries: Maximum number of retries; None for the driver's own.
         patience: Seconds from the first attempt in which transient errors are retried, however often; None for the driver's
             own limits.
+        urgent: The call goes before others that wait for their turn. A driver sets it for a call that is alone in its stream, as
+            an interactive one is.
         halves: Returns two calls with half of the inputs each, to find the inputs that cause a failure; None for a call that
             cannot be divided.
     """
@@ -74,6 +76,7 @@ class Call(Generic[A]):
     cache_refusal: bool = False
     retries: int | None = None
     patience: float | None = None
+    urgent: bool = False
     halves: Callable[[], list[Call[A]]] | None = None
     load_body: Callable[[], Any] | None = None
     ndjson: bool = False

@@ -1,9 +1,7 @@
-"""The quota of the embedded EIS, and jobs that keep to it."""
+"""The quota of the embedded EIS."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable
 
 import pytest
@@ -11,8 +9,7 @@ from elasticsearch import Elasticsearch
 
 from jina_eis.errors import RateLimitError
 from jina_eis.local import LocalEIS
-from jina_eis.transport import pacing
-from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank
+from langchain_jina_eis import JinaEISRerank
 
 MODEL = ".jina-embeddings-v5-text-small"
 
@@ -58,30 +55,6 @@ def test_tokens_are_counted_and_a_request_above_the_limit_never_passes() -> None
 def test_a_limit_that_permits_nothing_is_refused(limit: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         LocalEIS(model="hash", quota=limit)
-
-
-@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-def test_threads_and_tasks_are_paced_alike(asynchronous: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "_waiting", True)
-    texts = [f"text {number}" for number in range(16 * 30)]
-    with LocalEIS(model="hash", record=True) as eis, JinaEISEmbeddings(es_url=eis.url) as embeddings:
-        eis.faults.queue(*["rate_limit"] * 6, retry_after=1)
-        began = time.monotonic()
-        asyncio.run(embeddings.aembed_documents(texts)) if asynchronous else embeddings.embed_documents(texts)
-        # One pause and not six of them: the first calls are sent together. The rest is a busy machine.
-        assert time.monotonic() - began < 2 * 1.0 + 3.0
-
-
-@pytest.mark.parametrize("retry_after", [False, True])
-def test_a_job_completes_within_a_quota(retry_after: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "_waiting", True)
-    with (
-        LocalEIS(model="hash", quota=(40, 1), quota_retry_after=retry_after, record=True) as eis,
-        JinaEISEmbeddings(es_url=eis.url, batch_size=1) as embeddings,
-    ):
-        assert len(embeddings.embed_documents([f"text {number}" for number in range(70)])) == 70
-        refused = sum(exchange.status == 429 for exchange in eis.requests)
-        assert 0 < refused <= 60  # of a busy machine, where refusals take as long as other responses
 
 
 def test_without_retries_the_refusal_is_an_error() -> None:

@@ -20,9 +20,7 @@ from jina_eis.errors import (
     ServiceUnavailableError,
 )
 from jina_eis.transport import pacing
-from jina_eis.transport.pacing import FORGOTTEN, LONGEST_PAUSE, Pacer, Send, Sleep
-from jina_eis.transport.rate import LONGEST_HOLD
-from jina_eis.transport.slots import Slots
+from jina_eis.transport.pacing import FORGOTTEN, LONGEST_PAUSE, Pacer, Send, Sleep, Slots
 
 
 @pytest.fixture(autouse=True)
@@ -119,10 +117,7 @@ def test_the_calls_in_flight_stay_within_the_limit(allowed: int, events: list[st
         if event == "send":
             attempts = pacer.attempts("b")
             if next(attempts).done():
-                while isinstance(action := next(attempts), Sleep):
-                    assert 0 < action.seconds <= LONGEST_HOLD
-                    clock.now += action.seconds
-                assert isinstance(action, Send)
+                assert isinstance(next(attempts), Send)
                 in_flight.append(attempts)
             else:
                 assert in_flight  # otherwise it would wait forever
@@ -252,3 +247,18 @@ def test_slots_pass_between_threads() -> None:
         thread.join()
     assert maximum <= 3
     assert all(slots.acquire().done() for _ in range(3))
+
+
+def test_urgent_calls_go_before_others() -> None:
+    pacer = Pacer(1, 0)
+    running, bulk, urgent, second = (pacer.attempts("b", urgent=urgent) for urgent in (False, False, True, True))
+    assert next(running).done()
+    assert isinstance(next(running), Send)
+    slots = [next(call) for call in (bulk, urgent, second)]
+    next(running, None)  # the success gives its slot to the next
+    assert [slot.done() for slot in slots] == [False, True, False]
+    urgent.close()
+    assert [slot.done() for slot in slots] == [False, True, True]
+    second.close()
+    assert slots[0].done()
+    bulk.close()
