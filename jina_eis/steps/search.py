@@ -555,7 +555,15 @@ class Searcher:
             raise ConfigurationError(
                 f"The index {index.name!r} does not name the endpoint of the vectors in {field.name!r}. Pass inference_id."
             )
-        return (yield from self._embedded(endpoint, field, query.content))
+        try:
+            return (yield from self._embedded(endpoint, field, query.content))
+        except InputError:
+            newer = yield from describe_index(self.index, fresh=True)  # another client may have called search_with
+            field = choose_field(newer, self.search_type, self.field)
+            changed = self._endpoint(newer, field)
+            if changed is None or changed == endpoint:
+                raise
+        return (yield from self._embedded(changed, field, query.content))
 
     def _embedded(self, endpoint: str, field: Field, content: Content) -> Steps[Json]:
         """Return the vector of a content if this library must truncate it, else the builder."""

@@ -186,7 +186,10 @@ def test_an_index_of_texts_is_searched_by_picture(make: Any, eis: LocalEIS, inde
     with pytest.raises(InputError, match=r"embeds only text.*\.jina-embeddings-v5-omni-small does, in the same vector space"):
         retriever.find_by_picture(str(path))
     before = retriever.find(QUERY)
+    running = make()
+    assert running.find(QUERY) == before
     assert retriever.switch(OMNI) == TEXT
+    assert len(running.find_by_picture(str(path))) == len(FACTS)  # it knew the mapping of before
     field = mapping(eis, index_name)
     assert (field["inference_id"], field["search_inference_id"]) == (TEXT, OMNI)
     assert len(retriever.find_by_picture(str(path))) == len(FACTS)
