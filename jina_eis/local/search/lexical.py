@@ -13,7 +13,7 @@ from typing import Any
 
 from ..indices import NUMBERS, SEMANTIC, Field, format_value, terms
 from ..inference import as_list
-from ..refusals import Json, not_implemented, parsing_exception, wrapping
+from ..refusals import Json, ShardError, not_implemented, parsing_exception, wrapping
 from .context import Context, Scores, multiply, query_failed, read_query_options, scalar
 from .operands import OPERATORS, Bound, read_bounds, read_exact
 
@@ -85,9 +85,14 @@ def range_(context: Context, path: str, options: Json) -> Scores:
     field = exact_field(context, path)
     if path == "_id" or (field is not None and field.kind == "text"):
         raise not_implemented(f"range on field [{path}] of text")
-    if field is None or (field.kind == "date" and not context.index.with_field(path)):
-        return {}  # without a date in the index, wrong bounds are not noticed
-    bounds = query_bounds(context, lambda: read_bounds(field, limits))
+    if field is None:
+        return {}
+    try:
+        bounds = query_bounds(context, lambda: read_bounds(field, limits))
+    except ShardError:
+        if field.kind != "date" or context.index.with_field(path):
+            raise
+        bounds = None  # without a date in the index, Elasticsearch reads no bound
     return dict.fromkeys(sorted(context.index.between(path, bounds or ())), 1.0)
 
 
