@@ -144,6 +144,8 @@ class EmbedBatch(_Callable):
             for position, reason in enumerate(reasons):
                 if reason:
                     raise InputError(f"Row {position} of the batch, column {self.column!r}: {reason}")
+        else:
+            reasons = [reason or self._service.refusal(str(texts[row]), row) for row, reason in enumerate(reasons)]
         vectors: list[list[float] | None] = [None] * len(texts)
         positions = [position for position, reason in enumerate(reasons) if reason is None]
         if positions:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field, PrivateAttr
 
 from ..adapters import EmbeddingSettings, EndpointInfo, RerankSettings, ServiceSettings
-from ..errors import JinaEISError
+from ..errors import InputError, JinaEISError
 from ..steps import LengthCheck, stand_in
 
 __all__ = ["BATCH_SIZE", "EmbeddingService", "RerankService"]
@@ -58,6 +58,16 @@ class EmbeddingService(_SharedDriver, EmbeddingSettings):
         """Return the endpoint, with the length of these vectors if it is known. An unknown endpoint is looked up."""
         endpoint = self._run(self._embedder(self.document_input_type).plan())
         return replace(endpoint, dimensions=self.dimensions or endpoint.dimensions)
+
+    def refusal(self, text: str, position: int) -> str | None:
+        """Return why a text is not sent, with `too_long="error"`: it is too long. None for others."""
+        if self.too_long != "error":
+            return None
+        try:
+            super()._length_check().check(self.describe(), [text], lambda _: f"Input {position}")
+        except InputError as error:
+            return str(error)
+        return None
 
     def stand_in(self) -> str | None:
         """Return the stand-in model of an embedded server; None for a deployment. Its request also checks the address."""

@@ -82,6 +82,15 @@ def test_an_outage_keeps_the_rows_of_a_batch(kind: Any, eis: LocalEIS) -> None:
     assert all(mapped["vector_error"].to_pylist())
 
 
+def test_a_text_that_is_too_long_is_a_row_that_fails(eis: LocalEIS) -> None:
+    texts = ["salt", "word " * 20_000, "owls"]
+    mapped = EmbedBatch(es_url=eis.url, on_error="null", too_long="error", model=".jina-embeddings-v3")({"text": texts})
+    assert [vector is None for vector in mapped["vector"].to_pylist()] == [False, True, False]
+    reasons = mapped["vector_error"].to_pylist()
+    assert (reasons[0], reasons[2]) == (None, None)
+    assert "Input 1 is longer than the 8,192 tokens" in reasons[1]
+
+
 def test_a_text_that_breaks_the_service_costs_only_its_row(eis: LocalEIS) -> None:
     eis.faults.poison("bad", "eis_5xx")
     texts = [f"text {n}" for n in range(40)]
