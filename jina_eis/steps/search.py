@@ -558,9 +558,11 @@ class Searcher:
         try:
             return (yield from self._embedded(endpoint, field, query.content))
         except InputError:
+            if self.inference_id:
+                raise
             newer = yield from describe_index(self.index, fresh=True)  # another client may have called search_with
             field = choose_field(newer, self.search_type, self.field)
-            changed = self._endpoint(newer, field)
+            changed = query_endpoint(newer, field)
             if changed is None or changed == endpoint:
                 raise
         return (yield from self._embedded(changed, field, query.content))

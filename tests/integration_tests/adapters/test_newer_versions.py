@@ -200,6 +200,12 @@ def test_an_index_of_texts_is_searched_by_picture(make: Any, eis: LocalEIS, inde
     assert mapping(eis, index_name) == {**field, "search_inference_id": TEXT}
     with pytest.raises(InputError, match="embeds only text"):
         retriever.find_by_picture(str(path))
+    chosen = make(inference_id=TEXT)
+    assert chosen.find(QUERY)
+    eis.clear()
+    with pytest.raises(InputError, match="embeds only text"):
+        chosen.find_by_picture(str(path))
+    assert eis.requests == []  # the endpoint is the user's choice, whatever the index says
 
 
 def test_the_definition_of_the_field_stays_as_it_is(make: Any, eis: LocalEIS, index_name: str) -> None:
