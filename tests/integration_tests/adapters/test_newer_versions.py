@@ -205,7 +205,7 @@ def test_an_index_of_texts_is_searched_by_picture(make: Any, eis: LocalEIS, inde
     eis.clear()
     with pytest.raises(InputError, match="embeds only text"):
         chosen.find_by_picture(str(path))
-    assert eis.requests == []  # the endpoint is the user's choice, whatever the index says
+    assert eis.requests == []  # whatever the index has, this endpoint was chosen
 
 
 def test_the_definition_of_the_field_stays_as_it_is(make: Any, eis: LocalEIS, index_name: str) -> None:
