@@ -6,9 +6,11 @@ This room imports no framework. `doctor`, `Endpoints` and the settings are publi
 from .arguments import RetrieverArguments, ServiceArguments
 from .caching import VectorCache
 from .doctor import Check, Report, Status, adoctor, doctor
+from .embedding import EmbeddingSettings
 from .endpoints import EndpointInfo, Endpoints
 from .extraction import ExtractionSettings, Page, readable, text_layer
-from .inference import ENDPOINT_NAMES, ContentSettings, EmbeddingSettings, RerankSettings
+from .inference_id import ENDPOINT_NAMES
+from .media import ContentSettings
 from .progress import progress_bar
 from .records import (
     Ids,
@@ -21,6 +23,7 @@ from .records import (
     stored_metadata,
     zip_equal,
 )
+from .reranking import RerankSettings
 from .retrieval import RetrieverSettings, StoreSettings, fields_of, metadata_of, passages_of, scores_of
 from .settings import MAX_CONCURRENCY, MAX_RETRIES, TIMEOUT, ServiceSettings, Usage, missing_address_allowed
 

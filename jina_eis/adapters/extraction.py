@@ -16,7 +16,7 @@ from ..contents import Content, Medium, count_pages, describe, describe_page, la
 from ..errors import InputError
 from ..steps import DEFAULT_DPI, PAGE_TIMEOUT, PAGES_IN_FLIGHT, Extractor
 from ..wire import PageText
-from .inference import ENDPOINT_NAMES, EndpointSettings
+from .inference_id import ENDPOINT_NAMES, EndpointSettings
 
 __all__ = ["ExtractionSettings", "Page", "readable", "text_layer"]
 
