@@ -21,8 +21,10 @@ from .relevance import check_reachable, relevance, relevances
 from .reranker import PRELIMINARY, Ranking, Reranker, Strategy
 from .rescue import RESCUES, OnError, keep_failing_inputs
 from .retrievers import CHUNK_WORDS, RANK_CONSTANT, Fusion
-from .search import PASSAGES, Query, Searcher, SearchResult
+from .search import Searcher
+from .search_body import PASSAGES
 from .search_endpoint import switch_search_endpoint
+from .search_settings import Query, SearchResult
 from .tokens import tokens as estimate_tokens
 from .version import Version, require, server_version, too_old
 from .windows import Ranked

@@ -12,7 +12,7 @@ from .fields import choose_field, describe_index
 from .retrievers import LINEAR_WEIGHTS, Fusion
 
 if TYPE_CHECKING:
-    from .search import Searcher, SearchResult
+    from .search_settings import SearchResult, SearchSettings
 
 __all__ = ["check_reachable", "highest_fused_score", "relevance", "relevances"]
 
@@ -41,7 +41,7 @@ def check_reachable(name: str, threshold: float | None, model: RerankModel | Non
     )
 
 
-def relevances(searcher: Searcher, results: Sequence[SearchResult]) -> Steps[list[float]]:
+def relevances(searcher: SearchSettings, results: Sequence[SearchResult]) -> Steps[list[float]]:
     """Return the scores of a search as numbers from 0 to 1.
 
     Of a reranker, whose scores are from -1 to 1 or from 0 to 1: `(1 + score) / 2`. Of fused rankings: the share of the highest

@@ -17,7 +17,7 @@ from typing import Any
 from by_hand import feed
 from elasticsearch.helpers.vectorstore import BM25Strategy, DenseVectorStrategy, DistanceMetric
 
-from jina_eis.steps.search import Query, Searcher
+from jina_eis.steps import Query, Searcher
 
 from .compare import BM25, QUANTISED, VECTORS, Both, Request, Result
 from .wild import mutate

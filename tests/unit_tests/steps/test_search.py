@@ -21,7 +21,7 @@ from jina_eis.errors import (
     InvalidAnswerError,
     JinaEISError,
 )
-from jina_eis.steps.search import Query, Searcher
+from jina_eis.steps import Query, Searcher
 from jina_eis.wire.call import Call
 from jina_eis.wire.indices import elasticsearch_score, model_score
 
