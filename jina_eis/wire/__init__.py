@@ -6,6 +6,7 @@ Nothing here sends, waits or keeps state.
 
 from .apis import api_of
 from .call import Call, Steps, ask
+from .documents import Deletion, Outcome, Write, bulk, check_json, delete_by_query, get_documents
 from .endpoints import (
     ClusterInfo,
     EndpointInfo,
@@ -33,32 +34,27 @@ from .formats import (
 )
 from .indices import (
     VECTORS,
-    Deletion,
     Field,
-    Hit,
     Index,
-    Outcome,
-    Write,
-    bulk,
-    check_json,
-    close_point_in_time,
     create_index,
-    delete_by_query,
     delete_index,
-    elasticsearch_score,
-    get_documents,
     get_index,
     get_refresh_interval,
     keeps_vectors_in_source,
+    put_search_endpoint,
+    refresh_index,
+)
+from .inference import InputType, Vector, embed, rerank
+from .searches import (
+    Hit,
+    close_point_in_time,
+    elasticsearch_score,
     model_score,
     open_point_in_time,
-    put_search_endpoint,
     query_vector_builder,
-    refresh_index,
     search,
     search_point_in_time,
 )
-from .inference import InputType, Vector, embed, rerank
 from .watch import Watch, Watches, followed, watched
 
 __all__ = [

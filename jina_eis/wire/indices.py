@@ -1,4 +1,7 @@
-"""Requests to indices, and the readers of their responses: mappings, documents and searches."""
+"""Requests to an index as a whole, and the readers of their responses: its mapping, its settings, its life.
+
+It knows no document and no search.
+"""
 
 from __future__ import annotations
 
@@ -9,45 +12,21 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from ..contents import Medium, Part
-from ..errors import (
-    UNINFORMATIVE,
-    ConfigurationError,
-    IndexNotFoundError,
-    InputError,
-    InvalidAnswerError,
-    RateLimitError,
-    ServiceUnavailableError,
-)
+from ..errors import ConfigurationError, IndexNotFoundError, InvalidAnswerError
 from .call import Call
-from .formats import Dumps, json_line, well_formed
-from .inference import as_item
 
 __all__ = [
-    "Deletion",
     "Field",
-    "Hit",
     "Index",
-    "Outcome",
-    "Write",
-    "bulk",
-    "check_json",
-    "close_point_in_time",
     "create_index",
-    "delete_by_query",
     "delete_index",
-    "elasticsearch_score",
-    "get_documents",
     "get_index",
     "get_refresh_interval",
     "keeps_vectors_in_source",
-    "model_score",
-    "open_point_in_time",
+    "mapping_path",
     "put_search_endpoint",
-    "query_vector_builder",
+    "quoted",
     "refresh_index",
-    "search",
-    "search_point_in_time",
 ]
 
 VECTORS = ("dense_vector", "semantic", "semantic_text")
@@ -75,9 +54,6 @@ TEMPLATES = [
 ]
 META = "jina_eis"  # the key of this library in the `_meta` of the mappings that it creates
 _UNITS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}  # of times
-_KEPT = "5m"  # between two pages of a point in time
-_OVERLOADED = 429
-_UNAVAILABLE = 503  # of a shard, for example while its node restarts
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,110 +111,14 @@ class Index:
         return [field for field in self.fields.values() if field.type in types]
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A document found by a search, or by its id.
-
-    Attributes:
-        id: Its id.
-        index: Its index.
-        score: Its score from Elasticsearch; None without a search.
-        source: Its requested fields.
-        highlights: The best passages, by field.
-        fields: Values that were requested by `fields`, such as vectors, by field.
-        sort: Where it stands in the order of the search, for the next page.
-    """
-
-    id: str
-    index: str
-    score: float | None
-    source: Mapping[str, Any]
-    highlights: Mapping[str, list[str]] = field(default_factory=dict)
-    fields: Mapping[str, list[Any]] = field(default_factory=dict)
-    sort: Sequence[Any] = ()
-
-    def text(self, name: str) -> str | None:
-        """Return the text of a field, which may be nested and may be a list; None if the document lacks it."""
-        texts = [value if isinstance(value, str) else str(value) for value in _leaves(self.source, name)]
-        return "\n".join(texts) if texts else None
-
-
-def _leaves(value: Any, path: str) -> Iterator[Any]:
-    """Yield the values of a field, whose name may have dots, inside objects and lists; no objects."""
-    if isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _leaves(item, path)
-    elif isinstance(value, Mapping):
-        if not path:
-            return
-        names = path.split(".")
-        for cut in range(len(names), 0, -1):
-            if (name := ".".join(names[:cut])) in value:
-                yield from _leaves(value[name], ".".join(names[cut:]))
-                return
-    elif not path and value is not None:
-        yield value
-
-
-@dataclass(frozen=True, slots=True)
-class Deletion:
-    """The outcome of a deletion by query.
-
-    Attributes:
-        total: Documents that were found.
-        deleted: Documents that were deleted.
-        conflicts: Documents that were changed at the same time, and were not deleted.
-    """
-
-    total: int
-    deleted: int
-    conflicts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A document to write, or, without a source, to delete. Its fields may hold media, which are read when it is sent."""
-
-    id: str
-    source: Mapping[str, Any] | None
-
-    @property
-    def size(self) -> int:
-        """Approximate length in a request, in characters; 0 for a source too deep for JSON, which is refused when it is sent."""
-        try:
-            return _size(self.source)
-        except RecursionError:
-            return 0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The outcome of a write.
-
-    Attributes:
-        write: The write.
-        status: Its HTTP status.
-        reason: Reason of the failure; None for a success.
-    """
-
-    write: Write
-    status: int
-    reason: str | None
-
-    @property
-    def rejected(self) -> bool:
-        """Whether Elasticsearch was overloaded or the shard unavailable, so that the write may be retried."""
-        return self.status in (_OVERLOADED, _UNAVAILABLE)
-
-
 def get_index(index: str, *, cache: bool) -> Call[Index]:
     """Describe an index. With `cache`, sent once in the life of a driver, or until a search fails or the index is recreated."""
-    return Call("GET", _mapping_path(index), lambda body: _read_index(index, body), cache=cache)
+    return Call("GET", mapping_path(index), lambda body: _read_index(index, body), cache=cache)
 
 
 def keeps_vectors_in_source(index: str) -> Call[bool]:
     """Return whether an index keeps vectors in `_source`: its setting or its age decides. Sent once in the life of a driver."""
-    return Call("GET", f"/{_quoted(index)}", _read_keeps_vectors, params={"include_defaults": "true"}, cache=True)
+    return Call("GET", f"/{quoted(index)}", _read_keeps_vectors, params={"include_defaults": "true"}, cache=True)
 
 
 def create_index(
@@ -263,7 +143,7 @@ def create_index(
     if inference_id:
         mappings["_meta"] = {META: {"inference_id": inference_id}}
     body = {"mappings": mappings} | ({"settings": settings} if settings else {})
-    return Call("PUT", f"/{_quoted(index)}", bool, body=body, invalidates=_mapping_path(index))
+    return Call("PUT", f"/{quoted(index)}", bool, body=body, invalidates=mapping_path(index))
 
 
 def put_search_endpoint(index: str, properties: Mapping[str, Any], field: str, inference_id: str) -> Call[bool]:
@@ -276,38 +156,7 @@ def put_search_endpoint(index: str, properties: Mapping[str, Any], field: str, i
         inference_id: The endpoint.
     """
     body = {"properties": _with_setting(properties, field, "search_inference_id", inference_id)}
-    return Call("PUT", _mapping_path(index), bool, body=body, invalidates=_mapping_path(index))
-
-
-def bulk(index: str, writes: Sequence[Write], *, wait: bool = False, dumps: Dumps | None = None) -> Call[list[Outcome]]:
-    """Write and delete documents. Returns one outcome for each, in order. A document with an existing id is replaced.
-
-    Args:
-        index: The index.
-        writes: The writes.
-        wait: Whether Elasticsearch responds when searches see the changes, which is after the next refresh of the index.
-        dumps: Writes a line as JSON, as the serializer of a client does; None for orjson.
-
-    The reader raises:
-        RateLimitError: every write was rejected, the first for lack of capacity; it slows the pacer down.
-        ServiceUnavailableError: every write was rejected, the first because its shard is unavailable.
-    """
-    halves = (writes[: len(writes) // 2], writes[len(writes) // 2 :])
-    return Call(
-        "POST",
-        f"/{_quoted(index)}/_bulk",
-        lambda body: _read_outcomes(body, writes),
-        params={"refresh": "wait_for"} if wait else {},
-        load_body=lambda: list(_ndjson_lines(writes, dumps)),
-        ndjson=True,
-        bucket=f"bulk {index}",
-        halves=None if len(writes) == 1 else lambda: [bulk(index, half, dumps=dumps) for half in halves],
-    )
-
-
-def check_json(write: Write, dumps: Dumps | None) -> None:
-    """Raise InputError if JSON cannot represent a document. Its media, which are read when it is sent, are not looked at."""
-    _source_line(write, {name: value for name, value in (write.source or {}).items() if not isinstance(value, Medium)}, dumps)
+    return Call("PUT", mapping_path(index), bool, body=body, invalidates=mapping_path(index))
 
 
 def delete_index(index: str) -> Call[bool]:
@@ -320,93 +169,17 @@ def delete_index(index: str) -> Call[bool]:
         raise ConfigurationError(
             f"index_name={index!r}: one index is deleted at a time. Pass its name, without a comma, *, or a leading -, _ or <."
         )
-    return Call("DELETE", f"/{_quoted(index)}", bool, invalidates=_mapping_path(index))
+    return Call("DELETE", f"/{quoted(index)}", bool, invalidates=mapping_path(index))
 
 
 def refresh_index(index: str) -> Call[bool]:
     """Make written documents visible to searches."""
-    return Call("POST", f"/{_quoted(index)}/_refresh", bool)
+    return Call("POST", f"/{quoted(index)}/_refresh", bool)
 
 
 def get_refresh_interval(index: str) -> Call[float | None]:
     """Return the seconds between two refreshes of an index; infinite if there are none, None for Elasticsearch's default."""
-    return Call("GET", f"/{_quoted(index)}", _read_refresh_interval)
-
-
-def delete_by_query(index: str, query: Mapping[str, Any], most: int) -> Call[Deletion]:
-    """Delete at most `most` of the documents that match a query, and that searches see."""
-    return Call(
-        "POST",
-        f"/{_quoted(index)}/_delete_by_query",
-        _read_deletion,
-        params={"conflicts": "proceed"},
-        body={"query": query, "max_docs": most},
-    )
-
-
-def get_documents(index: str, ids: Sequence[str], excluded: Sequence[str]) -> Call[list[Hit | None]]:
-    """Return documents by their ids, in this order, without the excluded fields; None for each that does not exist."""
-    return Call(
-        "POST",
-        f"/{_quoted(index)}/_mget",
-        lambda body: _read_documents(body, len(ids)),
-        params={"_source_excludes": ",".join(excluded)} if excluded else {},
-        body={"ids": list(ids)},
-    )
-
-
-def search(index: str, body: Mapping[str, Any], endpoint: str) -> Call[list[Hit]]:
-    """Search an index; the best hits come first. `endpoint` is the inference endpoint that errors name."""
-    return Call(
-        "POST",
-        f"/{_quoted(index)}/_search",
-        _read_hits,
-        body=body,
-        endpoint=endpoint,
-        bucket=f"search {index}",
-        invalidates=_mapping_path(index),
-        vectors="fields" in body,  # in `_source`, CBOR has vectors as doubles, larger than compressed JSON [Elasticsearch 9.5.3]
-    )
-
-
-def open_point_in_time(index: str) -> Call[str]:
-    """Keep the documents of an index as they are, for searches page by page. Returns the id for `search_point_in_time`."""
-    return Call("POST", f"/{_quoted(index)}/_pit", _read_point_in_time, params={"keep_alive": _KEPT})
-
-
-def search_point_in_time(id_: str, body: Mapping[str, Any], after: Sequence[Any]) -> Call[list[Hit]]:
-    """Return the page of documents after the one whose `sort` is `after`, in the order of the shards."""
-    page = {"search_after": after} if after else {}
-    body = {**body, "pit": {"id": id_, "keep_alive": _KEPT}, "sort": [{"_shard_doc": "asc"}], "track_total_hits": False, **page}
-    return Call("POST", "/_search", _read_hits, body=body, bucket="search", vectors="fields" in body)
-
-
-def close_point_in_time(id_: str) -> Call[bool]:
-    """Release the documents that `open_point_in_time` has kept."""
-    return Call("DELETE", "/_pit", bool, body={"id": id_})
-
-
-def query_vector_builder(inference_id: str | None, task: str, parts: Sequence[Part]) -> dict[str, Any]:
-    """Return the builder with which Elasticsearch embeds a query. Without an endpoint it uses that of the field."""
-    if task == "text_embedding":
-        (text,) = parts
-        return {"text_embedding": {"model_text": text, **({"model_id": inference_id} if inference_id else {})}}
-    items: list[Any] = [part if isinstance(part, str) and len(parts) == 1 else as_item(part) for part in parts]
-    return {
-        "embedding": {"input": items[0] if len(items) == 1 else items, **({"inference_id": inference_id} if inference_id else {})}
-    }
-
-
-def model_score(elasticsearch_score: float) -> float:
-    """Return a reranker's own score. Elasticsearch adds 1 to a positive score and maps a negative one to between 0 and 1."""
-    if elasticsearch_score >= 1:
-        return elasticsearch_score - 1
-    return math.log(elasticsearch_score) if elasticsearch_score > 0 else -math.inf
-
-
-def elasticsearch_score(score: float) -> float:
-    """Return Elasticsearch's form of a reranker's score: max(score, 0) + min(exp(score), 1), in single precision."""
-    return max(score, 0.0) + math.exp(min(score, 0.0))
+    return Call("GET", f"/{quoted(index)}", _read_refresh_interval)
 
 
 def _read_index(name: str, body: Any) -> Index:
@@ -481,129 +254,6 @@ def _with_setting(properties: Mapping[str, Any], path: str, name: str, value: An
     return {}
 
 
-def _ndjson_lines(writes: Sequence[Write], dumps: Dumps | None) -> Iterator[bytes]:
-    for write in writes:
-        if well_formed(write.id) != write.id:
-            raise InputError(f"The id {write.id!a} holds a lone surrogate, which UTF-8 cannot encode. Choose another id.")
-        yield json_line({"delete" if write.source is None else "index": {"_id": write.id}})
-        if write.source is not None:
-            yield _source_line(write, {name: _json_value(value) for name, value in write.source.items()}, dumps)
-
-
-def _source_line(write: Write, source: Mapping[str, Any], dumps: Dumps | None) -> bytes:
-    try:
-        return json_line(source, dumps)
-    except InputError as error:
-        raise InputError(f"Document {write.id!r} cannot be written as JSON: {error}") from error.__cause__
-
-
-def _json_value(value: Any) -> Any:
-    return as_item(value) if isinstance(value, Medium) else value
-
-
-def _size(value: Any) -> int:
-    if isinstance(value, str):
-        return len(value)
-    if value is None or isinstance(value, (int, float)):
-        return 8
-    if isinstance(value, Medium):
-        return value.encoded_size
-    if isinstance(value, (dict, Mapping)):  # a dict is found without asking the abstract class
-        return sum(map(_size, value.values()))
-    if isinstance(value, (list, tuple)):
-        return 20 * len(value) if value and isinstance(value[0], float) else sum(map(_size, value))
-    return 8
-
-
-def _read_outcomes(body: Any, writes: Sequence[Write]) -> list[Outcome]:
-    items = body.get("items") if isinstance(body, dict) else None
-    if not isinstance(items, list) or len(items) != len(writes):
-        raise InvalidAnswerError(f"{len(writes)} documents were sent, and the response does not have the outcome of each.")
-    outcomes = [_read_outcome(write, item) for write, item in zip(writes, items, strict=True)]
-    if outcomes and all(outcome.rejected for outcome in outcomes):
-        error = RateLimitError if outcomes[0].status == _OVERLOADED else ServiceUnavailableError
-        raise error(f"Elasticsearch rejected all documents of a request: {outcomes[0].reason}", status=outcomes[0].status)
-    return outcomes
-
-
-def _read_outcome(write: Write, item: Any) -> Outcome:
-    try:
-        (result,) = item.values()
-        status = int(result["status"])
-        failed = status >= 300 and not (status == 404 and write.source is None)  # deleting a missing document succeeds
-        return Outcome(write, status, _outermost_and_innermost_reason(result.get("error")) if failed else None)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise InvalidAnswerError(f"The response does not have the outcome of document {write.id!r}.") from None
-
-
-def _outermost_and_innermost_reason(error: Any) -> str:
-    reasons: list[str] = []
-    while isinstance(error, Mapping):
-        if error.get("reason") and error["reason"] not in UNINFORMATIVE:
-            reasons.append(str(error["reason"]).partition("\n")[0])  # further lines may quote the document
-        error = error.get("caused_by")
-    if not reasons:
-        return "no reason given"
-    return reasons[0] if len(reasons) == 1 or reasons[-1] in reasons[0] else f"{reasons[0]}: {reasons[-1]}"
-
-
-def _read_hits(body: Any) -> list[Hit]:
-    try:
-        if body.get("timed_out") or (body.get("_shards") or {}).get("failed"):
-            raise InvalidAnswerError("Elasticsearch searched only a part of the index: it timed out, or shards failed.")
-        return [
-            Hit(
-                hit["_id"],
-                hit["_index"],
-                hit.get("_score"),
-                hit.get("_source") or {},
-                hit.get("highlight") or {},
-                hit.get("fields") or {},
-                hit.get("sort") or (),
-            )
-            for hit in body["hits"]["hits"]
-        ]
-    except (AttributeError, KeyError, TypeError):
-        raise InvalidAnswerError("The response to a search has no hits.") from None
-
-
-def _read_point_in_time(body: Any) -> str:
-    try:
-        return str(body["id"])
-    except (KeyError, TypeError):
-        raise InvalidAnswerError("Elasticsearch did not return the id of a point in time.") from None
-
-
-def _read_documents(body: Any, number: int) -> list[Hit | None]:
-    try:
-        documents = body["docs"]
-        if len(documents) != number:
-            raise ValueError
-        for document in documents:
-            if document.get("error"):
-                raise InvalidAnswerError(
-                    f"The document {document['_id']!r} could not be read: {_outermost_and_innermost_reason(document['error'])}"
-                )
-        return [
-            Hit(document["_id"], document["_index"], None, document.get("_source") or {}) if document["found"] else None
-            for document in documents
-        ]
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise InvalidAnswerError(f"{number} documents were requested, and the response does not have each.") from None
-
-
-def _read_deletion(body: Any) -> Deletion:
-    try:
-        if body["failures"] or body["timed_out"]:
-            reasons = [_outermost_and_innermost_reason(failure.get("cause")) for failure in body["failures"][:1]]
-            raise InvalidAnswerError(
-                f"{body['deleted']} of {body['total']} documents were deleted; then it failed: {(reasons or ['timed out'])[0]}"
-            )
-        return Deletion(int(body["total"]), int(body["deleted"]), int(body["version_conflicts"]))
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise InvalidAnswerError("The response to a deletion does not have the number of deleted documents.") from None
-
-
 def _read_refresh_interval(body: Any) -> float | None:
     try:
         (description,) = body.values()
@@ -616,9 +266,11 @@ def _read_refresh_interval(body: Any) -> float | None:
         raise InvalidAnswerError("Elasticsearch did not describe the settings of one index.") from None
 
 
-def _mapping_path(index: str) -> str:
-    return f"/{_quoted(index)}/_mapping"
+def mapping_path(index: str) -> str:
+    """Return the path of the mapping of an index, and of the cached description of it."""
+    return f"/{quoted(index)}/_mapping"
 
 
-def _quoted(index: str) -> str:
+def quoted(index: str) -> str:
+    """Return the name of an index as part of a path."""
     return quote(index, safe="")

@@ -22,8 +22,8 @@ from jina_eis.errors import (
     JinaEISError,
 )
 from jina_eis.steps import Query, Searcher
+from jina_eis.wire import elasticsearch_score, model_score
 from jina_eis.wire.call import Call
-from jina_eis.wire.indices import elasticsearch_score, model_score
 
 TEXT = ".jina-embeddings-v5-text-small"
 OMNI = ".jina-embeddings-v5-omni-small"

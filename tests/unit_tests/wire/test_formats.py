@@ -24,6 +24,7 @@ from jina_eis.errors import InputError, InvalidAnswerError
 from jina_eis.local.http.formats import to_cbor
 from jina_eis.transport.response_format import Unreadable
 from jina_eis.transport.serializer import Formats, Serializer
+from jina_eis.wire.documents import Write, bulk
 from jina_eis.wire.formats import (
     find_lone_surrogate,
     read_cbor,
@@ -33,7 +34,6 @@ from jina_eis.wire.formats import (
     well_formed_value,
     with_shortest_digits,
 )
-from jina_eis.wire.indices import Write, bulk
 from jina_eis.wire.inference import embed
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=8)
