@@ -12,6 +12,7 @@ from pydantic import Field
 
 from jina_eis.adapters import Ids, RetrieverArguments, ServiceSettings
 from jina_eis.steps import Refresh
+from jina_eis.wire import MAX_HITS
 
 from .embeddings import JinaEISEmbeddings
 from .store_base import Filter
@@ -119,7 +120,7 @@ class JinaEISVectorStore(StoreWrites, StoreSearches):
 
     product: ClassVar[str] = f"langchain-jina-eis/{version('jina-eis')}"
 
-    k: int = Field(default=K, ge=1, le=10_000)
+    k: int = Field(default=K, ge=1, le=MAX_HITS)
 
     @classmethod
     def from_texts(  # type: ignore[override]  # no other arguments

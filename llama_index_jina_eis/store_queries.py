@@ -28,7 +28,7 @@ from jina_eis.steps import (
     filter_field,
     find_default_reranker,
 )
-from jina_eis.wire import Index, Steps, well_formed
+from jina_eis.wire import MAX_HITS, Index, Steps, well_formed
 
 from .filters import filter_query, keys_of
 from .nodes import NODE_TYPE, REF_DOC_ID, restored_node
@@ -39,7 +39,6 @@ Json = dict[str, Any]
 Mode = VectorStoreQueryMode
 
 MMR_THRESHOLD = 0.5  # LlamaIndex's default
-MAX_DOCUMENTS = 10_000  # of a search; Elasticsearch's default of index.max_result_window
 MMR_PREFETCH_FACTOR = 4.0  # nodes to choose from, for each that is returned; the default of LlamaIndex's stores
 _REFUSED = (Mode.SVM, Mode.LOGISTIC_REGRESSION, Mode.LINEAR_REGRESSION)
 
@@ -82,9 +81,9 @@ class StoreQueries(StoreSettings):
         """The number of nodes that "mmr" chooses from."""
         if factor is not None and number is not None:
             raise ConfigurationError("Pass mmr_prefetch_factor or mmr_prefetch_k, not both.")
-        if factor is not None and not 1 <= factor <= MAX_DOCUMENTS:
+        if factor is not None and not 1 <= factor <= MAX_HITS:
             raise ConfigurationError(f"mmr_prefetch_factor={factor!r}: pass a number of 1 or more.")
-        scaled = min(MAX_DOCUMENTS, int(query.similarity_top_k * (factor or MMR_PREFETCH_FACTOR)))
+        scaled = min(MAX_HITS, int(query.similarity_top_k * (factor or MMR_PREFETCH_FACTOR)))
         return self._checked("mmr_prefetch_k", number) or scaled
 
     def _wanted(self, query: VectorStoreQuery) -> Query:

@@ -28,13 +28,12 @@ from ..steps import (
     delete_matching,
     switch_search_endpoint,
 )
-from ..wire import Dumps, Steps, ask, delete_index, find_lone_surrogate, well_formed
+from ..wire import MAX_HITS, Dumps, Steps, ask, delete_index, find_lone_surrogate, well_formed
 from .settings import ServiceSettings
 from .tracing import Operation, new_operation, observed
 
 OVERSAMPLE = 3.0  # finds 99 % or more of the true ten, also on int8 indices, which have no default; see benchmarks/recall.py
 INGEST_PATIENCE = 300.0  # seconds; a node of a rolling restart is away for about one minute
-MAX_DOCUMENTS = 10_000  # per search, Elasticsearch's default of index.max_result_window
 
 __all__ = ["RetrieverSettings", "StoreSettings", "fields_of", "metadata_of", "passages_of", "scores_of"]
 
@@ -48,7 +47,7 @@ class RetrieverSettings(ServiceSettings):
     search_type: SearchType = "semantic"
     """"semantic": a semantic_text or semantic field, which Elasticsearch embeds itself. "knn": a dense_vector field.
     "hybrid": one of these fields, fused with BM25."""
-    k: int = Field(default=10, ge=1, le=MAX_DOCUMENTS)
+    k: int = Field(default=10, ge=1, le=MAX_HITS)
     """Maximum number of documents to return."""
     field: str | None = Field(default=None, min_length=1)
     """The field with the vectors. None: the only field that fits the search type; "embedding" in an index created here."""
@@ -264,8 +263,8 @@ class RetrieverSettings(ServiceSettings):
     @staticmethod
     def _checked(name: str, number: int | None) -> int | None:
         """The same number of documents. Raises ConfigurationError if a search cannot return so many."""
-        if number is not None and (type(number) is not int or not 1 <= number <= MAX_DOCUMENTS):
-            raise ConfigurationError(f"{name}={number!r}: pass a whole number from 1 to {MAX_DOCUMENTS:,}.")
+        if number is not None and (type(number) is not int or not 1 <= number <= MAX_HITS):
+            raise ConfigurationError(f"{name}={number!r}: pass a whole number from 1 to {MAX_HITS:,}.")
         return number
 
     def _query(self, query: Any, get: Get | None = None) -> Query:
@@ -285,20 +284,6 @@ class RetrieverSettings(ServiceSettings):
 
 class StoreSettings(RetrieverSettings):
     """Settings of a store: those of the retriever. Both frameworks' stores run these steps."""
-
-    def _find_diverse(
-        self,
-        query: Query,
-        k: int | None,
-        fetch_k: int,
-        lambda_mult: float,
-        filter: Any,  # noqa: A002 - Elasticsearch's name
-    ) -> Steps[list[SearchResult]]:
-        """Search for documents that differ from each other. The arguments are checked before the first step."""
-        if not 0 <= lambda_mult <= 1:
-            raise ConfigurationError(f"lambda_mult={lambda_mult!r}: pass a number from 0 (differences) to 1 (best matches).")
-        fetched = self._checked("fetch_k", fetch_k) or fetch_k
-        return self._narrowed(filter).find_diverse(query, self._checked("k", k) or self.k, fetched, lambda_mult)
 
     def _get(self, ids: Iterable[str]) -> Steps[list[SearchResult | None]]:
         """Return documents by their ids, in this order; None for each that does not exist."""

@@ -104,10 +104,10 @@ def _versions() -> str:
 def _demo(arguments: argparse.Namespace) -> int:
     if missing := [str(path) for path in arguments.docs if not path.exists()]:
         arguments.usage_error(f"--docs: {', '.join(missing)}: No such file or folder")
-    if arguments.docs and not arguments.ask and not sys.stdin.isatty():
-        arguments.usage_error('there is no question. Add --ask "your question"; the option is repeatable')
-    from .demo import run
+    from .demo import NO_QUESTION, run
 
+    if arguments.docs and not arguments.ask and not sys.stdin.isatty():
+        arguments.usage_error(NO_QUESTION)
     options = connection(arguments)
     url, api_key = options.pop("es_url", None), options.pop("es_api_key", None)
     limit, svg = arguments.limit, arguments.svg

@@ -6,9 +6,8 @@ import json
 import re
 from hashlib import blake2b
 
-from ..errors import JinaEISError
-from ..wire import EndpointInfo, InputType, Steps, ask, get_version
-from .version import REFUSED
+from ..wire import EndpointInfo, InputType, Steps
+from .version import about_server
 
 __all__ = ["stand_in", "vector_namespace"]
 
@@ -38,10 +37,5 @@ def vector_namespace(address: str, endpoint: EndpointInfo, dimensions: int | Non
 
 def stand_in() -> Steps[str | None]:
     """Return the stand-in model that an embedded server names; None for a deployment, also if the key may not see what it is."""
-    try:
-        (about,) = yield from ask([get_version()])
-    except JinaEISError as error:
-        if error.status not in REFUSED:
-            raise
-        return None
-    return about.stand_in or None
+    about = yield from about_server()
+    return (about.stand_in or None) if about else None

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..wire import (
+    MAX_HITS,
     Field,
     Hit,
     Index,
@@ -30,7 +31,6 @@ __all__ = ["get", "matching", "results_of"]
 
 LISTED = 20  # ids in a warning
 PAGE = 1000  # documents in a request without a query
-MOST_HITS = 10_000  # of a search; Elasticsearch's default of index.max_result_window
 
 
 def results_of(
@@ -88,7 +88,7 @@ def matching(
         **source_of(settings, index),
         **vectors_of(field, vectors),
     }
-    if limit is not None and limit <= MOST_HITS:
+    if limit is not None and limit <= MAX_HITS:
         (hits,) = yield from ask([search(settings.index, {**body, "size": limit}, "")])
     else:
         (hits,) = yield from ask([search(settings.index, {**body, "size": PAGE}, "")])  # most filters match few documents

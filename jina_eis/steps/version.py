@@ -13,9 +13,9 @@ from functools import partial, total_ordering
 from typing import TypeVar
 
 from ..errors import ConfigurationError, InvalidAnswerError, JinaEISError, RequestRejectedError
-from ..wire import Call, Steps, ask, get_version
+from ..wire import About, Call, Steps, ask, get_version
 
-__all__ = ["REFUSED", "Version", "require", "server_version", "too_old", "with_feature"]
+__all__ = ["REFUSED", "Version", "about_server", "require", "server_version", "too_old", "with_feature"]
 
 A = TypeVar("A")
 
@@ -68,15 +68,20 @@ class Version:
         return (True, 0, 0) if self.serverless else (False, self.major, self.minor)
 
 
-def server_version() -> Steps[Version | None]:
-    """Return the version of the deployment; None if the key may not see it. Requested once in the life of a driver."""
+def about_server() -> Steps[About | None]:
+    """Return what the deployment reports of itself; None if the key may not see it. Requested once in the life of a driver."""
     try:
-        (about,) = yield from ask([get_version()])
+        return (yield from ask([get_version()]))[0]
     except JinaEISError as error:
         if error.status not in REFUSED:
             raise
         return None
-    return Version.parse(about.number, about.flavour)
+
+
+def server_version() -> Steps[Version | None]:
+    """Return the version of the deployment; None if the key may not see it."""
+    about = yield from about_server()
+    return Version.parse(about.number, about.flavour) if about else None
 
 
 def require(feature: str, since: str) -> Steps[Version | None]:

@@ -8,6 +8,7 @@ from .apis import api_of
 from .call import Call, Steps, ask
 from .documents import Deletion, Outcome, Write, bulk, check_json, delete_by_query, get_documents
 from .endpoints import (
+    About,
     ClusterInfo,
     EndpointInfo,
     delete_endpoint,
@@ -46,6 +47,7 @@ from .indices import (
 )
 from .inference import InputType, Vector, embed, rerank
 from .searches import (
+    MAX_HITS,
     Hit,
     close_point_in_time,
     elasticsearch_score,
@@ -58,7 +60,9 @@ from .searches import (
 from .watch import Watch, Watches, followed, watched
 
 __all__ = [
+    "MAX_HITS",
     "VECTORS",
+    "About",
     "Call",
     "ClusterInfo",
     "Deletion",

@@ -14,6 +14,7 @@ from .call import Call
 from .inference import duration, list_of
 
 __all__ = [
+    "About",
     "ClusterInfo",
     "EndpointInfo",
     "Licence",

@@ -17,6 +17,7 @@ from .indices import mapping_path, quoted
 from .inference import as_item
 
 __all__ = [
+    "MAX_HITS",
     "Hit",
     "close_point_in_time",
     "elasticsearch_score",
@@ -27,6 +28,7 @@ __all__ = [
     "search_point_in_time",
 ]
 
+MAX_HITS = 10_000  # of a search: Elasticsearch's default of index.max_result_window
 _KEPT = "5m"  # between two pages of a point in time
 
 
