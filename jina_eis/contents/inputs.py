@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from os import PathLike, fsdecode
+from os.path import isfile
 from typing import Any, BinaryIO, TypeVar
 
 from ..errors import InputError
@@ -59,13 +60,16 @@ FETCHED_AT_ONCE = 8
 _CONTROL = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
 
 # A text that is probably a mistake: the name or address of a file, whether it exists or not. A name of up to three words, or a
-# path with any blanks.
-_FILE_NAME = re.compile(
-    r"(?:(?:[^\s.,;:!?]{1,100} ){0,2}\S{0,1000}|(?:[~./\\]|[a-z]:\\)[^\n]{0,1000})"
+# path with any blanks. A name of more words could be a sentence that ends with one, so it must be that of a file that exists.
+_MEDIA_ENDING = (
     r"\.(?:png|jpe?g|jfif|gif|webp|bmp|tiff?|hei[cf]|avif|jxl|jp2|ico|svg|psd|wav|mp3|flac|ogg|oga|opus|m4a|aac|aiff?|wma|amr"
-    r"|mp4|m4v|mov|avi|mkv|webm|mpe?g|wmv|flv|3gp|pdf)(?:[?#]\S*)?",
+    r"|mp4|m4v|mov|avi|mkv|webm|mpe?g|wmv|flv|3gp|pdf)"
+)
+_FILE_NAME = re.compile(
+    r"(?:(?:[^\s.,;:!?]{1,100} ){0,2}\S{0,1000}|(?:[~./\\]|[a-z]:\\)[^\n]{0,1000})" + _MEDIA_ENDING + r"(?:[?#]\S*)?",
     re.IGNORECASE,
 )
+_LONG_FILE_NAME = re.compile(r"[^\n]{1,250}" + _MEDIA_ENDING, re.IGNORECASE)
 LONGEST_NAME = 2000
 Part = str | Medium
 Content = Part | tuple[Part, ...]
@@ -310,7 +314,7 @@ def _converted(value: Any, adapt: Adapt | None) -> Part | Link:
 
 def _text_with_warning(text: str) -> str:
     """Return the text, with a warning if it looks like the name of a file or the base64 of a medium."""
-    if len(text) <= LONGEST_NAME and _FILE_NAME.fullmatch(text):
+    if _names_file(text):
         warnings.warn(
             f"{text!r} is embedded as text. For a file pass pathlib.Path(...), for a URL a content block "
             '{"type": "image", "url": ...}.',
@@ -324,6 +328,13 @@ def _text_with_warning(text: str) -> str:
     else:
         warn_of_binary([text])
     return text
+
+
+def _names_file(text: str) -> bool:
+    """Whether a text is probably the name of a file."""
+    if len(text) > LONGEST_NAME:
+        return False
+    return bool(_FILE_NAME.fullmatch(text) or (_LONG_FILE_NAME.fullmatch(text) and isfile(text)))
 
 
 def warn_of_binary(texts: Iterable[str]) -> None:

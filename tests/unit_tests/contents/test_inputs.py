@@ -264,6 +264,17 @@ def test_a_text_that_looks_like_a_file_name_is_embedded_with_a_warning(tmp_path:
             assert checked(text) == text
 
 
+def test_a_name_of_many_words_gives_a_warning_if_the_file_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "map of the salt depots, 2026.png"
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert checked(name) == name
+    Path(name).write_bytes(png())
+    with pytest.warns(UserWarning, match=r"is embedded as text. For a file pass pathlib.Path"):
+        assert checked(name) == name
+
+
 def test_strings_that_locate_a_medium(tmp_path: Path) -> None:
     path = tmp_path / "a cat.png"
     path.write_bytes(png())
