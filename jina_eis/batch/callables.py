@@ -145,7 +145,8 @@ class EmbedBatch(_Callable):
                 if reason:
                     raise InputError(f"Row {position} of the batch, column {self.column!r}: {reason}")
         else:
-            reasons = [reason or self._service.refusal(str(texts[row]), row) for row, reason in enumerate(reasons)]
+            refusals = self._service.refusals({row: str(texts[row]) for row, reason in enumerate(reasons) if reason is None})
+            reasons = [reason or refusals.get(row) for row, reason in enumerate(reasons)]
         vectors: list[list[float] | None] = [None] * len(texts)
         positions = [position for position, reason in enumerate(reasons) if reason is None]
         if positions:

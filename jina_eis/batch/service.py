@@ -6,7 +6,7 @@ An engine unpickles its callable again for every task, and a driver per copy wou
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -59,12 +59,17 @@ class EmbeddingService(_SharedDriver, EmbeddingSettings):
         endpoint = self._run(self._embedder(self.document_input_type).plan())
         return replace(endpoint, dimensions=self.dimensions or endpoint.dimensions)
 
-    def refusal(self, text: str, position: int) -> str | None:
-        """Return why a text is not sent, with `too_long="error"`: it is too long. None for others."""
-        if self.too_long != "error":
-            return None
+    def refusals(self, texts: Mapping[int, str]) -> dict[int, str]:
+        """Return why texts are not sent, by their positions: with `too_long="error"`, those that are too long."""
+        if self.too_long != "error" or not texts:
+            return {}
+        endpoint = self.describe()
+        refusals = {position: self._refusal(endpoint, text, position) for position, text in texts.items()}
+        return {position: reason for position, reason in refusals.items() if reason}
+
+    def _refusal(self, endpoint: EndpointInfo, text: str, position: int) -> str | None:
         try:
-            super()._length_check().check(self.describe(), [text], lambda _: f"Input {position}")
+            super()._length_check().check(endpoint, [text], lambda _: f"Input {position}")
         except InputError as error:
             return str(error)
         return None

@@ -15,6 +15,7 @@ pl = pytest.importorskip("polars")
 
 from jina_eis.batch import EmbedBatch, RerankBatch  # noqa: E402
 from jina_eis.batch.columns import column_names, read_column  # noqa: E402
+from jina_eis.batch.service import EmbeddingService  # noqa: E402
 from jina_eis.errors import (  # noqa: E402
     AuthenticationError,
     ConfigurationError,
@@ -89,6 +90,15 @@ def test_a_text_that_is_too_long_is_a_row_that_fails(eis: LocalEIS) -> None:
     reasons = mapped["vector_error"].to_pylist()
     assert (reasons[0], reasons[2]) == (None, None)
     assert "Input 1 is longer than the 8,192 tokens" in reasons[1]
+
+
+def test_the_endpoint_is_described_once_a_batch(eis: LocalEIS, monkeypatch: pytest.MonkeyPatch) -> None:
+    described = []
+    describe = EmbeddingService.describe
+    monkeypatch.setattr(EmbeddingService, "describe", lambda self: described.append(self) or describe(self))
+    embed = EmbedBatch(es_url=eis.url, on_error="null", too_long="error")
+    embed({"text": ["salt"] * 20})
+    assert len(described) == 1
 
 
 def test_a_text_that_breaks_the_service_costs_only_its_row(eis: LocalEIS) -> None:
