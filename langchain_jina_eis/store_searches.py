@@ -296,7 +296,8 @@ class StoreSearches(StoreBase):
             raise ConfigurationError(f"lambda_mult={lambda_mult!r}: pass a number from 0 (differences) to 1 (best matches).")
         searcher, number = self._searcher_for(filter, reranker, window), self._k(k)
         fetched = self._checked("fetch_k", fetch_k) or FETCH_K
-        return lambda query: _documents(self._found(searcher.find_diverse(query, number, fetched, lambda_mult)))
+        name = "max_marginal_relevance_search"
+        return lambda query: _documents(self._found(searcher.find_diverse(query, number, fetched, lambda_mult, name)))
 
     def _ask(self, search: Search[T], query: Any) -> T:
         return self._run(search(self._query_of(query)))

@@ -65,7 +65,8 @@ class StoreQueries(StoreSettings):
         searcher = yield from self._searcher_for(mode, query, conditions)
         k = self._checked("similarity_top_k", query.similarity_top_k) or 1
         if mode is Mode.MMR:
-            results = yield from searcher.find_diverse(wanted, k, prefetch, _mmr_threshold(query, threshold))
+            relevance, name = _mmr_threshold(query, threshold), 'The query mode "mmr"'
+            results = yield from searcher.find_diverse(wanted, k, prefetch, relevance, name)
         elif mode is Mode.TEXT_SEARCH:
             results = yield from searcher.find_by_words(wanted, k)
         else:

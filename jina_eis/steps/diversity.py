@@ -29,8 +29,12 @@ def diversifies(index: str, field: Field) -> Steps[bool]:
     return not (yield from ask([keeps_vectors_in_source(index)]))[0]
 
 
-def diversity_feature(field: Field) -> tuple[str, str]:
+def diversity_feature(field: Field, name: str = "diversify") -> tuple[str, str]:
     """Return what a deployment needs to choose different hits by a field, with its first version.
+
+    Args:
+        field: The field that is searched.
+        name: What asks for different hits, for the error.
 
     Raises:
         ConfigurationError: a field whose vectors cannot be compared.
@@ -39,8 +43,8 @@ def diversity_feature(field: Field) -> tuple[str, str]:
         return DIVERSIFY[field.type]
     except KeyError:
         raise ConfigurationError(
-            f"diversify compares the vectors of a dense_vector or semantic_text field, and {field.name!r} is of type "
-            f"{field.type}. Leave diversify out."
+            f"{name} compares the vectors of a dense_vector or semantic_text field, and {field.name!r} is of type "
+            f"{field.type}. Search without it."
         ) from None
 
 

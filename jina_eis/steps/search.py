@@ -100,19 +100,19 @@ class Searcher(SearchSettings):
                 f"{index.name!r} is a {field.type} field of dense vectors. Use another mode, such as default or text_search."
             )
 
-    def find_diverse(self, query: Query, k: int, fetch_k: int, lambda_mult: float) -> Steps[list[SearchResult]]:
+    def find_diverse(self, query: Query, k: int, fetch_k: int, lambda_mult: float, name: str) -> Steps[list[SearchResult]]:
         """Return at most `k` documents that differ from each other, of the best `fetch_k`: maximal marginal relevance.
 
         Elasticsearch chooses them where it can, and this library otherwise: of a dense_vector field by its vectors, of a
         semantic_text field by those of the texts, which are embedded for it. Either chooses the same, up to equal ones, and
-        returns them in the order of the search, with its scores.
+        returns them in the order of the search, with its scores. An error calls it `name`, as the caller knows it.
 
         Raises:
             ConfigurationError: a `semantic` field, whose media cannot be compared.
         """
-        return self.observe(self._find_diverse(query, k, fetch_k, lambda_mult), k)
+        return self.observe(self._find_diverse(query, k, fetch_k, lambda_mult, name), k)
 
-    def _find_diverse(self, query: Query, k: int, fetch_k: int, lambda_mult: float) -> SearchSteps:
+    def _find_diverse(self, query: Query, k: int, fetch_k: int, lambda_mult: float, name: str) -> SearchSteps:
         fetch_k = max(k, fetch_k)
         window = max(fetch_k, self.rank_window_size or 0)
         self = yield from with_endpoints(replace(self, diversify=None, rank_window_size=window))
@@ -120,7 +120,7 @@ class Searcher(SearchSettings):
         field = choose_field(index, self.search_type, self.field)
         if (yield from diversifies(self.index, field)):
             return (yield from replace(self, diversify=lambda_mult, rank_window_size=fetch_k)._find(query, k))
-        diversity_feature(field)  # refuses other fields
+        diversity_feature(field, name)  # refuses other fields
         query, vector = yield from with_vector(self, index, field, query)
         results = yield from self._find(query, fetch_k, vectors=True)
         if field.type == "semantic_text":

@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 from helpers import Caller
+from llama_index.core.schema import TextNode
+from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
 
 from jina_eis.adapters import StoreSettings
+from jina_eis.errors import ConfigurationError
 from langchain_jina_eis import JinaEISRetriever
+from llama_index_jina_eis import JinaEISVectorStore
 
 
 @pytest.mark.parametrize("search_type", ["semantic", "knn"])
@@ -39,6 +43,14 @@ def test_diverse_documents(connect: Any, call: Caller, index_name: str, search_t
     retriever = connect(JinaEISRetriever, index_name=index_name, search_type=search_type)
     retriever.add_texts(["A glacier is ice that flows."] * 3 + ["Glaciers carve valleys.", "Bread rises."], ids=list("abcde"))
     store = connect(StoreSettings, index_name=index_name, search_type=search_type)
-    results = call(store, "_run", store._narrowed(None).find_diverse(retriever._query("How do glaciers move?"), 3, 5, 0.5))
+    results = call(store, "_run", store._narrowed(None).find_diverse(retriever._query("How do glaciers move?"), 3, 5, 0.5, "mmr"))
     assert len({result.text for result in results}) == 3
     assert [result.hit.score for result in results] == sorted((result.hit.score for result in results), reverse=True)
+
+
+def test_what_mmr_cannot_compare_is_refused_under_the_name_of_the_query_mode(connect: Any, call: Caller, index_name: str) -> None:
+    omni = ".jina-embeddings-v5-omni-small"
+    store = connect(JinaEISVectorStore, index_name=index_name, field_type="semantic", inference_id=omni)
+    store.add([TextNode(text="A glacier is ice that flows.")])
+    with pytest.raises(ConfigurationError, match=r'^The query mode "mmr" compares .* of type semantic\. Search without it\.$'):
+        call(store, "query", VectorStoreQuery(query_str="ice", mode=VectorStoreQueryMode.MMR))

@@ -191,7 +191,7 @@ def test_mmr_over_semantic_text_in_the_server_and_on_the_client_chooses_the_same
 def test_mmr_refuses_what_it_cannot_compare(build: Connect, call: Caller) -> None:
     store = build(**KINDS["semantic"])
     store.add_texts(FACTS)
-    with pytest.raises(ConfigurationError, match="semantic"):
+    with pytest.raises(ConfigurationError, match=r"^max_marginal_relevance_search compares .* of type semantic\."):
         call(store, "max_marginal_relevance_search", QUERY)
     with pytest.raises(ConfigurationError, match="lambda_mult"):
         call(store, "max_marginal_relevance_search", QUERY, lambda_mult=2)
