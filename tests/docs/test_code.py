@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from llama_index.core import Settings
 from made import pdf, png
-from pages import PAGES, README, ROOT, Block, blocks, name
+from pages import DOCS, PAGES, README, ROOT, Block, blocks, name
 
 from jina_eis.cli.main import _build_parser
 from jina_eis.local import LocalEIS
@@ -69,6 +69,29 @@ def test_python_runs(
             numbers = [float(number) for number in NUMBER.findall(block.output)]
             # Processors round differently.
             assert [float(number) for number in NUMBER.findall(printed)] == pytest.approx(numbers, abs=0.02)
+
+
+@pytest.mark.parametrize("page", ["app-langchain.md", "app-llama-index.md"])
+def test_an_application_names_files_that_it_cannot_read_and_goes_on(
+    page: str, eis: LocalEIS, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ES_URL", eis.url)
+    monkeypatch.chdir(tmp_path)
+    folder = Path("examples/winter")
+    folder.mkdir(parents=True)
+    for file in ("salt.md", "map of the salt depots.png"):
+        (folder / file).write_bytes((ROOT / "examples/winter" / file).read_bytes())
+    (folder / "latin.txt").write_bytes("Glätte".encode("latin-1"))
+    for file in ("broken.pdf", "empty.png", "table.xlsx"):
+        (folder / file).touch()
+    names: dict[str, Any] = {"__name__": "page"}
+    for block in blocks(DOCS / page, "python")[:2]:
+        exec(block.code, names)
+    names["store"].delete_index()
+    printed = capsys.readouterr().out
+    assert re.search(r"'num_added': [1-9]|[1-9] added", printed), printed
+    for file in ("latin.txt", "broken.pdf", "empty.png", "table.xlsx"):
+        assert re.search(rf"left out: .*{file}", printed), printed
 
 
 def test_only_two_pages_have_code_that_is_not_run() -> None:
