@@ -111,7 +111,7 @@ def remove_endpoint(inference_id: str, *, force: bool) -> Steps[None]:
 
 
 def explain(error: EndpointNotFoundError) -> Steps[EndpointNotFoundError]:
-    """Return the same error with the Jina endpoints of the deployment."""
+    """Return the same error with the first version that has the endpoint, and the Jina endpoints of the deployment."""
     try:
         endpoints = yield from find_endpoints(every=True)
     except JinaEISError:
@@ -123,6 +123,8 @@ def explain(error: EndpointNotFoundError) -> Steps[EndpointNotFoundError]:
     usable = {endpoint.inference_id: find_model(endpoint.model_id or "") for endpoint in others if endpoint.task in TASKS}
     if hint := suggestion(missing, usable):
         sentences.append(hint)
+    if jina and (model := preconfigured(missing)):
+        sentences.append(f"Elastic Stack {model.since} and newer have it.")
     sentences.append(
         f"The Jina endpoints of this deployment are {', '.join(jina)}."
         if jina

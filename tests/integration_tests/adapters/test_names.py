@@ -162,6 +162,15 @@ def test_the_default_reranker_is_found_with_the_first_documents(
     ]
 
 
+@pytest.mark.parametrize(("model", "since"), [(V35, r" Elastic Stack 9\.5 and newer have it\."), ("my-endpoint", "")])
+def test_the_error_for_an_endpoint_of_newer_versions_names_the_first(
+    call: Caller, older: LocalEIS, reranker_class: Any, model: str, since: str
+) -> None:
+    message = rf"There is no inference endpoint '{model}'\.{since} The Jina endpoints of this deployment"
+    with reranker_class(es_url=older.url, model=model) as reranker, pytest.raises(EndpointNotFoundError, match=message):
+        rank(call, reranker)
+
+
 def test_an_older_deployment_uses_v3(call: Caller, older: LocalEIS, reranker_class: Any) -> None:
     with reranker_class(es_url=older.url) as reranker:
         assert rank(call, reranker) == rank(call, reranker) == 2
