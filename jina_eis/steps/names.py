@@ -23,7 +23,8 @@ __all__ = ["check_name", "find_default_reranker", "find_endpoint", "resolve", "s
 A = TypeVar("A")
 
 _ID = re.compile(r"[.a-z0-9][a-z0-9._-]*")  # as Elasticsearch requires, whose own ids begin with a dot
-MISSPELT = 2  # edits; a name with more is another name
+MISSPELT = 2  # edits, and at most a third of the letters; a name with more is another name
+SUGGESTED = 4  # names; of more, the user would read a list
 
 
 def resolve(name: str) -> Steps[str]:
@@ -93,8 +94,8 @@ def suggestion(name: str, known: Mapping[str, Model | None]) -> str:
         if not matches:
             distances = {other: compare(plain, _plain(other)) for other in others}
             nearest = min(distances.values(), default=math.inf)
-            matches = [other for other, distance in distances.items() if distance == nearest <= MISSPELT]
-    return f"Did you mean {' or '.join(map(repr, matches))}?" if matches else ""
+            matches = [other for other, distance in distances.items() if distance == nearest <= min(MISSPELT, len(plain) // 3)]
+    return f"Did you mean {' or '.join(map(repr, matches))}?" if 0 < len(matches) <= SUGGESTED else ""
 
 
 def _possible_ids(name: str, model: Model) -> list[str]:

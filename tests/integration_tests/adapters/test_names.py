@@ -162,7 +162,7 @@ def test_the_default_reranker_is_found_with_the_first_documents(
     ]
 
 
-@pytest.mark.parametrize(("model", "since"), [(V35, r" Elastic Stack 9\.5 and newer have it\."), ("my-endpoint", "")])
+@pytest.mark.parametrize(("model", "since"), [(V35, r" Elastic Stack 9\.5 and newer have it\."), ("mine", "")])
 def test_the_error_for_an_endpoint_of_newer_versions_names_the_first(
     call: Caller, older: LocalEIS, reranker_class: Any, model: str, since: str
 ) -> None:

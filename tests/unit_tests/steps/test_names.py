@@ -130,6 +130,8 @@ def test_the_default_reranker_is_not_guessed_after_another_error(method: str) ->
         ("jinaai/jina-embeddings-v4", "jina-embeddings-v4 is not on EIS."),
         (".jina-code-embeddings-1.5b", "jina-code-embeddings-1.5b is not on EIS."),
         ("bert", ""),
+        ("mine", ""),
+        ("jina", ""),
         ("JINA_EMBEDDINGS_V3", "Did you mean 'jina-embeddings-v3'?"),
         (" jina-Reranker v3.5 ", "Did you mean 'jina-reranker-v3.5'?"),
         ("jina-embedings-v3", "Did you mean 'jina-embeddings-v3'?"),
