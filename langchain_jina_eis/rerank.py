@@ -120,8 +120,9 @@ class JinaEISRerank(RerankSettings, BaseDocumentCompressor):
         ```
 
     With more documents than a window and a listwise model, a final request ranks the best of all blocks, and its scores
-    are comparable. The documents after them are also in order, but their scores come from requests with other documents and
-    are not comparable. They are marked `"relevance_score_preliminary": True`, in the metadata or in the result of `rerank`.
+    are comparable: those of at least half a window. The documents after them are also in order, but their scores come from
+    requests with other documents and are not comparable. They are marked `"relevance_score_preliminary": True`, in the
+    metadata or in the result of `rerank`.
 
     One object works in any number of threads and event loops. It can be pickled if it was created without your own client
     or rate limiter.

@@ -69,8 +69,9 @@ class JinaEISRerank(Plugin, RerankSettings, BaseNodePostprocessor):
     `ServiceSettings`. Unknown arguments are an error.
 
     With more nodes than a window and a listwise model, a final request ranks the best of all blocks, and its scores are
-    comparable. The nodes after them are also in order, but their scores come from requests with other nodes and are not
-    comparable: the `NodeWithScore` of each has the attribute `relevance_score_preliminary = True`, which the others lack.
+    comparable: those of at least half a window. The nodes after them are also in order, but their scores come from requests
+    with other nodes and are not comparable: the `NodeWithScore` of each has the attribute
+    `relevance_score_preliminary = True`, which the others lack.
 
     An `ImageNode` and a node with an image resource are ranked by their image, by a model that ranks images, such as
     `.jina-reranker-m0`; other nodes by their text, even if it is empty. A query without text is ranked by its `image_path`.

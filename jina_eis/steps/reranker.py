@@ -63,9 +63,9 @@ class Reranker:
         strategy: How N documents are ranked in windows of w, if N exceeds w:
 
             - `pages`: ceil(N/w) concurrent calls.
-            - `two_stage`: the same and one more, which comes last; a further round if there are more than w/8 blocks.
+            - `two_stage`: the same and one more, which comes last; sometimes a further round, if there are more than w/8 blocks.
               The first min(8, w/2) places are those of one unlimited call, if its scores compared. So are the places after
-              them, unless many of the best documents are dealt to one block.
+              them, unless many of the best documents are dealt to one block. At least w/2 places are from the last call.
             - `sliding`: 1 + ceil((N-w)/(w/2)) consecutive calls. The same is true of the first w/2 places.
             - `auto`: pages for a pointwise model, else two stages.
         timeout: Seconds that the service may take for a request.

@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import accumulate, zip_longest
+from itertools import accumulate
 from typing import Any, Literal, cast
 
 from ..errors import JinaEISError, RequestTooLargeError
@@ -21,9 +21,7 @@ from ..wire import Call, Steps, ask
 
 __all__ = ["Ranked", "Windows"]
 
-# Minimum number of documents that a block passes on. In benchmarks/rerank_quality.py, 8 lose less than 0.01 of the ten best
-# documents of a query; 12 or 16 cost more calls, and gained at most 0.7 points of nDCG@10, at about 500 candidates.
-HEADS = 8
+HEADS = 8  # the number of best documents that are never lost
 ATTEMPTS = 16  # numbers of blocks that are tried between the fewest and those that always suffice
 
 
@@ -34,8 +32,8 @@ class Ranked:
     Attributes:
         index: Its position in the input.
         score: The model's own relevance score; that of a listwise model lies between -1 and 1.
-        preliminary: The document was not in the last call. Its place is the best estimate of the model, but its score does not
-            compare with others of the ranking.
+        preliminary: The place is not from the last call. It is the best estimate of the model, but the score does not compare
+            with others of the ranking.
     """
 
     index: int
@@ -90,20 +88,27 @@ class Windows:
         The first min(8, w/2) places are those of one unlimited call, if its scores compared. A round makes at most ceil(N/w)
         calls, and the next has at most 3/4 of the documents, so there are fewer than 4 N/w + 3 log2(N) + 2 calls.
         If no two documents fit into a call, each is scored alone, and all places are preliminary.
+
+        The scores of a listwise model depend on the list, so that a call with only the best documents orders them otherwise
+        than one with all. Therefore the last call also has others, half of it if possible. Those that it ranks after all of
+        the best keep their earlier place.
         """
-        remaining = indices
-        tail: list[Ranked] = []
-        while not self._fit(remaining):
-            blocks = yield from self._round(self._blocks(remaining))
-            if len(blocks) == len(remaining):
-                return _alone(block[0] for block in blocks) + tail
-            places = ([document for document in place if document] for place in zip_longest(*blocks))
-            order = [document for place in places for document in sorted(place, key=lambda document: document.index)]
-            heads = self._heads(order, len(blocks))
-            remaining = sorted(document.index for document in order[:heads])
-            tail = [_preliminary(document) for document in order[heads:]] + tail
-        (best,) = yield from self._round([remaining])
-        return best + tail
+        best = list(indices)
+        others: list[Ranked] = []
+        while not self._fit(best):
+            blocks = self._blocks(best)
+            heads = self._heads(best, len(blocks))
+            ranked = yield from self._round(self._with_pivot(best, blocks, heads))
+            if all(len(block) == 1 for block in ranked):
+                return _alone(block[0] for block in ranked) + others
+            order, better = _merge(ranked)
+            count = self._remaining(order, sum(number < heads for number in better))
+            best = sorted(document.index for document in order[:count])
+            others = [_preliminary(document) for document in order[count:]] + others
+        (last,) = yield from self._round([sorted([*best, *self._sample(best, others)])])
+        final = last[: max(place for place, document in enumerate(last, 1) if document.index in best)]
+        placed = {document.index for document in final}
+        return final + [document for document in others if document.index not in placed]
 
     def _sliding(self, indices: Sequence[int]) -> Steps[list[Ranked]]:
         """Move a window from the end to the front by half its size. Its better half moves along with it.
@@ -138,12 +143,35 @@ class Windows:
             start -= 1
         return start
 
-    def _heads(self, order: Sequence[Ranked], blocks: int) -> int:
-        """Return how many documents stay: as many as one call holds; from many blocks, as many of each as may be the best."""
+    def _heads(self, indices: Sequence[int], blocks: int) -> int:
+        """Return how many documents of each block may be among the best."""
+        return max(1, min(HEADS, self.documents // 2, max(self._always_fit(indices), len(indices) // blocks) // 2))
+
+    def _with_pivot(self, indices: Sequence[int], blocks: list[list[int]], heads: int) -> list[list[int]]:
+        """Return the blocks, with one document in all of them if it fits and their heads would fill more than half of a call.
+
+        What is below this pivot in one block is also below what is above it in the others: fewer may be among the best.
+        """
+        pivot = indices[min(HEADS, len(indices) - 1)]
+        shared = [block if pivot in block else [*block, pivot] for block in blocks]
+        crowded = 2 * heads * len(blocks) > self._always_fit(indices)
+        return shared if crowded and all(map(self._fit, shared)) else blocks
+
+    def _remaining(self, order: Sequence[Ranked], required: int) -> int:
+        """Return how many documents stay: as many as may be the best, or half a call if they are fewer."""
         indices = [document.index for document in order]
         fitting = next(count for count in range(len(indices), 0, -1) if self._fit(indices[:count]))
-        per_block = min(HEADS, self.documents // 2, max(self._always_fit(indices), len(indices) // blocks) // 2)
-        return max(fitting, min(blocks * max(1, per_block), 3 * len(indices) // 4))
+        return max(fitting // 2, min(required, 3 * len(indices) // 4))
+
+    def _sample(self, best: Sequence[int], others: Sequence[Ranked]) -> list[int]:
+        """Return others that fit into the call of the best, evenly spread over their order."""
+        sample: list[int] = []
+        room = min(self.documents - len(best), len(others))
+        for place in range(room):
+            index = others[place * len(others) // room].index
+            if self._fit([*best, *sample, index]):
+                sample.append(index)
+        return sample
 
     def _blocks(self, indices: Sequence[int]) -> list[list[int]]:
         """Return few blocks that fit into a call each: shuffled if possible, else with an equal share of the tokens."""
@@ -207,6 +235,22 @@ def _deal(indices: Sequence[int], count: int, costs: Sequence[int] | None = None
             blocks[place].append(index)
             loads[place] += costs[index] if costs else 0
     return blocks
+
+
+def _merge(blocks: Sequence[Sequence[Ranked]]) -> tuple[list[Ranked], list[int]]:
+    """Return the documents of all blocks, and for each the number of documents known to be better, fewest first.
+
+    These are the ones above it in its block, and below the document that all blocks share, also those above that in the others.
+    """
+    pivots = set.intersection(*({document.index for document in block} for block in blocks))
+    ends = [next((place for place, document in enumerate(block) if document.index in pivots), len(block)) for block in blocks]
+    numbered = {
+        document.index: (place if place < end else place - end + sum(ends), document)
+        for block, end in zip(blocks, ends, strict=True)
+        for place, document in enumerate(block)
+    }
+    merged = sorted(numbered.values(), key=lambda pair: (pair[0], pair[1].index))
+    return [document for _, document in merged], [number for number, _ in merged]
 
 
 def _sorted(ranked: Iterable[Ranked]) -> list[Ranked]:

@@ -160,7 +160,8 @@ def test_any_number_of_documents_is_ranked_in_parallel_windows(
     assert max(len(request.body["input"]) for request in eis.requests) <= 64
     assert eis.most_in_flight == 4
     marks = [document.metadata.get("relevance_score_preliminary", False) for document in best]
-    assert marks == [False] * 64 + [True] * 136
+    assert 32 <= marks.index(True) <= 64
+    assert marks == sorted(marks)
     assert [
         entry.get("relevance_score_preliminary", False) for entry in call(make(top_n=None), "rerank", documents(200), QUERY)
     ] == marks

@@ -99,11 +99,17 @@ def test_every_document_is_ranked_once_and_the_best_come_first(
         max_calls = 1 + math.ceil(max(0, number - window) / (window // 2))
     assert len(calls) <= max_calls
 
-    (last,) = [rounds[-1]] if paged else rounds[-1:]
-    compared = {index for call in (calls if paged else last) for index in call.inputs or ()}
-    assert [document.preliminary for document in result.documents] == [index not in compared for index in indices]
-    final = [document.score for document in result.documents if not document.preliminary]
-    assert final == sorted(final, reverse=True)
+    compared = {index for call in (calls if paged else rounds[-1]) for index in call.inputs or ()}
+    final = [document for document in result.documents if not document.preliminary]
+    assert result.documents[: len(final)] == final
+    assert {document.index for document in final} <= compared
+    whole = paged or strategy == "sliding" or number <= window
+    assert len(final) >= min(len(indices), len(compared) if whole else len(compared) // 2)
+    scores = [document.score for document in final]
+    assert scores == sorted(scores, reverse=True)
+    if len(final) < len(indices):  # the last call ranks the rest of its documents lower
+        lowest = float(documents[final[-1].index])
+        assert all(float(documents[index]) < lowest for index in compared.difference(indices[: len(final)]))
 
 
 @pytest.mark.parametrize(
