@@ -19,12 +19,12 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from ..errors import ConnectionFailedError, JinaEISError, RateLimitError, ServiceTimeoutError
+from .window import Window
 
 __all__ = ["LONGEST_PAUSE", "SEND", "Attempts", "Pace", "Pacer", "Send", "Sleep", "Slots", "Wait", "no_waits"]
 
 FIRST_BACKOFF = 0.5  # seconds; elastic-transport's default base, and half of what Elasticsearch's own retries start with
 LONGEST_BACKOFF = 30.0  # seconds; EIS counts by the minute, so a longer single wait gains nothing
-FIRST_PAUSE = 2.0  # seconds; doubled for each consecutive refusal, six retries outlast the minute by which EIS counts
 FIRST_LIMIT = 16  # calls; half of what a service for 32 in flight takes, and few enough for one that takes 8
 BETWEEN_PROBES = 20  # minimum results before one call more than the service has carried is sent
 DECREASE = 0.9  # factor of the limit after a new refusal, which is immediate and costs little
@@ -159,35 +159,40 @@ class Pacer:
         slots = pace.slots(loop)
         started = math.inf
         last_error: JinaEISError | None = None
-
         skipped = 0.0  # seconds that `no_waits` has skipped
         retry = 0
+
+        def ends(error: JinaEISError, wait: float) -> bool:
+            """Whether no attempt follows a wait: the deadline will have passed, or the service is down."""
+            return self._overdue(started + deadline, skipped + wait) or pace.failures > pace.tries(error, max_retries)
+
         while True:
             pause = pace.pause()
-            if last_error and (self._overdue(started + deadline, skipped + pause) or pace.failures > max_retries):
-                raise last_error  # the deadline has passed, or the service is down
+            if last_error and ends(last_error, pause):
+                raise last_error
             if pause:
                 yield Sleep(pause)
                 continue
             slot = slots.acquire(urgent)
             try:
                 yield slot
-                if pace.pause() or (last_error and (self._overdue(started + deadline, skipped) or pace.failures > max_retries)):
+                if pace.pause() or (last_error and ends(last_error, 0.0)):
                     continue  # the state may have changed while this call waited for a slot
-                started = min(started, self._clock())
+                sent = self._clock()
+                started = min(started, sent)
                 number = pace.next_number()
                 yield SEND
                 self._reached = True
-                pace.record_success(slots)
+                pace.record_success(slots, number, sent)
                 return
             except JinaEISError as error:
                 error.retries = retry
                 self._reached = self._reached or not isinstance(error, ConnectionFailedError)
                 if not error.transient or (error.retry_after or 0.0) > LONGEST_PAUSE:
-                    pace.reset_failures()
+                    pace.record_response(number)
                     raise
-                tries = max_retries if self._reached else min(self._max_retries, RETRIES_TO_REACH)
-                down = pace.record_failure(error, number, slots, tries)
+                tries = pace.tries(error, max_retries if self._reached else min(self._max_retries, RETRIES_TO_REACH))
+                down = pace.record_failure(error, number, sent, slots, tries)
                 tries = min(tries, tries if retries is None else retries)
                 if down or retry >= tries:
                     raise
@@ -241,10 +246,17 @@ class Pace:
         self.failures = 0
         """Consecutive failures, each of a call that was sent after the failure before."""
         self._failed_at = -math.inf
+        self._window = Window()
+        self._alone = False  # after the first refusal, one call shows whether more are refused
 
     def limit(self) -> int:
         """Return the current maximum of calls in flight."""
-        return int(self._limit)
+        if self._alone:
+            return 1
+        if not self._window.found:
+            return int(self._limit)
+        with self._lock:
+            return int(max(1.0, min(self._limit, self._window.room(self._clock()))))
 
     def slots(self, loop: object) -> Slots:
         """Return the slots of the threads, or of an event loop."""
@@ -252,11 +264,20 @@ class Pace:
 
     def pause(self) -> float:
         """Return the seconds for which no call may be sent."""
-        return self.requested_pause() if _waiting else 0.0
+        if not _waiting:
+            return 0.0
+        if not self._window.found:
+            return self.requested_pause()
+        with self._lock:
+            return max(self.requested_pause(), self._window.wait(self._clock()))
 
     def requested_pause(self) -> float:
         """Return the seconds until the end of the pause, even if `no_waits` skips it."""
         return max(0.0, self._paused_until - self._clock())
+
+    def tries(self, error: JinaEISError, most: float) -> float:
+        """Return `most`, or twice as many if the error is the refusal of a service with a quota: it grants other calls."""
+        return 2 * most if self._window.found and isinstance(error, RateLimitError) else most
 
     def next_number(self) -> int:
         """Return a number for the call that is sent now."""
@@ -264,24 +285,27 @@ class Pace:
             self._sent += 1
             return self._sent
 
-    def reset_failures(self) -> None:
-        """Record that the service responds."""
+    def record_response(self, number: int) -> None:
+        """Record that the service responds to a call, not with a transient failure."""
         self.failures = 0
+        self._alone = self._alone and number <= self._sent_at_failure
 
-    def record_success(self, slots: Slots) -> None:
-        """Record a success. If all slots are in use, raise the limit."""
-        self.reset_failures()
+    def record_success(self, slots: Slots, number: int, sent: float) -> None:
+        """Record the success of a call sent at a time. If all slots are in use, raise the limit."""
+        self.record_response(number)
         with self._lock:
+            self._window.record_grant(sent, self._clock(), is_new=number > self._sent_at_failure)
             if slots.full:
                 growth = 1.0 if self._limit < self._threshold else 1.0 / max(self._limit, BETWEEN_PROBES)
                 self._limit = min(float(self._ceiling), self._limit + growth)
 
-    def record_failure(self, error: JinaEISError, number: int, slots: Slots, tries: float) -> bool:
+    def record_failure(self, error: JinaEISError, number: int, sent: float, slots: Slots, tries: float) -> bool:
         """Record a transient failure. Returns whether there are so many consecutive failures that the service counts as down.
 
         Args:
             error: The error.
             number: The number of the call, from `next_number`.
+            sent: The time at which it was sent.
             slots: The slots that the call uses.
             tries: Maximum consecutive failures.
         """
@@ -292,13 +316,18 @@ class Pace:
                 self.newest_failure = number
                 self.failures = 1 if now > self._failed_at + FORGOTTEN else self.failures + 1
                 self._failed_at = now
+                self._alone = False
             refused = isinstance(error, RateLimitError)
-            if refused or (is_new and isinstance(error, ServiceTimeoutError)):
-                self._reduce_limit(refused, is_new, slots.in_use - 1)
             pause = error.retry_after or 0.0
+            if is_new and refused:
+                self._alone = not pause and self._threshold == math.inf
+                self._window.record_refusal(now)
+            if (refused and not self._window.found) or (is_new and isinstance(error, ServiceTimeoutError)):
+                self._reduce_limit(refused, is_new, slots.in_use - 1)
             if is_new and 1 < self.failures <= tries:
                 self._limit = 1.0
-                pause = max(pause, exponential_backoff(FIRST_PAUSE if refused else FIRST_BACKOFF, self.failures - 2))
+                backoff = exponential_backoff(FIRST_BACKOFF, self.failures - 2)
+                pause = max(pause, self._window.pause(now, self.failures) if refused else backoff)
             self._paused_until = max(self._paused_until, now + pause)
             return self.failures > tries
 
