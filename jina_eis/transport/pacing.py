@@ -197,7 +197,7 @@ class Pacer:
                 if down or retry >= tries:
                     raise
                 backoff = self._jitter() * exponential_backoff(FIRST_BACKOFF, retry)
-                wait = max(backoff, pace.requested_pause() + self._jitter() * FIRST_BACKOFF)  # calls that already wait go first
+                wait = max(backoff, pace.due_pause() + self._jitter() * FIRST_BACKOFF)  # calls that already wait go first
                 if self._overdue(started + deadline, skipped + wait):
                     raise
                 last_error = error
@@ -264,16 +264,16 @@ class Pace:
 
     def pause(self) -> float:
         """Return the seconds for which no call may be sent."""
-        if not _waiting:
-            return 0.0
-        if not self._window.found:
-            return self.requested_pause()
-        with self._lock:
-            return max(self.requested_pause(), self._window.wait(self._clock()))
+        return self.due_pause() if _waiting else 0.0
 
-    def requested_pause(self) -> float:
+    def due_pause(self) -> float:
         """Return the seconds until the end of the pause, even if `no_waits` skips it."""
-        return max(0.0, self._paused_until - self._clock())
+        now = self._clock()
+        requested = max(0.0, self._paused_until - now)
+        if not self._window.found:
+            return requested
+        with self._lock:
+            return max(requested, self._window.wait(now))
 
     def tries(self, error: JinaEISError, most: float) -> float:
         """Return `most`, or twice as many if the error is the refusal of a service with a quota: it grants other calls."""
