@@ -3,7 +3,7 @@
 Both are learnt from refusals, with and without Retry-After, and without knowledge of other clients. A service that counts over
 time refuses every call until the first ones have left its window. So the window is as long as the time from the first call that
 was granted to the end of the refusals. From then on, a call is sent when an earlier one of this process has left the window, and
-after that a few more: if they are granted, the share of this process grows; if one is refused, they are tried again a window
+after that a few more: if they are granted, the share of this process grows; if one is refused, the next attempt is a window
 later. The clock is an argument; nothing here waits or locks.
 """
 
