@@ -93,6 +93,8 @@ def label(content: Content) -> str:
 
 def holds_url(content: Content) -> bool:
     """Whether the service fetches an input, or a part of it, from a URL."""
+    if isinstance(content, str):
+        return False
     parts = content if isinstance(content, tuple) else (content,)
     return any(isinstance(part, Medium) and part.url is not None for part in parts)
 

@@ -45,6 +45,7 @@ class Embedder:
         batch_size: Maximum inputs in a request.
         timeout: Seconds that the service may take for a request.
         comparable_with: An endpoint whose vectors must be comparable with these; None for no such requirement.
+        packed: As for `wire.embed`.
 
     Raises:
         ConfigurationError: a reranker, dimensions that the model was not trained for, a batch that is too large for it, or a
@@ -56,6 +57,7 @@ class Embedder:
     batch_size: int = BATCH_SIZE
     timeout: float = 60.0
     comparable_with: str | None = None
+    packed: bool = False
 
     def __post_init__(self) -> None:
         if endpoint := known_endpoint(self.inference_id):
@@ -169,6 +171,7 @@ class Embedder:
             truncate_to=None if self.dimensions == endpoint.dimensions else self.dimensions,
             inputs=inputs,
             completed=completed,
+            packed=self.packed,
         )
         return _require_one_length(call, lengths)
 

@@ -22,6 +22,7 @@ from ..wire import (
     Field,
     Index,
     Outcome,
+    PackedVector,
     Steps,
     Vector,
     Write,
@@ -33,7 +34,6 @@ from ..wire import (
     get_refresh_interval,
     keeps_vectors_in_source,
     refresh_index,
-    vector_as_base64,
     with_shortest_digits,
 )
 from .compatibility import check_modalities, known_to_share_space
@@ -337,7 +337,7 @@ class Indexer:
             only = waits and not report.indexed and source.ended
             vectors = yield from self._write_while_embedding(ready, embed_calls, report, only)
             ready = self._with_vectors(accepted, vectors, report, in_base64) if self.field_type == "dense_vector" else []
-            del vectors  # of numbers, each has 32 kB: only those of one block are in memory
+            del vectors  # as lists, each has 32 kB: only those of one block are in memory
         source.raise_error()
 
     def _write_while_embedding(
@@ -385,7 +385,8 @@ class Indexer:
             yield from require(*PASS_URLS)
         if has_fused(contents):  # asked before: afterwards it would be the reason of every document
             yield from require(*FUSION)
-        calls = Embedder(endpoint.inference_id, self.dimensions, timeout=self.timeout).content_calls(endpoint, contents, "ingest")
+        embedder = Embedder(endpoint.inference_id, self.dimensions, timeout=self.timeout, packed=True)
+        calls = embedder.content_calls(endpoint, contents, "ingest")
         # Numbers that JSON has written need no work to be written again. Those of CBOR do.
         changes: dict[str, Any] = {"rescue": isolate_failing_inputs, "patience": self.patience, "vectors": in_cbor}
         return [replace(cast("Call[Any]", call), **changes) for call in calls]
@@ -399,19 +400,24 @@ class Indexer:
             vector = next(found) if record.vector is None else record.vector
             if isinstance(vector, JinaEISError):
                 report.fail(record.id, vector.message)
-            elif isinstance(vector[0], list) and len(vector) != 1:
-                report.fail(record.id, _several_vectors(record, len(vector)))
+                continue
+            pages = vector if isinstance(vector, list) and isinstance(vector[0], (list, PackedVector)) else [vector]
+            if len(pages) == 1:
+                writes.append(Write(record.id, {**record.source, str(self.field): pages[0]}))
             else:
-                one = vector[0] if isinstance(vector[0], list) else vector
-                writes.append(Write(record.id, {**record.source, str(self.field): one}))
+                report.fail(record.id, _several_vectors(record, len(pages)))
         return writes if in_base64 is None else [self._encoded(write, in_base64) for write in writes]
 
     def _encoded(self, write: Write, in_base64: bool) -> Write:
-        """Return the same write with its vector as a string, or as numbers of few digits."""
+        """Return the same write with its vector packed, or as numbers of few digits."""
         source = write.source or {}
-        vector = source[str(self.field)]
-        value = vector_as_base64(vector) if in_base64 else None
-        return Write(write.id, {**source, str(self.field): with_shortest_digits(vector) if value is None else value})
+        vector: Vector | PackedVector = source[str(self.field)]
+        if isinstance(vector, PackedVector):
+            if in_base64:
+                return write
+            vector = vector.tolist()
+        packed = PackedVector.of(vector) if in_base64 else None
+        return Write(write.id, {**source, str(self.field): with_shortest_digits(vector) if packed is None else packed})
 
     def _check_vectors(self, records: Sequence[Record]) -> None:
         """Raise InputError for the first vector that the field does not take. Those of a new index are as long as the first."""

@@ -375,12 +375,16 @@ def _request(client: Elasticsearch | AsyncElasticsearch, call: Call[Any], accept
 
 def _encoded(client: Elasticsearch | AsyncElasticsearch, body: Any, content_type: str) -> bytes:
     """Return the body as the client's serializer writes it, and record its size. The client sends bytes as they are."""
-    serializers = client.transport.serializers
-    versioned = content_type.replace("/", "/vnd.elasticsearch+")  # the type that the client makes of it
-    encoded = serializers.dumps(body, versioned if versioned in serializers.serializers else content_type)
+    encoded = body if isinstance(body, bytes) else _serialized(client, body, content_type)
     if attempt := current_attempt():
         attempt.bytes_sent = len(encoded)
     return encoded
+
+
+def _serialized(client: Elasticsearch | AsyncElasticsearch, body: Any, content_type: str) -> bytes:
+    serializers = client.transport.serializers
+    versioned = content_type.replace("/", "/vnd.elasticsearch+")  # the type that the client makes of it
+    return serializers.dumps(body, versioned if versioned in serializers.serializers else content_type)
 
 
 def _result(call: Call[Any], response: ApiResponse[Any]) -> Any:

@@ -27,11 +27,8 @@ from .formats import (
     json_line,
     read_cbor,
     read_json,
-    read_singles,
-    vector_as_base64,
     well_formed,
     well_formed_value,
-    with_shortest_digits,
 )
 from .indices import (
     VECTORS,
@@ -57,6 +54,7 @@ from .searches import (
     search,
     search_point_in_time,
 )
+from .vectors import PackedVector, read_singles, with_shortest_digits
 from .watch import Watch, Watches, followed, watched
 
 __all__ = [
@@ -73,6 +71,7 @@ __all__ = [
     "Index",
     "InputType",
     "Outcome",
+    "PackedVector",
     "PageText",
     "Steps",
     "Vector",
@@ -117,7 +116,6 @@ __all__ = [
     "rerank",
     "search",
     "search_point_in_time",
-    "vector_as_base64",
     "watched",
     "well_formed",
     "well_formed_value",

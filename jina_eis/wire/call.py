@@ -27,13 +27,13 @@ class Call(Generic[A]):
         read: Converts the parsed body into the result; raises a typed error if the body is not as expected.
         params: Query parameters.
         headers: Request headers, in addition to those of every request.
-        body: JSON body; None for none.
+        body: JSON body, as a value or in bytes; None for none.
         rescue: Steps to take after a permanent failure, given this call, its error, and whether other calls of the stream
             succeeded; None for those of the stream.
         explain: Steps that return the error to raise for an error of this call; None to raise it unchanged.
         invalidates: Path of a result that the driver must drop from its cache when this call has failed, or has changed
             something (PUT, DELETE).
-        ndjson: The body is a list that is sent as one JSON document per line.
+        ndjson: The body is one JSON document per line, in bytes.
         load_body: Returns the body, in place of `body`. It may read files, so a driver calls it once, off the event loop, just
             before the call is sent.
         endpoint: The inference endpoint that is called, for errors; "" for none.

@@ -16,6 +16,7 @@ from .formats import Dumps, json_line, well_formed
 from .indices import quoted
 from .inference import as_item
 from .searches import Hit
+from .vectors import PackedVector
 
 __all__ = ["Deletion", "Outcome", "Write", "bulk", "check_json", "delete_by_query", "get_documents"]
 
@@ -25,7 +26,10 @@ _UNAVAILABLE = 503  # of a shard, for example while its node restarts
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A document to write, or, without a source, to delete. Its fields may hold media, which are read when it is sent."""
+    """A document to write, or, without a source, to delete.
+
+    Its fields may hold media, which are read when it is sent, and packed vectors, which are sent in base64.
+    """
 
     id: str
     source: Mapping[str, Any] | None
@@ -93,7 +97,7 @@ def bulk(index: str, writes: Sequence[Write], *, wait: bool = False, dumps: Dump
         f"/{quoted(index)}/_bulk",
         lambda body: _read_outcomes(body, writes),
         params={"refresh": "wait_for"} if wait else {},
-        load_body=lambda: list(_ndjson_lines(writes, dumps)),
+        load_body=lambda: b"\n".join((*_ndjson_lines(writes, dumps), b"")),
         ndjson=True,
         bucket=f"bulk {index}",
         halves=None if len(writes) == 1 else lambda: [bulk(index, half, dumps=dumps) for half in halves],
@@ -101,8 +105,9 @@ def bulk(index: str, writes: Sequence[Write], *, wait: bool = False, dumps: Dump
 
 
 def check_json(write: Write, dumps: Dumps | None) -> None:
-    """Raise InputError if JSON cannot represent a document. Its media, which are read when it is sent, are not looked at."""
-    _source_line(write, {name: value for name, value in (write.source or {}).items() if not isinstance(value, Medium)}, dumps)
+    """Raise InputError if JSON cannot represent a document. Its media and packed vectors are not looked at."""
+    source = {name: value for name, value in (write.source or {}).items() if not isinstance(value, (Medium, PackedVector))}
+    _source_line(write, source, dumps)
 
 
 def delete_by_query(index: str, query: Mapping[str, Any], most: int) -> Call[Deletion]:
@@ -133,7 +138,19 @@ def _ndjson_lines(writes: Sequence[Write], dumps: Dumps | None) -> Iterator[byte
             raise InputError(f"The id {write.id!a} holds a lone surrogate, which UTF-8 cannot encode. Choose another id.")
         yield json_line({"delete" if write.source is None else "index": {"_id": write.id}})
         if write.source is not None:
-            yield _source_line(write, {name: _json_value(value) for name, value in write.source.items()}, dumps)
+            yield _document_line(write, write.source, dumps)
+
+
+def _document_line(write: Write, source: Mapping[str, Any], dumps: Dumps | None) -> bytes:
+    if dumps:
+        return _source_line(write, {name: _json_value(value) for name, value in source.items()}, dumps)
+    # Packed vectors, which are most of the line, are appended: nothing in them needs to be looked for.
+    rest = {name: _json_value(value) for name, value in source.items() if not isinstance(value, PackedVector)}
+    parts = [_source_line(write, rest, None)[:-1]]
+    for name, value in source.items():
+        if isinstance(value, PackedVector):
+            parts += (b"," if len(parts) > 1 or rest else b"", json_line({name: ""})[1:-2], value.base64(), b'"')
+    return b"".join((*parts, b"}"))
 
 
 def _source_line(write: Write, source: Mapping[str, Any], dumps: Dumps | None) -> bytes:
@@ -144,6 +161,8 @@ def _source_line(write: Write, source: Mapping[str, Any], dumps: Dumps | None) -
 
 
 def _json_value(value: Any) -> Any:
+    if isinstance(value, PackedVector):
+        return value.base64().decode()
     return as_item(value) if isinstance(value, Medium) else value
 
 
@@ -152,10 +171,10 @@ def _size(value: Any) -> int:
         return len(value)
     if value is None or isinstance(value, (int, float)):
         return 8
-    if isinstance(value, Medium):
+    if isinstance(value, (Medium, PackedVector)):
         return value.encoded_size
     if isinstance(value, (dict, Mapping)):  # a dict is found without asking the abstract class
-        return sum(map(_size, value.values()))
+        return sum([len(item) if type(item) is str else _size(item) for item in value.values()])
     if isinstance(value, (list, tuple)):
         return 20 * len(value) if value and isinstance(value[0], float) else sum(map(_size, value))
     return 8

@@ -1,47 +1,33 @@
-"""Texts, JSON, CBOR and vectors as Elasticsearch takes and gives them.
+"""Texts, JSON and CBOR as Elasticsearch takes and gives them.
 
 A lone surrogate is half of a character that UTF-16 writes in two. Python strings and JSON escapes can hold one, UTF-8 cannot:
 orjson neither writes it nor reads its escape, and Elasticsearch stores and returns it (9.5.3).
-
-The service computes in float32. JSON has its numbers in the shortest digits (0.004037648), which Python reads as the nearest
-double; CBOR has the four bytes, which Python widens (0.004037647973746061). Both are the same float32.
 """
 
 from __future__ import annotations
 
 import json
-import operator
-import sys
-from array import array
-from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from itertools import compress
 from math import isfinite
 from pathlib import PurePath
 from typing import Any
 
 from ..errors import InputError
+from .vectors import read_vectors
 
 __all__ = [
     "Dumps",
-    "FiniteVectors",
     "find_lone_surrogate",
     "json_line",
     "read_cbor",
     "read_json",
-    "read_singles",
-    "vector_as_base64",
     "well_formed",
     "well_formed_value",
-    "with_shortest_digits",
 ]
 
 Dumps = Callable[[Any], bytes | str]
 """Writes a value as JSON."""
-
-_HEADS = (b"\xbf\x6etext_embedding\x9f", b"\xbf\x6aembeddings\x9f")  # in CBOR: a map with this key, and its list
-_VECTOR = b"\xbf\x69embedding\x9f"
 
 MAX_DEPTH = 100  # of containers in CBOR: the responses of Elasticsearch have fewer than 20
 
@@ -83,10 +69,12 @@ def read_json(data: str | bytes) -> Any:
 def read_cbor(data: bytes) -> Any:
     """Read a map in CBOR, without tags, which would make objects such as dates and patterns.
 
+    The vectors of an inference endpoint are `PackedVector`, unless they are written otherwise than Elasticsearch does.
+
     Raises:
         ValueError: it is no such map, ends early, or is nested too deeply.
     """
-    vectors = _read_runs(data)
+    vectors = read_vectors(data)
     if vectors is not None:
         return vectors
     import cbor2
@@ -98,120 +86,6 @@ def read_cbor(data: bytes) -> Any:
     if not isinstance(value, dict):  # plain words begin as a string or number does
         raise ValueError("no map in CBOR")
     return value
-
-
-class FiniteVectors(dict[str, Any]):
-    """The vectors of an inference endpoint, of which every number is known to be a finite float."""
-
-
-def _read_runs(data: bytes) -> FiniteVectors | None:
-    """Read the vectors of an inference endpoint, in half the time of a decoder; None for a body that is written otherwise.
-
-    Elasticsearch writes containers without a length (BF or 9F, to FF), and each number as FA and the four bytes of a float32,
-    of which the first is 7F or FF in NaN, in infinity and in numbers above 1.7e38.
-    """
-    head = next(filter(data.startswith, _HEADS), None)
-    if head is None:
-        return None
-    vectors: list[dict[str, list[float]]] = []
-    position, size = len(head), 0  # size: bytes of a vector, as long as the one before
-    while data.startswith(_VECTOR, position):
-        position += len(_VECTOR)
-        if not size:
-            marks = data[position::5]
-            size = 5 * (len(marks) - len(marks.lstrip(b"\xfa")))
-        run = data[position : position + size]
-        position += size
-        if run[::5] != b"\xfa" * (size // 5) or data[position : position + 2] != b"\xff\xff":
-            return None
-        first = run[1::5]
-        if b"\x7f" in first or b"\xff" in first:
-            return None
-        vectors.append({"embedding": _floats_of_run(run)})
-        position += 2
-    return FiniteVectors({head[2:-1].decode(): vectors}) if data[position:] == b"\xff\xff" else None
-
-
-def _floats_of_run(run: bytes) -> list[float]:
-    numbers = bytearray(len(run) // 5 * 4)
-    for byte in range(4):
-        numbers[byte::4] = run[byte + 1 :: 5]
-    singles = array("f", bytes(numbers))
-    if sys.byteorder == "little":
-        singles.byteswap()
-    return singles.tolist()
-
-
-def vector_as_base64(vector: Sequence[float]) -> str | None:
-    """Return a vector as a dense_vector field takes it: its float32 numbers from the highest byte on, in base64.
-
-    None for a vector with a number that is no finite float32; as JSON, Elasticsearch reports it.
-    """
-    numbers = array("f", vector)
-    if not isfinite(sum(numbers)):
-        return None
-    if sys.byteorder == "little":
-        numbers.byteswap()
-    return b64encode(numbers.tobytes()).decode("ascii")
-
-
-def read_singles(vector: list[float]) -> list[float]:
-    """Return a vector that was stored in its shortest digits as it was before: as float32 that Python widens.
-
-    A truncated vector has more digits, and is returned as it is.
-    """
-    short = all(float(f"{number:.9g}") == number for number in vector[:8])
-    return array("f", vector).tolist() if short else vector
-
-
-def with_shortest_digits(vector: Sequence[float]) -> list[float]:
-    """Return a vector whose numbers JSON writes in the fewest digits that give the same float32.
-
-    A vector with numbers that are no finite float32, such as a truncated one, is returned as it is. A vector of 1,024 takes
-    0.1 ms where numpy is installed, which orjson can write as float32, and 2 ms elsewhere.
-    """
-    numbers = list(vector)
-    singles = array("f", numbers)
-    if singles.tolist() != numbers or not isfinite(sum(numbers)):
-        return numbers
-    try:
-        import numpy as np
-    except ModuleNotFoundError:
-        return _in_shortest_digits(numbers, singles)
-    import orjson
-
-    written = orjson.dumps(np.frombuffer(singles, np.float32), option=orjson.OPT_SERIALIZE_NUMPY)
-    return orjson.loads(written)  # type: ignore[no-any-return]
-
-
-def _in_shortest_digits(numbers: list[float], singles: Sequence[float]) -> list[float]:
-    positions: Sequence[int] = range(len(numbers))
-    # Most numbers have eight or nine digits. Nine always suffice. If some suffice, more do, too.
-    rest = _round(numbers, singles, positions, 8)
-    _round(numbers, singles, rest, 9)
-    longer = set(rest)
-    shorter: Sequence[int] = [position for position in positions if position not in longer]
-    for digits in range(7, 0, -1):
-        refused = set(_round(numbers, singles, shorter, digits))
-        if len(refused) == len(shorter):
-            break
-        shorter = [position for position in shorter if position not in refused]
-    return numbers
-
-
-def _round(numbers: list[float], singles: Sequence[float], positions: Sequence[int], digits: int) -> list[int]:
-    """Round the numbers at positions to significant digits where the float32 stays the same; return the other positions."""
-    import orjson
-
-    if not positions:
-        return []
-    chosen = tuple([singles[position] for position in positions])
-    text = f"%.{digits}g," * len(chosen) % chosen  # one format for all takes much less time than one for each
-    rounded = list(map(float, orjson.loads(f"[{text[:-1]}]")))
-    same = list(map(operator.eq, array("f", rounded), chosen))
-    for position, number in compress(zip(positions, rounded, strict=True), same):
-        numbers[position] = number
-    return list(compress(positions, map(operator.not_, same)))
 
 
 def json_line(value: Mapping[str, Any], dumps: Dumps | None = None) -> bytes:

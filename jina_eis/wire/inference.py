@@ -7,14 +7,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 from urllib.parse import quote
 
 from ..contents import Content, Medium, Part
 from ..errors import InputError, InvalidAnswerError
 from ..models import EmbeddingTask
 from .call import Call
-from .formats import FiniteVectors, well_formed
+from .formats import well_formed
+from .vectors import PackedVector
 
 __all__ = [
     "InputType",
@@ -42,6 +43,7 @@ def embed(
     inputs: Sequence[int],
     completed: int,
     retries: int | None = None,
+    packed: bool = False,
 ) -> Call[list[Vector]]:
     """Embed texts and media. Returns one vector for each input, in order; for a PDF, alone in its call, one for each page.
 
@@ -56,6 +58,7 @@ def embed(
         inputs: Positions of the inputs in the caller's list.
         completed: Number of the caller's inputs whose results were returned before these.
         retries: Maximum number of retries; None for the driver's own.
+        packed: Whether vectors that arrived in bytes and are not truncated are `PackedVector`, for a caller that writes them.
     """
 
     def half(first: int, last: int) -> Call[list[Vector]]:
@@ -70,8 +73,15 @@ def embed(
             inputs=inputs[first:last],
             completed=completed,
             retries=RETRIES_OF_A_HALF,
+            packed=packed,
         )
         return replace(part, new_inputs=0)
+
+    def read(body: Any) -> list[Vector]:
+        vectors = _read_vectors(body, key, expected, dimensions)
+        if packed and truncate_to is None:
+            return cast("list[Vector]", vectors)
+        return [_truncated(_as_list(vector), truncate_to) for vector in vectors]
 
     key = "text_embedding" if task == "text_embedding" else "embeddings"
     count = len(contents)
@@ -82,7 +92,7 @@ def embed(
     return Call(
         "POST",
         f"/_inference/{task}/{quote(inference_id, safe='')}",
-        lambda body: [_truncated(vector, truncate_to) for vector in _read_vectors(body, key, expected, dimensions)],
+        read,
         params={"timeout": duration(timeout)},
         body={"input": texts, "input_type": input_type} if texts_only else None,
         load_body=None if texts_only else lambda: _body_with_media(contents, inputs, input_type),
@@ -196,19 +206,19 @@ def duration(seconds: float) -> str:
     return f"{int(seconds)}s" if seconds == int(seconds) else f"{max(1, round(seconds * 1000))}ms"
 
 
-def _read_vectors(body: Any, key: str, count: int | None, dimensions: int | None) -> list[Vector]:
+def _read_vectors(body: Any, key: str, count: int | None, dimensions: int | None) -> list[Vector | PackedVector]:
     """Read `count` vectors; with None, one or more."""
     items = list_of(body, key)
     if count is None and not items:
         raise InvalidAnswerError("A PDF was sent, and the response has no vector.")
     if count is not None and len(items) != count:
         raise InvalidAnswerError(f"{count} inputs were sent, and the response has {len(items)} vectors.")
-    vectors: list[Vector] = []
+    vectors: list[Vector | PackedVector] = []
     for position, item in enumerate(items):
         numbers = item.get("embedding") if isinstance(item, dict) else None
-        if not isinstance(numbers, list) or not numbers:
+        if not isinstance(numbers, (PackedVector, list)) or not numbers:
             raise InvalidAnswerError(f"Vector {position} of the response is empty or missing.")
-        vector = numbers if isinstance(body, FiniteVectors) else _floats(numbers)
+        vector = numbers if isinstance(numbers, PackedVector) else _floats(numbers)
         if vector is None:
             raise InvalidAnswerError(f"Vector {position} of the response has a value that is not a finite number.")
         dimensions = dimensions or len(vector)
@@ -216,6 +226,10 @@ def _read_vectors(body: Any, key: str, count: int | None, dimensions: int | None
             raise InvalidAnswerError(f"Vector {position} of the response has {len(vector)} dimensions instead of {dimensions}.")
         vectors.append(vector)
     return vectors
+
+
+def _as_list(vector: Vector | PackedVector) -> Vector:
+    return vector.tolist() if isinstance(vector, PackedVector) else vector
 
 
 def _floats(numbers: list[Any]) -> Vector | None:

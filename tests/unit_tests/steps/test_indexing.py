@@ -30,8 +30,10 @@ from jina_eis.errors import (
     RequestRejectedError,
     error_from_answer,
 )
+from jina_eis.local.http.formats import to_cbor
 from jina_eis.steps.indexing import BLOCK, BULK_BYTES, BULK_DOCUMENTS, SEMANTIC_BYTES, Indexer, Record
 from jina_eis.wire.call import Call, Steps
+from jina_eis.wire.formats import read_cbor
 from jina_eis.wire.indices import TEMPLATES
 
 TEXT = ".jina-embeddings-v5-text-small"
@@ -42,6 +44,7 @@ class Cluster:
     """Responds by hand, and stores the written documents. Failed calls are rescued as a driver does."""
 
     version = "9.2.0"  # takes vectors as numbers only
+    in_cbor = False
 
     def __init__(self, properties: dict[str, Any] | None = None, meta: dict[str, Any] | None = None) -> None:
         self.mappings = (
@@ -89,7 +92,8 @@ class Cluster:
             if any("poison" in text for text in call.body["input"]):
                 raise error_from_answer(400, {}, {"error": {"type": "status_exception", "reason": "poison"}})
             key = "text_embedding" if "/text_embedding/" in call.path else "embeddings"
-            return {key: [{"embedding": [1.0] * 1024} for _ in call.body["input"]]}
+            answer = {key: [{"embedding": [1.0] * 1024} for _ in call.body["input"]]}
+            return read_cbor(to_cbor(answer)) if self.in_cbor else answer
         if call.path.endswith("_mapping"):
             if self.mappings is None:
                 raise error_from_answer(
@@ -108,7 +112,7 @@ class Cluster:
         return {"items": list(self.written(call))}
 
     def written(self, call: Call[Any]) -> Iterator[Any]:
-        lines = iter(call.body)
+        lines = iter(call.body.splitlines())
         self.bulks.append(0)
         for line in lines:
             ((kind, action),) = orjson.loads(line).items()
@@ -289,15 +293,23 @@ def test_only_the_document_that_the_field_cannot_hold_fails() -> None:
         assert list(cluster.documents) == ["good"]
 
 
-def test_a_page_with_several_vectors_fails_with_both_numbers() -> None:
+@pytest.mark.parametrize("in_cbor", [False, True], ids=["JSON", "CBOR"])
+def test_a_page_with_several_vectors_fails_with_both_numbers(in_cbor: bool) -> None:
     class Service(Cluster):
-        def answer(self, call: Call[Any]) -> Any:
-            pages = {"embeddings": [{"embedding": [1.0] * 1024}] * 3}
-            return pages if call.path.startswith("/_inference") else super().answer(call)
+        vectors = 3
 
-    records = [Record("page", content(pdf()), {})]
+        def answer(self, call: Call[Any]) -> Any:
+            if not call.path.startswith("/_inference"):
+                return super().answer(call)
+            pages = {"embeddings": [{"embedding": [1.0] * 1024}] * self.vectors}
+            return read_cbor(to_cbor(pages)) if in_cbor else pages
+
+    service, records = Service(), [Record("page", content(pdf()), {})]
     with pytest.raises(DocumentsFailedError, match=r"returned 3 vectors for <application/pdf, .*>, which has 1 page"):
-        Service().run(indexer(field_type="dense_vector", inference_id=OMNI).add(records, True))
+        service.run(indexer(field_type="dense_vector", inference_id=OMNI).add(records, True))
+    service.vectors = 1
+    service.run(indexer(field_type="dense_vector", inference_id=OMNI).add(records, True))
+    assert service.documents["page"]["embedding"] == [1.0] * 1024
 
 
 def test_only_the_document_that_json_cannot_represent_fails() -> None:
@@ -704,6 +716,7 @@ DENSE = {"text": {"type": "text"}, "embedding": {"type": "dense_vector", "dims":
 IN_BASE64 = base64.b64encode(struct.pack(">1024f", *[1.0] * 1024)).decode()
 
 
+@pytest.mark.parametrize("in_cbor", [False, True], ids=["JSON", "CBOR"])
 @pytest.mark.parametrize("new", [False, True], ids=["an existing index", "a new index"])
 @pytest.mark.parametrize(
     ("version", "settings", "field", "in_base64"),
@@ -717,12 +730,12 @@ IN_BASE64 = base64.b64encode(struct.pack(">1024f", *[1.0] * 1024)).decode()
     ],
 )
 def test_vectors_are_written_in_base64_where_no_reader_sees_them(
-    version: str, settings: Any, field: dict[str, Any], in_base64: bool, new: bool
+    version: str, settings: Any, field: dict[str, Any], in_base64: bool, new: bool, in_cbor: bool
 ) -> None:
     if new and field:
         pytest.skip("a new index has the default type")
     cluster = Cluster(None if new else {**DENSE, "embedding": {**DENSE["embedding"], **field}}, {"inference_id": TEXT})
-    cluster.version, cluster.settings = version, settings
+    cluster.version, cluster.settings, cluster.in_cbor = version, settings, in_cbor
     cluster.run(indexer(field_type="dense_vector").add(records(3), True))
     expected = IN_BASE64 if in_base64 else [1.0] * 1024
     assert [source["embedding"] for source in cluster.documents.values()] == [expected] * 3

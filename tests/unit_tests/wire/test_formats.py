@@ -1,17 +1,13 @@
-"""Texts and JSON with lone surrogates, CBOR, and vectors in each form."""
+"""Texts and JSON with lone surrogates, and CBOR."""
 
 from __future__ import annotations
 
-import base64
 import json
 import math
-import sys
 from array import array
-from contextlib import suppress
 from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
-from unittest.mock import patch
 
 import cbor2
 import numpy as np
@@ -29,10 +25,8 @@ from jina_eis.wire.formats import (
     find_lone_surrogate,
     read_cbor,
     read_json,
-    vector_as_base64,
     well_formed,
     well_formed_value,
-    with_shortest_digits,
 )
 from jina_eis.wire.inference import embed
 
@@ -76,7 +70,7 @@ def test_the_path_of_a_lone_surrogate() -> None:
 
 def test_texts_and_metadata_of_documents_are_mended_and_ids_are_refused() -> None:
     source = {"text": "cut \ud83d", "metadata": {"deep": ["\ud800", {"\udc00": "joined \ud83d\ude00"}]}}
-    lines = bulk("docs", [Write("1", source)]).with_body().body
+    lines = bulk("docs", [Write("1", source)]).with_body().body.splitlines()
     assert orjson.loads(lines[1]) == {
         "text": "cut \N{REPLACEMENT CHARACTER}",
         "metadata": {"deep": ["\N{REPLACEMENT CHARACTER}", {"\N{REPLACEMENT CHARACTER}": "joined \U0001f600"}]},
@@ -98,7 +92,7 @@ def test_a_document_that_contains_itself_is_refused_by_its_id() -> None:
     [(Decimal("0.30000000000000000001"), 0.3), (PurePath("a/b"), "a/b"), ({"x"}, ["x"]), ((1, 2), [1, 2]), (None, None)],
 )
 def test_values_that_json_has_in_another_form(value: Any, stored: Any) -> None:
-    lines = bulk("docs", [Write("1", {"metadata": {"key": [value]}})]).with_body().body
+    lines = bulk("docs", [Write("1", {"metadata": {"key": [value]}})]).with_body().body.splitlines()
     assert orjson.loads(lines[1]) == {"metadata": {"key": [stored]}}
 
 
@@ -114,9 +108,9 @@ def test_the_serializer_of_a_client_decides_alone() -> None:
     def dumps(value: Any) -> str:
         return json.dumps(value, default=lambda other: f"<{type(other).__name__}>", indent=1)
 
-    lines = bulk("docs", [Write("1", {"metadata": {"x": b"", "y": Decimal(1)}})], dumps=dumps).with_body().body
-    assert json.loads(lines[1]) == {"metadata": {"x": "<bytes>", "y": "<Decimal>"}}
-    assert b"\n" not in lines[1]
+    body = bulk("docs", [Write("1", {"metadata": {"x": b"", "y": Decimal(1)}})], dumps=dumps).with_body().body
+    _, line = body.splitlines()
+    assert json.loads(line) == {"metadata": {"x": "<bytes>", "y": "<Decimal>"}}
 
 
 # ---- CBOR, and vectors ----
@@ -144,65 +138,6 @@ def test_both_formats_give_the_same_float32(vectors: list[list[float]]) -> None:
     assert from_cbor == vectors
     assert [array("f", vector) for vector in from_json] == [array("f", vector) for vector in vectors]
     assert all(type(number) is float for vector in (*from_cbor, *from_json) for number in vector)
-
-
-@given(
-    st.sampled_from(["text_embedding", "embeddings", "other"]),
-    st.lists(st.lists(st.floats(width=32), max_size=5) | st.just([1, 2.0]) | st.just([0.5] * 4), max_size=4),
-    st.binary(max_size=4),
-    st.integers(0, 200),
-)
-def test_runs_of_float32_are_read_as_a_decoder_reads_them(key: str, vectors: list[list[float]], other: bytes, place: int) -> None:
-    body = to_cbor({key: [{"embedding": vector} for vector in vectors]})
-    assert repr(read_cbor(body)) == repr(cbor2.loads(body))  # NaN equals nothing
-    changed = body[:place] + other + body[place + len(other) :]
-    try:
-        expected = cbor2.loads(changed)
-    except cbor2.CBORError:
-        with pytest.raises(ValueError, match=r"."):
-            read_cbor(changed)
-    else:
-        if isinstance(expected, dict):
-            with suppress(ValueError):  # of a tag
-                assert repr(read_cbor(changed)) == repr(expected)
-
-
-@pytest.mark.parametrize("cut", [0, 1, 2, 3, 4, 5, 9])
-def test_vectors_as_elasticsearch_writes_them_need_no_decoder(monkeypatch: pytest.MonkeyPatch, cut: int) -> None:
-    vectors = [[0.25, -1.5, 3.0]] * 2
-    body = to_cbor(answer(vectors))
-    monkeypatch.setitem(sys.modules, "cbor2", None)
-    if not cut:
-        assert read_cbor(body) == answer(vectors)
-    else:
-        with pytest.raises(ImportError):
-            read_cbor(body[:-cut])
-
-
-@given(st.lists(SINGLE, max_size=8), st.booleans())
-def test_the_digits_in_json_are_those_of_the_service(vector: list[float], numpy_is_installed: bool) -> None:
-    with patch.dict(sys.modules, {} if numpy_is_installed else {"numpy": None}):
-        written = with_shortest_digits(vector)
-    assert array("f", written) == array("f", vector)
-    assert all(type(number) is float for number in written)
-    assert len(orjson.dumps(written)) <= len(orjson.dumps(list(map(float, shortest(vector)))))
-    assert with_shortest_digits(written) == written
-
-
-@given(st.lists(st.floats(), max_size=4))
-def test_other_numbers_keep_their_digits(vector: list[float]) -> None:
-    if any(math.isnan(number) or array("f", [number])[0] != number or math.isinf(number) for number in vector):
-        assert str(with_shortest_digits(vector)) == str(vector)
-
-
-@given(st.lists(SINGLE, max_size=8))
-def test_base64_of_a_vector(vector: list[float]) -> None:
-    assert vector_as_base64(vector) == base64.b64encode(np.asarray(vector, ">f4").tobytes()).decode()
-
-
-@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, 1e39])
-def test_a_vector_that_float32_does_not_have_is_not_written_in_base64(number: float) -> None:
-    assert vector_as_base64([0.5, number, -number]) is None
 
 
 @given(JSON)
