@@ -296,8 +296,7 @@ class EmbeddingSettings(EndpointSettings):
             endpoint = driver.run(watched(plan, watch), limiter)
             with closing(driver.stream(followed(calls(endpoint), watch), limiter, ahead, rescue)) as batches:
                 for answers in batches:
-                    for answer in answers:
-                        yield from folding.unfold(answer)
+                    yield from folding.unfold(answers)
                 yield from folding.rest()
 
     async def _astream(
@@ -317,9 +316,8 @@ class EmbeddingSettings(EndpointSettings):
             endpoint = await driver.arun(watched(plan, watch), limiter)
             async with aclosing(driver.astream(followed(calls(endpoint), watch), limiter, ahead, RESCUES[on_error])) as batches:
                 async for answers in batches:
-                    for answer in answers:
-                        for result in folding.unfold(answer):
-                            yield result
+                    for result in folding.unfold(answers):
+                        yield result
                 for result in folding.rest():
                     yield result
 

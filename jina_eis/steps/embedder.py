@@ -6,14 +6,13 @@ dimensions. Nothing here sends or waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import count, islice, takewhile
 from typing import Any, cast
 
 from ..contents import Content, Medium, check_texts, holds_url, warn_of_binary
-from ..errors import ConfigurationError, InvalidAnswerError
+from ..errors import ConfigurationError
 from ..models import EmbeddingModel, find_model
 from ..wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
 from .compatibility import check_modalities, check_spaces
@@ -109,7 +108,8 @@ class Embedder:
         first = 0
         for batch in blocks(texts, self.batch_size):
             inputs = _compact(list(islice(remaining_positions, len(batch))))
-            valid = list(takewhile(lambda text: isinstance(text, str), batch))
+            # A list of strings, as almost all are, takes one step.
+            valid = batch if set(map(type, batch)) == {str} else list(takewhile(lambda text: isinstance(text, str), batch))
             if valid:
                 warn_of_binary(valid)
                 completed = inputs[0] if whole else first
@@ -161,7 +161,7 @@ class Embedder:
         completed: int,
         lengths: set[int],
     ) -> Call[list[Vector]]:
-        call = embed(
+        return embed(
             "text_embedding" if endpoint.task == "text_embedding" else "embedding",
             endpoint.inference_id,
             contents,
@@ -172,8 +172,8 @@ class Embedder:
             inputs=inputs,
             completed=completed,
             packed=self.packed,
+            lengths=lengths,
         )
-        return _require_one_length(call, lengths)
 
     def embed(self, texts: list[str], input_type: InputType) -> Steps[list[Vector]]:
         """Return the vectors in the order of the texts. Without texts it makes no call."""
@@ -259,21 +259,3 @@ def _size_in_request(content: Content) -> int:
 def _read_pages(call: Call[list[Vector]]) -> Call[list[Embedded]]:
     """Return the same call, with a reader that returns all vectors as the pages of one input."""
     return cast("Call[list[Embedded]]", replace(cast("Call[Any]", call), read=lambda body: [call.read(body)]))
-
-
-def _require_one_length(call: Call[list[Vector]], lengths: set[int]) -> Call[list[Vector]]:
-    """Return the same call, with a reader that requires vectors of one length in all responses."""
-    halves = call.halves
-    return replace(
-        call,
-        read=partial(_read_vectors_of_one_length, call.read, lengths),
-        halves=halves and (lambda: [_require_one_length(half, lengths) for half in halves()]),
-    )
-
-
-def _read_vectors_of_one_length(read: Callable[[Any], list[Vector]], lengths: set[int], body: Any) -> list[Vector]:
-    vectors = read(body)
-    lengths.update(map(len, vectors))
-    if len(lengths) > 1:
-        raise InvalidAnswerError(f"The responses have vectors of different lengths: {', '.join(map(str, sorted(lengths)))}.")
-    return vectors

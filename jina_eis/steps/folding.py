@@ -57,10 +57,11 @@ class Folding(Generic[R]):
         awaited = set(self._places)
         self._results = {number: result for number, result in self._results.items() if number in awaited}
 
-    def unfold(self, result: R) -> Iterator[R]:
-        """Take the result of the next input that was sent, and yield the results that can now be returned, in input order."""
-        self._results[self._arrived] = result
-        self._arrived += 1
+    def unfold(self, results: Iterable[R]) -> Iterator[R]:
+        """Take the results of the next inputs that were sent, and yield those that can now be returned, in input order."""
+        for result in results:
+            self._results[self._arrived] = result
+            self._arrived += 1
         return self.rest()
 
     def rest(self) -> Iterator[R]:

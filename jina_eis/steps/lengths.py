@@ -75,7 +75,10 @@ def notice_of(
     too_long = [
         index
         for index, content in enumerate(contents)
-        if isinstance(text := _text(content), str) and len(text) > limit and position_of_token(text, limit) is not None
+        if (type(content) is not str or len(content) > limit)  # most are short
+        and isinstance(text := _text(content), str)
+        and len(text) > limit
+        and position_of_token(text, limit) is not None
     ]
     if not too_long:
         return None

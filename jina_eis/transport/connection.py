@@ -13,7 +13,7 @@ import socket
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -128,12 +128,13 @@ class Connection:
         accept = self._format.accept(client, call)
         try:
             try:
-                with self._typed_errors(client):
-                    return _result(call, client.perform_request(call.method, call.path, **_request(client, call, accept)))
-            except JinaEISError as error:
-                self._format.note_refusal(error, accept, self.location)
-            with self._typed_errors(client):
+                return _result(call, client.perform_request(call.method, call.path, **_request(client, call, accept)))
+            except _client_errors() as error:
+                self._format.note_refusal(self._typed_error(client, error), accept, self.location)
+            try:
                 return _result(call, client.perform_request(call.method, call.path, **_request(client, call, JSON)))
+            except _client_errors() as error:
+                raise self._typed_error(client, error) from error
         finally:
             self._thread_state.abandoned = None
             self._busy.pop(threading.get_ident(), None)
@@ -151,16 +152,17 @@ class Connection:
         """As `send`, without blocking the loop. If only a sync client was passed, it is used in a thread."""
         if self._user_client and not self._user_async_client:
             return await asyncio.to_thread(self.send, call)
-        client = await self._async_client()
+        client = self._client_of_loop() or await self._new_async_client()
         accept = self._format.accept(client, call)
         try:
             try:
-                with self._typed_errors(client):
-                    return _result(call, await client.perform_request(call.method, call.path, **_request(client, call, accept)))
-            except JinaEISError as error:
-                self._format.note_refusal(error, accept, self.location)
-            with self._typed_errors(client):
+                return _result(call, await client.perform_request(call.method, call.path, **_request(client, call, accept)))
+            except _client_errors() as error:
+                self._format.note_refusal(self._typed_error(client, error), accept, self.location)
+            try:
                 return _result(call, await client.perform_request(call.method, call.path, **_request(client, call, JSON)))
+            except _client_errors() as error:
+                raise self._typed_error(client, error) from error
         except RuntimeError as error:
             if not self._user_async_client:
                 raise
@@ -226,14 +228,15 @@ class Connection:
 
         pool._put_conn = put_back  # type: ignore[assignment, method-assign]
 
-    async def _async_client(self) -> AsyncElasticsearch:
+    def _client_of_loop(self) -> AsyncElasticsearch | None:
+        loop_client = self._loops.get(asyncio.get_running_loop())
+        return loop_client.client if loop_client else None
+
+    async def _new_async_client(self) -> AsyncElasticsearch:
         loop = asyncio.get_running_loop()
-        loop_client = self._loops.get(loop)
-        if loop_client:
-            return loop_client.client
         if not self._user_async_client and not _import_nodes.cache_info().currsize:
             await asyncio.to_thread(_import_nodes)  # it takes a second, with the client
-            return await self._async_client()
+            return self._client_of_loop() or await self._new_async_client()
         # Nothing is awaited until the client is in the table, so no other task of this loop creates one.
         if self._user_async_client:
             if self._loops:
@@ -290,26 +293,28 @@ class Connection:
         tuned._otel = client._otel  # options() forgets whether the user has switched its spans off
         return tuned
 
-    @contextmanager
-    def _typed_errors(self, client: Elasticsearch | AsyncElasticsearch) -> Iterator[None]:
+    def _typed_error(self, client: Elasticsearch | AsyncElasticsearch, error: Exception) -> JinaEISError:
+        """Return the error of this library for one of the client, which is its cause."""
+        typed = self._error_of_client(client, error)
+        typed.__cause__ = error
+        return typed
+
+    def _error_of_client(self, client: Elasticsearch | AsyncElasticsearch, error: Exception) -> JinaEISError:
         import elasticsearch
 
-        try:
-            yield
-        except elasticsearch.UnsupportedProductError as error:
-            raise InvalidAnswerError(f"{_location(client)} responds, but is not Elasticsearch. Check es_url (ES_URL).") from error
-        except elasticsearch.ApiError as error:
+        if isinstance(error, elasticsearch.UnsupportedProductError):
+            return InvalidAnswerError(f"{_location(client)} responds, but is not Elasticsearch. Check es_url (ES_URL).")
+        if isinstance(error, elasticsearch.ApiError):
             _note_response(error.meta)
-            raise error_from_answer(error.status_code, error.meta.headers, error.body) from error
-        except elasticsearch.SerializationError as error:
-            raise serialization_error(error, _location(client)) from error
-        except elasticsearch.ConnectionTimeout as error:
+            return error_from_answer(error.status_code, error.meta.headers, error.body)
+        if isinstance(error, elasticsearch.SerializationError):
+            return serialization_error(error, _location(client))
+        if isinstance(error, elasticsearch.ConnectionTimeout):
             message = f"{_location(client)} did not respond within {self._timeout + CLIENT_MARGIN:g} s."
-            raise ServiceTimeoutError(f"{message} {ServiceTimeoutError.remedy}") from error
-        except elasticsearch.TransportError as error:
-            is_tls = isinstance(error, elasticsearch.SSLError) or _is_wrong_fingerprint(error)
-            kind = TLSError if is_tls else ConnectionFailedError
-            raise kind(f"{_location(client)} cannot be reached: {sentence(_cause(error))} {kind.remedy}") from error
+            return ServiceTimeoutError(f"{message} {ServiceTimeoutError.remedy}")
+        is_tls = isinstance(error, elasticsearch.SSLError) or _is_wrong_fingerprint(error)
+        kind = TLSError if is_tls else ConnectionFailedError
+        return kind(f"{_location(client)} cannot be reached: {sentence(_cause(error))} {kind.remedy}")
 
 
 class _LoopClient:
@@ -355,6 +360,13 @@ def _close_all(loops: dict[asyncio.AbstractEventLoop, _LoopClient]) -> None:
                 loop.call_soon_threadsafe(loop_client.close_soon)  # its thread may run it again at any time
         elif not loop.is_running() and asyncio._get_running_loop() is None:
             loop.run_until_complete(loop_client.lifetime.aclose())
+
+
+def _client_errors() -> tuple[type[Exception], ...]:
+    """The errors of the client, which is imported with the first request. An `except` asks for them only after an error."""
+    from elasticsearch import ApiError, TransportError
+
+    return ApiError, TransportError
 
 
 def _request(client: Elasticsearch | AsyncElasticsearch, call: Call[Any], accept: str) -> dict[str, Any]:

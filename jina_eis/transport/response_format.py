@@ -24,6 +24,7 @@ WireFormat = Literal["auto", "json", "cbor"]
 JSON = "application/json"
 EVENTS = "text/event-stream"
 CBOR_TYPES = CBOR, VERSIONED_CBOR = "application/cbor", "application/vnd.elasticsearch+cbor"  # a response may have either
+_CBOR_TYPES = frozenset(CBOR_TYPES)
 
 
 class Unreadable(str):
@@ -52,7 +53,7 @@ class ResponseFormat:
         """
         if not call.vectors or self._wanted == "json" or (self._refused and self._wanted == "auto"):
             return JSON
-        if not client.transport.serializers.serializers.keys() >= set(CBOR_TYPES):
+        if not client.transport.serializers.serializers.keys() >= _CBOR_TYPES:
             if self._wanted == "cbor":
                 raise ConfigurationError(
                     f'wire_format="cbor": your client cannot read CBOR. Create it with serializers for {CBOR} and '

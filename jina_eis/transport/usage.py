@@ -85,7 +85,8 @@ class Counts:
         """Add to the counts with these names."""
         with self._lock:
             for name, number in counts.items():
-                self._counts[name] += number
+                if number:
+                    self._counts[name] += number
 
     def wait(self, cause: str, bucket: str, start: float, seconds: float) -> None:
         """Add a wait. Seconds of the same cause and bucket that were added before do not count again.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import JinaEISError
@@ -15,6 +16,8 @@ __all__ = ["Call", "Steps", "ask"]
 
 A = TypeVar("A")
 T = TypeVar("T")
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,8 @@ class Call(Generic[A]):
     method: str
     path: str
     read: Callable[[Any], A]
-    params: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    headers: Mapping[str, str] = field(default_factory=lambda: _NONE)
     body: Any = None
     endpoint: str = ""
     bucket: str = ""

@@ -69,7 +69,7 @@ def read_json(data: str | bytes) -> Any:
 def read_cbor(data: bytes) -> Any:
     """Read a map in CBOR, without tags, which would make objects such as dates and patterns.
 
-    The vectors of an inference endpoint are `PackedVector`, unless they are written otherwise than Elasticsearch does.
+    The vectors of an inference endpoint are as `read_vectors` returns them, unless Elasticsearch wrote them otherwise.
 
     Raises:
         ValueError: it is no such map, ends early, or is nested too deeply.

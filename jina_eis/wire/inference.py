@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any, BinaryIO, Literal, cast
 from urllib.parse import quote
@@ -44,6 +44,7 @@ def embed(
     completed: int,
     retries: int | None = None,
     packed: bool = False,
+    lengths: set[int] | None = None,
 ) -> Call[list[Vector]]:
     """Embed texts and media. Returns one vector for each input, in order; for a PDF, alone in its call, one for each page.
 
@@ -59,54 +60,92 @@ def embed(
         completed: Number of the caller's inputs whose results were returned before these.
         retries: Maximum number of retries; None for the driver's own.
         packed: Whether vectors that arrived in bytes and are not truncated are `PackedVector`, for a caller that writes them.
+        lengths: The lengths of the vectors that other calls have read, which must be equal; None for no such calls.
     """
+    path = f"/_inference/{task}/{quote(inference_id, safe='')}"
+    return _Embedding(
+        task,
+        path,
+        inference_id,
+        contents,
+        input_type,
+        timeout,
+        dimensions,
+        truncate_to,
+        inputs,
+        completed,
+        retries,
+        packed,
+        lengths,
+    ).call()
 
-    def half(first: int, last: int) -> Call[list[Vector]]:
-        part = embed(
-            task,
-            inference_id,
-            contents[first:last],
-            input_type,
-            timeout=timeout,
-            dimensions=dimensions,
-            truncate_to=truncate_to,
-            inputs=inputs[first:last],
-            completed=completed,
-            retries=RETRIES_OF_A_HALF,
-            packed=packed,
+
+@dataclass(slots=True)
+class _Embedding:
+    """A request with its inputs: what reads its response, and divides it. Attributes: as the arguments of `embed`."""
+
+    task: EmbeddingTask
+    path: str
+    inference_id: str
+    contents: Sequence[Content]
+    input_type: InputType
+    timeout: float
+    dimensions: int | None
+    truncate_to: int | None
+    inputs: Sequence[int]
+    completed: int
+    retries: int | None
+    packed: bool
+    lengths: set[int] | None
+
+    def call(self) -> Call[list[Vector]]:
+        contents = self.contents
+        texts = [well_formed(content) for content in contents if isinstance(content, str)]
+        texts_only = len(texts) == len(contents)
+        return Call(
+            "POST",
+            self.path,
+            self.read,
+            params={"timeout": duration(self.timeout)},
+            body={"input": texts, "input_type": self.input_type} if texts_only else None,
+            load_body=None if texts_only else self.load_body,
+            endpoint=self.inference_id,
+            bucket=f"{self.inference_id} {self.input_type}",
+            weight=sum(map(len, texts)) / CHARACTERS if texts_only else 0.0,
+            new_inputs=len(contents),
+            invalidates=f"/_inference/{self.path.rpartition('/')[2]}",
+            inputs=self.inputs,
+            completed=self.completed,
+            retries=self.retries,
+            vectors=True,
+            halves=None if len(contents) == 1 else self.halves,
         )
-        return replace(part, new_inputs=0)
 
-    def read(body: Any) -> list[Vector]:
-        vectors = _read_vectors(body, key, expected, dimensions)
-        if packed and truncate_to is None:
-            return cast("list[Vector]", vectors)
-        return [_truncated(_as_list(vector), truncate_to) for vector in vectors]
+    def load_body(self) -> bytes:
+        return _body_with_media(self.contents, self.inputs, self.input_type)
 
-    key = "text_embedding" if task == "text_embedding" else "embeddings"
-    count = len(contents)
-    expected = None if count == 1 and isinstance(contents[0], Medium) and contents[0].modality == "pdf" else count
-    texts = [well_formed(content) for content in contents if isinstance(content, str)]
-    texts_only = len(texts) == count
+    def read(self, body: Any) -> list[Vector]:
+        is_pdf = len(self.contents) == 1 and isinstance(self.contents[0], Medium) and self.contents[0].modality == "pdf"
+        key = "text_embedding" if self.task == "text_embedding" else "embeddings"
+        vectors = _read_vectors(body, key, None if is_pdf else len(self.contents), self.dimensions)
+        if self.truncate_to is not None or not self.packed:
+            vectors = [vector.tolist() if isinstance(vector, PackedVector) else vector for vector in vectors]
+        if self.truncate_to is not None:
+            vectors = [_truncated(cast("Vector", vector), self.truncate_to) for vector in vectors]
+        if self.lengths is not None:
+            self.lengths.add(len(vectors[0]))
+            if len(self.lengths) > 1:
+                numbers = ", ".join(map(str, sorted(self.lengths)))
+                raise InvalidAnswerError(f"The responses have vectors of different lengths: {numbers}.")
+        return cast("list[Vector]", vectors)
 
-    return Call(
-        "POST",
-        f"/_inference/{task}/{quote(inference_id, safe='')}",
-        read,
-        params={"timeout": duration(timeout)},
-        body={"input": texts, "input_type": input_type} if texts_only else None,
-        load_body=None if texts_only else lambda: _body_with_media(contents, inputs, input_type),
-        endpoint=inference_id,
-        bucket=f"{inference_id} {input_type}",
-        weight=sum(map(len, texts)) / CHARACTERS if texts_only else 0.0,
-        new_inputs=count,
-        invalidates=f"/_inference/{quote(inference_id, safe='')}",
-        inputs=inputs,
-        completed=completed,
-        retries=retries,
-        vectors=True,
-        halves=None if count == 1 else lambda: [half(0, count // 2), half(count // 2, count)],
-    )
+    def halves(self) -> list[Call[list[Vector]]]:
+        middle = len(self.contents) // 2
+        return [self._part(slice(0, middle)), self._part(slice(middle, None))]
+
+    def _part(self, part: slice) -> Call[list[Vector]]:
+        half = replace(self, contents=self.contents[part], inputs=self.inputs[part], retries=RETRIES_OF_A_HALF)
+        return replace(half.call(), new_inputs=0)
 
 
 def rerank(
@@ -215,21 +254,23 @@ def _read_vectors(body: Any, key: str, count: int | None, dimensions: int | None
         raise InvalidAnswerError(f"{count} inputs were sent, and the response has {len(items)} vectors.")
     vectors: list[Vector | PackedVector] = []
     for position, item in enumerate(items):
-        numbers = item.get("embedding") if isinstance(item, dict) else None
-        if not isinstance(numbers, (PackedVector, list)) or not numbers:
-            raise InvalidAnswerError(f"Vector {position} of the response is empty or missing.")
-        vector = numbers if isinstance(numbers, PackedVector) else _floats(numbers)
-        if vector is None:
-            raise InvalidAnswerError(f"Vector {position} of the response has a value that is not a finite number.")
-        dimensions = dimensions or len(vector)
-        if len(vector) != dimensions:
-            raise InvalidAnswerError(f"Vector {position} of the response has {len(vector)} dimensions instead of {dimensions}.")
+        vector = item if isinstance(item, PackedVector) else _read_vector(item, position)
+        length = len(vector)
+        dimensions = dimensions or length
+        if length != dimensions:
+            raise InvalidAnswerError(f"Vector {position} of the response has {length} dimensions instead of {dimensions}.")
         vectors.append(vector)
     return vectors
 
 
-def _as_list(vector: Vector | PackedVector) -> Vector:
-    return vector.tolist() if isinstance(vector, PackedVector) else vector
+def _read_vector(item: Any, position: int) -> Vector:
+    numbers = item.get("embedding") if isinstance(item, dict) else None
+    if not isinstance(numbers, list) or not numbers:
+        raise InvalidAnswerError(f"Vector {position} of the response is empty or missing.")
+    vector = _floats(numbers)
+    if vector is None:
+        raise InvalidAnswerError(f"Vector {position} of the response has a value that is not a finite number.")
+    return vector
 
 
 def _floats(numbers: list[Any]) -> Vector | None:
@@ -243,10 +284,8 @@ def _floats(numbers: list[Any]) -> Vector | None:
     return numbers if type(numbers[0]) is float else list(map(float, numbers))  # some services send 1 for 1.0
 
 
-def _truncated(vector: Vector, length: int | None) -> Vector:
+def _truncated(vector: Vector, length: int) -> Vector:
     """Return the first dimensions of a Matryoshka vector as a unit vector."""
-    if length is None:
-        return vector
     if len(vector) < length:
         raise InvalidAnswerError(f"A vector of the response has {len(vector)} dimensions, fewer than the requested {length}.")
     head = vector[:length]

@@ -47,8 +47,7 @@ class PackedVector:
 
     def tolist(self) -> list[float]:
         """Return the numbers."""
-        numbers = array("f")
-        numbers.frombytes(self._data)
+        numbers = array("f", self._data)
         if sys.byteorder == "little":
             numbers.byteswap()
         return numbers.tolist()
@@ -66,29 +65,32 @@ class PackedVector:
 def read_vectors(data: bytes) -> dict[str, Any] | None:
     """Read the vectors of an inference endpoint in CBOR, of which every number is finite; None for a body written otherwise.
 
+    The result is as in JSON, with a `PackedVector`, which is not empty, in place of each `{"embedding": [...]}`.
+
     Elasticsearch writes containers without a length (BF or 9F, to FF), and each number as FA and the four bytes of a float32,
     of which the first is 7F or FF in NaN, in infinity and in numbers above 1.7e38.
     """
     head = next(filter(data.startswith, _HEADS), None)
     if head is None:
         return None
-    vectors: list[dict[str, PackedVector]] = []
-    position, size = len(head), 0  # size: bytes of a vector, as long as the one before
+    vectors: list[PackedVector] = []
+    position, size, marks = len(head), 0, b""  # size: bytes of a vector, as long as the one before
     while data.startswith(_VECTOR, position):
         position += len(_VECTOR)
         if not size:
-            marks = data[position::5]
-            size = 5 * (len(marks) - len(marks.lstrip(b"\xfa")))
-        run = bytearray(data[position : position + size])
-        position += size
-        if run[::5] != b"\xfa" * (size // 5) or data[position : position + 2] != b"\xff\xff":
+            every_fifth = data[position::5]
+            marks = b"\xfa" * (len(every_fifth) - len(every_fifth.lstrip(b"\xfa")))
+            size = 5 * len(marks)
+        end = position + size
+        if not size or data[position:end:5] != marks or not data.startswith(b"\xff\xff", end):
             return None
-        first = run[1::5]
-        if b"\x7f" in first or b"\xff" in first:
+        first = data[position + 1 : end : 5]
+        if 0x7F in first or 0xFF in first:
             return None
+        run = bytearray(data[position:end])
         del run[::5]
-        vectors.append({"embedding": PackedVector(run)})
-        position += 2
+        vectors.append(PackedVector(run))
+        position = end + 2
     return {head[2:-1].decode(): vectors} if data[position:] == b"\xff\xff" else None
 
 

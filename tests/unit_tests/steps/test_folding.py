@@ -27,9 +27,9 @@ def test_every_place_receives_the_result_of_its_input_in_order(values: list[Any]
         assert values[next(positions)] == value
         waiting.append(value)
         if len(waiting) > ahead:
-            results.extend(folding.unfold([repr(waiting.pop(0))]))
+            results.extend(folding.unfold([[repr(waiting.pop(0))]]))
     for value in waiting:
-        results.extend(folding.unfold([repr(value)]))
+        results.extend(folding.unfold([[repr(value)]]))
     results.extend(folding.rest())
     assert results == [[repr(value)] for value in values]
     hashable = [value for value in values if not isinstance(value, list)]
