@@ -26,7 +26,7 @@ from ..steps import (
     keep_failing_inputs,
     vector_namespace,
 )
-from ..wire import Call, EndpointInfo, InputType, Steps, Vector, Watch, Watches, followed, watched
+from ..wire import Call, EndpointInfo, InputType, Steps, Vector, Watch, Watches, followed, unpacked, watched
 from .caching import VectorCache
 from .embedding_calls import Calls, text_calls
 from .inference_id import ENDPOINT_NAMES, EndpointSettings
@@ -150,7 +150,7 @@ class EmbeddingSettings(EndpointSettings):
             whole: Whether the vectors of all other texts in the user's list are there.
             watch: Follows the requests.
         """
-        embedder, folding = self._embedder(role), Folding[Vector]()
+        embedder, folding = self._embedder(role), Folding[Vector](unpacked)
         calls = text_calls(embedder, folding, texts, role, positions, whole, self._length_check())
         return self._stream(embedder.plan(), folding, calls, role, ahead, on_error, watch)
 
@@ -166,7 +166,7 @@ class EmbeddingSettings(EndpointSettings):
         watch: Watch | None = None,
     ) -> AsyncGenerator[Vector, None]:
         """As `_vectors`, without blocking the event loop."""
-        embedder, folding = self._embedder(role), Folding[Vector]()
+        embedder, folding = self._embedder(role), Folding[Vector](unpacked)
         calls = text_calls(embedder, folding, texts, role, positions, whole, self._length_check())
         return self._astream(embedder.plan(), folding, calls, role, ahead, on_error, watch)
 
@@ -184,7 +184,7 @@ class EmbeddingSettings(EndpointSettings):
         Raises:
             JinaEISError: an error that does not depend on the texts, such as invalid credentials.
         """
-        embedder, folding = self._embedder(role), Folding[Any]()
+        embedder, folding = self._embedder(role), Folding[Any](unpacked)
         calls = text_calls(embedder, folding, texts, role, positions, True, self._length_check())
 
         def tolerant(endpoint: EndpointInfo) -> Iterator[Call[list[Any]]]:

@@ -6,6 +6,7 @@ It knows no settings and no driver. What the calls return is mapped to the input
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count, islice
 from typing import TypeVar
 
@@ -30,8 +31,10 @@ def text_calls(
 ) -> Calls[Vector]:
     """Return the calls for texts: of a list, each text once; of a stream, each text of a batch once.
 
-    Texts that are too long are reported before the first call; of a stream, before the call of their batch.
+    Texts that are too long are reported before the first call; of a stream, before the call of their batch. Vectors
+    may be packed.
     """
+    embedder = replace(embedder, packed=True)  # vectors that wait to be returned take an eighth of the memory
     lengths: set[int] = set()
 
     def calls(endpoint: EndpointInfo, texts: Iterable[str], positions: Iterable[int]) -> Iterator[Call[list[Vector]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from copy import copy
 from itertools import count, islice
 from typing import Generic, TypeVar
@@ -18,14 +18,20 @@ class Folding(Generic[R]):
     """Folds the equal inputs of one call, and unfolds their results.
 
     Inputs that are sent are numbered from 0, in order. There may be many: nothing here is an object of its own for each.
+
+    Args:
+        finish: Returns a result in its final form. Called when it is returned, so that those that wait stay small.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, finish: Callable[[R], R] | None = None) -> None:
+        self._finish = finish
         self._known: dict[Hashable, int] = {}  # the number of each input that was sent
         self._positions: deque[int] = deque()  # of the inputs that are sent
         self._places: deque[int] = deque()  # for each input without a returned result, the number of the one that was sent
         self._results: dict[int, R] = {}  # by number; also of inputs that may come again
+        self._repeated: set[int] = set()  # numbers with another place than the first
         self._sent = self._arrived = self._returned = 0
+        self._forgotten = 0  # inputs with lower numbers do not come again
 
     def distinct(self, inputs: Iterable[C], positions: Iterable[int] | None = None) -> Iterator[C]:
         """Yield the inputs to send: of equal ones, the first. Inputs that cannot be hashed equal no other.
@@ -39,6 +45,7 @@ class Folding(Generic[R]):
             number = self._known.get(value) if hashable else None
             if number is not None:
                 self._places.append(number)
+                self._repeated.add(number)
                 continue
             if hashable:
                 self._known[value] = self._sent
@@ -56,6 +63,8 @@ class Folding(Generic[R]):
         self._known.clear()
         awaited = set(self._places)
         self._results = {number: result for number, result in self._results.items() if number in awaited}
+        self._repeated &= awaited
+        self._forgotten = self._sent
 
     def unfold(self, results: Iterable[R]) -> Iterator[R]:
         """Take the results of the next inputs that were sent, and yield those that can now be returned, in input order."""
@@ -70,7 +79,12 @@ class Folding(Generic[R]):
             number = self._places.popleft()
             if number == self._returned:  # the first place of an input; those of others come in the order of their numbers
                 self._returned += 1
-                yield self._results[number]
+                result = self._results.pop(number)
+                if self._finish:
+                    result = self._finish(result)
+                if number >= self._forgotten or number in self._repeated:
+                    self._results[number] = result
+                yield result
             else:
                 yield copy(self._results[number])
 

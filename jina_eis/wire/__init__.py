@@ -54,7 +54,7 @@ from .searches import (
     search,
     search_point_in_time,
 )
-from .vectors import PackedVector, read_singles, with_shortest_digits
+from .vectors import PackedVector, read_singles, unpacked, with_shortest_digits
 from .watch import Watch, Watches, followed, watched
 
 __all__ = [
@@ -116,6 +116,7 @@ __all__ = [
     "rerank",
     "search",
     "search_point_in_time",
+    "unpacked",
     "watched",
     "well_formed",
     "well_formed_value",

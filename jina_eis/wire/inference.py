@@ -15,7 +15,7 @@ from ..errors import InputError, InvalidAnswerError
 from ..models import EmbeddingTask
 from .call import Call
 from .formats import well_formed
-from .vectors import PackedVector
+from .vectors import PackedVector, unpacked
 
 __all__ = [
     "InputType",
@@ -129,7 +129,7 @@ class _Embedding:
         key = "text_embedding" if self.task == "text_embedding" else "embeddings"
         vectors = _read_vectors(body, key, None if is_pdf else len(self.contents), self.dimensions)
         if self.truncate_to is not None or not self.packed:
-            vectors = [vector.tolist() if isinstance(vector, PackedVector) else vector for vector in vectors]
+            vectors = [unpacked(vector) for vector in vectors]
         if self.truncate_to is not None:
             vectors = [_truncated(cast("Vector", vector), self.truncate_to) for vector in vectors]
         if self.lengths is not None:

@@ -15,7 +15,7 @@ from itertools import compress
 from math import isfinite
 from typing import Any
 
-__all__ = ["PackedVector", "read_singles", "read_vectors", "with_shortest_digits"]
+__all__ = ["PackedVector", "read_singles", "read_vectors", "unpacked", "with_shortest_digits"]
 
 _HEADS = (b"\xbf\x6etext_embedding\x9f", b"\xbf\x6aembeddings\x9f")  # in CBOR: a map with this key, and its list
 _VECTOR = b"\xbf\x69embedding\x9f"
@@ -60,6 +60,11 @@ class PackedVector:
     def encoded_size(self) -> int:
         """Length of the base64 in bytes."""
         return (len(self._data) + 2) // 3 * 4
+
+
+def unpacked(vector: Any) -> Any:
+    """Return a packed vector as a list, and anything else as it is."""
+    return vector.tolist() if isinstance(vector, PackedVector) else vector
 
 
 def read_vectors(data: bytes) -> dict[str, Any] | None:

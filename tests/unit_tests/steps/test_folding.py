@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -35,6 +36,36 @@ def test_every_place_receives_the_result_of_its_input_in_order(values: list[Any]
     hashable = [value for value in values if not isinstance(value, list)]
     assert len(sent) == len(set(hashable)) + len(values) - len(hashable)
     assert len({id(result) for result in results}) == len(values)  # a caller may change one without changing another
+
+
+def test_a_result_is_finished_once_when_it_is_returned() -> None:
+    finished: list[str] = []
+
+    def finish(result: str) -> str:
+        finished.append(result)
+        return result.upper()
+
+    folding = Folding(finish)
+    assert [*folding.distinct(["a", "b", "a"])] == ["a", "b"]
+    returned = folding.unfold(["a", "b"])
+    assert (next(returned), finished) == ("A", ["a"])
+    assert ([*returned], finished) == (["B", "A"], ["a", "b"])
+
+
+def test_a_result_that_is_not_needed_again_is_not_kept() -> None:
+    class Result:
+        pass
+
+    folding: Folding[Result] = Folding()
+    assert [*folding.distinct(["a", "b", "a"])] == ["a", "b"]
+    folding.forget()
+    results = [Result(), Result()]
+    kept = [weakref.ref(result) for result in results]
+    returned = folding.unfold(results)
+    del results
+    assert sum(1 for _ in returned) == 3
+    assert kept[0]() is not None  # until others are forgotten
+    assert kept[1]() is None
 
 
 def test_what_is_forgotten_is_not_folded() -> None:

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from jina_eis.errors import InvalidAnswerError
 from jina_eis.local.http.formats import to_cbor
 from jina_eis.wire.call import Call
+from jina_eis.wire.documents import Write, bulk, check_json
 from jina_eis.wire.formats import read_cbor
-from jina_eis.wire.indices import Write, bulk, check_json
 from jina_eis.wire.inference import embed
 from jina_eis.wire.vectors import PackedVector, with_shortest_digits
 
