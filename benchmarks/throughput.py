@@ -5,7 +5,8 @@
 
 All measurements are made in one run against `service.py`, which responds after a given latency in a separate process. Each
 row of each round runs in a new process, rounds are interleaved, and every number is the median of its rounds. Wall and CPU
-time exclude imports and the first request of a process; peak memory is that of the whole process.
+time exclude imports, the garbage collector's visit of what they made, and the first request of a process; peak memory is that
+of the whole process.
 
 Parts, each with its verdict:
 
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import inspect
 import json
 import os
@@ -480,6 +482,7 @@ def measure_ingest(url: str, count: int) -> Measurement:
 
     retriever = JinaEISRetriever(es_url=url, index_name=f"docs-{os.getpid()}", field_type="dense_vector")
     retriever.add_texts(["one"], ids=["0"])
+    gc.collect()
     stats(url, "DELETE")
     wall, cpu = time.perf_counter(), time.process_time()
     retriever.add_texts(texts(count), ids=[str(number) for number in range(count)])
@@ -491,6 +494,7 @@ def measure(name: str, url: str, in_flight: int, count: int) -> Measurement:
     embed = synchronous(ROWS[name].make(url, in_flight))
     inputs = list(texts(count))
     embed(inputs[:1])  # runs lazy imports
+    gc.collect()
     stats(url, "DELETE")
     wall, cpu = time.perf_counter(), time.process_time()
     vectors = embed(inputs)
