@@ -68,3 +68,11 @@ MAX_KEYWORD_BYTES = 32_766
 # The chunking settings of each strategy, and the least size of a passage in words.
 CHUNKING = {"sentence": {"strategy", "max_chunk_size", "sentence_overlap"}, "none": {"strategy"}}
 MIN_SIZE = 20
+# Vectors that are rounded to bytes.
+LARGE = 1 << 21  # numbers of a matrix from which rounding pays
+REPEATED = 10  # searches after which it pays: it takes as long as about 25
+CHUNK = 256  # rows that are rounded at once, so that they stay in the cache
+SHORT = 4  # of so many documents, more than one is not worth a copy of the vectors
+EPSILON = 2.0**-24  # relative error of an operation on float32
+LEAST_STEP = 1e-15  # shorter vectors are rounded to zeros
+TINY = 1e-17  # length of a vector whose squares are too small for float32

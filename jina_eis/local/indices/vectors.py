@@ -2,21 +2,70 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..inference import Array
+from .parameters import CHUNK, EPSILON, LARGE, LEAST_STEP, REPEATED, SHORT, TINY
 
+numkong: Any = import_module("numkong") if find_spec("numkong") else None  # optional: without it, searches read all vectors
 Integers = NDArray[np.int64]
-BLOCK = 32  # rows
+Integers8 = NDArray[np.int8]
+Booleans = NDArray[np.bool_]
 UNIT = 1e-3  # by how much the square of a length may differ from 1 for Elasticsearch to take it for 1
 
 
-@dataclass(frozen=True, slots=True)
+class Rounded:
+    """Rows as `step * numbers + rest`, with whole numbers from -127 to 127: bounds of products from a quarter of the memory."""
+
+    def __init__(self, rows: Array) -> None:
+        parts = [round_rows(rows[first : first + CHUNK]) for first in range(0, len(rows), CHUNK)]
+        numbers, self._steps, self._rests = (np.concatenate(part) for part in zip(*parts, strict=True))
+        self._numbers, self._lengths = numkong.dots_pack(numbers), np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        self._rests += self._lengths * np.float32(2 * (rows.shape[1] + 8) * EPSILON) + np.float32(
+            TINY
+        )  # products of float32 err, too
+        self._waiting: list[tuple[Integers8, list[Any]]] = []  # queries, each with a list for its products
+        self._computing = Lock()
+
+    def bounds(self, query: Array) -> tuple[Array, Array]:
+        """Return what the product of each row with a query is at least, and at most, by the inequality of Cauchy and Schwarz."""
+        numbers, step, rest = round_rows(query[np.newaxis])
+        products = self._products(numbers).astype(np.float32) * (self._steps * step)
+        error = self._rests * (np.linalg.norm(query) + rest) + self._lengths * rest
+        return products - error, products + error
+
+    def _products(self, query: Integers8) -> Any:
+        """Return the products of the numbers. Reading takes most of the time, so one thread computes all waiting queries."""
+        products: list[Any] = []
+        self._waiting.append((query, products))
+        with self._computing:
+            if not products:
+                queries, answers = zip(*[self._waiting.pop() for _ in range(len(self._waiting))], strict=True)
+                for row, answer in zip(
+                    np.asarray(numkong.dots_packed(np.concatenate(queries), self._numbers)), answers, strict=True
+                ):
+                    answer.append(row)
+        return products[0]
+
+
+def round_rows(rows: Array) -> tuple[Integers8, Array, Array]:
+    """Return the numbers and the step of each row, and the length of its rest."""
+    steps = np.abs(rows).max(axis=1) / np.float32(127)
+    steps = np.where(steps < LEAST_STEP, np.float32(1), steps)
+    numbers = np.rint(rows / steps[:, np.newaxis])
+    rests = rows - numbers * steps[:, np.newaxis]
+    return numbers.astype(np.int8), steps, np.sqrt(np.einsum("ij,ij->i", rests, rests))
+
+
+@dataclass(eq=False, slots=True)
 class Matrix:
     """The vectors of a field, grouped by document and ordered by document number."""
 
@@ -24,28 +73,23 @@ class Matrix:
     norms: Array  # what Elasticsearch divides the rows by, for cosines
     docs: Integers  # document numbers
     starts: Integers  # first row of each document
-    _waiting: list[tuple[Array, list[Array]]] = field(default_factory=list)  # queries, each with a list for its products
-    _computing: threading.Lock = field(default_factory=threading.Lock)
+    _searches: int = 0
+    _rounded: Rounded | None = None
+    _rounding: Lock = field(default_factory=Lock)
 
-    def products(self, query: Array) -> Array:
-        """Return the dot product of each row with a query.
+    def rounded(self) -> Rounded | None:
+        """Return the rounded rows, if they are worth it."""
+        with self._rounding:
+            self._searches += 1
+            if self._rounded is None and numkong is not None and self.rows.size >= LARGE and self._searches > REPEATED:
+                self._rounded = Rounded(self.rows)
+            return self._rounded
 
-        Reading the rows takes most of the time. Queries that arrive meanwhile are therefore computed together by one thread.
-        """
-        products: list[Array] = []
-        self._waiting.append((query, products))
-        with self._computing:
-            if not products:
-                together = [self._waiting.pop() for _ in range(len(self._waiting))]
-                queries = np.stack([waiting for waiting, _ in together])
-                # Blocks stay in the cache. They are one call of numpy, which lets other threads run meanwhile.
-                whole = len(self.rows) // BLOCK * BLOCK
-                blocks = queries @ self.rows[:whole].reshape(whole // BLOCK, BLOCK, len(query)).transpose(0, 2, 1)
-                first = blocks.transpose(1, 0, 2).reshape(len(together), whole)
-                computed = np.concatenate([first, queries @ self.rows[whole:].T], axis=1)
-                for row, (_, answer) in zip(computed, together, strict=True):
-                    answer.append(row)
-        return products[0]
+    def of(self, chosen: Booleans) -> Matrix:
+        """Return the matrix of the chosen documents."""
+        counts = np.diff(self.starts, append=len(self.rows))
+        rows, counts = np.repeat(chosen, counts), counts[chosen]
+        return Matrix(self.rows[rows], self.norms[rows], self.docs[chosen], np.cumsum(counts) - counts)
 
 
 def stack(vectors: Mapping[int, Array]) -> Matrix:
@@ -71,11 +115,13 @@ def nearest(matrix: Matrix, query: Array, similarity: str, k: int, among: Collec
     """
     if not len(matrix.docs) or k < 1:
         return []
-    scores, docs = score(matrix, query, similarity), matrix.docs
-    if len(docs) < len(scores):
-        scores = np.maximum.reduceat(scores, matrix.starts)
-    if among is not None:
-        keep = np.isin(docs, np.fromiter(among, dtype=np.int64, count=len(among)))
+    keep = None if among is None else np.isin(matrix.docs, np.fromiter(among, dtype=np.int64, count=len(among)))
+    if similarity != "l2_norm" and (rounded := matrix.rounded()) is not None:
+        near = shortlist(matrix, rounded, query, similarity, k, keep)
+        if np.count_nonzero(near) * SHORT <= len(near):
+            matrix, keep = matrix.of(near), None
+    docs, scores = matrix.docs, score(matrix, query, similarity)
+    if keep is not None:
         docs, scores = docs[keep], scores[keep]
     if k < len(docs):  # a full sort takes longer than all products
         candidates = scores >= np.partition(scores, -k)[-k]
@@ -84,15 +130,28 @@ def nearest(matrix: Matrix, query: Array, similarity: str, k: int, among: Collec
     return list(zip(docs[best].tolist(), scores[best].tolist(), strict=True))
 
 
+def shortlist(matrix: Matrix, rounded: Rounded, query: Array, similarity: str, k: int, keep: Booleans | None) -> Booleans:
+    """Return whether each document may be among the `k` best."""
+    with np.errstate(over="ignore", invalid="ignore"):  # the bounds of extreme vectors are no numbers
+        low, high = (score_values(matrix, bound, query, similarity) for bound in rounded.bounds(query))
+    low = low if keep is None else np.where(keep, low, np.float32(-1))
+    near: Booleans = ~(high < np.partition(low, -min(k, len(low)))[-min(k, len(low))])  # also what is no number
+    return near if keep is None else near & keep
+
+
 def score(matrix: Matrix, query: Array, similarity: str) -> Array:
-    """Return Elasticsearch's score of each row."""
+    """Return Elasticsearch's score of each document, which is that of its best vector."""
     if similarity == "l2_norm":
         differences = matrix.rows - query
-        return as_score(np.einsum("ij,ij->i", differences, differences), similarity)
-    products = matrix.products(query)
-    if similarity == "cosine":
-        products = products / (matrix.norms * lengths(query))
-    return as_score(products, similarity)
+        return score_values(matrix, np.einsum("ij,ij->i", differences, differences), query, similarity)
+    # One row after the other, so that equal rows have equal products. A product of the whole matrix is not faster.
+    return score_values(matrix, (matrix.rows[:, np.newaxis] @ query)[:, 0], query, similarity)
+
+
+def score_values(matrix: Matrix, values: Array, query: Array, similarity: str) -> Array:
+    """Return the scores of documents by the products, or squares of distances, of their rows; they grow with the products."""
+    scores = as_score(values / (matrix.norms * lengths(query)) if similarity == "cosine" else values, similarity)
+    return np.maximum.reduceat(scores, matrix.starts) if len(matrix.docs) < len(scores) else scores
 
 
 def as_score(values: Array, similarity: str) -> Array:

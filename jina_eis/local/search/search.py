@@ -55,7 +55,7 @@ def search_index(indices: Indices, inference: InnerInference, body: Json, params
                 owner = indices.owner(doc)
                 hit = {"_index": owner.name, "_id": stored[doc].id, **rank}
                 hits.append(hit | show_values(owner, stored[doc], source, requested))
-                part = replace(context, number=indices.parts.index(owner))
+                part = replace(context, number=indices.parts.index(owner)) if fields else context
                 if fields and (fragments := highlights(part, stored[doc], fields)):
                     hits[-1]["highlight"] = fragments
     more = limit is not True and len(ranking.matched) > limit  # than are counted
