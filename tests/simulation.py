@@ -75,7 +75,7 @@ class World:
 
         With `threads`, each of them starts a millisecond after the one before, as threads do.
         """
-        pacer = Pacer(width, retries, clock=lambda: self.now, jitter=self.random.random)
+        pacer = Pacer(width, retries, deadline=300.0, attempt_timeout=65.0, clock=lambda: self.now, jitter=self.random.random)
         remaining = iter(weights)
         for number in range(width):
             self.after(start + (number / 1000 if threads else 0.0), lambda: self._next_call(pacer, remaining))

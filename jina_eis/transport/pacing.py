@@ -173,7 +173,7 @@ class Pacer:
             if pause:
                 yield Sleep(pause)
                 continue
-            slot = slots.acquire(urgent)
+            slot = slots.acquire(urgent or (retry > 0 and pace.has_quota))
             try:
                 yield slot
                 if pace.pause() or (last_error and ends(last_error, 0.0)):
@@ -196,8 +196,10 @@ class Pacer:
                 tries = min(tries, tries if retries is None else retries)
                 if down or retry >= tries:
                     raise
-                backoff = self._jitter() * exponential_backoff(FIRST_BACKOFF, retry)
-                wait = max(backoff, pace.due_pause() + self._jitter() * FIRST_BACKOFF)  # calls that already wait go first
+                wait = pace.due_pause()
+                if not pace.has_quota:
+                    backoff = self._jitter() * exponential_backoff(FIRST_BACKOFF, retry)
+                    wait = max(backoff, wait + self._jitter() * FIRST_BACKOFF)  # calls that already wait go first
                 if self._overdue(started + deadline, skipped + wait):
                     raise
                 last_error = error
@@ -249,6 +251,11 @@ class Pace:
         self._window = Window()
         self._alone = False  # after the first refusal, one call shows whether more are refused
 
+    @property
+    def has_quota(self) -> bool:
+        """Whether the service counts over time, as far as known."""
+        return self._window.found
+
     def limit(self) -> int:
         """Return the current maximum of calls in flight."""
         if self._alone:
@@ -276,8 +283,8 @@ class Pace:
             return max(requested, self._window.wait(now))
 
     def tries(self, error: JinaEISError, most: float) -> float:
-        """Return `most`, or twice as many if the error is the refusal of a service with a quota: it grants other calls."""
-        return 2 * most if self._window.found and isinstance(error, RateLimitError) else most
+        """Return `most`, or six times as many if the error is the refusal of a service with a quota: it grants other calls."""
+        return 6 * most if self._window.found and isinstance(error, RateLimitError) else most
 
     def next_number(self) -> int:
         """Return a number for the call that is sent now."""
@@ -322,12 +329,14 @@ class Pace:
             if is_new and refused:
                 self._alone = not pause and self._threshold == math.inf
                 self._window.record_refusal(now)
+                if self._window.found:
+                    self._limit = 1.0  # the next calls may be too early
             if (refused and not self._window.found) or (is_new and isinstance(error, ServiceTimeoutError)):
                 self._reduce_limit(refused, is_new, slots.in_use - 1)
             if is_new and 1 < self.failures <= tries:
                 self._limit = 1.0
                 backoff = exponential_backoff(FIRST_BACKOFF, self.failures - 2)
-                pause = max(pause, self._window.pause(now, self.failures) if refused else backoff)
+                pause = max(pause, self._window.pause(self.failures) if refused else backoff)
             self._paused_until = max(self._paused_until, now + pause)
             return self.failures > tries
 

@@ -20,7 +20,10 @@ SHORTEST = 5.0  # seconds; refusals that end sooner have other causes, such as t
 LONGEST = 75.0  # seconds for which grants are remembered
 LEAST_GRANTS = 4  # in a row before the refusals of a quota; a service that limits the calls in flight refuses some of them
 GRAIN = 0.05  # seconds; grants so close are counted together
-EARLY = 0.05  # of the window: a pause after one refusal of a call that was expected to be granted, and before more are tried
+YIELD = 0.85  # of the share, after a refusal: so large shares give way to small ones
+LEFT = 0.15  # of the window, in which what was given up is left to clients without a share; then more is tried
+RETRY = (0.02, 0.13)  # of the window, after two and after more refusals in a row: soon, and at ever other times of the window
+GOLDEN = 0.618  # its multiples round a share up in the proportion of its fraction
 PAUSES = (2.0, 8.0, 10.0, 20.0, 20.0, 25.0)  # seconds after refusals in a row; together a little more than usual windows
 
 
@@ -36,7 +39,7 @@ class Window:
         self._in_vain = 0  # times in a row that none of them was granted
         self._held_until = -math.inf  # none is tried until then
         self._refused_at = math.inf  # first of the last refusals
-        self._resumed_at = 0.0  # end of the last refusals
+        self._turn = 0.0  # added to a share before it is rounded down
         self._streak = 0  # grants since the last refusal
         self._run = 0  # grants in a row before it
 
@@ -53,13 +56,11 @@ class Window:
         """Return the seconds until a call may be sent."""
         return max(0.0, self._grants[0][0] + self._seconds - now) if self.room(now) < 1 else 0.0
 
-    def pause(self, now: float, refusals: int) -> float:
+    def pause(self, refusals: int) -> float:
         """Return the seconds for which no call is sent after two or more refusals in a row."""
         if not self.found:
             return PAUSES[min(refusals - 2, len(PAUSES) - 1)]
-        if refusals < 4:
-            return self._seconds * (EARLY if refusals == 2 else 0.25)
-        return self._seconds - (now - self._resumed_at) % self._seconds  # until calls of other clients leave the window, too
+        return self._seconds * RETRY[refusals > 2]
 
     def record_grant(self, sent: float, now: float, *, is_new: bool) -> None:
         """Record a response at `now` to a call sent at `sent`; `is_new` if that was after the last refusal had arrived."""
@@ -86,7 +87,7 @@ class Window:
 
     def _resume(self, now: float) -> None:
         """Learn the window from the time of the refusals, if a quota is their likely cause."""
-        refused, self._refused_at, self._resumed_at = now - self._refused_at, math.inf, now
+        refused, self._refused_at = now - self._refused_at, math.inf
         if self._run < LEAST_GRANTS or refused < (LATE * self._seconds if self.found else SHORTEST):
             return
         while self._grants and self._grants[0][0] < now - 2 * refused:  # perhaps older than the window
@@ -98,9 +99,10 @@ class Window:
     def _hold(self, now: float) -> None:
         """Send no more than now until the calls in the window have left it; if that was in vain before, for two windows."""
         self._in_vain = 0 if self._more > 1 else self._in_vain + 1
-        self._share, self._more = max(1, self._granted), 1
+        self._turn = (self._turn + GOLDEN) % 1
+        self._share, self._more = max(1, int(YIELD * max(self._granted, self._share / 2) + self._turn)), 1
         newest = self._grants[-1][0] if self._grants else now
-        self._held_until = newest + self._seconds * (min(max(1, self._in_vain), 2) + EARLY)
+        self._held_until = newest + self._seconds * (min(max(1, self._in_vain), 2) + LEFT)
 
     def _allowed(self, now: float) -> int:
         self._prune(now)

@@ -135,7 +135,7 @@ def test_fifty_workers_use_a_quota_of_600_a_minute_and_none_starves(retry_after:
     world.run(900)
     assert not world.errors
     assert world.used() >= 0.92 * 600 * 15
-    assert world.failed_share <= 0.12
+    assert world.failed_share <= (0.08 if retry_after else 0.1)  # without, the first minute is spent on finding the window
 
 
 @pytest.mark.parametrize("retry_after", [True, False])
@@ -197,7 +197,7 @@ def test_a_window_never_stops_a_process(events: list[tuple[str, float]]) -> None
             refusals += 1
             window.record_refusal(now)
             if refusals > 1:
-                assert 0 <= window.pause(now, refusals) <= 75
+                assert 0 <= window.pause(refusals) <= 75
         else:
             refusals = refusals if event == "late grant" else 0
             window.record_grant(now - 0.1, now, is_new=event == "grant")
