@@ -185,7 +185,7 @@ def test_no_more_calls_are_in_flight_than_allowed(width: int, share: float, seed
     world.add_worker(same(40), width=width, retries=99)
     world.run()
     assert most[0] <= width
-    assert len(world.granted) == 40
+    assert len(world.granted) + len(world.errors) == 40
 
 
 @given(st.lists(st.tuples(st.sampled_from(["grant", "refuse", "late grant"]), st.floats(0, 30)), max_size=80))
@@ -201,5 +201,9 @@ def test_a_window_never_stops_a_process(events: list[tuple[str, float]]) -> None
         else:
             refusals = refusals if event == "late grant" else 0
             window.record_grant(now - 0.1, now, is_new=event == "grant")
-        assert 0 <= window.wait(now) <= 75
-        assert window.room(now + window.wait(now)) >= 1
+        waited = 0.0
+        while pause := window.wait(now + waited):
+            assert pause > 0
+            waited += pause
+        assert waited <= 75.001
+        assert window.room(now + waited) >= 1
