@@ -99,6 +99,7 @@ class Pacer:
     `max_concurrency` if that is lower. While calls wait, it grows by one with each success, so it doubles in the time of one
     response; after a refusal, by one in the time of one response. A refusal sets the limit to a tenth below the number of
     calls that the service carried. While no call succeeds, one call at a time is sent, after longer and longer pauses.
+    If the refusals are those of a quota over time, calls are sent as earlier ones leave its window.
 
     Args:
         max_concurrency: Maximum calls of a bucket in flight, for all threads together and for each event loop.
