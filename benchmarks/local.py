@@ -10,6 +10,7 @@ median of the ratios of the rounds. The client sends prepared bytes and reads th
 
 bulk: documents a second by `_bulk`, 200 in a request, into an index of 1,024 dimensions with default options.
 knn, knn of 8: kNN searches a second over 20,000 such documents, by one client and by eight at once.
+first, first of 8: the same, of the first 200 searches after the server has started, as in the tests of an application.
 match: `match` searches a second over 20,000 texts of 40 words.
 embed: embedding requests a second with 16 texts of 40 words each, by the stand-in without a language model.
 start: time from `LocalEIS()` to its first answer.
@@ -46,7 +47,8 @@ EMBED = "/_inference/text_embedding/.jina-embeddings-v5-text-small"
 WORDS = 40  # of a text
 VOCABULARY = 5_000
 STARTS = 5
-TARGETS = {"bulk": 2.2, "knn": 2.5, "knn of 8": 4.0, "match": 1.0, "embed": 1.5, "start": 1.0}
+STARTS_OF_SERVERS = 3  # for the first searches
+TARGETS = {"bulk": 2.2, "knn": 2.5, "knn of 8": 4.0, "first": 2.5, "first of 8": 4.0, "match": 1.0, "embed": 1.5, "start": 1.0}
 SERVE = """
 import sys
 from jina_eis.local import LocalEIS
@@ -95,6 +97,14 @@ def compare_with_real(options: argparse.Namespace) -> Iterator[bool]:
         for name, clients in (("knn", 1), ("knn of 8", CLIENTS)):
             rounds = [[searches(url, queries, clients, options.seconds) for url in urls] for _ in range(options.rounds)]
             yield report(name, "real core", rounds)
+    for name, clients in (("first", 1), ("first of 8", CLIENTS)):
+        rounds = []
+        for _ in range(STARTS_OF_SERVERS):
+            with embedded(sys.executable) as mine, real_core() as its:
+                for url in (mine, its):
+                    write(url, mappings, batches)
+                rounds.append([first_searches(url, queries, clients) for url in (mine, its)])
+        yield report(name, "real core", rounds)
 
 
 def compare_with_before(options: argparse.Namespace) -> Iterator[bool]:
@@ -103,6 +113,13 @@ def compare_with_before(options: argparse.Namespace) -> Iterator[bool]:
         return
     pythons = [sys.executable, options.before]
     with embedded(pythons[0]) as new, embedded(pythons[1]) as old:
+        batches = vector_batches(options.documents)
+        for url in (new, old):
+            write(url, {"properties": {"vector": {"type": "dense_vector", "dims": DIMENSIONS}}}, batches)
+        queries = [orjson.dumps({"knn": knn}) for knn in knn_options(200)]
+        for name, clients in (("knn", 1), ("knn of 8", CLIENTS)):
+            rounds = [[searches(url, queries, clients, options.seconds) for url in (new, old)] for _ in range(options.rounds)]
+            yield report(name, "earlier version", rounds)
         for url in (new, old):
             write(url, {"properties": {"text": {"type": "text"}}}, text_batches(options.documents))
         dice = np.random.default_rng(3)
@@ -208,6 +225,20 @@ def searches(url: str, bodies: Sequence[bytes], clients: int, seconds: float, pa
 
     with ThreadPoolExecutor(clients) as threads:
         return sum(threads.map(run, range(clients))) / seconds
+
+
+def first_searches(url: str, bodies: Sequence[bytes], clients: int) -> float:
+    """Return the searches a second of some clients that share these."""
+
+    def run(first: int) -> None:
+        client = Client(url)
+        for body in bodies[first::clients]:
+            client.send("POST", SEARCH, body)
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(clients) as threads:
+        list(threads.map(run, range(clients)))
+    return len(bodies) / (time.perf_counter() - began)
 
 
 def batch_of(documents: Iterator[object]) -> bytes:
