@@ -19,12 +19,12 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from ..errors import ConnectionFailedError, JinaEISError, RateLimitError, ServiceTimeoutError
-from .window import Window
 
 __all__ = ["LONGEST_PAUSE", "SEND", "Attempts", "Pace", "Pacer", "Send", "Sleep", "Slots", "Wait", "no_waits"]
 
 FIRST_BACKOFF = 0.5  # seconds; elastic-transport's default base, and half of what Elasticsearch's own retries start with
 LONGEST_BACKOFF = 30.0  # seconds; EIS counts by the minute, so a longer single wait gains nothing
+FIRST_PAUSE = 2.0  # seconds; doubled for each consecutive refusal, six retries outlast the minute by which EIS counts
 FIRST_LIMIT = 16  # calls; half of what a service for 32 in flight takes, and few enough for one that takes 8
 BETWEEN_PROBES = 20  # minimum results before one call more than the service has carried is sent
 DECREASE = 0.9  # factor of the limit after a new refusal, which is immediate and costs little
@@ -99,7 +99,6 @@ class Pacer:
     `max_concurrency` if that is lower. While calls wait, it grows by one with each success, so it doubles in the time of one
     response; after a refusal, by one in the time of one response. A refusal sets the limit to a tenth below the number of
     calls that the service carried. While no call succeeds, one call at a time is sent, after longer and longer pauses.
-    If the refusals are those of a quota over time, calls are sent as earlier ones leave its window.
 
     Args:
         max_concurrency: Maximum calls of a bucket in flight, for all threads together and for each event loop.
@@ -160,47 +159,40 @@ class Pacer:
         slots = pace.slots(loop)
         started = math.inf
         last_error: JinaEISError | None = None
+
         skipped = 0.0  # seconds that `no_waits` has skipped
         retry = 0
-
-        def ends(error: JinaEISError, wait: float) -> bool:
-            """Whether no attempt follows a wait: the deadline will have passed, or the service is down."""
-            return self._overdue(started + deadline, skipped + wait) or pace.failures > pace.tries(error, max_retries)
-
         while True:
             pause = pace.pause()
-            if last_error and ends(last_error, pause):
-                raise last_error
+            if last_error and (self._overdue(started + deadline, skipped + pause) or pace.failures > max_retries):
+                raise last_error  # the deadline has passed, or the service is down
             if pause:
                 yield Sleep(pause)
                 continue
-            slot = slots.acquire(urgent or (retry > 0 and pace.has_quota))
+            slot = slots.acquire(urgent)
             try:
                 yield slot
-                if pace.pause() or (last_error and ends(last_error, 0.0)):
+                if pace.pause() or (last_error and (self._overdue(started + deadline, skipped) or pace.failures > max_retries)):
                     continue  # the state may have changed while this call waited for a slot
-                sent = self._clock()
-                started = min(started, sent)
+                started = min(started, self._clock())
                 number = pace.next_number()
                 yield SEND
                 self._reached = True
-                pace.record_success(slots, number, sent)
+                pace.record_success(slots)
                 return
             except JinaEISError as error:
                 error.retries = retry
                 self._reached = self._reached or not isinstance(error, ConnectionFailedError)
                 if not error.transient or (error.retry_after or 0.0) > LONGEST_PAUSE:
-                    pace.record_response(number)
+                    pace.reset_failures()
                     raise
-                tries = pace.tries(error, max_retries if self._reached else min(self._max_retries, RETRIES_TO_REACH))
-                down = pace.record_failure(error, number, sent, slots, tries)
+                tries = max_retries if self._reached else min(self._max_retries, RETRIES_TO_REACH)
+                down = pace.record_failure(error, number, slots, tries)
                 tries = min(tries, tries if retries is None else retries)
                 if down or retry >= tries:
                     raise
-                wait = pace.due_pause()
-                if not pace.has_quota:
-                    backoff = self._jitter() * exponential_backoff(FIRST_BACKOFF, retry)
-                    wait = max(backoff, wait + self._jitter() * FIRST_BACKOFF)  # calls that already wait go first
+                backoff = self._jitter() * exponential_backoff(FIRST_BACKOFF, retry)
+                wait = max(backoff, pace.requested_pause() + self._jitter() * FIRST_BACKOFF)  # calls that already wait go first
                 if self._overdue(started + deadline, skipped + wait):
                     raise
                 last_error = error
@@ -249,22 +241,10 @@ class Pace:
         self.failures = 0
         """Consecutive failures, each of a call that was sent after the failure before."""
         self._failed_at = -math.inf
-        self._window = Window()
-        self._alone = False  # after the first refusal, one call shows whether more are refused
-
-    @property
-    def has_quota(self) -> bool:
-        """Whether the service counts over time, as far as known."""
-        return self._window.found
 
     def limit(self) -> int:
         """Return the current maximum of calls in flight."""
-        if self._alone:
-            return 1
-        if not self._window.found:
-            return int(self._limit)
-        with self._lock:
-            return int(max(1.0, min(self._limit, self._window.room(self._clock()))))
+        return int(self._limit)
 
     def slots(self, loop: object) -> Slots:
         """Return the slots of the threads, or of an event loop."""
@@ -272,20 +252,11 @@ class Pace:
 
     def pause(self) -> float:
         """Return the seconds for which no call may be sent."""
-        return self.due_pause() if _waiting else 0.0
+        return self.requested_pause() if _waiting else 0.0
 
-    def due_pause(self) -> float:
+    def requested_pause(self) -> float:
         """Return the seconds until the end of the pause, even if `no_waits` skips it."""
-        now = self._clock()
-        requested = max(0.0, self._paused_until - now)
-        if not self._window.found:
-            return requested
-        with self._lock:
-            return max(requested, self._window.wait(now))
-
-    def tries(self, error: JinaEISError, most: float) -> float:
-        """Return `most`, or six times as many if the error is the refusal of a service with a quota: it grants other calls."""
-        return 6 * most if self._window.found and isinstance(error, RateLimitError) else most
+        return max(0.0, self._paused_until - self._clock())
 
     def next_number(self) -> int:
         """Return a number for the call that is sent now."""
@@ -293,27 +264,24 @@ class Pace:
             self._sent += 1
             return self._sent
 
-    def record_response(self, number: int) -> None:
-        """Record that the service responds to a call, not with a transient failure."""
+    def reset_failures(self) -> None:
+        """Record that the service responds."""
         self.failures = 0
-        self._alone = self._alone and number <= self._sent_at_failure
 
-    def record_success(self, slots: Slots, number: int, sent: float) -> None:
-        """Record the success of a call sent at a time. If all slots are in use, raise the limit."""
-        self.record_response(number)
+    def record_success(self, slots: Slots) -> None:
+        """Record a success. If all slots are in use, raise the limit."""
+        self.reset_failures()
         with self._lock:
-            self._window.record_grant(sent, self._clock(), is_new=number > self._sent_at_failure)
             if slots.full:
                 growth = 1.0 if self._limit < self._threshold else 1.0 / max(self._limit, BETWEEN_PROBES)
                 self._limit = min(float(self._ceiling), self._limit + growth)
 
-    def record_failure(self, error: JinaEISError, number: int, sent: float, slots: Slots, tries: float) -> bool:
+    def record_failure(self, error: JinaEISError, number: int, slots: Slots, tries: float) -> bool:
         """Record a transient failure. Returns whether there are so many consecutive failures that the service counts as down.
 
         Args:
             error: The error.
             number: The number of the call, from `next_number`.
-            sent: The time at which it was sent.
             slots: The slots that the call uses.
             tries: Maximum consecutive failures.
         """
@@ -324,20 +292,13 @@ class Pace:
                 self.newest_failure = number
                 self.failures = 1 if now > self._failed_at + FORGOTTEN else self.failures + 1
                 self._failed_at = now
-                self._alone = False
             refused = isinstance(error, RateLimitError)
-            pause = error.retry_after or 0.0
-            if is_new and refused:
-                self._alone = not pause and self._threshold == math.inf
-                self._window.record_refusal(now)
-                if self._window.found:
-                    self._limit = 1.0  # the next calls may be too early
-            if (refused and not self._window.found) or (is_new and isinstance(error, ServiceTimeoutError)):
+            if refused or (is_new and isinstance(error, ServiceTimeoutError)):
                 self._reduce_limit(refused, is_new, slots.in_use - 1)
+            pause = error.retry_after or 0.0
             if is_new and 1 < self.failures <= tries:
                 self._limit = 1.0
-                backoff = exponential_backoff(FIRST_BACKOFF, self.failures - 2)
-                pause = max(pause, self._window.pause(self.failures) if refused else backoff)
+                pause = max(pause, exponential_backoff(FIRST_PAUSE if refused else FIRST_BACKOFF, self.failures - 2))
             self._paused_until = max(self._paused_until, now + pause)
             return self.failures > tries
 

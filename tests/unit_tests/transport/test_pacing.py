@@ -67,7 +67,7 @@ def test_a_transient_error_is_retried_after_longer_and_longer_times() -> None:
 def test_six_retries_outlast_a_minute_of_refusals_even_without_jitter() -> None:
     clock = Clock()
     sent = run(Pacer(4, 6, clock=clock, jitter=lambda: 0.0), clock, [RateLimitError("x") for _ in range(6)])
-    assert [after - before for before, after in pairwise(sent)] == [0, 2, 8, 10, 20, 20]
+    assert [after - before for before, after in pairwise(sent)] == [0, 2, 4, 8, 16, 30]
 
 
 def test_no_attempt_starts_that_might_end_after_the_deadline() -> None:
