@@ -146,7 +146,7 @@ def write_of_this_library(random: Random, index: str) -> tuple[str, Request]:
     writes = [Write(id_, None if random.random() < 0.2 else document(random)) for id_ in ids]
     sent = bulk(index, writes)
     assert sent.load_body is not None
-    return "bulk, this library", Request(sent.method, sent.path, "".join(f"{line.decode()}\n" for line in sent.load_body()))
+    return "bulk, this library", Request(sent.method, sent.path, sent.load_body().decode())
 
 
 def bulk_of_helpers(random: Random, index: str) -> tuple[str, Request]:
