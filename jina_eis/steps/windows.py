@@ -161,7 +161,7 @@ class Windows:
         """Return how many documents stay: as many as may be the best, or half a call if they are fewer."""
         indices = [document.index for document in order]
         fitting = next(count for count in range(len(indices), 0, -1) if self._fit(indices[:count]))
-        return max(fitting // 2, min(required, 3 * len(indices) // 4))
+        return max(fitting // 2, min(required, max(fitting, 3 * len(indices) // 4)))
 
     def _sample(self, best: Sequence[int], others: Sequence[Ranked]) -> list[int]:
         """Return others that fit into the call of the best, evenly spread over their order."""

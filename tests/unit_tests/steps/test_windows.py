@@ -77,6 +77,17 @@ def test_no_call_is_over_the_budget_and_every_document_is_ranked_once(
     assert [document.index for document in ranked[:exact]] == best[:exact]
 
 
+@pytest.mark.parametrize(("window", "number"), [(14, 17), (16, 18), (16, 19)])
+def test_the_best_may_all_be_in_one_block_and_the_document_that_all_share_the_worst(window: int, number: int) -> None:
+    _, (blocks, *_) = rank([1] * number, "two_stage", lambda call: [0.0] * len(call.body), window)
+    for block in blocks:
+        truth = [(index in block.body) - index / 100 for index in range(number)]
+        truth[8] = -1.0
+        ranked, _ = rank([1] * number, "two_stage", lambda call, truth=truth: [truth[index] for index in call.body], window)
+        best = sorted(range(number), key=lambda index: -truth[index])[: min(8, window // 2)]
+        assert [document.index for document in ranked[: len(best)]] == best
+
+
 @pytest.mark.parametrize("strategy", ["pages", "two_stage", "sliding"])
 @given(number=st.integers(1, 200), accepted=st.integers(1, 64), seed=st.integers(0, 99))
 def test_a_call_that_is_too_large_is_divided(strategy: Strategy, number: int, accepted: int, seed: int) -> None:
