@@ -28,10 +28,10 @@ class Rounded:
     def __init__(self, rows: Array) -> None:
         parts = [round_rows(rows[first : first + CHUNK]) for first in range(0, len(rows), CHUNK)]
         numbers, self._steps, self._rests = (np.concatenate(part) for part in zip(*parts, strict=True))
-        self._numbers, self._lengths = numkong.dots_pack(numbers), np.sqrt(np.einsum("ij,ij->i", rows, rows))
-        self._rests += self._lengths * np.float32(2 * (rows.shape[1] + 8) * EPSILON) + np.float32(
-            TINY
-        )  # products of float32 err, too
+        self._numbers = numkong.dots_pack(numbers)
+        self._lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        error = np.float32(2 * (rows.shape[1] + 8) * EPSILON)  # products of float32 err, too
+        self._rests += self._lengths * error + np.float32(TINY)
         self._waiting: list[tuple[Integers8, list[Any]]] = []  # queries, each with a list for its products
         self._computing = Lock()
 
@@ -44,16 +44,16 @@ class Rounded:
 
     def _products(self, query: Integers8) -> Any:
         """Return the products of the numbers. Reading takes most of the time, so one thread computes all waiting queries."""
-        products: list[Any] = []
-        self._waiting.append((query, products))
+        own: tuple[Integers8, list[Any]] = (query, [])
+        self._waiting.append(own)
         with self._computing:
-            if not products:
-                queries, answers = zip(*[self._waiting.pop() for _ in range(len(self._waiting))], strict=True)
-                for row, answer in zip(
-                    np.asarray(numkong.dots_packed(np.concatenate(queries), self._numbers)), answers, strict=True
-                ):
-                    answer.append(row)
-        return products[0]
+            if not own[1]:  # also if it waits no more, because the thread that took it failed
+                waiting = [self._waiting.pop() for _ in range(len(self._waiting))]
+                taken = [own, *(other for other in waiting if other is not own)]
+                rows = numkong.dots_packed(np.concatenate([numbers for numbers, _ in taken]), self._numbers)
+                for (_, products), row in zip(taken, np.asarray(rows), strict=True):
+                    products.append(row)
+        return own[1][0]
 
 
 def round_rows(rows: Array) -> tuple[Integers8, Array, Array]:
@@ -134,7 +134,7 @@ def shortlist(matrix: Matrix, rounded: Rounded, query: Array, similarity: str, k
     """Return whether each document may be among the `k` best."""
     with np.errstate(over="ignore", invalid="ignore"):  # the bounds of extreme vectors are no numbers
         low, high = (score_values(matrix, bound, query, similarity) for bound in rounded.bounds(query))
-    low = low if keep is None else np.where(keep, low, np.float32(-1))
+    low = np.where(np.isnan(low) if keep is None else np.isnan(low) | ~keep, np.float32(-1), low)
     near: Booleans = ~(high < np.partition(low, -min(k, len(low)))[-min(k, len(low))])  # also what is no number
     return near if keep is None else near & keep
 

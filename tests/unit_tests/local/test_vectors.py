@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from threading import Event
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -58,6 +61,19 @@ def test_rounded_vectors_find_the_same_documents(search: tuple[Matrix, Any]) -> 
 
 
 @pytest.mark.skipif(vectors.numkong is None, reason="numkong is not installed")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # squares beyond float32
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize("among", [None, range(0, 200, 3)])
+def test_rows_without_bounds_do_not_replace_others(similarity: str, among: range | None) -> None:
+    dice = np.random.default_rng(0)
+    rows = dice.standard_normal((200, 64)).astype(np.float32)
+    rows[:2] *= np.float32(1e20)
+    matrix = stack({doc: row[np.newaxis] for doc, row in enumerate(rows)})
+    search = (dice.standard_normal(64).astype(np.float32), similarity, 5, among)
+    assert nearest(matrix, *search) == whole(matrix, *search)
+
+
+@pytest.mark.skipif(vectors.numkong is None, reason="numkong is not installed")
 def test_few_of_many_documents_are_compared_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vectors, "SHORT", 4)
     dice = np.random.default_rng(1)
@@ -79,6 +95,35 @@ def test_queries_at_once_get_their_own_documents(monkeypatch: pytest.MonkeyPatch
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda query: nearest(matrix, query, "cosine", 1, None), matrix.rows[:400]))
     assert [doc for ((doc, _),) in found] == list(range(400))
+
+
+@pytest.mark.skipif(vectors.numkong is None, reason="numkong is not installed")
+def test_an_error_of_a_thread_that_computes_for_others_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(4).standard_normal((300, 64)).astype(np.float32)
+    rounded, numkong, calls = vectors.Rounded(rows), vectors.numkong, count()
+    computing, everyone_waits = Event(), Event()
+
+    class Failing:
+        @staticmethod
+        def dots_packed(queries: Any, packed: Any) -> Any:
+            call = next(calls)
+            computing.set()
+            everyone_waits.wait(10)
+            if call == 1:  # the first has taken only its own query, and the second those of the others
+                raise MemoryError
+            return numkong.dots_packed(queries, packed)
+
+    monkeypatch.setattr(vectors, "numkong", Failing)
+    with ThreadPoolExecutor(4) as threads:
+        searches = [threads.submit(rounded.bounds, rows[0])]
+        assert computing.wait(10)
+        searches += [threads.submit(rounded.bounds, row) for row in rows[1:4]]
+        while len(rounded._waiting) < 3:
+            sleep(0.001)
+        everyone_waits.set()
+    errors = [search.exception() for search in searches]
+    assert sum(isinstance(error, MemoryError) for error in errors) == 1
+    assert sum(error is None for error in errors) == 3
 
 
 @pytest.mark.skipif(vectors.numkong is None, reason="numkong is not installed")
