@@ -90,8 +90,8 @@ class Windows:
         If no two documents fit into a call, each is scored alone, and all places are preliminary.
 
         The scores of a listwise model depend on the list, so that a call with only the best documents orders them otherwise
-        than one with all. Therefore the last call also has others, half of it if possible. Those that it ranks after all of
-        the best keep their earlier place.
+        than one with all. Therefore the last call also has others, up to half of it. Those that it ranks after all of the
+        best keep their earlier place.
         """
         best = list(indices)
         others: list[Ranked] = []
@@ -164,9 +164,9 @@ class Windows:
         return max(fitting // 2, min(required, max(fitting, 3 * len(indices) // 4)))
 
     def _sample(self, best: Sequence[int], others: Sequence[Ranked]) -> list[int]:
-        """Return others that fit into the call of the best, evenly spread over their order."""
+        """Return others that fit into the call of the best, at most as many, evenly spread over their order."""
         sample: list[int] = []
-        room = min(self.documents - len(best), len(others))
+        room = min(self.documents - len(best), len(best), len(others))
         for place in range(room):
             index = others[place * len(others) // room].index
             if self._fit([*best, *sample, index]):

@@ -61,6 +61,8 @@ def test_no_call_is_over_the_budget_and_every_document_is_ranked_once(
         assert 1 <= len(block) <= window
         assert len(block) == 1 or sum(costs[index] for index in block) <= TOKENS
     assert sorted(document.index for document in ranked) == list(range(number))
+    if strategy == "two_stage" and len(rounds[-1]) == 1:
+        assert 2 * sum(not document.preliminary for document in ranked) >= len(rounds[-1][0].body)
 
     longest = sorted(costs, reverse=True)[:window]
     always = max(1, sum(sum(longest[: count + 1]) <= TOKENS for count in range(len(longest))))  # w in the docstrings
