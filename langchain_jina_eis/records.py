@@ -101,7 +101,7 @@ def vector_of(vector: Sequence[float], name: str = "The vector") -> list[float]:
     """A vector, which may be an array of numpy, as a list. Raises InputError for anything else."""
     try:
         numbers = [float(number) for number in vector]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = []
     if isinstance(vector, (str, bytes)) or not numbers or not all(map(math.isfinite, numbers)):
         raise InputError(f"{name} is no list of finite numbers. Pass one, such as [0.1, 0.2, 0.3].")

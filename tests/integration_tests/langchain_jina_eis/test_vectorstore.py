@@ -209,7 +209,7 @@ def test_own_vectors(build: Connect, call: Caller, eis: LocalEIS) -> None:
     assert call(store, "similarity_search_by_vector", vectors[1], k=1) == [DOCUMENTS[1]]
     with pytest.raises(InputError, match="64"):
         call(store, "add_embeddings", [("text", [0.5] * 63)])
-    for wrong in (["text"], [("text",)], [(1, [0.5])], [("text", ["a"])]):
+    for wrong in (["text"], [("text",)], [(1, [0.5])], [("text", ["a"])], [("text", [10**400])]):
         with pytest.raises(InputError, match=r"pair of a text|list of finite numbers|Text 0"):
             call(store, "add_embeddings", wrong)
     with pytest.raises(ConfigurationError, match='field_type="dense_vector"'):
