@@ -67,6 +67,7 @@ def content_calls(
 ) -> Calls[Embedded]:
     """Return the calls for texts and media, each once. Texts that are too long are reported before the first call."""
     distinct = [*folding.distinct(contents, positions)]
+    folding.forget()  # no more come, so only the results of repeated inputs are kept
     places = [*islice(folding.positions(), len(distinct))]
 
     def calls(endpoint: EndpointInfo) -> Iterator[Call[list[Embedded]]]:

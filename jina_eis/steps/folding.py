@@ -20,7 +20,8 @@ class Folding(Generic[R]):
     Inputs that are sent are numbered from 0, in order. There may be many: nothing here is an object of its own for each.
 
     Args:
-        finish: Returns a result in its final form. Called when it is returned, so that those that wait stay small.
+        finish: Returns a result in its final form. Called for each place when it is returned, so that those that wait stay
+            small.
     """
 
     def __init__(self, finish: Callable[[R], R] | None = None) -> None:
@@ -77,16 +78,13 @@ class Folding(Generic[R]):
         """Yield the results of the last inputs, after those that were sent have arrived. Each place has its own copy."""
         while self._places and self._places[0] < self._arrived:
             number = self._places.popleft()
-            if number == self._returned:  # the first place of an input; those of others come in the order of their numbers
-                self._returned += 1
-                result = self._results.pop(number)
-                if self._finish:
-                    result = self._finish(result)
-                if number >= self._forgotten or number in self._repeated:
-                    self._results[number] = result
-                yield result
-            else:
-                yield copy(self._results[number])
+            kept = self._results.pop(number)
+            result = self._finish(kept) if self._finish else kept
+            repeated = number < self._returned or number in self._repeated
+            self._returned = max(self._returned, number + 1)  # first places come in the order of their numbers
+            if repeated or number >= self._forgotten:
+                self._results[number] = copy(kept) if result is kept else kept
+            yield result
 
 
 def blocks(items: Iterable[C], size: int) -> Iterator[list[C]]:

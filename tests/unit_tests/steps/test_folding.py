@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -38,7 +38,21 @@ def test_every_place_receives_the_result_of_its_input_in_order(values: list[Any]
     assert len({id(result) for result in results}) == len(values)  # a caller may change one without changing another
 
 
-def test_a_result_is_finished_once_when_it_is_returned() -> None:
+@pytest.mark.parametrize("finish", [None, list, lambda result: result])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_caller_may_change_a_result_before_the_next(finish: Callable[[Any], Any] | None, known: bool) -> None:
+    folding: Folding[Any] = Folding(finish)
+    assert [*folding.distinct("abaa")] == ["a", "b"]
+    if known:
+        folding.forget()
+    returned = []
+    for result in folding.unfold([[1], [2]]):
+        result[0] *= 10
+        returned.append(result)
+    assert returned == [[10], [20], [10], [10]]
+
+
+def test_a_result_is_finished_for_each_place_when_it_is_returned() -> None:
     finished: list[str] = []
 
     def finish(result: str) -> str:
@@ -49,14 +63,14 @@ def test_a_result_is_finished_once_when_it_is_returned() -> None:
     assert [*folding.distinct(["a", "b", "a"])] == ["a", "b"]
     returned = folding.unfold(["a", "b"])
     assert (next(returned), finished) == ("A", ["a"])
-    assert ([*returned], finished) == (["B", "A"], ["a", "b"])
+    assert ([*returned], finished) == (["B", "A"], ["a", "b", "a"])
 
 
 def test_a_result_that_is_not_needed_again_is_not_kept() -> None:
     class Result:
         pass
 
-    folding: Folding[Result] = Folding()
+    folding: Folding[Any] = Folding(lambda _: "finished")
     assert [*folding.distinct(["a", "b", "a"])] == ["a", "b"]
     folding.forget()
     results = [Result(), Result()]
