@@ -96,9 +96,10 @@ class Reranker:
         Args:
             query: The text or image that documents should be relevant to.
             documents: Any number of texts and images.
-            top_n: Maximum documents to return; None for all.
-            score_threshold: The ranking ends before the first document with a lower score. The documents after it are less
-                relevant, even if a preliminary score is higher.
+            top_n: Maximum documents to return; None for all. Ranks beyond half a window may be preliminary: their scores come
+                from other calls, and do not compare with those of the first ranks.
+            score_threshold: The ranking ends before the first document with a lower score, which may be a preliminary one. The
+                documents after it are less relevant, even if a preliminary score is higher.
 
         Raises:
             InputError: an empty query, a top_n that is not a number from 1, an input that the model does not rank, or, if
