@@ -16,7 +16,7 @@ import jina_eis.transport.pacing as pacing
 from jina_eis.errors import DocumentsFailedError, JinaEISError
 from langchain_jina_eis import JinaEISRetriever
 
-DOCUMENTS = 6000
+DOCUMENTS = 8000
 BLOCK = 1024
 
 
@@ -44,12 +44,14 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def ingest(front: Front) -> Iterator[Callable[..., tuple[threading.Thread, Source, list[Any]]]]:
     """Start an ingest in a thread. Returns the thread, the source, and the list that receives the ids or the error."""
     threads: list[threading.Thread] = []
+    sources: list[Source] = []
 
     def start(**settings: Any) -> tuple[threading.Thread, Source, list[Any]]:
         source, results = Source(), []
+        sources.append(source)
 
         def run() -> None:
-            with JinaEISRetriever(es_url=front.url, index_name="outage", search_type="knn", **settings) as retriever:
+            with JinaEISRetriever(es_url=front.url, search_type="knn", **settings) as retriever:
                 try:
                     results.append(retriever.add_texts(source, ids=[str(n) for n in range(DOCUMENTS)]))
                 except JinaEISError as error:
@@ -60,18 +62,36 @@ def ingest(front: Front) -> Iterator[Callable[..., tuple[threading.Thread, Sourc
         return threads[-1], source, results
 
     yield start
+    for source in sources:  # a test that failed may not have let it go on
+        source.allowed.release(DOCUMENTS)
     for thread in threads:
         thread.join()
 
 
+def until_written(node: RealNode, index: str) -> None:
+    """Wait for the first documents: what comes before them, such as reading the mapping, is retried for a shorter time."""
+    with Elasticsearch(node.url) as client:
+        while not client.indices.exists(index=index) or not client.count(index=index)["count"]:
+            client.options(ignore_status=404).indices.refresh(index=index)
+
+
+def until_recovered(client: Elasticsearch, index: str) -> None:
+    """Wait for the index of a node that was started again."""
+    client.options(request_timeout=60).cluster.health(index=index, wait_for_status="yellow", timeout="60s")
+
+
 def count(node: RealNode) -> int:
     with Elasticsearch(node.url) as client:
-        client.indices.refresh(index="outage")
-        return int(client.count(index="outage")["count"])
+        until_recovered(client, "kills")
+        client.indices.refresh(index="kills")
+        return int(client.count(index="kills")["count"])
 
 
 def test_three_kills(ingest: Callable[..., Any], node: RealNode) -> None:
-    thread, source, results = ingest()
+    thread, source, results = ingest(index_name="kills")
+    source.allowed.release()
+    source.allowed.release()
+    until_written(node, "kills")
     for _ in range(3):
         source.allowed.release()
         source.allowed.release()
@@ -85,14 +105,12 @@ def test_three_kills(ingest: Callable[..., Any], node: RealNode) -> None:
 
 
 def test_the_retries_that_a_user_sets_end_an_ingest(ingest: Callable[..., Any], node: RealNode) -> None:
-    thread, source, results = ingest(max_retries=1)
+    thread, source, results = ingest(index_name="outage", max_retries=1)
     source.allowed.release()
     source.allowed.release()
     while source.read <= BLOCK:
         time.sleep(0.01)
-    with Elasticsearch(node.url) as client:
-        while not client.indices.exists(index="outage") or not client.count(index="outage")["count"]:
-            client.options(ignore_status=404).indices.refresh(index="outage")
+    until_written(node, "outage")
     node.kill()
     for _ in range(4):
         source.allowed.release()
@@ -103,6 +121,7 @@ def test_the_retries_that_a_user_sets_end_an_ingest(ingest: Callable[..., Any], 
     named = [*error.indexed, *error.failed, *error.untried]
     assert sorted(named, key=int) == [str(n) for n in range(source.read)]
     with Elasticsearch(node.url) as client:
+        until_recovered(client, "outage")
         client.indices.refresh(index="outage")
         present = {hit["_id"] for hit in client.search(index="outage", size=10_000, source=False)["hits"]["hits"]}
     assert set(error.indexed) <= present
