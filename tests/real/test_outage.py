@@ -71,8 +71,9 @@ def ingest(front: Front) -> Iterator[Callable[..., tuple[threading.Thread, Sourc
 def until_written(node: RealNode, index: str) -> None:
     """Wait for the first documents: what comes before them, such as reading the mapping, is retried for a shorter time."""
     with Elasticsearch(node.url) as client:
-        while not client.indices.exists(index=index) or not client.count(index=index)["count"]:
-            client.options(ignore_status=404).indices.refresh(index=index)
+        patient = client.options(ignore_status=(404, 503), max_retries=0)  # before the index is there, and its shard has started
+        while not patient.count(index=index).get("count"):
+            patient.indices.refresh(index=index)
 
 
 def until_recovered(client: Elasticsearch, index: str) -> None:
