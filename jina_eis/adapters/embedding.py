@@ -150,9 +150,7 @@ class EmbeddingSettings(EndpointSettings):
             whole: Whether the vectors of all other texts in the user's list are there.
             watch: Follows the requests.
         """
-        embedder, folding = self._embedder(role), Folding[Vector](unpacked)
-        calls = text_calls(embedder, folding, texts, role, positions, whole, self._length_check())
-        return self._stream(embedder.plan(), folding, calls, role, ahead, on_error, watch)
+        return self._stream(*self._text_calls(texts, role, positions, whole=whole), role, ahead, on_error, watch)
 
     def _avectors(
         self,
@@ -166,9 +164,15 @@ class EmbeddingSettings(EndpointSettings):
         watch: Watch | None = None,
     ) -> AsyncGenerator[Vector, None]:
         """As `_vectors`, without blocking the event loop."""
+        return self._astream(*self._text_calls(texts, role, positions, whole=whole), role, ahead, on_error, watch)
+
+    def _text_calls(
+        self, texts: Iterable[str], role: InputType, positions: Sequence[int] | None, *, whole: bool = True
+    ) -> tuple[Steps[EndpointInfo], Folding[Vector], Calls[Vector]]:
+        """Return the steps that describe the endpoint, the places of equal texts, and what makes the calls for the endpoint."""
         embedder, folding = self._embedder(role), Folding[Vector](unpacked)
         calls = text_calls(embedder, folding, texts, role, positions, whole, self._length_check())
-        return self._astream(embedder.plan(), folding, calls, role, ahead, on_error, watch)
+        return embedder.plan(), folding, calls
 
     def _outcomes(
         self, texts: Iterable[str], role: InputType, positions: Sequence[int] | None = None, patience: float | None = None
@@ -184,14 +188,13 @@ class EmbeddingSettings(EndpointSettings):
         Raises:
             JinaEISError: an error that does not depend on the texts, such as invalid credentials.
         """
-        embedder, folding = self._embedder(role), Folding[Any](unpacked)
-        calls = text_calls(embedder, folding, texts, role, positions, True, self._length_check())
+        plan, folding, calls = self._text_calls(texts, role, positions)
 
         def tolerant(endpoint: EndpointInfo) -> Iterator[Call[list[Any]]]:
             for call in calls(endpoint):
                 yield replace(cast("Call[list[Any]]", call), rescue=keep_failing_inputs, patience=patience)
 
-        return self._stream(embedder.plan(), folding, tolerant, role, on_error=None)
+        return self._stream(plan, folding, tolerant, role, on_error=None)
 
     def _embed_texts(
         self,

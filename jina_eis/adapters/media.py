@@ -13,9 +13,9 @@ from typing import Any, cast, get_args, overload
 from ..contents import Content, Embeddable, Image, Link, Medium, Part, content, content_list, in_thread, known_pages, label
 from ..errors import InputError, InvalidAnswerError
 from ..steps import Embedded, Folding, max_in_flight
-from ..wire import InputType, Vector, Watch
+from ..wire import EndpointInfo, InputType, Steps, Vector, Watch
 from .embedding import EmbeddingSettings
-from .embedding_calls import content_calls
+from .embedding_calls import Calls, content_calls
 
 __all__ = ["ContentSettings"]
 
@@ -152,10 +152,8 @@ class ContentSettings(EmbeddingSettings):
         watch: Watch | None = None,
     ) -> Generator[Embedded, None, None]:
         """Yield the results of texts and media, in input order. A caller that may stop early must close the generator."""
-        embedder, folding = self._embedder(role), Folding[Embedded]()
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
-        calls = content_calls(embedder, folding, contents, role, positions, self._length_check())
-        return self._stream(embedder.plan(contents), folding, calls, role, limit, watch=watch)
+        return self._stream(*self._content_calls(contents, role, positions), role, limit, watch=watch)
 
     def _acontent_vectors(
         self,
@@ -166,10 +164,16 @@ class ContentSettings(EmbeddingSettings):
         watch: Watch | None = None,
     ) -> AsyncGenerator[Embedded, None]:
         """As `_content_vectors`, without blocking the event loop."""
-        embedder, folding = self._embedder(role), Folding[Embedded]()
         limit = min(filter(None, (ahead, max_in_flight(contents))), default=None)
+        return self._astream(*self._content_calls(contents, role, positions), role, limit, watch=watch)
+
+    def _content_calls(
+        self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None
+    ) -> tuple[Steps[EndpointInfo], Folding[Embedded], Calls[Embedded]]:
+        """As `_text_calls`, for texts and media."""
+        embedder, folding = self._embedder(role), Folding[Embedded]()
         calls = content_calls(embedder, folding, contents, role, positions, self._length_check())
-        return self._astream(embedder.plan(contents), folding, calls, role, limit, watch=watch)
+        return embedder.plan(contents), folding, calls
 
     def _role(self, input_type: InputType | None) -> InputType:
         if input_type is None:

@@ -157,7 +157,7 @@ class Indexer:
 
         Raises:
             DocumentsFailedError: some documents failed and all others were written; or a permanent error, or one of the
-                iterable, which is its cause, occurred after some were written.
+                iterable, which is its cause, occurred after some were written, or sent without a response.
         """
         return self.observe(self._ingest(records, refresh))
 
@@ -169,7 +169,7 @@ class Indexer:
         try:
             yield from ready._add(records, report, refresh, exists)
         except Exception as error:
-            if not (report.indexed or report.failed if isinstance(error, JinaEISError) else report.ids):
+            if not (report.has_outcomes if isinstance(error, JinaEISError) else report.ids):
                 raise
             if isinstance(error, InputError) or not isinstance(error, JinaEISError):  # of the iterable, not of the service
                 with suppress(JinaEISError):

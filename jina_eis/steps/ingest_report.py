@@ -49,6 +49,11 @@ class IngestReport:
         self.ids.append(document_id)
         return True
 
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether a document was written or has failed, or may have been written: it was sent, and no response came."""
+        return bool(self.indexed or self.failed or _UNANSWERED in self._sent.values())
+
     def fail(self, document_id: str, reason: str) -> None:
         """Record the failure of a document."""
         self.indexed.discard(document_id)

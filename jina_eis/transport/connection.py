@@ -12,27 +12,19 @@ import asyncio
 import socket
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import (
-    ConfigurationError,
-    ConnectionFailedError,
-    InvalidAnswerError,
-    JinaEISError,
-    ServiceTimeoutError,
-    TLSError,
-    error_from_answer,
-    sentence,
-)
+from ..errors import ConfigurationError, JinaEISError
 from ..wire import Call, api_of
 from .address import Address
+from .client_errors import client_errors, typed_error
 from .observation import current_attempt
 from .options import ClientOptions
-from .response_format import JSON, ResponseFormat, WireFormat, read_response, serialization_error
+from .response_format import JSON, ResponseFormat, WireFormat, read_response
 
 if TYPE_CHECKING:
     from elastic_transport import ApiResponse, ApiResponseMeta
@@ -129,11 +121,11 @@ class Connection:
         try:
             try:
                 return _result(call, client.perform_request(call.method, call.path, **_request(client, call, accept)))
-            except _client_errors() as error:
+            except client_errors() as error:
                 self._format.note_refusal(self._typed_error(client, error), accept, self.location)
             try:
                 return _result(call, client.perform_request(call.method, call.path, **_request(client, call, JSON)))
-            except _client_errors() as error:
+            except client_errors() as error:
                 raise self._typed_error(client, error) from error
         finally:
             self._thread_state.abandoned = None
@@ -157,11 +149,11 @@ class Connection:
         try:
             try:
                 return _result(call, await client.perform_request(call.method, call.path, **_request(client, call, accept)))
-            except _client_errors() as error:
+            except client_errors() as error:
                 self._format.note_refusal(self._typed_error(client, error), accept, self.location)
             try:
                 return _result(call, await client.perform_request(call.method, call.path, **_request(client, call, JSON)))
-            except _client_errors() as error:
+            except client_errors() as error:
                 raise self._typed_error(client, error) from error
         except RuntimeError as error:
             if not self._user_async_client:
@@ -294,27 +286,10 @@ class Connection:
         return tuned
 
     def _typed_error(self, client: Elasticsearch | AsyncElasticsearch, error: Exception) -> JinaEISError:
-        """Return the error of this library for one of the client, which is its cause."""
-        typed = self._error_of_client(client, error)
-        typed.__cause__ = error
-        return typed
-
-    def _error_of_client(self, client: Elasticsearch | AsyncElasticsearch, error: Exception) -> JinaEISError:
-        import elasticsearch
-
-        if isinstance(error, elasticsearch.UnsupportedProductError):
-            return InvalidAnswerError(f"{_location(client)} responds, but is not Elasticsearch. Check es_url (ES_URL).")
-        if isinstance(error, elasticsearch.ApiError):
-            _note_response(error.meta)
-            return error_from_answer(error.status_code, error.meta.headers, error.body)
-        if isinstance(error, elasticsearch.SerializationError):
-            return serialization_error(error, _location(client))
-        if isinstance(error, elasticsearch.ConnectionTimeout):
-            message = f"{_location(client)} did not respond within {self._timeout + CLIENT_MARGIN:g} s."
-            return ServiceTimeoutError(f"{message} {ServiceTimeoutError.remedy}")
-        is_tls = isinstance(error, elasticsearch.SSLError) or _is_wrong_fingerprint(error)
-        kind = TLSError if is_tls else ConnectionFailedError
-        return kind(f"{_location(client)} cannot be reached: {sentence(_cause(error))} {kind.remedy}")
+        """Return the error of this library for one of the client, and record the response if there was one."""
+        if meta := getattr(error, "meta", None):
+            _note_response(meta)
+        return typed_error(error, _location(client), self._timeout + CLIENT_MARGIN)
 
 
 class _LoopClient:
@@ -360,13 +335,6 @@ def _close_all(loops: dict[asyncio.AbstractEventLoop, _LoopClient]) -> None:
                 loop.call_soon_threadsafe(loop_client.close_soon)  # its thread may run it again at any time
         elif not loop.is_running() and asyncio._get_running_loop() is None:
             loop.run_until_complete(loop_client.lifetime.aclose())
-
-
-def _client_errors() -> tuple[type[Exception], ...]:
-    """The errors of the client, which is imported with the first request. An `except` asks for them only after an error."""
-    from elasticsearch import ApiError, TransportError
-
-    return ApiError, TransportError
 
 
 def _request(client: Elasticsearch | AsyncElasticsearch, call: Call[Any], accept: str) -> dict[str, Any]:
@@ -430,24 +398,3 @@ def _transports(client: AsyncElasticsearch) -> list[Any]:
 
 def _location(client: Elasticsearch | AsyncElasticsearch) -> str:
     return f"Elasticsearch at {_first_node(client).base_url}"
-
-
-def _is_wrong_fingerprint(error: Exception) -> bool:
-    """Whether the certificate has another fingerprint than `ssl_assert_fingerprint`; aiohttp has its own error for it."""
-    return any(type(cause).__name__ == "ServerFingerprintMismatch" for cause in _causes(error))
-
-
-def _cause(error: Exception) -> str:
-    """Return the message of the operating system if there is one. The client wraps it two or three times."""
-    if _is_wrong_fingerprint(error):
-        return "its certificate has another fingerprint than ssl_assert_fingerprint"
-    messages = [cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror]
-    return messages[-1] if messages else str(getattr(error, "message", error))
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and its causes, the innermost last."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__ or next(iter(getattr(cause, "errors", ())), None)

@@ -17,7 +17,7 @@ __all__ = ["Call", "Steps", "ask"]
 A = TypeVar("A")
 T = TypeVar("T")
 
-_NONE: Mapping[str, str] = MappingProxyType({})
+_NONE: Mapping[str, str] = MappingProxyType({})  # one for all calls; a dataclass takes it only from a factory, as it has no hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,13 @@ class Source:
 
     def __init__(self) -> None:
         self.read = 0
+        self.asked = 0  # blocks; the third is asked for when the first has been written
         self.allowed = threading.Semaphore(0)
 
     def __iter__(self) -> Iterator[str]:
         for number in range(DOCUMENTS):
             if number % BLOCK == 0:
+                self.asked += 1
                 self.allowed.acquire()
             self.read += 1
             yield f"Text {number} of a corpus about rivers."
@@ -68,12 +70,10 @@ def ingest(front: Front) -> Iterator[Callable[..., tuple[threading.Thread, Sourc
         thread.join()
 
 
-def until_written(node: RealNode, index: str) -> None:
-    """Wait for the first documents: what comes before them, such as reading the mapping, is retried for a shorter time."""
-    with Elasticsearch(node.url) as client:
-        patient = client.options(ignore_status=(404, 503), max_retries=0)  # before the index is there, and its shard has started
-        while not patient.count(index=index).get("count"):
-            patient.indices.refresh(index=index)
+def until_written(source: Source) -> None:
+    """Wait for the response to the first block. What comes before it, such as reading the mapping, is retried for seconds."""
+    while source.asked < 3:
+        time.sleep(0.01)
 
 
 def until_recovered(client: Elasticsearch, index: str) -> None:
@@ -92,7 +92,7 @@ def test_three_kills(ingest: Callable[..., Any], node: RealNode) -> None:
     thread, source, results = ingest(index_name="kills")
     source.allowed.release()
     source.allowed.release()
-    until_written(node, "kills")
+    until_written(source)
     for _ in range(3):
         source.allowed.release()
         source.allowed.release()
@@ -109,9 +109,7 @@ def test_the_retries_that_a_user_sets_end_an_ingest(ingest: Callable[..., Any], 
     thread, source, results = ingest(index_name="outage", max_retries=1)
     source.allowed.release()
     source.allowed.release()
-    while source.read <= BLOCK:
-        time.sleep(0.01)
-    until_written(node, "outage")
+    until_written(source)
     node.kill()
     for _ in range(4):
         source.allowed.release()

@@ -28,6 +28,7 @@ from jina_eis.errors import (
     InvalidAnswerError,
     JinaEISError,
     RequestRejectedError,
+    ServiceUnavailableError,
     error_from_answer,
 )
 from jina_eis.local.http.formats import to_cbor
@@ -491,6 +492,24 @@ def test_an_ingest_that_ends_before_anything_is_indexed_raises_the_error_itself(
         cluster.run(indexer().add(records(300), True))
     with pytest.raises(SourceError):
         cluster.run(indexer().add((raised for raised in [1] if fail()), True))
+
+
+def test_documents_that_were_sent_without_a_response_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may have been written: the node may have ended before it answered."""
+    cluster = Cluster()
+    result = cluster.result
+
+    def unanswered(call: Call[Any]) -> Any:
+        if call.path.endswith("_bulk"):
+            call.with_body()  # it is sent, and retried until the driver raises the error
+            raise error_from_answer(503, {}, "The node is not available.")
+        return result(call)
+
+    monkeypatch.setattr(cluster, "result", unanswered)
+    with pytest.raises(DocumentsFailedError, match="no response reported whether it was written") as caught:
+        cluster.run(indexer().add(records(3), True))
+    assert isinstance(caught.value.__cause__, ServiceUnavailableError)
+    assert (caught.value.indexed, list(caught.value.failed), caught.value.untried) == ([], ["0", "1", "2"], [])
 
 
 def fail() -> bool:
