@@ -7,6 +7,7 @@ equal. The lock is on the folder itself and ends with the process.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -92,15 +93,24 @@ class Ledger:
         return parts
 
     def write(self, number: int, table: Any) -> None:
-        """Write a part, completely or not at all."""
+        """Write a part, completely or not at all.
+
+        Raises:
+            OSError: it cannot be written, such as on a full disk; the error names the part.
+        """
         path = self.folder / f"part-{number:05d}.parquet"
         unfinished = path.with_name(f".unfinished-{path.stem}")
-        with unfinished.open("wb") as file:
-            _write_parquet(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-        _flush_folder(self.folder)
+        try:
+            with unfinished.open("wb") as file:
+                _write_parquet(table, file)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+            _flush_folder(self.folder)
+        except OSError as error:  # that of a write has no name
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        finally:
+            unfinished.unlink(missing_ok=True)  # a full disk needs the room
 
     def _failed_rows(self, path: Path, number: int) -> int | None:
         """Return how many rows of a part have an error; None if the part is not complete.
@@ -110,10 +120,15 @@ class Ledger:
             InputError: the file is not a part.
         """
         pa, parquet = load("pyarrow"), load("pyarrow.parquet")
-        try:
-            footer = parquet.read_metadata(path)
-        except pa.ArrowException:  # cut off by a file system that lost power
-            return None
+        with path.open("rb") as file:
+            try:
+                footer = parquet.read_metadata(file)
+            except pa.ArrowException:  # cut off by a file system that lost power
+                return None
+            except OSError as error:
+                if error.errno is None:  # pyarrow's own, for a footer that is not one
+                    return None
+                raise
         stored = (footer.metadata or {}).get(KEY)
         if stored is None:
             raise InputError(f"{path} was not written by jina-eis embed. Choose an empty folder.")
@@ -149,6 +164,9 @@ def _flush_folder(folder: Path) -> None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # of some network file systems, which flush names by themselves
+                raise
         finally:
             os.close(descriptor)
 

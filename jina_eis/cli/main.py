@@ -37,6 +37,7 @@ FAULTS = (
     *("unavailable", "bad_gateway", "no_upstream", "not_acceptable", "wrong_content_type", "drop", "cut"),
     *("too_few", "too_many", "empty", "ragged", "not_finite", "garbage"),
 )
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 USAGE_ERROR = 2  # the exit status of argparse
 OF_A_DEPLOYMENT = ("endpoints", "search", "rerank")  # whose settings are all options
 
@@ -89,7 +90,8 @@ def _run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return _fail("The port is in use. Choose another with --port, or use --port 0 for any free port.")
-        return _fail(f"{error.filename}: {error.strerror}. Check the path." if error.filename else str(error))
+        advice = "More room is needed there." if error.errno in FULL else "Check the path."
+        return _fail(f"{error.filename}: {error.strerror}. {advice}" if error.filename else str(error))
 
 
 def _fail(problem: str, status: int = 1) -> int:

@@ -25,6 +25,7 @@ pl = pytest.importorskip("polars")
 
 from jina_eis.adapters import EndpointInfo, content_id  # noqa: E402
 from jina_eis.batch import EmbeddingService, EmbedJob, IndexJob, IndexSettings, Progress, Source, Summary  # noqa: E402
+from jina_eis.cli import main  # noqa: E402
 from jina_eis.errors import ConfigurationError, InputError, JinaEISError, ServiceUnavailableError  # noqa: E402
 from jina_eis.local import LocalEIS  # noqa: E402
 from langchain_jina_eis import JinaEISEmbeddings, JinaEISRetriever  # noqa: E402
@@ -240,12 +241,9 @@ def test_killed_ten_times_it_ends_as_if_it_was_not(run: Callable[..., Summary], 
     run(texts, out="uninterrupted")
     (tmp_path / "out").mkdir()
     moments, interrupted = random.Random(SEED), 0
+    eis.clear()
     for kill in range(10):
         complete = _complete_rows(tmp_path / "out")
-        eis.clear()
-        while eis.most_in_flight:  # requests of the process that was killed
-            time.sleep(0.01)
-            eis.clear()
         eis.faults.latency = 0.25
         with _start(eis, tmp_path) as process:
             end = time.monotonic() + 60
@@ -256,7 +254,12 @@ def test_killed_ten_times_it_ends_as_if_it_was_not(run: Callable[..., Summary], 
             time.sleep(moments.random() * 0.2)
             process.send_signal(signal.SIGKILL)
             process.communicate()
-        assert not complete & set(_sent(eis)), "texts of complete parts are not sent"
+        sent = set(_sent(eis))
+        while eis.most_in_flight:  # requests of the process that was killed are recorded at their end
+            time.sleep(0.01)
+            sent.update(_sent(eis))
+            eis.clear()
+        assert not complete & sent, "texts of complete parts are not sent"
         assert complete <= _complete_rows(tmp_path / "out")
         interrupted += len(_complete_rows(tmp_path / "out")) < len(texts)
     assert interrupted, "no kill came before the end"
@@ -264,6 +267,25 @@ def test_killed_ten_times_it_ends_as_if_it_was_not(run: Callable[..., Summary], 
     run(texts)
     assert pq.read_table(tmp_path / "out").equals(pq.read_table(tmp_path / "uninterrupted"))
     assert len(list((tmp_path / "out").iterdir())) == 60
+
+
+def test_a_full_disk_ends_the_job_which_can_be_resumed(
+    run: Callable[..., Summary], eis: LocalEIS, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resource = pytest.importorskip("resource")
+    texts = [*[None] * 10, *(random.Random(n).randbytes(1_000).hex() for n in range(20))]  # the first part is small
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    out = tmp_path / "out"
+    arguments = ["embed", str(_write_rows(tmp_path / "in.jsonl", texts)), "--id-column", "id", "--out", str(out), "--url", eis.url]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))
+    try:
+        assert main([*arguments, "--dimensions", "32", "--part-rows", "10"]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    path = out / "part-00001.parquet"
+    assert capsys.readouterr().err.splitlines()[-1] == f"jina-eis: {path}: File too large. More room is needed there."
+    assert [path.name for path in out.iterdir()] == ["part-00000.parquet"]
+    assert run(texts) == Summary(rows=30, resumed=10, failed=10, parts=3)
 
 
 def test_a_second_job_on_one_folder_is_refused(run: Callable[..., Summary], eis: LocalEIS, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +63,48 @@ def test_unfinished_and_damaged_parts_are_not_complete(tmp_path: Path) -> None:
     (tmp_path / ".unfinished-part-00002").write_bytes(whole[:50])
     assert ledger.complete().keys() == {0}
     assert not (tmp_path / ".unfinished-part-00002").exists()
+
+
+def test_a_part_that_a_power_failure_damaged_is_not_complete(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, JOB)
+    _write(ledger, 0)
+    path = tmp_path / "part-00000.parquet"
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    lost = [b"", bytes(len(whole)), whole[:footer], whole[:footer] + bytes(len(whole) - footer)]
+    for damaged in [*lost, bytes(len(whole) - 8) + whole[-8:], whole[:footer] + b"\xff" * 20 + whole[footer + 20 :]]:
+        path.write_bytes(damaged)
+        assert ledger.complete() == {}, "it is written again"
+    _write(ledger, 0)
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_an_error_that_names_the_part(tmp_path: Path) -> None:
+    (tmp_path / ".unfinished-part-00001").symlink_to("/dev/full")
+    with pytest.raises(OSError, match=r"No space left on device: .*part-00001\.parquet") as raised:
+        _write(Ledger(tmp_path, JOB), 1)
+    assert raised.value.errno == errno.ENOSPC
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+def test_a_file_system_that_cannot_flush_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flush = os.fsync
+
+    def flush_files(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", flush_files)
+    _write(Ledger(tmp_path, JOB), 0)
+    assert Ledger(tmp_path, JOB).complete().keys() == {0}
+
+
+def test_a_part_that_cannot_be_read_is_not_written_again(tmp_path: Path) -> None:
+    (tmp_path / "part-00000.parquet").mkdir()
+    with pytest.raises(OSError, match="part-00000"):
+        Ledger(tmp_path, JOB).complete()
 
 
 @pytest.mark.parametrize(
