@@ -5,6 +5,7 @@ They are small objects that pickle; the connections and the learnt pace stay in 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -147,21 +148,23 @@ class EmbedBatch(_Callable):
         else:
             refusals = self._service.refusals({row: str(texts[row]) for row, reason in enumerate(reasons) if reason is None})
             reasons = [reason or refusals.get(row) for row, reason in enumerate(reasons)]
-        vectors: list[list[float] | None] = [None] * len(texts)
+        vectors: list[array[float] | None] = [None] * len(texts)
         positions = [position for position, reason in enumerate(reasons) if reason is None]
         if positions:
             with closing(self._service.outcomes([str(texts[position]) for position in positions], positions)) as outcomes:
                 for position, outcome in zip(positions, outcomes, strict=True):
                     if not isinstance(outcome, JinaEISError):
-                        vectors[position] = outcome
+                        vectors[position] = array("f", outcome)  # 4 bytes a number; a list takes 32
                     elif self._fails(outcome):
                         raise outcome
                     else:
                         reasons[position] = str(outcome)
-        array = vector_array(vectors, self._dimensions(vectors), fixed=not (self.engine == "spark" and kind_of(batch) == "arrow"))
-        return add_columns(batch, self._with_reasons({self.into: array}, reasons), self.engine)
+        column = vector_array(
+            vectors, self._dimensions(vectors), fixed=not (self.engine == "spark" and kind_of(batch) == "arrow")
+        )
+        return add_columns(batch, self._with_reasons({self.into: column}, reasons), self.engine)
 
-    def _dimensions(self, vectors: Iterable[list[float] | None]) -> int:
+    def _dimensions(self, vectors: Iterable[array[float] | None]) -> int:
         """The length of the vectors, which types the column even if all rows failed."""
         known = next((len(vector) for vector in vectors if vector is not None), None) or self._service.describe().dimensions
         if known is None:

@@ -106,7 +106,7 @@ def vector_array(vectors: Sequence[Sequence[float] | None], dimensions: int, *, 
     rows, flat = [vector for vector in vectors if vector is not None] if not fixed else vectors, array("f")
     empty = array("f", bytes(4 * dimensions))
     for vector in rows:
-        flat.extend(empty if vector is None else array("f", vector))
+        flat.extend(empty if vector is None else vector)
     values = pa.Array.from_buffers(pa.float32(), len(flat), [None, pa.py_buffer(flat)])
     if fixed:
         missing = pa.array([vector is None for vector in vectors], pa.bool_())

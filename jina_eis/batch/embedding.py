@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -129,7 +129,7 @@ class EmbedJob:
         )
         if self.engine == "ray":
             parts = ((number, [row for _, row in group]) for number, group in groupby(rows, key=lambda pair: pair[0]))
-            for number, part, outcomes in embed_on_ray(parts, self.service, self.address):
+            for number, part, outcomes in embed_on_ray(parts, self.service, self.address, self._patience()):
                 embedded = [self._embedded(row, outcome) for row, outcome in zip(part, outcomes, strict=True)]
                 tracker.add(len(embedded), failed=sum(row.vector is None for row in embedded))
                 yield number, embedded
@@ -163,7 +163,7 @@ class EmbedJob:
                 yield number, embedded
         yield from without_text()
 
-    def _embedded(self, row: Row, outcome: list[float] | JinaEISError | None) -> EmbeddedRow:
+    def _embedded(self, row: Row, outcome: Sequence[float] | JinaEISError | None) -> EmbeddedRow:
         if outcome is None:
             return EmbeddedRow(row, problem=row.problem)
         if isinstance(outcome, JinaEISError) and outcome.transient:

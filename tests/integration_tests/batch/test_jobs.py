@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
+from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ pl = pytest.importorskip("polars")
 
 from jina_eis.adapters import EndpointInfo, content_id  # noqa: E402
 from jina_eis.batch import EmbeddingService, EmbedJob, IndexJob, IndexSettings, Progress, Source, Summary  # noqa: E402
+from jina_eis.batch.engines import embed_part  # noqa: E402
 from jina_eis.cli import main  # noqa: E402
 from jina_eis.errors import ConfigurationError, InputError, JinaEISError, ServiceUnavailableError  # noqa: E402
 from jina_eis.local import LocalEIS  # noqa: E402
@@ -198,6 +200,16 @@ def test_an_outage_ends_the_job_and_leaves_no_null(run: Callable[..., Summary], 
     assert pq.read_table(tmp_path / "out")["vector"].null_count == 0
 
 
+def test_a_task_of_ray_bears_an_outage(eis: LocalEIS) -> None:
+    """As the same job on one machine does. In this process, since Ray is not a dependency of the tests."""
+    with EmbeddingService(es_url=eis.url, dimensions=32, max_retries=0) as service:
+        eis.faults.queue("unavailable", "unavailable")
+        assert isinstance(embed_part(service, ["text 0"], None)[0], ServiceUnavailableError)
+        vector, missing = embed_part(service, ["text 0", None], 300.0)
+    assert isinstance(vector, array), "a list takes twice as long to another process"
+    assert (len(vector), missing) == (32, None)
+
+
 def test_a_service_that_is_down_from_the_start(run: Callable[..., Summary], eis: LocalEIS) -> None:
     eis.faults.always("unavailable")
     with pytest.raises(ServiceUnavailableError):
@@ -276,14 +288,28 @@ def test_a_full_disk_ends_the_job_which_can_be_resumed(
     texts = [*[None] * 10, *(random.Random(n).randbytes(1_000).hex() for n in range(20))]  # the first part is small
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     out = tmp_path / "out"
-    arguments = ["embed", str(_write_rows(tmp_path / "in.jsonl", texts)), "--id-column", "id", "--out", str(out), "--url", eis.url]
+    path = str(_write_rows(tmp_path / "in.jsonl", texts))
+    arguments = [
+        "embed",
+        path,
+        "--id-column",
+        "id",
+        "--out",
+        str(out),
+        "--url",
+        eis.url,
+        "--dimensions",
+        "32",
+        "--part-rows",
+        "10",
+    ]
     resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))
     try:
-        assert main([*arguments, "--dimensions", "32", "--part-rows", "10"]) == 1
+        assert main(arguments) == 1
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    path = out / "part-00001.parquet"
-    assert capsys.readouterr().err.splitlines()[-1] == f"jina-eis: {path}: File too large. More room is needed there."
+    failed = out / "part-00001.parquet"
+    assert capsys.readouterr().err.splitlines()[-1] == f"jina-eis: {failed}: File too large. More room is needed there."
     assert [path.name for path in out.iterdir()] == ["part-00000.parquet"]
     assert run(texts) == Summary(rows=30, resumed=10, failed=10, parts=3)
 
