@@ -28,6 +28,9 @@ def embed_on_ray(
         service: Pickled to the workers, with its address and credentials.
         address: Address of an existing cluster; None for one on this machine, or Ray's own settings.
         patience: Seconds in which a request is retried; None for the limits of the settings.
+
+    Raises:
+        JinaEISError: a part failed, or Ray lost its worker for good.
     """
     ray = load("ray", "ray")
     mine = not ray.is_initialized()
@@ -50,7 +53,12 @@ def embed_on_ray(
 
 
 def _result(ray: Any, number: int, rows: list[Row], reference: Any) -> tuple[int, list[Row], Sequence[Outcome]]:
-    outcomes = ray.get(reference)
+    try:
+        outcomes = ray.get(reference)
+    except ray.exceptions.RayError as error:
+        reason = getattr(error, "cause", None) or error
+        problem = f"Ray did not embed part {number}: {type(reason).__name__}: {reason}"
+        raise JinaEISError(f"{problem} The complete parts are kept: start the job again to resume it.") from error
     if isinstance(outcomes, JinaEISError):
         raise outcomes
     return number, rows, outcomes

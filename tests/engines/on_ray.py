@@ -11,10 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 import ray
 import ray.data
 
 from jina_eis.batch import EmbedBatch, EmbeddingService, EmbedJob, Source
+from jina_eis.errors import JinaEISError
 from jina_eis.local import LocalEIS
 
 VECTOR = pa.list_(pa.float32(), 32)
@@ -52,6 +54,20 @@ def check_job(url: str) -> None:
         assert pq.read_table(folder / "ray").equals(pq.read_table(folder / "local"))
 
 
+def check_failure(url: str) -> None:
+    """What fails in a worker is an error of the job, which names the part."""
+
+    class Broken(EmbeddingService):
+        def outcomes(self, *_: Any, **__: Any) -> Any:
+            raise ValueError("not today.")
+
+    with tempfile.TemporaryDirectory() as name, Broken(es_url=url, dimensions=32) as service:
+        (Path(name) / "in.txt").write_text("a\nb\n", encoding="utf-8")
+        job = EmbedJob(Source([Path(name) / "in.txt"], lines=True), Path(name) / "out", service, 1, engine="ray")
+        with pytest.raises(JinaEISError, match=r"part 0: ValueError: not today\. The complete parts are kept"):
+            job.run()
+
+
 def check_parts(url: str) -> None:
     """Ray reads the parts of a job, also parts of nulls and parts without rows."""
     for texts in ([None, None, "a", None], ["a", None, None, None], []):
@@ -81,5 +97,6 @@ if __name__ == "__main__":
         check_page(page)
         check_formats(eis.url)
         check_job(eis.url)
+        check_failure(eis.url)
         check_parts(eis.url)
         ray.shutdown()
