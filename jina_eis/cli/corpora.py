@@ -7,7 +7,7 @@ import json
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import JinaEISError
 from .options import add_address, add_command, connection, number_between
@@ -95,8 +95,8 @@ def index(arguments: argparse.Namespace) -> int:
 
     given = {"inference_id": arguments.model, "dimensions": arguments.dimensions, "field_type": arguments.field_type}
     given = {name: value for name, value in given.items() if value is not None}
-    with IndexSettings(index_name=arguments.index, **given, **connection(arguments)) as settings:
-        summary = IndexJob(_source(arguments), settings).run(_Printer())
+    with IndexSettings(index_name=arguments.index, **given, **connection(arguments)) as settings, _Printer() as printer:
+        summary = IndexJob(_source(arguments), settings).run(printer)
     print(f"{summary.rows:,} documents in the index {arguments.index}")
     return 0
 
@@ -113,7 +113,7 @@ def _embed_files(arguments: argparse.Namespace) -> Summary:
     from ..batch import EmbedJob
 
     given = {"part_rows": arguments.part_rows} if arguments.part_rows else {}
-    with _service(arguments) as service:
+    with _service(arguments) as service, _Printer() as printer:
         job = EmbedJob(
             _source(arguments),
             arguments.out,
@@ -124,7 +124,7 @@ def _embed_files(arguments: argparse.Namespace) -> Summary:
             address=arguments.address,
             **given,
         )
-        return job.run(_Printer())
+        return job.run(printer)
 
 
 def _service(arguments: argparse.Namespace) -> EmbeddingService:
@@ -163,15 +163,24 @@ def _print_summary(summary: Summary, folder: str) -> None:
 
 
 class _Printer:
-    """Prints progress: in one line of a terminal; elsewhere, the first, the last and every 20th report."""
+    """Prints progress: in one line of a terminal, which it ends; elsewhere, the first, the last and every 20th report."""
 
     def __init__(self) -> None:
         self._reports = 0
+        self._line_is_open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        if self._line_is_open and failure is not KeyboardInterrupt:  # which clears the line
+            print(file=sys.stderr)  # an error message gets a line of its own
 
     def __call__(self, progress: Progress) -> None:
         ended = progress.done == progress.total
         if sys.stderr.isatty():
             print(f"\r{progress}\x1b[K", end="\n" if ended else "", file=sys.stderr, flush=True)
+            self._line_is_open = not ended
         elif ended or self._reports % LINE_EVERY == 0:
             print(progress, file=sys.stderr, flush=True)
         self._reports += 1

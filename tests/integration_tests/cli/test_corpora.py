@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 from elasticsearch import Elasticsearch
 
-from jina_eis.cli.corpora import ROLES
+from jina_eis.batch import Progress
+from jina_eis.cli.corpora import ROLES, _Printer
 from jina_eis.cli.main import main
 from jina_eis.local import LocalEIS
 from jina_eis.wire import InputType
@@ -139,6 +141,19 @@ def test_index(eis: LocalEIS, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     with Elasticsearch(eis.url) as client:
         assert client.count(index="corpora-test")["count"] == 2
         client.indices.delete(index="corpora-test")
+
+
+@pytest.mark.parametrize(("done", "end"), [(3, "left\x1b[K\n"), (9, "rows, 1.0/s\x1b[K\n")], ids=["an error", "the end"])
+def test_an_error_does_not_stand_in_the_line_of_the_progress(done: int, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with _Printer() as report:
+        report(Progress(done, 9, 0, 1.0, 0.0))
+    assert screen.getvalue().endswith(end)
 
 
 def test_the_roles_are_those_of_the_service() -> None:
