@@ -97,6 +97,15 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session
+def corpora(session: nox.Session) -> None:
+    """`jina-eis embed` killed fifty times and over a million texts, and `EmbedBatch` on Ray. Needs 20 minutes."""
+    session.install(".[local,ray]")
+    session.run("python", "benchmarks/kills.py")
+    session.run("python", "benchmarks/corpus.py", success_codes=[0, 1])
+    session.run("python", "benchmarks/ray_workers.py", success_codes=[0, 1])
+
+
+@nox.session
 def first_hour(session: nox.Session) -> None:
     """What a new user does: the install line of the README and of each application, and then their blocks."""
     session.run("python", "benchmarks/first_hour.py", *session.posargs)
