@@ -57,8 +57,8 @@ def _result(ray: Any, number: int, rows: list[Row], reference: Any) -> tuple[int
         outcomes = ray.get(reference)
     except ray.exceptions.RayError as error:
         reason = getattr(error, "cause", None) or error
-        problem = f"Ray did not embed part {number}: {type(reason).__name__}: {reason}"
-        raise JinaEISError(f"{problem} The complete parts are kept: start the job again to resume it.") from error
+        problem = f"Ray did not embed part {number}: {type(reason).__name__}: {str(reason).rstrip('.')}"
+        raise JinaEISError(f"{problem}. The complete parts are kept: start the job again to resume it.") from error
     if isinstance(outcomes, JinaEISError):
         raise outcomes
     return number, rows, outcomes

@@ -59,7 +59,7 @@ def check_failure(url: str) -> None:
 
     class Broken(EmbeddingService):
         def outcomes(self, *_: Any, **__: Any) -> Any:
-            raise ValueError("not today.")
+            raise ValueError("not today")
 
     with tempfile.TemporaryDirectory() as name, Broken(es_url=url, dimensions=32) as service:
         (Path(name) / "in.txt").write_text("a\nb\n", encoding="utf-8")

@@ -289,23 +289,10 @@ def test_a_full_disk_ends_the_job_which_can_be_resumed(
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     out = tmp_path / "out"
     path = str(_write_rows(tmp_path / "in.jsonl", texts))
-    arguments = [
-        "embed",
-        path,
-        "--id-column",
-        "id",
-        "--out",
-        str(out),
-        "--url",
-        eis.url,
-        "--dimensions",
-        "32",
-        "--part-rows",
-        "10",
-    ]
+    arguments = ["embed", path, "--id-column", "id", "--out", str(out), "--url", eis.url]
     resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))
     try:
-        assert main(arguments) == 1
+        assert main([*arguments, "--dimensions", "32", "--part-rows", "10"]) == 1
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     failed = out / "part-00001.parquet"
