@@ -12,7 +12,9 @@ from .extraction import DEFAULT_DPI, PAGE_TIMEOUT, PAGES_IN_FLIGHT, Extractor
 from .fields import SearchType, describe_index
 from .filters import as_queries, check_filters, filter_field
 from .folding import Folding, blocks
-from .indexing import FieldType, Indexer, Record, Refresh, delete_matching
+from .indexing import Indexer, delete_matching
+from .ingest_records import Record
+from .ingest_settings import FieldType, Refresh
 from .lengths import LengthCheck, TooLong, report
 from .mmr import maximal_marginal_relevance
 from .names import find_default_reranker, resolve

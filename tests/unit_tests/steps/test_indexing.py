@@ -32,7 +32,9 @@ from jina_eis.errors import (
     error_from_answer,
 )
 from jina_eis.local.http.formats import to_cbor
-from jina_eis.steps.indexing import BLOCK, BULK_BYTES, BULK_DOCUMENTS, SEMANTIC_BYTES, Indexer, Record
+from jina_eis.steps.bulk_writer import BULK_BYTES, BULK_DOCUMENTS
+from jina_eis.steps.indexing import BLOCK, Indexer
+from jina_eis.steps.ingest_records import SEMANTIC_BYTES, Record
 from jina_eis.wire.call import Call, Steps
 from jina_eis.wire.formats import read_cbor
 from jina_eis.wire.indices import TEMPLATES
