@@ -104,6 +104,8 @@ class Indexer(IngestSettings):
         source = _Blocks(record for record in records if report.read(record.id))
         ready: list[Write] = []
         while (block := source.next_block()) or ready:
+            ids = {record.id for record in block}
+            ready = [write for write in ready if write.id not in ids]  # the outcome of the later document would be overwritten
             kept = accepted(field, block, report, self.too_long)
             embed_calls = (yield from self._embed_calls(field, kept, lengths)) if field.takes_vectors else []
             if not field.takes_vectors:

@@ -137,7 +137,7 @@ def _check(field: IngestField, record: Record, report: IngestReport, too_long: T
     elif too_long == "error":
         LengthCheck("error").check(field.endpoint, [content], names_of([record]))
     if not isinstance(content, str):
-        check_modalities(field.endpoint, [content], [report.ids.index(record.id)])
+        check_modalities(field.endpoint, [content], [report.position(record.id)])
 
 
 def _check_semantic(field: IngestField, content: Content) -> None:

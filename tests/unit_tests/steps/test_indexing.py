@@ -341,6 +341,35 @@ def test_of_two_documents_with_one_id_the_last_is_written(field_type: Any, betwe
     assert cluster.run(indexer(field_type=field_type).add([bad, *added[-1:]], True)) == ["twice", "twice"]
 
 
+class RefusesOld(Cluster):
+    """Refuses the documents of each request with an old version."""
+
+    def written(self, call: Call[Any]) -> Iterator[Any]:
+        self.status = lambda _: 400 if b'"old"' in call.body else 201
+        return super().written(call)
+
+
+@pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
+def test_the_outcome_of_a_document_is_that_of_its_last_version(field_type: Any) -> None:
+    """The second version is read before the block of the first is sent, as its vectors are made at that time."""
+    cluster = RefusesOld()
+    versions = [Record("twice", "old", {"text": "old"}), *records(BLOCK), Record("twice", "new", {"text": "new"})]
+    failed: list[str] = []
+    try:
+        cluster.run(indexer(field_type=field_type).add(iter(versions), True))
+    except DocumentsFailedError as error:
+        failed = [*error.failed]
+    assert "twice" not in failed
+    assert cluster.documents["twice"]["text"] == "new"
+
+
+def test_the_error_of_a_medium_names_the_position_of_its_last_version() -> None:
+    cluster, image = Cluster(), content(png())
+    with pytest.raises(DocumentsFailedError, match="Input 2 is an image, but"):
+        added = [Record("twice", "old", {}), Record("other", "text", {}), Record("twice", image, {})]
+        cluster.run(indexer(field_type="dense_vector").add(added, True))
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["1", "2", "", "delete"])), max_size=30))
 def test_adds_and_deletes_equal_a_dict(changes: list[tuple[str, str]]) -> None:
     cluster = Cluster({"text": {"type": "text"}, "embedding": {"type": "semantic_text", "inference_id": TEXT}})
