@@ -6,7 +6,7 @@ environment variable here. This package does not know `transport`.
 
 from .checkup import Check, Report, Status, check_deployment, settings_report
 from .compatibility import check_images, compare, share_space
-from .embedder import BATCH_SIZE, Embedded, Embedder, max_in_flight
+from .embedder import BATCH_SIZE, AnyEmbedded, Embedded, Embedder, max_in_flight, unpacked_pages
 from .endpoints import EndpointSpec, explain, fetch_endpoint, find_endpoints, known_endpoint, remove_endpoint
 from .extraction import DEFAULT_DPI, PAGE_TIMEOUT, PAGES_IN_FLIGHT, Extractor
 from .fields import SearchType, describe_index
@@ -41,6 +41,7 @@ __all__ = [
     "PRELIMINARY",
     "RANK_CONSTANT",
     "RESCUES",
+    "AnyEmbedded",
     "Check",
     "Embedded",
     "Embedder",
@@ -97,5 +98,6 @@ __all__ = [
     "stand_in",
     "switch_search_endpoint",
     "too_old",
+    "unpacked_pages",
     "vector_namespace",
 ]

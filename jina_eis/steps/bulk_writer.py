@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from ..errors import JinaEISError
 from ..wire import Call, Dumps, Outcome, Steps, Write, ask, bulk, get_refresh_interval, refresh_index
@@ -18,6 +18,7 @@ from .rescue import isolate_failing_inputs
 
 __all__ = ["BULK_DOCUMENTS", "RESENDS", "BulkWriter"]
 
+A = TypeVar("A")
 LOG = logging.getLogger("jina_eis.pace")
 
 BULK_DOCUMENTS = 128  # in a request; Elasticsearch embeds them before it responds
@@ -44,8 +45,8 @@ class BulkWriter:
     patience: float | None
 
     def write(
-        self, writes: Sequence[Write], *, along: Sequence[Call[Any]] = (), wait: bool = False, embedded: bool = False
-    ) -> Steps[list[Any]]:
+        self, writes: Sequence[Write], *, along: Sequence[Call[A]] = (), wait: bool = False, embedded: bool = False
+    ) -> Steps[list[A]]:
         """Send writes, and resend those that Elasticsearch rejects for lack of capacity.
 
         Args:
@@ -57,7 +58,8 @@ class BulkWriter:
         Returns:
             The results of the other calls.
         """
-        answers: list[Any] = yield from ask([*along, *self._calls(writes, wait=wait, embedded=embedded)])
+        calls: list[Call[Any]] = [*along, *self._calls(writes, wait=wait, embedded=embedded)]
+        answers = yield from ask(calls)
         rejected = _rejected(answers[len(along) :])
         for _ in range(RESENDS):
             if not rejected:

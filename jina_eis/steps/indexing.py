@@ -15,7 +15,7 @@ from ..contents import Content, holds_url
 from ..errors import InputError, JinaEISError
 from ..wire import Call, Steps, Write, ask, check_json, delete_by_query, refresh_index
 from .bulk_writer import BULK_DOCUMENTS, BulkWriter
-from .embedder import BATCH_SIZE, FUSION, PASS_URLS, Embedder, has_fused
+from .embedder import BATCH_SIZE, FUSION, PASS_URLS, AnyEmbedded, Embedder, has_fused
 from .fields import describe_index, require_one
 from .filters import as_queries
 from .folding import blocks
@@ -31,6 +31,7 @@ __all__ = ["Indexer", "delete_matching"]
 
 BLOCK = 64 * BATCH_SIZE  # documents in memory, in addition to the block that is written while this one is embedded
 DELETED_AT_ONCE = 10_000  # documents in a request, so that it ends before its timeout
+EmbedCall = Call[list[AnyEmbedded | JinaEISError]]  # whose failing inputs are isolated
 MOST_CONFLICTS = 10  # requests of one deletion that met documents which were changed at the same time
 
 
@@ -134,8 +135,8 @@ class Indexer(IngestSettings):
         return field
 
     def _write_block(
-        self, writer: BulkWriter, writes: list[Write], embed_calls: list[Call[Any]], *, wait: bool, embedded: bool
-    ) -> Steps[list[Any]]:
+        self, writer: BulkWriter, writes: list[Write], embed_calls: list[EmbedCall], *, wait: bool, embedded: bool
+    ) -> Steps[list[AnyEmbedded | JinaEISError]]:
         """Send a block of writes together with the embedding requests of the next one. Returns the vectors of that one."""
         report = writer.report
         failed_before, indexed_before = len(report.failed), len(report.indexed)
@@ -154,7 +155,7 @@ class Indexer(IngestSettings):
             return False
         return True
 
-    def _embed_calls(self, field: IngestField, records: Sequence[Record], lengths: LengthCheck) -> Steps[list[Call[Any]]]:
+    def _embed_calls(self, field: IngestField, records: Sequence[Record], lengths: LengthCheck) -> Steps[list[EmbedCall]]:
         """Return the calls that embed the records of a block that have no vector."""
         to_embed = [record for record in records if record.vector is None]
         if not to_embed or field.endpoint is None:
@@ -165,12 +166,12 @@ class Indexer(IngestSettings):
             yield from require(*PASS_URLS)
         if has_fused(contents):  # asked before: afterwards it would be the reason of every document
             yield from require(*FUSION)
-        embedder = Embedder(field.endpoint.inference_id, field.dimensions, timeout=self.timeout, packed=True)
+        embedder = Embedder(field.endpoint.inference_id, field.dimensions, timeout=self.timeout)
         calls = embedder.content_calls(field.endpoint, contents, "ingest")
         # Numbers that JSON has written need no work to be written again. Those of CBOR do, unless they stay in bytes.
         in_cbor = field.in_base64 is not False
         changes: dict[str, Any] = {"rescue": isolate_failing_inputs, "patience": self.patience, "vectors": in_cbor}
-        return [replace(cast("Call[Any]", call), **changes) for call in calls]
+        return [replace(cast("EmbedCall", call), **changes) for call in calls]
 
 
 class _Blocks:

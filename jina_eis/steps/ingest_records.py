@@ -11,8 +11,9 @@ from typing import Any, cast
 
 from ..contents import Content, Medium, holds_url, label
 from ..errors import ConfigurationError, InputError, JinaEISError
-from ..wire import PackedVector, Vector, Write, with_shortest_digits
+from ..wire import AnyVector, PackedVector, Vector, Write, unpacked, with_shortest_digits
 from .compatibility import check_modalities
+from .embedder import AnyEmbedded
 from .ingest_field import IngestField
 from .ingest_report import IngestReport
 from .lengths import LengthCheck, TooLong
@@ -70,7 +71,9 @@ def as_write(field: IngestField, record: Record, value: Any) -> Write:
     return Write(record.id, {**record.source, field.name: value})
 
 
-def with_vectors(field: IngestField, records: Sequence[Record], vectors: Iterable[Any], report: IngestReport) -> list[Write]:
+def with_vectors(
+    field: IngestField, records: Sequence[Record], vectors: Iterable[AnyEmbedded | JinaEISError], report: IngestReport
+) -> list[Write]:
     """Return the writes of records, of which those without a vector get the next of `vectors`. Errors are recorded."""
     writes, found = [], iter(vectors)
     for record in records:
@@ -78,7 +81,7 @@ def with_vectors(field: IngestField, records: Sequence[Record], vectors: Iterabl
         if isinstance(vector, JinaEISError):
             report.fail(record.id, vector.message)
             continue
-        pages = vector if isinstance(vector, list) and isinstance(vector[0], (list, PackedVector)) else [vector]
+        pages = vector if isinstance(vector, tuple) else (vector,)
         if len(pages) == 1:
             writes.append(as_write(field, record, pages[0]))
         else:
@@ -89,13 +92,12 @@ def with_vectors(field: IngestField, records: Sequence[Record], vectors: Iterabl
 def encoded(field: IngestField, write: Write) -> Write:
     """Return the same write with its vector packed, or as numbers of few digits: as the field of an existing index takes it."""
     source = write.source or {}
-    vector: Vector | PackedVector = source[field.name]
-    if isinstance(vector, PackedVector):
-        if field.in_base64:
-            return write
-        vector = vector.tolist()
-    packed = PackedVector.of(vector) if field.in_base64 else None
-    return Write(write.id, {**source, field.name: with_shortest_digits(vector) if packed is None else packed})
+    vector: AnyVector = source[field.name]
+    if isinstance(vector, PackedVector) and field.in_base64:
+        return write
+    numbers = unpacked(vector)
+    packed = PackedVector.of(numbers) if field.in_base64 else None
+    return Write(write.id, {**source, field.name: with_shortest_digits(numbers) if packed is None else packed})
 
 
 def names_of(records: Sequence[Record]) -> Callable[[int], str]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal
 from urllib.parse import quote
 
 from ..contents import Content, Medium, Part
@@ -15,17 +15,15 @@ from ..errors import InputError, InvalidAnswerError
 from ..models import EmbeddingTask
 from .call import Call
 from .formats import well_formed
-from .vectors import PackedVector, unpacked
+from .vectors import AnyVector, PackedVector, Vector, unpacked
 
 __all__ = [
     "InputType",
-    "Vector",
     "as_item",
     "embed",
     "rerank",
 ]
 
-Vector = list[float]
 CHARACTERS = 4  # of a token in English; enough to compare requests of one job
 RETRIES_OF_A_HALF = 3  # the whole call has already used all of its retries
 InputType = Literal["ingest", "search", "classification", "clustering"]
@@ -43,10 +41,12 @@ def embed(
     inputs: Sequence[int],
     completed: int,
     retries: int | None = None,
-    packed: bool = False,
     lengths: set[int] | None = None,
-) -> Call[list[Vector]]:
+) -> Call[list[AnyVector]]:
     """Embed texts and media. Returns one vector for each input, in order; for a PDF, alone in its call, one for each page.
+
+    Vectors that arrived in bytes stay in bytes, unless they are truncated: those that wait, or are written, take an eighth of the
+    memory.
 
     Args:
         task: `text_embedding` or `embedding`, the task of the endpoint; their responses have different keys.
@@ -59,7 +59,6 @@ def embed(
         inputs: Positions of the inputs in the caller's list.
         completed: Number of the caller's inputs whose results were returned before these.
         retries: Maximum number of retries; None for the driver's own.
-        packed: Whether vectors that arrived in bytes and are not truncated are `PackedVector`, for a caller that writes them.
         lengths: The lengths of the vectors that other calls have read, which must be equal; None for no such calls.
     """
     path = f"/_inference/{task}/{quote(inference_id, safe='')}"
@@ -75,7 +74,6 @@ def embed(
         inputs,
         completed,
         retries,
-        packed,
         lengths,
     ).call()
 
@@ -95,10 +93,9 @@ class _Embedding:
     inputs: Sequence[int]
     completed: int
     retries: int | None
-    packed: bool
     lengths: set[int] | None
 
-    def call(self) -> Call[list[Vector]]:
+    def call(self) -> Call[list[AnyVector]]:
         contents = self.contents
         texts = [well_formed(content) for content in contents if isinstance(content, str)]
         texts_only = len(texts) == len(contents)
@@ -124,26 +121,24 @@ class _Embedding:
     def load_body(self) -> bytes:
         return _body_with_media(self.contents, self.inputs, self.input_type)
 
-    def read(self, body: Any) -> list[Vector]:
+    def read(self, body: Any) -> list[AnyVector]:
         is_pdf = len(self.contents) == 1 and isinstance(self.contents[0], Medium) and self.contents[0].modality == "pdf"
         key = "text_embedding" if self.task == "text_embedding" else "embeddings"
         vectors = _read_vectors(body, key, None if is_pdf else len(self.contents), self.dimensions)
-        if self.truncate_to is not None or not self.packed:
-            vectors = [unpacked(vector) for vector in vectors]
         if self.truncate_to is not None:
-            vectors = [_truncated(cast("Vector", vector), self.truncate_to) for vector in vectors]
+            vectors = [_truncated(unpacked(vector), self.truncate_to) for vector in vectors]
         if self.lengths is not None:
             self.lengths.add(len(vectors[0]))
             if len(self.lengths) > 1:
                 numbers = ", ".join(map(str, sorted(self.lengths)))
                 raise InvalidAnswerError(f"The responses have vectors of different lengths: {numbers}.")
-        return cast("list[Vector]", vectors)
+        return vectors
 
-    def halves(self) -> list[Call[list[Vector]]]:
+    def halves(self) -> list[Call[list[AnyVector]]]:
         middle = len(self.contents) // 2
         return [self._part(slice(0, middle)), self._part(slice(middle, None))]
 
-    def _part(self, part: slice) -> Call[list[Vector]]:
+    def _part(self, part: slice) -> Call[list[AnyVector]]:
         half = replace(self, contents=self.contents[part], inputs=self.inputs[part], retries=RETRIES_OF_A_HALF)
         return replace(half.call(), new_inputs=0)
 
@@ -245,14 +240,14 @@ def duration(seconds: float) -> str:
     return f"{int(seconds)}s" if seconds == int(seconds) else f"{max(1, round(seconds * 1000))}ms"
 
 
-def _read_vectors(body: Any, key: str, count: int | None, dimensions: int | None) -> list[Vector | PackedVector]:
+def _read_vectors(body: Any, key: str, count: int | None, dimensions: int | None) -> list[AnyVector]:
     """Read `count` vectors; with None, one or more."""
     items = list_of(body, key)
     if count is None and not items:
         raise InvalidAnswerError("A PDF was sent, and the response has no vector.")
     if count is not None and len(items) != count:
         raise InvalidAnswerError(f"{count} inputs were sent, and the response has {len(items)} vectors.")
-    vectors: list[Vector | PackedVector] = []
+    vectors: list[AnyVector] = []
     for position, item in enumerate(items):
         vector = item if isinstance(item, PackedVector) else _read_vector(item, position)
         length = len(vector)
