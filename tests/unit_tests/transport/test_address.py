@@ -1,4 +1,4 @@
-"""The address of a deployment: what is accepted, and what is said about one that was mistyped."""
+"""The address of a deployment: what is accepted, and the errors for one that was mistyped."""
 
 from __future__ import annotations
 
