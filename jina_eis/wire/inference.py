@@ -40,7 +40,6 @@ def embed(
     truncate_to: int | None = None,
     inputs: Sequence[int],
     completed: int,
-    retries: int | None = None,
     lengths: set[int] | None = None,
 ) -> Call[list[AnyVector]]:
     """Embed texts and media. Returns one vector for each input, in order; for a PDF, alone in its call, one for each page.
@@ -58,32 +57,20 @@ def embed(
         truncate_to: Number of leading dimensions to keep, renormalised to unit length; None for all of them.
         inputs: Positions of the inputs in the caller's list.
         completed: Number of the caller's inputs whose results were returned before these.
-        retries: Maximum number of retries; None for the driver's own.
         lengths: The lengths of the vectors that other calls have read, which must be equal; None for no such calls.
     """
-    path = f"/_inference/{task}/{quote(inference_id, safe='')}"
-    return _Embedding(
-        task,
-        path,
-        inference_id,
-        contents,
-        input_type,
-        timeout,
-        dimensions,
-        truncate_to,
-        inputs,
-        completed,
-        retries,
-        lengths,
-    ).call()
+    request = _Embedding(task, inference_id, contents, input_type, timeout, dimensions, truncate_to, inputs, completed, lengths)
+    return request.call()
 
 
 @dataclass(slots=True)
 class _Embedding:
-    """A request with its inputs: what reads its response, and divides it. Attributes: as the arguments of `embed`."""
+    """A request with its inputs: what reads its response, and divides it.
+
+    Attributes: as the arguments of `embed`, and `retries`, the maximum number of retries; None for the driver's own.
+    """
 
     task: EmbeddingTask
-    path: str
     inference_id: str
     contents: Sequence[Content]
     input_type: InputType
@@ -92,16 +79,16 @@ class _Embedding:
     truncate_to: int | None
     inputs: Sequence[int]
     completed: int
-    retries: int | None
     lengths: set[int] | None
+    retries: int | None = None
 
     def call(self) -> Call[list[AnyVector]]:
-        contents = self.contents
+        contents, name = self.contents, quote(self.inference_id, safe="")
         texts = [well_formed(content) for content in contents if isinstance(content, str)]
         texts_only = len(texts) == len(contents)
         return Call(
             "POST",
-            self.path,
+            f"/_inference/{self.task}/{name}",
             self.read,
             params={"timeout": duration(self.timeout)},
             body={"input": texts, "input_type": self.input_type} if texts_only else None,
@@ -110,7 +97,7 @@ class _Embedding:
             bucket=f"{self.inference_id} {self.input_type}",
             weight=sum(map(len, texts)) / CHARACTERS if texts_only else 0.0,
             new_inputs=len(contents),
-            invalidates=f"/_inference/{self.path.rpartition('/')[2]}",
+            invalidates=f"/_inference/{name}",
             inputs=self.inputs,
             completed=self.completed,
             retries=self.retries,
