@@ -124,6 +124,7 @@ def _existing_field(settings: IngestSettings, index: Index) -> Steps[IngestField
             f"{existing.dims}. Pass dimensions={existing.dims}, or another index_name."
         )
     field_type, dimensions = cast(FieldType, existing.type), settings.dimensions or existing.dims
+    settings.check_type(field_type)
     endpoint = (yield from _describe_endpoint(inference_id, field_type, dimensions)) if inference_id else None
     field = IngestField(settings.index, existing.name, field_type, endpoint, dimensions, existing.element_type)
     return (yield from _with_encoding(field))
@@ -131,6 +132,7 @@ def _existing_field(settings: IngestSettings, index: Index) -> Steps[IngestField
 
 def _new_field(settings: IngestSettings) -> Steps[IngestField]:
     field_type = settings.field_type or ("semantic_text" if settings.embeds else "dense_vector")
+    settings.check_type(field_type)
     inference_id = settings.inference_id or (DEFAULT_ENDPOINT if settings.embeds else None)
     dimensions, endpoint = settings.dimensions, None
     if inference_id:

@@ -66,12 +66,19 @@ class IngestSettings:
     observe: Callable[[Steps[list[str]]], Steps[list[str]]] = lambda steps: steps
 
     def __post_init__(self) -> None:
-        if self.dimensions and self.field_type in ("semantic_text", "semantic"):
+        if self.field_type:
+            self.check_type(self.field_type)
+
+    def check_type(self, field_type: FieldType) -> None:
+        """Raise ConfigurationError if these settings contradict the type of a field."""
+        if field_type == "dense_vector":
+            return
+        if self.dimensions:
             raise ConfigurationError(
-                f"dimensions={self.dimensions}: the vectors of a {self.field_type} field are as long as its endpoint's. "
+                f"dimensions={self.dimensions}: the vectors of a {field_type} field are as long as its endpoint's. "
                 "Create an endpoint with these dimensions, or use a dense_vector field."
             )
-        if not self.embeds and self.field_type not in (None, "dense_vector"):
+        if not self.embeds:
             raise ConfigurationError(
-                f'Vectors of your own need a dense_vector field, and field_type is "{self.field_type}". Leave it out.'
+                f'Vectors of your own need a dense_vector field, and field_type is "{field_type}". Leave it out.'
             )

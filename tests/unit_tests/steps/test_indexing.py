@@ -677,6 +677,16 @@ def test_an_index_that_cannot_hold_the_documents(properties: Any, meta: Any, set
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("properties", [None, {"embedding": {"type": "semantic_text", "inference_id": TEXT}}])
+def test_settings_that_the_type_of_the_field_contradicts(properties: Any) -> None:
+    """It is that of the index, or the default."""
+    with pytest.raises(ConfigurationError, match="dimensions=256: the vectors of a semantic_text field are as long as"):
+        Cluster(properties).run(indexer(field_type=None, dimensions=256).add(records(1), True))
+    if properties:
+        with pytest.raises(ConfigurationError, match='field_type is "semantic_text"'):
+            Cluster(properties).run(indexer(field_type=None, embeds=False).add(records(1), True))
+
+
 def test_settings_of_a_new_index_are_sent_as_they_are() -> None:
     bodies: list[Any] = []
 
