@@ -31,8 +31,9 @@ __all__ = ["Indexer", "delete_matching"]
 
 BLOCK = 64 * BATCH_SIZE  # documents in memory, in addition to the block that is written while this one is embedded
 DELETED_AT_ONCE = 10_000  # documents in a request, so that it ends before its timeout
-EmbedCall = Call[list[AnyEmbedded | JinaEISError]]  # whose failing inputs are isolated
 MOST_CONFLICTS = 10  # requests of one deletion that met documents which were changed at the same time
+
+EmbedCall = Call[list[AnyEmbedded | JinaEISError]]  # whose failing inputs are isolated
 
 
 @dataclass(frozen=True, slots=True)
