@@ -15,10 +15,11 @@ __all__ = ["Address"]
 _URL = "Write it like https://my-deployment.es.example.com:443."
 _CLOUD_ID = "Copy it from the deployment's page in Elastic Cloud."
 _QUOTES = "\"'`"
-# How a scheme is mistyped, and a host that has none. What may hold a secret in the wrong place is neither.
+# How a scheme is mistyped, and a host that has none. A key or token in its place is no host: its parts are longer.
 _MISTYPED = re.compile(r"https?(:/?(?!/)|:///+|//|:\\)", re.IGNORECASE)
-_NAME = r"localhost|[\w-]+(?:\.[\w-]+)+|\[[0-9a-f:]+\]"
-_HOST = re.compile(rf"(?P<host>{_NAME}|[\w-]+(?=:\d))(?P<port>:\d{{1,5}})?(?P<path>/[\w./-]*)?", re.IGNORECASE)
+_LABEL = r"[\w-]{1,63}"
+_NAME = rf"localhost|{_LABEL}(?:\.{_LABEL})+|{_LABEL}(?=:\d)|\[[0-9a-f:]+\]"
+_HOST = re.compile(rf"(?P<host>{_NAME})(?P<port>:\d{{1,5}})?(?P<path>/[\w./-]*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

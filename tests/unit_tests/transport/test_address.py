@@ -50,6 +50,8 @@ EXAMPLE = "Write it like https://my-deployment.es.example.com:443."
         ("http://localhost:9200/?pretty", "must end before any ? or #"),
         ("http://", EXAMPLE),
         ("user:secret@localhost:9200", EXAMPLE),
+        (f"eyJhbGciOiJIUzI1NiJ9.secret{'x' * 60}.signature", EXAMPLE),
+        ("secretVnVhQ2ZHY0JDZGJrUW0", EXAMPLE),
         ("http://[::1:9200", EXAMPLE),
     ],
 )
