@@ -297,7 +297,8 @@ class StoreSearches(StoreBase):
         searcher, number = self._searcher_for(filter, reranker, window), self._k(k)
         fetched = self._checked("fetch_k", fetch_k) or FETCH_K
         name = "max_marginal_relevance_search"
-        return lambda query: _documents(self._found(searcher.find_diverse(query, number, fetched, lambda_mult, name)))
+        origin = f"fetch_k={fetched}" if fetched >= number else f"k={number}"
+        return lambda query: _documents(self._found(searcher.find_diverse(query, number, fetched, lambda_mult, name, origin)))
 
     def _ask(self, search: Search[T], query: Any) -> T:
         return self._run(search(self._query_of(query)))

@@ -54,7 +54,7 @@ class StoreQueries(StoreSettings):
     ) -> Steps[VectorStoreQueryResult]:
         """Search. The last three arguments are those of the mode "mmr"; see `JinaEISVectorStore.query`."""
         mode = Mode(query.mode)
-        prefetch = self._prefetch(query, factor, number)
+        prefetch, origin = self._prefetch(query, factor, number)
         if mode in _REFUSED:
             raise ConfigurationError(
                 f'Elasticsearch does not answer the query mode "{mode.value}". '
@@ -66,7 +66,7 @@ class StoreQueries(StoreSettings):
         k = self._checked("similarity_top_k", query.similarity_top_k) or 1
         if mode is Mode.MMR:
             relevance, name = _mmr_threshold(query, threshold), 'The query mode "mmr"'
-            results = yield from searcher.find_diverse(wanted, k, prefetch, relevance, name)
+            results = yield from searcher.find_diverse(wanted, k, prefetch, relevance, name, origin)
         elif mode is Mode.TEXT_SEARCH:
             results = yield from searcher.find_by_words(wanted, k)
         else:
@@ -78,14 +78,17 @@ class StoreQueries(StoreSettings):
             ids=[result.hit.id for result in results],
         )
 
-    def _prefetch(self, query: VectorStoreQuery, factor: float | None, number: int | None) -> int:
-        """The number of nodes that "mmr" chooses from."""
+    def _prefetch(self, query: VectorStoreQuery, factor: float | None, number: int | None) -> tuple[int, str]:
+        """The number of nodes that "mmr" chooses from, and what it follows from."""
         if factor is not None and number is not None:
             raise ConfigurationError("Pass mmr_prefetch_factor or mmr_prefetch_k, not both.")
         if factor is not None and not 1 <= factor <= MAX_HITS:
             raise ConfigurationError(f"mmr_prefetch_factor={factor!r}: pass a number of 1 or more.")
-        scaled = min(MAX_HITS, int(query.similarity_top_k * (factor or MMR_PREFETCH_FACTOR)))
-        return self._checked("mmr_prefetch_k", number) or scaled
+        k, factor = query.similarity_top_k, factor or MMR_PREFETCH_FACTOR
+        if (chosen := self._checked("mmr_prefetch_k", number)) is not None:
+            return chosen, f"mmr_prefetch_k={chosen}" if chosen >= k else f"similarity_top_k={k}"
+        scaled = min(MAX_HITS, int(k * factor))
+        return scaled, f"mmr_prefetch_k={scaled} (similarity_top_k={k} times mmr_prefetch_factor={factor:g})"
 
     def _wanted(self, query: VectorStoreQuery) -> Query:
         """The query as text, vector or both."""

@@ -26,7 +26,7 @@ from ..steps import (
     keep_failing_inputs,
     vector_namespace,
 )
-from ..wire import Call, EndpointInfo, InputType, Steps, Vector, Watch, Watches, followed, unpacked, watched
+from ..wire import AnyVector, Call, EndpointInfo, InputType, Steps, Vector, Watch, Watches, followed, unpacked, watched
 from .caching import VectorCache
 from .embedding_calls import Calls, text_calls
 from .inference_id import ENDPOINT_NAMES, EndpointSettings
@@ -35,7 +35,8 @@ from .tracing import Operation, new_operation, observed
 
 __all__ = ["EmbeddingSettings"]
 
-E = TypeVar("E")
+R = TypeVar("R")
+F = TypeVar("F")
 
 
 class EmbeddingSettings(EndpointSettings):
@@ -168,9 +169,9 @@ class EmbeddingSettings(EndpointSettings):
 
     def _text_calls(
         self, texts: Iterable[str], role: InputType, positions: Sequence[int] | None, *, whole: bool = True
-    ) -> tuple[Steps[EndpointInfo], Folding[Vector], Calls[Vector]]:
+    ) -> tuple[Steps[EndpointInfo], Folding[AnyVector, Vector], Calls[AnyVector]]:
         """Return the steps that describe the endpoint, the places of equal texts, and what makes the calls for the endpoint."""
-        embedder, folding = self._embedder(role), Folding[Vector](unpacked)
+        embedder, folding = self._embedder(role), Folding[AnyVector, Vector](unpacked)
         calls = text_calls(embedder, folding, texts, role, positions, whole, self._length_check())
         return embedder.plan(), folding, calls
 
@@ -284,13 +285,13 @@ class EmbeddingSettings(EndpointSettings):
     def _stream(
         self,
         plan: Steps[EndpointInfo],
-        folding: Folding[E],
-        calls: Calls[E],
+        folding: Folding[R, F],
+        calls: Calls[R],
         role: InputType,
         ahead: int | None = None,
         on_error: OnError | None = "raise",
         watch: Watch | None = None,
-    ) -> Generator[E, None, None]:
+    ) -> Generator[F, None, None]:
         driver, limiter = self._driver(), self._limiter()
         operation = self._operation(role)
         watch = Watches.of(operation, watch)
@@ -305,13 +306,13 @@ class EmbeddingSettings(EndpointSettings):
     async def _astream(
         self,
         plan: Steps[EndpointInfo],
-        folding: Folding[E],
-        calls: Calls[E],
+        folding: Folding[R, F],
+        calls: Calls[R],
         role: InputType,
         ahead: int | None = None,
         on_error: OnError = "raise",
         watch: Watch | None = None,
-    ) -> AsyncGenerator[E, None]:
+    ) -> AsyncGenerator[F, None]:
         driver, limiter = self._driver(), self._limiter()
         operation = self._operation(role)
         watch = Watches.of(operation, watch)

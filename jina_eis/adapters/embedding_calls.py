@@ -6,13 +6,12 @@ It knows no settings and no driver. What the calls return is mapped to the input
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import count, islice
 from typing import TypeVar
 
 from ..contents import Content
-from ..steps import Embedded, Embedder, Folding, LengthCheck, blocks
-from ..wire import Call, EndpointInfo, InputType, Vector
+from ..steps import AnyEmbedded, Embedded, Embedder, Folding, LengthCheck, blocks
+from ..wire import AnyVector, Call, EndpointInfo, InputType, Vector
 
 __all__ = ["Calls", "content_calls", "text_calls"]
 
@@ -22,26 +21,24 @@ Calls = Callable[[EndpointInfo], Iterable[Call[list[E]]]]
 
 def text_calls(
     embedder: Embedder,
-    folding: Folding[Vector],
+    folding: Folding[AnyVector, Vector],
     texts: Iterable[str],
     role: InputType,
     positions: Sequence[int] | None,
     whole: bool,
     lengths_of_texts: LengthCheck,
-) -> Calls[Vector]:
+) -> Calls[AnyVector]:
     """Return the calls for texts: of a list, each text once; of a stream, each text of a batch once.
 
-    Texts that are too long are reported before the first call; of a stream, before the call of their batch. Vectors
-    may be packed.
+    Texts that are too long are reported before the first call; of a stream, before the call of their batch.
     """
-    embedder = replace(embedder, packed=True)  # vectors that wait to be returned take an eighth of the memory
     lengths: set[int] = set()
 
-    def calls(endpoint: EndpointInfo, texts: Iterable[str], positions: Iterable[int]) -> Iterator[Call[list[Vector]]]:
+    def calls(endpoint: EndpointInfo, texts: Iterable[str], positions: Iterable[int]) -> Iterator[Call[list[AnyVector]]]:
         distinct = folding.distinct(texts, positions)
         return embedder.calls(endpoint, distinct, role, folding.positions(), whole=whole, lengths=lengths)
 
-    def stream(endpoint: EndpointInfo) -> Iterator[Call[list[Vector]]]:
+    def stream(endpoint: EndpointInfo) -> Iterator[Call[list[AnyVector]]]:
         place, first = count(), 0
         for batch in blocks(texts, embedder.batch_size):
             lengths_of_texts.check(endpoint, batch, _names_of_inputs(range(first, first + len(batch))))
@@ -49,7 +46,7 @@ def text_calls(
             yield from calls(endpoint, batch, place)
             folding.forget()
 
-    def whole_list(endpoint: EndpointInfo) -> Iterator[Call[list[Vector]]]:
+    def whole_list(endpoint: EndpointInfo) -> Iterator[Call[list[AnyVector]]]:
         listed, places = list(texts), list(positions or ())
         lengths_of_texts.check(endpoint, listed, _names_of_inputs(places))
         return calls(endpoint, listed, places)
@@ -59,18 +56,18 @@ def text_calls(
 
 def content_calls(
     embedder: Embedder,
-    folding: Folding[Embedded],
+    folding: Folding[AnyEmbedded, Embedded],
     contents: Sequence[Content],
     role: InputType,
     positions: Sequence[int] | None,
     lengths_of_texts: LengthCheck,
-) -> Calls[Embedded]:
+) -> Calls[AnyEmbedded]:
     """Return the calls for texts and media, each once. Texts that are too long are reported before the first call."""
     distinct = [*folding.distinct(contents, positions)]
     folding.forget()  # no more come, so only the results of repeated inputs are kept
     places = [*islice(folding.positions(), len(distinct))]
 
-    def calls(endpoint: EndpointInfo) -> Iterator[Call[list[Embedded]]]:
+    def calls(endpoint: EndpointInfo) -> Iterator[Call[list[AnyEmbedded]]]:
         lengths_of_texts.check(endpoint, distinct, _names_of_inputs(places))
         return embedder.content_calls(endpoint, distinct, role, places, whole=positions is None)
 

@@ -12,7 +12,7 @@ from typing import Any, cast, get_args, overload
 
 from ..contents import Content, Embeddable, Image, Link, Medium, Part, content, content_list, in_thread, known_pages, label
 from ..errors import InputError, InvalidAnswerError
-from ..steps import Embedded, Folding, max_in_flight
+from ..steps import AnyEmbedded, Embedded, Folding, max_in_flight, unpacked_pages
 from ..wire import EndpointInfo, InputType, Steps, Vector, Watch
 from .embedding import EmbeddingSettings
 from .embedding_calls import Calls, content_calls
@@ -169,9 +169,9 @@ class ContentSettings(EmbeddingSettings):
 
     def _content_calls(
         self, contents: Sequence[Content], role: InputType, positions: Sequence[int] | None
-    ) -> tuple[Steps[EndpointInfo], Folding[Embedded], Calls[Embedded]]:
+    ) -> tuple[Steps[EndpointInfo], Folding[AnyEmbedded, Embedded], Calls[AnyEmbedded]]:
         """As `_text_calls`, for texts and media."""
-        embedder, folding = self._embedder(role), Folding[Embedded]()
+        embedder, folding = self._embedder(role), Folding[AnyEmbedded, Embedded](unpacked_pages)
         calls = content_calls(embedder, folding, contents, role, positions, self._length_check())
         return embedder.plan(contents), folding, calls
 

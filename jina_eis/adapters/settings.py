@@ -249,7 +249,8 @@ class ServiceSettings(BaseModel):
                     _check_client(name, client)
             return None
         if not address:
-            raise ConfigurationError(NO_ADDRESS)
+            empty = next((f"{name} is an empty string. " for name in _ADDRESS_FIELDS if getattr(self, name) == ""), "")
+            raise ConfigurationError(f"{empty}{NO_ADDRESS}")
         found = Address(
             url=self.es_url,
             cloud_id=self.es_cloud_id,

@@ -1,7 +1,7 @@
 """`jina-eis demo`: embed real text, search it, rerank the results, and print how reranking changed the order.
 
 Without a deployment it runs on the embedded EIS and prints a notice: the output then shows the mechanics, not the quality of
-Jina's models. It supports two frameworks and imports only the chosen one, so the other need not be installed.
+Jina's models. `demo_searches` knows the frameworks.
 """
 
 from __future__ import annotations
@@ -10,10 +10,8 @@ import os
 import re
 import sys
 import time
-import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -27,8 +25,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..adapters import Endpoints
-from ..errors import IndexNotFoundError, InputError
+from ..errors import InputError
+from .demo_searches import CANDIDATES, EMBEDDER, FRAMEWORKS, Hit, Search, default_reranker
 from .documents import LIMIT, paragraphs, read, read_docs, split
 from .excerpts import excerpt
 
@@ -47,9 +45,8 @@ DEMO_TOPICS = frozenset(
 )
 """The topics of the demo. They are few, so that it takes seconds; for each question, the reranker moves some passage up."""
 
-EMBEDDER = ".jina-embeddings-v5-text-small"
-CANDIDATES = 8  # results to rerank per question
 PRINTED_HITS = 5  # per question
+RETRIES = 3  # a person waits for the result
 SCORES = {"embed": "Cosine", "retriever": "Fused"}  # names of the score of the first search, by mode
 STEPS = {"embed": "Embedding", "retriever": "Indexing"}
 PASSAGES_PER_TOPIC = 2
@@ -65,21 +62,6 @@ NO_QUESTION = 'There is no question. Add --ask "your question"; the option is re
 _SVG = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)  # no fonts from another host
 _UNDERLINE = re.compile(r"^\W{4,}$", re.MULTILINE)
 _LOCAL_KEY = "demo"  # overrides a key in the environment, which must not be sent to the embedded EIS
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A search result: its rank before reranking, from 1, and its two scores."""
-
-    source: str
-    text: str
-    rank: int
-    score: float
-    relevance: float
-
-
-Search = Callable[[str], list[Hit]]
-"""Returns the passages nearest to a question, in the order of the reranker."""
 
 
 def run(
@@ -115,182 +97,48 @@ def run(
     if docs and not questions and not sys.stdin.isatty():
         raise InputError(NO_QUESTION)
     console = Console(markup=False, emoji=False, highlight=False, record=svg is not None)
-    if docs:
-        documents = read(docs, limit)
-        passages, origin = documents.passages, documents.summary()
-    else:
-        passages = python_reference(DEMO_TOPICS)
-        origin = f"{len(passages)} passages of the Python language reference"
+    passages, origin = _passages(docs, limit)
     module, embed_passages, index_passages = FRAMEWORKS[framework]
     import_module(module)  # first, because it takes seconds or fails
-    with ExitStack() as stack:
-        embedded = not (url or os.environ.get("ES_URL") or os.environ.get("ES_CLOUD_ID"))
-        if embedded:
-            from ..local import LocalEIS
-
-            eis = stack.enter_context(LocalEIS(api_key=_LOCAL_KEY))
-            url, api_key = eis.url, _LOCAL_KEY
-            console.print(f"No deployment is set, so a stand-in answers: {eis.model_label}.", style="bold yellow")
-            console.print("Its vectors and scores are not Jina's.\n", style="bold yellow")
+    with _service(console, url, api_key, options) as (service, embedded):
         _print_fact(console, "Text", origin)
         _warn_of_long_job(console, len(passages), embedded)
         start = time.perf_counter()
-        service = {"es_url": url, "es_api_key": api_key, "max_retries": 3, **({} if embedded else options)}
         prepare = embed_passages if mode == "embed" else index_passages
-        search = stack.enter_context(prepare(passages, **service))
-        _print_fact(console, STEPS[mode], f"{EMBEDDER}, {time.perf_counter() - start:.1f} s")
-        _print_fact(console, "Reranking", f"{_default_reranker(**service)}, the best {CANDIDATES}")
-        _print_legend(console, SCORES[mode])
-        for question in questions or (_read_questions(console) if docs else (question for question, _ in DEMO_QUESTIONS)):
-            _print_hits(console, question, search(question)[:PRINTED_HITS], SCORES[mode])
+        with prepare(passages, **service) as search:
+            _print_fact(console, STEPS[mode], f"{EMBEDDER}, {time.perf_counter() - start:.1f} s")
+            _print_fact(console, "Reranking", f"{default_reranker(**service)}, the best {CANDIDATES}")
+            _print_legend(console, SCORES[mode])
+            for question in questions or (_read_questions(console) if docs else (question for question, _ in DEMO_QUESTIONS)):
+                _print_hits(console, question, search(question)[:PRINTED_HITS], SCORES[mode])
     _print_next_steps(console, embedded)
     if svg:
         console.save_svg(os.fspath(svg), title="jina-eis demo", code_format=_SVG)
 
 
-@contextmanager
-def _langchain(passages: Mapping[str, str], **service: Any) -> Iterator[Search]:
-    """Embed passages, a map of text to source, into LangChain's in-memory store. `service` is passed to the adapters."""
-    from langchain_core.vectorstores import InMemoryVectorStore
-
-    from langchain_jina_eis import JinaEISEmbeddings, JinaEISRerank
-
-    with (
-        JinaEISEmbeddings(inference_id=EMBEDDER, show_progress_bar=True, **service) as embeddings,
-        JinaEISRerank(top_n=None, **service) as reranker,
-    ):
-        store = InMemoryVectorStore(embeddings)
-        store.add_texts(list(passages), [{"source": source} for source in passages.values()])
-
-        def search(question: str) -> list[Hit]:
-            found = store.similarity_search_with_score(question, k=CANDIDATES)
-            hits = []
-            for ranked in reranker.rerank([document for document, _ in found], question):
-                (document, cosine), rank = found[ranked["index"]], ranked["index"] + 1
-                hits.append(Hit(document.metadata["source"], document.page_content, rank, cosine, ranked["relevance_score"]))
-            return hits
-
-        yield search
+def _passages(docs: Sequence[Path], limit: int) -> tuple[Mapping[str, str], str]:
+    """Return the passages, as a map of text to source, and where they are from."""
+    if docs:
+        documents = read(docs, limit)
+        return documents.passages, documents.summary()
+    passages = python_reference(DEMO_TOPICS)
+    return passages, f"{len(passages)} passages of the Python language reference"
 
 
 @contextmanager
-def _llama_index(passages: Mapping[str, str], **service: Any) -> Iterator[Search]:
-    """As `_langchain`, with LlamaIndex's in-memory index."""
-    from llama_index.core import VectorStoreIndex
-    from llama_index.core.schema import TextNode
+def _service(
+    console: Console, url: str | None, api_key: str | None, options: Mapping[str, Any]
+) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Yield the settings of the adapters, and whether the embedded EIS answers, which runs until the end and is announced."""
+    if url or os.environ.get("ES_URL") or os.environ.get("ES_CLOUD_ID"):
+        yield {"es_url": url, "es_api_key": api_key, "max_retries": RETRIES, **options}, False
+        return
+    from ..local import LocalEIS
 
-    from llama_index_jina_eis import JinaEISEmbedding, JinaEISRerank
-
-    with (
-        JinaEISEmbedding(inference_id=EMBEDDER, **service) as embedding,
-        JinaEISRerank(top_n=None, **service) as reranker,
-    ):
-        index = VectorStoreIndex(
-            [
-                TextNode(text=text, metadata={"source": source}, excluded_embed_metadata_keys=["source"])
-                for text, source in passages.items()
-            ],
-            embed_model=embedding,
-            transformations=[embedding],  # LlamaIndex's default is a splitter whose tokenizer may need a download
-            insert_batch_size=len(passages),  # each batch prints its own progress bar
-            show_progress=True,
-        )
-        retriever = index.as_retriever(similarity_top_k=CANDIDATES)
-
-        def search(question: str) -> list[Hit]:
-            found = retriever.retrieve(question)
-            before = {node.node_id: (rank, node.get_score()) for rank, node in enumerate(found, 1)}
-            return [
-                Hit(node.metadata["source"], node.text, *before[node.node_id], node.get_score())
-                for node in reranker.postprocess_nodes(found, query_str=question)
-            ]
-
-        yield search
-
-
-@contextmanager
-def _langchain_retriever(passages: Mapping[str, str], **service: Any) -> Iterator[Search]:
-    """Index the passages in Elasticsearch, and run each hybrid search twice: without and with the reranker."""
-    from langchain_jina_eis import JinaEISRetriever
-
-    settings = {**_index_settings(), **service, "include_scores": True}
-    with (
-        JinaEISRetriever(**settings) as plain,
-        JinaEISRetriever(**settings, rerank_inference_id=_default_reranker(**service), rank_window_size=CANDIDATES) as reranked,
-        _delete_index_at_exit(plain),
-    ):
-        plain.add_texts(list(passages), [{"source": source} for source in passages.values()])
-
-        def search(question: str) -> list[Hit]:
-            before = {document.id: (rank, document.metadata["_score"]) for rank, document in enumerate(plain.invoke(question), 1)}
-            return [
-                Hit(
-                    document.metadata["source"],
-                    document.page_content,
-                    *before[document.id],
-                    document.metadata["relevance_score"],
-                )
-                for document in reranked.invoke(question)
-            ]
-
-        yield search
-
-
-@contextmanager
-def _llama_index_retriever(passages: Mapping[str, str], **service: Any) -> Iterator[Search]:
-    """As `_langchain_retriever`, with LlamaIndex."""
-    from llama_index.core.schema import TextNode
-
-    from llama_index_jina_eis import JinaEISRetriever
-
-    settings = {**_index_settings(), **service}
-    plain = JinaEISRetriever(**settings)
-    reranked = JinaEISRetriever(**settings, rerank_inference_id=_default_reranker(**service), rank_window_size=CANDIDATES)
-    with plain.settings, reranked.settings, _delete_index_at_exit(plain):
-        plain.add_nodes(
-            TextNode(text=text, metadata={"source": source}, excluded_embed_metadata_keys=["source"])
-            for text, source in passages.items()
-        )
-
-        def search(question: str) -> list[Hit]:
-            before = {node.node_id: (rank, node.get_score()) for rank, node in enumerate(plain.retrieve(question), 1)}
-            return [
-                Hit(node.metadata["source"], node.text, *before[node.node_id], node.get_score())
-                for node in reranked.retrieve(question)
-            ]
-
-        yield search
-
-
-def _default_reranker(**service: Any) -> str:
-    """The reranker of the demo: the default of the deployment."""
-    with Endpoints(**service) as endpoints:
-        return endpoints.default_reranker()
-
-
-def _index_settings() -> dict[str, Any]:
-    """The settings of a retriever with a new index."""
-    name = f"jina-eis-demo-{uuid.uuid4().hex[:8]}"
-    return {"index_name": name, "search_type": "hybrid", "inference_id": EMBEDDER, "k": CANDIDATES}
-
-
-@contextmanager
-def _delete_index_at_exit(retriever: Any) -> Iterator[None]:
-    """Delete the index at exit, if it exists."""
-    try:
-        yield
-    finally:
-        with suppress(IndexNotFoundError):
-            retriever.delete_index()
-
-
-PreparePassages = Callable[..., AbstractContextManager[Search]]
-FRAMEWORKS: dict[str, tuple[str, PreparePassages, PreparePassages]] = {
-    "langchain": ("langchain_core.vectorstores", _langchain, _langchain_retriever),
-    "llama-index": ("llama_index.core", _llama_index, _llama_index_retriever),
-}
-"""By the name of the extra: a module of the framework, the function that embeds passages into its store, and the function
-that indexes them in Elasticsearch."""
+    with LocalEIS(api_key=_LOCAL_KEY) as eis:
+        console.print(f"No deployment is set, so a stand-in answers: {eis.model_label}.", style="bold yellow")
+        console.print("Its vectors and scores are not Jina's.\n", style="bold yellow")
+        yield {"es_url": eis.url, "es_api_key": _LOCAL_KEY, "max_retries": RETRIES}, True
 
 
 def python_reference(only: Collection[str] = topics) -> dict[str, str]:

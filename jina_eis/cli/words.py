@@ -10,6 +10,8 @@ _PHRASES = (
     ("Pass es_url or es_cloud_id (or set ES_URL or ES_CLOUD_ID), or pass a client.", "Pass --url, or set ES_URL or ES_CLOUD_ID."),
     (", or use jina_eis.local.LocalEIS in code", ""),
     (", or es_user and es_password (ES_USER, ES_PASSWORD)", ", or ES_USER and ES_PASSWORD"),
+    ("Pass it as es_cloud_id, or set ES_CLOUD_ID.", "Set ES_CLOUD_ID to it."),
+    ("Pass it as es_url, or set ES_URL.", "Pass it as --url, or set ES_URL."),
     ("(as an argument, or in the environment)", "(as an option, or in the environment)"),
     ("force=True (--force)", "--force"),
     (" = None", ""),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
-from .tracks import CutOffError, DamagedError, Reader, boxes
+from .iso_media import boxes
+from .reader import CutOffError, DamagedError, Reader
 
 __all__ = ["pixel_size"]
 

@@ -26,20 +26,10 @@ from .formats import (
     Refusal,
     convert,
 )
-from .tracks import (
-    CutOffError,
-    DamagedError,
-    Reader,
-    asf_tracks,
-    avi_tracks,
-    flv_tracks,
-    iso_tracks,
-    matroska_tracks,
-    ogg_tracks,
-    program_stream_tracks,
-    transport_stream_tracks,
-    wave_seconds,
-)
+from .iso_media import iso_tracks
+from .mpeg_streams import program_stream_tracks, transport_stream_tracks
+from .reader import CutOffError, DamagedError, Reader
+from .tracks import asf_tracks, avi_tracks, flv_tracks, matroska_tracks, ogg_tracks, wave_seconds
 
 __all__ = ["Identity", "has_signature", "identify"]
 

@@ -6,13 +6,15 @@ environment variable here. This package does not know `transport`.
 
 from .checkup import Check, Report, Status, check_deployment, settings_report
 from .compatibility import check_images, compare, share_space
-from .embedder import BATCH_SIZE, Embedded, Embedder, max_in_flight
+from .embedder import BATCH_SIZE, AnyEmbedded, Embedded, Embedder, max_in_flight, unpacked_pages
 from .endpoints import EndpointSpec, explain, fetch_endpoint, find_endpoints, known_endpoint, remove_endpoint
 from .extraction import DEFAULT_DPI, PAGE_TIMEOUT, PAGES_IN_FLIGHT, Extractor
 from .fields import SearchType, describe_index
 from .filters import as_queries, check_filters, filter_field
 from .folding import Folding, blocks
-from .indexing import FieldType, Indexer, Record, Refresh, delete_matching
+from .indexing import Indexer, delete_matching
+from .ingest_records import Record
+from .ingest_settings import FieldType, Refresh
 from .lengths import LengthCheck, TooLong, report
 from .mmr import maximal_marginal_relevance
 from .names import find_default_reranker, resolve
@@ -39,6 +41,7 @@ __all__ = [
     "PRELIMINARY",
     "RANK_CONSTANT",
     "RESCUES",
+    "AnyEmbedded",
     "Check",
     "Embedded",
     "Embedder",
@@ -95,5 +98,6 @@ __all__ = [
     "stand_in",
     "switch_search_endpoint",
     "too_old",
+    "unpacked_pages",
     "vector_namespace",
 ]

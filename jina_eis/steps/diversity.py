@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import ConfigurationError
-from ..wire import Field, Steps, ask, keeps_vectors_in_source
+from ..wire import Field, Steps, ask, keeps_vectors_in_source, unpacked
 from .embedder import Embedder
 from .endpoints import describe_endpoint
 from .search_settings import SearchResult
@@ -69,5 +69,5 @@ def with_vectors_of_texts(field: Field, results: list[SearchResult], timeout: fl
     with_text = [result for result in results if result.text.strip()]
     info = yield from describe_endpoint(str(field.inference_id))
     batches = yield from ask(embedder.calls(info, [result.text for result in with_text], "ingest"))
-    vectors = [vector for batch in batches for vector in batch]
+    vectors = [unpacked(vector) for batch in batches for vector in batch]
     return [replace(result, vector=vector) for result, vector in zip(with_text, vectors, strict=True)]

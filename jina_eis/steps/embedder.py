@@ -14,13 +14,23 @@ from typing import Any, cast
 from ..contents import Content, Medium, check_texts, holds_url, warn_of_binary
 from ..errors import ConfigurationError
 from ..models import EmbeddingModel, find_model
-from ..wire import Call, EndpointInfo, InputType, Steps, Vector, ask, embed
+from ..wire import AnyVector, Call, EndpointInfo, InputType, Steps, Vector, ask, embed, unpacked
 from .compatibility import check_modalities, check_spaces
 from .endpoints import check_dimensions, describe_endpoint, known_endpoint
 from .folding import blocks
 from .version import require, with_feature
 
-__all__ = ["BATCH_SIZE", "FUSION", "PASS_URLS", "Embedded", "Embedder", "has_fused", "max_in_flight"]
+__all__ = [
+    "BATCH_SIZE",
+    "FUSION",
+    "PASS_URLS",
+    "AnyEmbedded",
+    "Embedded",
+    "Embedder",
+    "has_fused",
+    "max_in_flight",
+    "unpacked_pages",
+]
 
 BATCH_SIZE = 16  # Elastic documents 16 items in a request for the omni models and for ELSER, and nothing for the others
 BATCH_BYTES = 4 * 2**20  # of media, in base64; the service publishes no limit, and requests of 3 MB have been accepted
@@ -33,6 +43,9 @@ PASS_URLS = ("pass_urls", "9.6")  # the feature, and the first version that has 
 Embedded = Vector | list[Vector]
 """One vector; for a PDF, a list with one vector for each page."""
 
+AnyEmbedded = AnyVector | tuple[AnyVector, ...]
+"""The same as it was read: a tuple for a PDF. Users get an `Embedded`, which `unpacked_pages` returns."""
+
 
 @dataclass(frozen=True, slots=True)
 class Embedder:
@@ -44,7 +57,6 @@ class Embedder:
         batch_size: Maximum inputs in a request.
         timeout: Seconds that the service may take for a request.
         comparable_with: An endpoint whose vectors must be comparable with these; None for no such requirement.
-        packed: As for `wire.embed`.
 
     Raises:
         ConfigurationError: a reranker, dimensions that the model was not trained for, a batch that is too large for it, or a
@@ -56,7 +68,6 @@ class Embedder:
     batch_size: int = BATCH_SIZE
     timeout: float = 60.0
     comparable_with: str | None = None
-    packed: bool = False
 
     def __post_init__(self) -> None:
         if endpoint := known_endpoint(self.inference_id):
@@ -88,7 +99,7 @@ class Embedder:
         *,
         whole: bool = True,
         lengths: set[int] | None = None,
-    ) -> Iterator[Call[list[Vector]]]:
+    ) -> Iterator[Call[list[AnyVector]]]:
         """Yield one call for each batch, when it is requested.
 
         Args:
@@ -126,7 +137,7 @@ class Embedder:
         positions: Sequence[int] | None = None,
         *,
         whole: bool = True,
-    ) -> Iterator[Call[list[Embedded]]]:
+    ) -> Iterator[Call[list[AnyEmbedded]]]:
         """Yield one call for each batch and for each PDF, when it is requested.
 
         Args:
@@ -150,7 +161,7 @@ class Embedder:
                 call = with_feature(call, *PASS_URLS)
             if has_fused(contents[batch.start : batch.stop]):
                 call = with_feature(call, *FUSION)
-            yield _read_pages(call) if _is_pdf(contents[batch.start]) else cast("Call[list[Embedded]]", call)
+            yield _read_pages(call) if _is_pdf(contents[batch.start]) else cast("Call[list[AnyEmbedded]]", call)
 
     def _call(
         self,
@@ -160,7 +171,7 @@ class Embedder:
         inputs: Sequence[int],
         completed: int,
         lengths: set[int],
-    ) -> Call[list[Vector]]:
+    ) -> Call[list[AnyVector]]:
         return embed(
             "text_embedding" if endpoint.task == "text_embedding" else "embedding",
             endpoint.inference_id,
@@ -171,7 +182,6 @@ class Embedder:
             truncate_to=None if self.dimensions == endpoint.dimensions else self.dimensions,
             inputs=inputs,
             completed=completed,
-            packed=self.packed,
             lengths=lengths,
         )
 
@@ -182,7 +192,7 @@ class Embedder:
             return []
         endpoint = yield from self.plan()
         batches = yield from ask(self.calls(endpoint, texts, input_type))
-        return [vector for batch in batches for vector in batch]
+        return [unpacked(vector) for batch in batches for vector in batch]
 
     def _check(self, endpoint: EndpointInfo) -> None:
         name = endpoint.inference_id
@@ -225,6 +235,13 @@ def has_fused(contents: Iterable[Content]) -> bool:
     return any(isinstance(content, tuple) and len(content) > 1 for content in contents)
 
 
+def unpacked_pages(result: AnyEmbedded) -> Embedded:
+    """Return a result as users get it. The vectors of pages are copies, as one PDF may have several places."""
+    if isinstance(result, tuple):
+        return [page.copy() if isinstance(page, list) else page.tolist() for page in result]
+    return unpacked(result)
+
+
 def max_in_flight(contents: Sequence[Content]) -> int | None:
     """Return how many requests with these inputs may be in flight, to limit the memory; None for any number."""
     largest = max(map(_size_in_request, contents), default=0)
@@ -256,6 +273,6 @@ def _size_in_request(content: Content) -> int:
     return content.encoded_size if isinstance(content, Medium) else len(content)
 
 
-def _read_pages(call: Call[list[Vector]]) -> Call[list[Embedded]]:
+def _read_pages(call: Call[list[AnyVector]]) -> Call[list[AnyEmbedded]]:
     """Return the same call, with a reader that returns all vectors as the pages of one input."""
-    return cast("Call[list[Embedded]]", replace(cast("Call[Any]", call), read=lambda body: [call.read(body)]))
+    return cast("Call[list[AnyEmbedded]]", replace(cast("Call[Any]", call), read=lambda body: [tuple(call.read(body))]))

@@ -11,20 +11,21 @@ from typing import Generic, TypeVar
 __all__ = ["Folding", "blocks"]
 
 C = TypeVar("C")
-R = TypeVar("R")
+R = TypeVar("R")  # a result that waits
+F = TypeVar("F")  # in its final form
 
 
-class Folding(Generic[R]):
+class Folding(Generic[R, F]):
     """Folds the equal inputs of one call, and unfolds their results.
 
     Inputs that are sent are numbered from 0, in order. There may be many: nothing here is an object of its own for each.
 
     Args:
-        finish: Returns a result in its final form. Called for each place when it is returned, so that those that wait stay
-            small.
+        finish: Returns a result in its final form: the same object, or a new one each time. Called for each place when it is
+            returned, so that those that wait stay small.
     """
 
-    def __init__(self, finish: Callable[[R], R] | None = None) -> None:
+    def __init__(self, finish: Callable[[R], F]) -> None:
         self._finish = finish
         self._known: dict[Hashable, int] = {}  # the number of each input that was sent
         self._positions: deque[int] = deque()  # of the inputs that are sent
@@ -67,23 +68,24 @@ class Folding(Generic[R]):
         self._repeated &= awaited
         self._forgotten = self._sent
 
-    def unfold(self, results: Iterable[R]) -> Iterator[R]:
+    def unfold(self, results: Iterable[R]) -> Iterator[F]:
         """Take the results of the next inputs that were sent, and yield those that can now be returned, in input order."""
         for result in results:
             self._results[self._arrived] = result
             self._arrived += 1
         return self.rest()
 
-    def rest(self) -> Iterator[R]:
+    def rest(self) -> Iterator[F]:
         """Yield the results of the last inputs, after those that were sent have arrived. Each place has its own copy."""
         while self._places and self._places[0] < self._arrived:
             number = self._places.popleft()
             kept = self._results.pop(number)
-            result = self._finish(kept) if self._finish else kept
+            result = self._finish(kept)
+            shared: bool = result is kept
             repeated = number < self._returned or number in self._repeated
             self._returned = max(self._returned, number + 1)  # first places come in the order of their numbers
             if repeated or number >= self._forgotten:
-                self._results[number] = copy(kept) if result is kept else kept
+                self._results[number] = copy(kept) if shared else kept
             yield result
 
 

@@ -49,6 +49,10 @@ class IngestReport:
         self.ids.append(document_id)
         return True
 
+    def position(self, document_id: str) -> int:
+        """Return the position at which a document was last read. It is looked for from the end: it is in the newest block."""
+        return next(position for position in reversed(range(len(self.ids))) if self.ids[position] == document_id)
+
     @property
     def has_outcomes(self) -> bool:
         """Whether a document was written or has failed, or may have been written: it was sent, and no response came."""

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from ..contents import Content, Part
 from ..errors import ConfigurationError, InputError
-from ..wire import Call, Field, Index, Steps, Vector, ask, query_vector_builder, with_shortest_digits
+from ..wire import Call, Field, Index, Steps, Vector, ask, query_vector_builder, unpacked, with_shortest_digits
 from .compatibility import check_modalities
-from .embedder import Embedded, Embedder
+from .embedder import AnyEmbedded, Embedder
 from .endpoints import describe_endpoint
 from .fields import choose_field, describe_index, query_endpoint
 from .retrievers import Json
@@ -88,12 +88,12 @@ def _embedded(settings: SearchSettings, endpoint: str, field: Field, content: Co
     return {"query_vector": (yield from _embed(calls))}
 
 
-def _embed(calls: Iterable[Call[list[Embedded]]]) -> Steps[Vector]:
+def _embed(calls: Iterable[Call[list[AnyEmbedded]]]) -> Steps[Vector]:
     """Return the one vector of a query. Raises InputError for a PDF, which has one for each page."""
     ((vector,),) = yield from ask(calls)
-    if not (vector and isinstance(vector[0], float)):
+    if isinstance(vector, tuple):
         raise InputError("A query has one vector, and a PDF has one for each page. Search with one of its pages, as an image.")
-    return vector
+    return unpacked(vector)
 
 
 def _parts(query: Content) -> Sequence[Part]:

@@ -31,6 +31,7 @@ from .search_settings import (
     check_reranker,
     described,
     query_endpoint_of,
+    window_name,
     window_of,
     with_endpoints,
 )
@@ -67,7 +68,7 @@ class Searcher(SearchSettings):
             if TOO_MANY_TOKENS in str(error.reason):
                 error.message = (
                     f"The reranker refuses the texts of the best {window} documents, which it gets in one call: {error.reason} "
-                    "Let it read the best passages only (rerank_chunks), or fewer documents (a smaller rank_window_size)."
+                    f"Let it read the best passages only (rerank_chunks), or fewer documents (a smaller {window_name(self)})."
                 )
             raise
         return results_of(self, hits, index, field, reranked=bool(self.rerank_inference_id))
@@ -100,26 +101,38 @@ class Searcher(SearchSettings):
                 f"{index.name!r} is a {field.type} field of dense vectors. Use another mode, such as default or text_search."
             )
 
-    def find_diverse(self, query: Query, k: int, fetch_k: int, lambda_mult: float, name: str) -> Steps[list[SearchResult]]:
+    def find_diverse(
+        self, query: Query, k: int, fetch_k: int, lambda_mult: float, name: str, origin: str
+    ) -> Steps[list[SearchResult]]:
         """Return at most `k` documents that differ from each other, of the best `fetch_k`: maximal marginal relevance.
 
         Elasticsearch chooses them where it can, and this library otherwise: of a dense_vector field by its vectors, of a
         semantic_text field by those of the texts, which are embedded for it. Either chooses the same, up to equal ones, and
-        returns them in the order of the search, with its scores. An error calls it `name`, as the caller knows it.
+        returns them in the order of the search, with its scores.
+
+        Args:
+            query: The query.
+            k: Maximum number of documents.
+            fetch_k: Number of the best documents to choose from; at least `k` are.
+            lambda_mult: From 0 (diversity) to 1 (similarity to the query).
+            name: What the caller called, for errors.
+            origin: What the number of the best documents follows from, as for `SearchSettings`.
 
         Raises:
             ConfigurationError: a `semantic` field, whose media cannot be compared.
         """
-        return self.observe(self._find_diverse(query, k, fetch_k, lambda_mult, name), k)
+        return self.observe(self._find_diverse(query, k, fetch_k, lambda_mult, name, origin), k)
 
-    def _find_diverse(self, query: Query, k: int, fetch_k: int, lambda_mult: float, name: str) -> SearchSteps:
+    def _find_diverse(self, query: Query, k: int, fetch_k: int, lambda_mult: float, name: str, origin: str) -> SearchSteps:
         fetch_k = max(k, fetch_k)
-        window = max(fetch_k, self.rank_window_size or 0)
-        self = yield from with_endpoints(replace(self, diversify=None, rank_window_size=window))
+        if fetch_k > (self.rank_window_size or 0):
+            self = replace(self, rank_window_size=fetch_k, window_origin=origin)
+        self = yield from with_endpoints(replace(self, diversify=None))
         index = yield from describe_index(self.index)
         field = choose_field(index, self.search_type, self.field)
         if (yield from diversifies(self.index, field)):
-            return (yield from replace(self, diversify=lambda_mult, rank_window_size=fetch_k)._find(query, k))
+            of_the_best = replace(self, diversify=lambda_mult, rank_window_size=fetch_k, window_origin=origin)
+            return (yield from of_the_best._find(query, k))
         diversity_feature(field, name)  # refuses other fields
         query, vector = yield from with_vector(self, index, field, query)
         results = yield from self._find(query, fetch_k, vectors=True)

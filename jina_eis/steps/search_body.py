@@ -11,7 +11,7 @@ from ..errors import ConfigurationError, InputError
 from ..wire import VECTORS, Field, Index, Steps
 from .query_vectors import is_embedded_by_field, query_vector
 from .retrievers import CANDIDATES, Json, by_vector, by_words, diversified, fused, reranked, rescoring
-from .search_settings import RANK_WINDOW, Query, SearchSettings
+from .search_settings import RANK_WINDOW, Query, SearchSettings, window_name
 
 __all__ = ["PASSAGES", "body_of", "excluded_fields", "reranked_by", "retriever_of", "source_of", "text_of", "vectors_of"]
 
@@ -56,9 +56,10 @@ def reranked_by(settings: SearchSettings, retriever: Json, query: Query, window:
 
 def _search_by_vector(settings: SearchSettings, field: Field, vector: Json, window: int) -> Json:
     if settings.num_candidates and settings.num_candidates < window:
+        at_least = settings.rerank_inference_id and window <= RANK_WINDOW
         raise ConfigurationError(
             f"num_candidates={settings.num_candidates}: {window} documents are ranked, and each shard must consider as many. "
-            "Raise it, or lower rank_window_size."
+            + ("Raise it." if at_least else f"Raise it, or lower {window_name(settings)}.")
         )
     candidates = settings.num_candidates or max(CANDIDATES, window)
     oversample = rescoring(settings.index, field, settings.oversample, window)

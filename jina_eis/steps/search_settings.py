@@ -29,6 +29,7 @@ __all__ = [
     "check_reranker",
     "described",
     "query_endpoint_of",
+    "window_name",
     "window_of",
     "with_endpoints",
 ]
@@ -105,6 +106,7 @@ class SearchSettings:
         num_candidates: Number of vectors that each shard considers.
         rerank_inference_id: An endpoint that reranks inside Elasticsearch, in the same request.
         rank_window_size: Number of documents that are fused and reranked.
+        window_origin: What this number follows from, as the caller wrote it, such as `fetch_k=20`; None for its own name.
         rerank_chunks: Number of passages of a document that the reranker reads; None for the whole document.
         rerank_chunk_words: Maximum words of such a passage.
         diversify: The `lambda` of maximal marginal relevance, from 0 (diversity) to 1 (similarity to the query); None for hits
@@ -134,6 +136,7 @@ class SearchSettings:
     num_candidates: int | None = None
     rerank_inference_id: str | None = None
     rank_window_size: int | None = None
+    window_origin: str | None = None
     rerank_chunks: int | None = None
     rerank_chunk_words: int = CHUNK_WORDS
     diversify: float | None = None
@@ -181,18 +184,23 @@ def check_reranker(settings: SearchSettings, endpoint: EndpointInfo) -> None:
     if not (isinstance(model, RerankModel) and model.window):
         return
     window, chunks = settings.rank_window_size or RANK_WINDOW, settings.rerank_chunks or 1
+    origin = settings.window_origin or f"rank_window_size={window}"
     if window * chunks <= model.window:
         return
     if chunks > 1:
         raise ConfigurationError(
-            f"rank_window_size={window} and rerank_chunks={chunks} are {window * chunks} passages in one call, and "
-            f"{model.name} takes {model.window}. Choose rank_window_size={max(1, model.window // chunks)}, or fewer "
-            "rerank_chunks."
+            f"{origin} and rerank_chunks={chunks} are {window * chunks} passages in one call, and {model.name} takes "
+            f"{model.window}. Choose {window_name(settings)}={max(1, model.window // chunks)}, or fewer rerank_chunks."
         )
     raise ConfigurationError(
-        f"rank_window_size={window}: {model.name} takes {model.window} documents in a call, and reranking "
+        f"{origin}: {model.name} takes {model.window} documents in a call, and reranking "
         f"is one call. Choose {model.window} or less, or rerank with JinaEISRerank, which takes any number."
     )
+
+
+def window_name(settings: SearchSettings) -> str:
+    """Return the name of the argument that determines how many documents are ranked."""
+    return (settings.window_origin or "rank_window_size").partition("=")[0]
 
 
 def window_of(settings: SearchSettings, k: int) -> int:

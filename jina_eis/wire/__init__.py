@@ -42,7 +42,7 @@ from .indices import (
     put_search_endpoint,
     refresh_index,
 )
-from .inference import InputType, Vector, embed, rerank
+from .inference import InputType, embed, rerank
 from .searches import (
     MAX_HITS,
     Hit,
@@ -54,13 +54,14 @@ from .searches import (
     search,
     search_point_in_time,
 )
-from .vectors import PackedVector, read_singles, unpacked, with_shortest_digits
+from .vectors import AnyVector, PackedVector, Vector, read_singles, unpacked, with_shortest_digits
 from .watch import Watch, Watches, followed, watched
 
 __all__ = [
     "MAX_HITS",
     "VECTORS",
     "About",
+    "AnyVector",
     "Call",
     "ClusterInfo",
     "Deletion",

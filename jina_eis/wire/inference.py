@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal
 from urllib.parse import quote
 
 from ..contents import Content, Medium, Part
@@ -15,17 +15,15 @@ from ..errors import InputError, InvalidAnswerError
 from ..models import EmbeddingTask
 from .call import Call
 from .formats import well_formed
-from .vectors import PackedVector, unpacked
+from .vectors import AnyVector, PackedVector, Vector, unpacked
 
 __all__ = [
     "InputType",
-    "Vector",
     "as_item",
     "embed",
     "rerank",
 ]
 
-Vector = list[float]
 CHARACTERS = 4  # of a token in English; enough to compare requests of one job
 RETRIES_OF_A_HALF = 3  # the whole call has already used all of its retries
 InputType = Literal["ingest", "search", "classification", "clustering"]
@@ -42,11 +40,12 @@ def embed(
     truncate_to: int | None = None,
     inputs: Sequence[int],
     completed: int,
-    retries: int | None = None,
-    packed: bool = False,
     lengths: set[int] | None = None,
-) -> Call[list[Vector]]:
+) -> Call[list[AnyVector]]:
     """Embed texts and media. Returns one vector for each input, in order; for a PDF, alone in its call, one for each page.
+
+    Vectors that arrived in bytes stay in bytes, unless they are truncated: those that wait, or are written, take an eighth of the
+    memory.
 
     Args:
         task: `text_embedding` or `embedding`, the task of the endpoint; their responses have different keys.
@@ -58,34 +57,20 @@ def embed(
         truncate_to: Number of leading dimensions to keep, renormalised to unit length; None for all of them.
         inputs: Positions of the inputs in the caller's list.
         completed: Number of the caller's inputs whose results were returned before these.
-        retries: Maximum number of retries; None for the driver's own.
-        packed: Whether vectors that arrived in bytes and are not truncated are `PackedVector`, for a caller that writes them.
         lengths: The lengths of the vectors that other calls have read, which must be equal; None for no such calls.
     """
-    path = f"/_inference/{task}/{quote(inference_id, safe='')}"
-    return _Embedding(
-        task,
-        path,
-        inference_id,
-        contents,
-        input_type,
-        timeout,
-        dimensions,
-        truncate_to,
-        inputs,
-        completed,
-        retries,
-        packed,
-        lengths,
-    ).call()
+    request = _Embedding(task, inference_id, contents, input_type, timeout, dimensions, truncate_to, inputs, completed, lengths)
+    return request.call()
 
 
 @dataclass(slots=True)
 class _Embedding:
-    """A request with its inputs: what reads its response, and divides it. Attributes: as the arguments of `embed`."""
+    """A request with its inputs: what reads its response, and divides it.
+
+    Attributes: as the arguments of `embed`, and `retries`, the maximum number of retries; None for the driver's own.
+    """
 
     task: EmbeddingTask
-    path: str
     inference_id: str
     contents: Sequence[Content]
     input_type: InputType
@@ -94,17 +79,16 @@ class _Embedding:
     truncate_to: int | None
     inputs: Sequence[int]
     completed: int
-    retries: int | None
-    packed: bool
     lengths: set[int] | None
+    retries: int | None = None
 
-    def call(self) -> Call[list[Vector]]:
-        contents = self.contents
+    def call(self) -> Call[list[AnyVector]]:
+        contents, name = self.contents, quote(self.inference_id, safe="")
         texts = [well_formed(content) for content in contents if isinstance(content, str)]
         texts_only = len(texts) == len(contents)
         return Call(
             "POST",
-            self.path,
+            f"/_inference/{self.task}/{name}",
             self.read,
             params={"timeout": duration(self.timeout)},
             body={"input": texts, "input_type": self.input_type} if texts_only else None,
@@ -113,7 +97,7 @@ class _Embedding:
             bucket=f"{self.inference_id} {self.input_type}",
             weight=sum(map(len, texts)) / CHARACTERS if texts_only else 0.0,
             new_inputs=len(contents),
-            invalidates=f"/_inference/{self.path.rpartition('/')[2]}",
+            invalidates=f"/_inference/{name}",
             inputs=self.inputs,
             completed=self.completed,
             retries=self.retries,
@@ -124,26 +108,24 @@ class _Embedding:
     def load_body(self) -> bytes:
         return _body_with_media(self.contents, self.inputs, self.input_type)
 
-    def read(self, body: Any) -> list[Vector]:
+    def read(self, body: Any) -> list[AnyVector]:
         is_pdf = len(self.contents) == 1 and isinstance(self.contents[0], Medium) and self.contents[0].modality == "pdf"
         key = "text_embedding" if self.task == "text_embedding" else "embeddings"
         vectors = _read_vectors(body, key, None if is_pdf else len(self.contents), self.dimensions)
-        if self.truncate_to is not None or not self.packed:
-            vectors = [unpacked(vector) for vector in vectors]
         if self.truncate_to is not None:
-            vectors = [_truncated(cast("Vector", vector), self.truncate_to) for vector in vectors]
+            vectors = [_truncated(unpacked(vector), self.truncate_to) for vector in vectors]
         if self.lengths is not None:
             self.lengths.add(len(vectors[0]))
             if len(self.lengths) > 1:
                 numbers = ", ".join(map(str, sorted(self.lengths)))
                 raise InvalidAnswerError(f"The responses have vectors of different lengths: {numbers}.")
-        return cast("list[Vector]", vectors)
+        return vectors
 
-    def halves(self) -> list[Call[list[Vector]]]:
+    def halves(self) -> list[Call[list[AnyVector]]]:
         middle = len(self.contents) // 2
         return [self._part(slice(0, middle)), self._part(slice(middle, None))]
 
-    def _part(self, part: slice) -> Call[list[Vector]]:
+    def _part(self, part: slice) -> Call[list[AnyVector]]:
         half = replace(self, contents=self.contents[part], inputs=self.inputs[part], retries=RETRIES_OF_A_HALF)
         return replace(half.call(), new_inputs=0)
 
@@ -245,14 +227,14 @@ def duration(seconds: float) -> str:
     return f"{int(seconds)}s" if seconds == int(seconds) else f"{max(1, round(seconds * 1000))}ms"
 
 
-def _read_vectors(body: Any, key: str, count: int | None, dimensions: int | None) -> list[Vector | PackedVector]:
+def _read_vectors(body: Any, key: str, count: int | None, dimensions: int | None) -> list[AnyVector]:
     """Read `count` vectors; with None, one or more."""
     items = list_of(body, key)
     if count is None and not items:
         raise InvalidAnswerError("A PDF was sent, and the response has no vector.")
     if count is not None and len(items) != count:
         raise InvalidAnswerError(f"{count} inputs were sent, and the response has {len(items)} vectors.")
-    vectors: list[Vector | PackedVector] = []
+    vectors: list[AnyVector] = []
     for position, item in enumerate(items):
         vector = item if isinstance(item, PackedVector) else _read_vector(item, position)
         length = len(vector)

@@ -15,7 +15,9 @@ from itertools import compress
 from math import isfinite
 from typing import Any
 
-__all__ = ["PackedVector", "read_singles", "read_vectors", "unpacked", "with_shortest_digits"]
+__all__ = ["AnyVector", "PackedVector", "Vector", "read_singles", "read_vectors", "unpacked", "with_shortest_digits"]
+
+Vector = list[float]
 
 _HEADS = (b"\xbf\x6etext_embedding\x9f", b"\xbf\x6aembeddings\x9f")  # in CBOR: a map with this key, and its list
 _VECTOR = b"\xbf\x69embedding\x9f"
@@ -62,8 +64,12 @@ class PackedVector:
         return (len(self._data) + 2) // 3 * 4
 
 
-def unpacked(vector: Any) -> Any:
-    """Return a packed vector as a list, and anything else as it is."""
+AnyVector = Vector | PackedVector
+"""A vector as it was read: numbers from JSON, bytes from CBOR. Users get a `Vector`, which `unpacked` returns."""
+
+
+def unpacked(vector: AnyVector) -> Vector:
+    """Return a packed vector as a list, and a list as it is."""
     return vector.tolist() if isinstance(vector, PackedVector) else vector
 
 

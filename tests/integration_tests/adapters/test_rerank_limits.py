@@ -12,13 +12,15 @@ from helpers import QUERY, Caller, passages, posts
 from langchain_core.documents import Document
 from langchain_core.documents.base import Blob
 from llama_index.core.schema import ImageNode, MediaResource, Node, NodeWithScore, QueryBundle, TextNode
+from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
 from made import png
 
-from jina_eis.errors import InputError, RequestTooLargeError
+from jina_eis.errors import ConfigurationError, InputError, RequestTooLargeError
 from jina_eis.local import LocalEIS
-from langchain_jina_eis import JinaEISRerank, JinaEISRetriever
+from langchain_jina_eis import JinaEISRerank, JinaEISRetriever, JinaEISVectorStore
 from llama_index_jina_eis import JinaEISRerank as LlamaIndexRerank
 from llama_index_jina_eis import JinaEISRetriever as LlamaIndexRetriever
+from llama_index_jina_eis import JinaEISVectorStore as LlamaIndexStore
 
 V2, V3, V35 = ".jina-reranker-v2-base-multilingual", ".jina-reranker-v3", ".jina-reranker-v3.5"
 M0 = ".jina-reranker-m0"
@@ -108,6 +110,46 @@ def test_a_search_with_too_much_to_rerank_names_the_settings(
         RequestTooLargeError, match=r"best 30 documents.*estimated total tokens.*\(rerank_chunks\).*smaller rank_w"
     ):
         call(retriever, method, QUERY)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "message"),
+    [
+        ({"fetch_k": 65}, {}, r"^fetch_k=65: jina-reranker-v3 takes 64 documents in a call, .*\. Choose 64 or less"),
+        ({"k": 65}, {}, r"^k=65: jina-reranker-v3 takes 64"),
+        ({"fetch_k": 40}, {"rerank_chunks": 2, "rank_window_size": 30}, r"^fetch_k=40 and rerank_chunks=2 .*Choose fetch_k=32"),
+        ({"fetch_k": 40}, {"num_candidates": 30, "search_type": "knn", "rerank_inference_id": None}, r"or lower fetch_k\.$"),
+    ],
+)
+def test_the_limit_of_different_documents_is_that_of_the_argument(
+    call: Caller, connect: Callable[..., Any], index_name: str, arguments: Any, settings: Any, message: str
+) -> None:
+    store = connect(JinaEISVectorStore, index_name=index_name, **{"rerank_inference_id": V3, **settings})
+    store.add_texts(passages(3))
+    with pytest.raises(ConfigurationError, match=message):
+        call(store, "max_marginal_relevance_search", QUERY, **arguments)
+    assert len(call(store, "max_marginal_relevance_search", QUERY, k=2, fetch_k=3)) == 2
+
+
+@pytest.mark.parametrize(
+    ("k", "arguments", "message"),
+    [
+        (20, {}, r"^mmr_prefetch_k=80 \(similarity_top_k=20 times mmr_prefetch_factor=4\): jina-reranker-v3 takes 64"),
+        (20, {"mmr_prefetch_factor": 5}, r"^mmr_prefetch_k=100 \(similarity_top_k=20 times mmr_prefetch_factor=5\): "),
+        (20, {"mmr_prefetch_k": 65}, r"^mmr_prefetch_k=65: jina-reranker-v3 takes 64"),
+        (65, {"mmr_prefetch_k": 20}, r"^similarity_top_k=65: jina-reranker-v3 takes 64"),
+    ],
+)
+def test_the_limit_of_different_nodes_is_that_of_the_argument(
+    call: Caller, connect: Callable[..., Any], index_name: str, k: int, arguments: Any, message: str
+) -> None:
+    store = connect(LlamaIndexStore, index_name=index_name, rerank_inference_id=V3)
+    store.add([TextNode(text=text) for text in passages(3)])
+    query = VectorStoreQuery(query_str=QUERY, similarity_top_k=k, mode=VectorStoreQueryMode.MMR)
+    with pytest.raises(ConfigurationError, match=message):
+        call(store, "query", query, **arguments)
+    query.similarity_top_k = 2
+    assert len(call(store, "query", query).nodes) == 2
 
 
 # Images

@@ -43,7 +43,11 @@ def test_diverse_documents(connect: Any, call: Caller, index_name: str, search_t
     retriever = connect(JinaEISRetriever, index_name=index_name, search_type=search_type)
     retriever.add_texts(["A glacier is ice that flows."] * 3 + ["Glaciers carve valleys.", "Bread rises."], ids=list("abcde"))
     store = connect(StoreSettings, index_name=index_name, search_type=search_type)
-    results = call(store, "_run", store._narrowed(None).find_diverse(retriever._query("How do glaciers move?"), 3, 5, 0.5, "mmr"))
+    results = call(
+        store,
+        "_run",
+        store._narrowed(None).find_diverse(retriever._query("How do glaciers move?"), 3, 5, 0.5, "mmr", "fetch_k=5"),
+    )
     assert len({result.text for result in results}) == 3
     assert [result.hit.score for result in results] == sorted((result.hit.score for result in results), reverse=True)
 

@@ -299,7 +299,7 @@ class TestDoctor:
             ({"api_key": "right"}, [], "connection", "missing authentication credentials"),
             ({"eis": False}, [], "endpoints", "Cloud Connect"),
             (None, ["--url", "http://127.0.0.1:9"], "connection", "Check --url (ES_URL)"),
-            (None, ["--url", "localhost"], "settings", "Write it like https://"),
+            (None, ["--url", "localhost"], "settings", "Write https://localhost, or http://localhost:9200 without TLS."),
             (None, [], "settings", "No address of Elasticsearch is set."),
         ],
         ids=["wrong key", "no key", "no EIS", "dead port", "no address", "nothing"],
@@ -379,7 +379,7 @@ class TestEndpoints:
         ("arguments", "message"),
         [
             (["endpoints"], "Pass --url"),
-            (["endpoints", "--url", "localhost"], "Write it like https://"),
+            (["endpoints", "--url", "localhost"], "Write https://localhost, or http://localhost:9200 without TLS."),
             (["endpoints", "ensure", "Mine", "--model", "jina-embeddings-v3", "--url", "http://127.0.0.1:9"], "a-z"),
             (
                 ["endpoints", "ensure", "mine", "--model", "jina", "--url", "http://127.0.0.1:9"],

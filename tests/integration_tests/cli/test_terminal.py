@@ -148,7 +148,11 @@ def test_a_wrong_use_names_the_command(
 def test_messages_have_options_in_place_of_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, problem in (
         (["endpoints"], "Pass --url, or set ES_URL or ES_CLOUD_ID."),
-        (["doctor", "--url", "localhost"], "--url is not an address."),
+        (
+            ["doctor", "--url", "localhost"],
+            "--url is not an address: http:// or https:// is missing. Write https://localhost, or",
+        ),
+        (["endpoints", "--url", "x:ZXMuaW8kYWJjJGRlZg=="], "--url is a cloud id. Set ES_CLOUD_ID to it."),
         (["endpoints", "--url", "http://127.0.0.1:9", "--api-key", "a b"], "--api-key holds a space"),
         (["endpoints", "ensure", "x", "--model", "bert", "--url", "http://h:1"], "--model 'bert' is not a known model."),
         (["endpoints", "ensure", "x", "--model", "bert", "--url", "http://h:1"], "For a new model, pass --task"),

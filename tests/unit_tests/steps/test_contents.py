@@ -16,7 +16,7 @@ import jina_eis
 from jina_eis.contents.inputs import Content, content_list
 from jina_eis.contents.media import Medium
 from jina_eis.errors import ConfigurationError, InputError, InvalidAnswerError
-from jina_eis.steps.embedder import BATCH_BYTES, IN_FLIGHT_BYTES, Embedded, Embedder, max_in_flight
+from jina_eis.steps.embedder import BATCH_BYTES, IN_FLIGHT_BYTES, Embedded, Embedder, max_in_flight, unpacked_pages
 from jina_eis.wire.call import Call, Steps, ask
 
 OMNI = ".jina-embeddings-v5-omni-small"
@@ -25,7 +25,7 @@ OMNI = ".jina-embeddings-v5-omni-small"
 def embedded(embedder: Embedder, contents: list[Content]) -> Steps[list[Embedded]]:
     endpoint = yield from embedder.plan()
     batches = yield from ask(embedder.content_calls(endpoint, contents, "ingest"))
-    return [vector for batch in batches for vector in batch]
+    return [unpacked_pages(vector) for batch in batches for vector in batch]
 
 
 def sent(call: Call[Any]) -> list[Any]:

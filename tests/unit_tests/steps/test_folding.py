@@ -13,12 +13,17 @@ from hypothesis import strategies as st
 
 from jina_eis.steps.folding import Folding, blocks
 
+
+def same(result: Any) -> Any:
+    return result
+
+
 VALUES = st.lists(st.one_of(st.text("ab", max_size=2), st.just(None), st.lists(st.integers(), max_size=1)), max_size=40)
 
 
 @given(VALUES, st.integers(0, 5))
 def test_every_place_receives_the_result_of_its_input_in_order(values: list[Any], ahead: int) -> None:
-    folding: Folding[list[str]] = Folding()
+    folding: Folding[list[str], list[str]] = Folding(same)
     distinct, positions = folding.distinct(values), folding.positions()
     results: list[list[str]] = []
     sent: list[Any] = []
@@ -38,10 +43,10 @@ def test_every_place_receives_the_result_of_its_input_in_order(values: list[Any]
     assert len({id(result) for result in results}) == len(values)  # a caller may change one without changing another
 
 
-@pytest.mark.parametrize("finish", [None, list, lambda result: result])
+@pytest.mark.parametrize("finish", [list, same])
 @pytest.mark.parametrize("known", [True, False])
-def test_a_caller_may_change_a_result_before_the_next(finish: Callable[[Any], Any] | None, known: bool) -> None:
-    folding: Folding[Any] = Folding(finish)
+def test_a_caller_may_change_a_result_before_the_next(finish: Callable[[Any], Any], known: bool) -> None:
+    folding: Folding[Any, Any] = Folding(finish)
     assert [*folding.distinct("abaa")] == ["a", "b"]
     if known:
         folding.forget()
@@ -70,7 +75,7 @@ def test_a_result_that_is_not_needed_again_is_not_kept() -> None:
     class Result:
         pass
 
-    folding: Folding[Any] = Folding(lambda _: "finished")
+    folding: Folding[Any, str] = Folding(lambda _: "finished")
     assert [*folding.distinct(["a", "b", "a"])] == ["a", "b"]
     folding.forget()
     results = [Result(), Result()]
@@ -83,7 +88,7 @@ def test_a_result_that_is_not_needed_again_is_not_kept() -> None:
 
 
 def test_what_is_forgotten_is_not_folded() -> None:
-    folding: Folding[str] = Folding()
+    folding: Folding[str, str] = Folding(same)
     assert [*folding.distinct(["a", "a"]), *folding.distinct(["a"])] == ["a"]
     folding.forget()
     assert [*folding.distinct(["a"])] == ["a"]

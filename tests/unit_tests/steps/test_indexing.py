@@ -32,7 +32,9 @@ from jina_eis.errors import (
     error_from_answer,
 )
 from jina_eis.local.http.formats import to_cbor
-from jina_eis.steps.indexing import BLOCK, BULK_BYTES, BULK_DOCUMENTS, SEMANTIC_BYTES, Indexer, Record
+from jina_eis.steps.bulk_writer import BULK_BYTES, BULK_DOCUMENTS
+from jina_eis.steps.indexing import BLOCK, Indexer
+from jina_eis.steps.ingest_records import SEMANTIC_BYTES, Record
 from jina_eis.wire.call import Call, Steps
 from jina_eis.wire.formats import read_cbor
 from jina_eis.wire.indices import TEMPLATES
@@ -337,6 +339,35 @@ def test_of_two_documents_with_one_id_the_last_is_written(field_type: Any, betwe
     with pytest.raises(DocumentsFailedError, match="1 of 2 documents failed: 'twice': it is empty"):
         cluster.run(indexer(field_type=field_type).add([*records(1), *added[-1:], bad], True))
     assert cluster.run(indexer(field_type=field_type).add([bad, *added[-1:]], True)) == ["twice", "twice"]
+
+
+class RefusesOld(Cluster):
+    """Refuses the documents of each request with an old version."""
+
+    def written(self, call: Call[Any]) -> Iterator[Any]:
+        self.status = lambda _: 400 if b'"old"' in call.body else 201
+        return super().written(call)
+
+
+@pytest.mark.parametrize("field_type", ["semantic_text", "dense_vector"])
+def test_the_outcome_of_a_document_is_that_of_its_last_version(field_type: Any) -> None:
+    """The second version is read before the block of the first is sent, as its vectors are made at that time."""
+    cluster = RefusesOld()
+    versions = [Record("twice", "old", {"text": "old"}), *records(BLOCK), Record("twice", "new", {"text": "new"})]
+    failed: list[str] = []
+    try:
+        cluster.run(indexer(field_type=field_type).add(iter(versions), True))
+    except DocumentsFailedError as error:
+        failed = [*error.failed]
+    assert "twice" not in failed
+    assert cluster.documents["twice"]["text"] == "new"
+
+
+def test_the_error_of_a_medium_names_the_position_of_its_last_version() -> None:
+    cluster, image = Cluster(), content(png())
+    with pytest.raises(DocumentsFailedError, match="Input 2 is an image, but"):
+        added = [Record("twice", "old", {}), Record("other", "text", {}), Record("twice", image, {})]
+        cluster.run(indexer(field_type="dense_vector").add(added, True))
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["1", "2", "", "delete"])), max_size=30))
@@ -644,6 +675,16 @@ def test_an_index_that_cannot_hold_the_documents(properties: Any, meta: Any, set
     with pytest.raises(ConfigurationError) as caught:
         Cluster(properties, meta).run(indexer(**settings).add(records(1), True))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("properties", [None, {"embedding": {"type": "semantic_text", "inference_id": TEXT}}])
+def test_settings_that_the_type_of_the_field_contradicts(properties: Any) -> None:
+    """It is that of the index, or the default."""
+    with pytest.raises(ConfigurationError, match="dimensions=256: the vectors of a semantic_text field are as long as"):
+        Cluster(properties).run(indexer(field_type=None, dimensions=256).add(records(1), True))
+    if properties:
+        with pytest.raises(ConfigurationError, match='field_type is "semantic_text"'):
+            Cluster(properties).run(indexer(field_type=None, embeds=False).add(records(1), True))
 
 
 def test_settings_of_a_new_index_are_sent_as_they_are() -> None:

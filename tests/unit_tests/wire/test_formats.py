@@ -29,6 +29,7 @@ from jina_eis.wire.formats import (
     well_formed_value,
 )
 from jina_eis.wire.inference import embed
+from jina_eis.wire.vectors import unpacked
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=8)
 JSON = st.recursive(
@@ -133,8 +134,9 @@ def shortest(vector: list[float]) -> Any:
 def test_both_formats_give_the_same_float32(vectors: list[list[float]]) -> None:
     count = len(vectors)
     call = embed("text_embedding", "m", ["x"] * count, "ingest", timeout=1, dimensions=3, inputs=range(count), completed=0)
-    from_cbor = call.read(Formats().loads(to_cbor(answer(vectors)), "application/vnd.elasticsearch+cbor"))
-    from_json = call.read(Formats().loads(orjson.dumps(answer([shortest(vector) for vector in vectors])), "application/json"))
+    in_cbor = call.read(Formats().loads(to_cbor(answer(vectors)), "application/vnd.elasticsearch+cbor"))
+    in_json = call.read(Formats().loads(orjson.dumps(answer([shortest(vector) for vector in vectors])), "application/json"))
+    from_cbor, from_json = [unpacked(vector) for vector in in_cbor], [unpacked(vector) for vector in in_json]
     assert from_cbor == vectors
     assert [array("f", vector) for vector in from_json] == [array("f", vector) for vector in vectors]
     assert all(type(number) is float for vector in (*from_cbor, *from_json) for number in vector)

@@ -75,7 +75,7 @@ def test_vectors_as_elasticsearch_writes_them_need_no_decoder(monkeypatch: pytes
             read_cbor(body[:-cut])
 
 
-def embedding(vectors: list[list[float]], **options: Any) -> Call[list[Any]]:
+def embedding(vectors: list[list[float]], **options: Any) -> Call[Any]:
     count = len(vectors)
     return embed(
         "text_embedding", "m", ["x"] * count, "ingest", timeout=1, dimensions=3, inputs=range(count), completed=0, **options
@@ -83,8 +83,8 @@ def embedding(vectors: list[list[float]], **options: Any) -> Call[list[Any]]:
 
 
 @given(st.lists(st.lists(st.floats(-1, 1, width=32), min_size=3, max_size=3), min_size=2, max_size=4))
-def test_vectors_for_an_index_stay_packed(vectors: list[list[float]]) -> None:
-    call = embedding(vectors, packed=True)
+def test_vectors_that_arrived_in_bytes_stay_packed(vectors: list[list[float]]) -> None:
+    call = embedding(vectors)
     read = call.read(read_cbor(to_cbor(answer(vectors))))
     assert [type(vector) for vector in read] == [PackedVector] * len(vectors)
     assert [vector.tolist() for vector in read] == vectors
@@ -96,7 +96,7 @@ def test_vectors_for_an_index_stay_packed(vectors: list[list[float]]) -> None:
 
 def test_a_vector_that_is_truncated_is_a_list() -> None:
     vectors = [[3.0, 4.0, 12.0]]
-    assert embedding(vectors, packed=True, truncate_to=2).read(read_cbor(to_cbor(answer(vectors)))) == [[0.6, 0.8]]
+    assert embedding(vectors, truncate_to=2).read(read_cbor(to_cbor(answer(vectors)))) == [[0.6, 0.8]]
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,9 @@ def test_a_vector_that_is_truncated_is_a_list() -> None:
     ],
 )
 def test_the_errors_of_vectors_are_those_of_json(vectors: list[list[float]], message: str) -> None:
-    for packed in (False, True):
-        for body in (answer(vectors), read_cbor(to_cbor(answer(vectors)))):
-            with pytest.raises(InvalidAnswerError, match=message):
-                embedding([[1.0] * 3] * 2, packed=packed).read(body)
+    for body in (answer(vectors), read_cbor(to_cbor(answer(vectors)))):
+        with pytest.raises(InvalidAnswerError, match=message):
+            embedding([[1.0] * 3] * 2).read(body)
 
 
 # ---- Vectors that are written ----
