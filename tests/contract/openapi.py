@@ -148,7 +148,7 @@ def _alike(value: Any) -> Any:
         return {name: _alike(item) for name, item in value.items()}
     if isinstance(value, list):
         if set(map(type, value)) == {float}:  # a vector; most of what is sent is numbers of vectors
-            return sorted({1.5 if number else number for number in value})
+            return [0.0] * (0.0 in value) + [1.5] * any(value)
         return list({json.dumps(item): item for item in map(_alike, value)}.values())
     if isinstance(value, str):
         return "some words" if " " in value else value
