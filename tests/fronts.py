@@ -61,6 +61,7 @@ def proxy(recorded: Recorded) -> Iterator[str]:
 def _forwarding(recorded: Recorded, netloc: str | None) -> Any:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # a body after its headers would wait 40 ms for an acknowledgement
 
         def record(self) -> None:
             recorded.append((self.command, self.path, {name.lower(): value for name, value in self.headers.items()}))
@@ -99,7 +100,7 @@ def _serve(handler: Any, tls: Path | None) -> Iterator[int]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tls)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield server.server_port
     finally:

@@ -127,7 +127,9 @@ def _problems(holder: dict[str, Any], body: Any) -> list[str]:
     if "$ref" in holder:
         *_, section, name = holder["$ref"].split("/")
         holder = _document()["components"][section][name]
-    text = INDEX_OF_A_TEST.sub("test", json.dumps(_alike(body)))
+    text = json.dumps(_alike(body))
+    if "test-" in text:  # the pattern reads megabytes of a file much more slowly
+        text = INDEX_OF_A_TEST.sub("test", text)
     key = (id(holder), blake2b(text.encode()).digest())
     if key not in _CHECKED:  # most exchanges of a run repeat others, and a mapping takes a tenth of a second
         schema = next(iter(holder["content"].values()))["schema"]
@@ -146,7 +148,7 @@ def _alike(value: Any) -> Any:
         return {name: _alike(item) for name, item in value.items()}
     if isinstance(value, list):
         if set(map(type, value)) == {float}:  # a vector; most of what is sent is numbers of vectors
-            return sorted({1.5 if number else number for number in value})
+            return [0.0] * (0.0 in value) + [1.5] * any(value)
         return list({json.dumps(item): item for item in map(_alike, value)}.values())
     if isinstance(value, str):
         return "some words" if " " in value else value

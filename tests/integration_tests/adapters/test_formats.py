@@ -171,6 +171,7 @@ def gateway(answer: Callable[[str], tuple[int, str, bytes]]) -> Iterator[tuple[s
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # a body after its headers would wait 40 ms for an acknowledgement
 
         def reply(self, status: int, kind: str, body: bytes) -> None:
             self.send_response(status)

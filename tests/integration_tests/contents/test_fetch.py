@@ -21,6 +21,7 @@ REQUESTS: list[tuple[str, dict[str, str]]] = []
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body after its headers would wait 40 ms for an acknowledgement
 
     def do_GET(self) -> None:
         REQUESTS.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
@@ -90,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
 def site() -> Iterator[str]:
     REQUESTS.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
