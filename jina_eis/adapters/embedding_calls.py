@@ -5,13 +5,14 @@ It knows no settings and no driver. What the calls return is mapped to the input
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count, islice
 from typing import TypeVar
 
 from ..contents import Content
 from ..steps import AnyEmbedded, Embedded, Embedder, Folding, LengthCheck, blocks
-from ..wire import AnyVector, Call, EndpointInfo, InputType, Vector
+from ..wire import AnyVector, Call, Counted, EndpointInfo, InputType, Vector
 
 __all__ = ["Calls", "content_calls", "text_calls"]
 
@@ -49,7 +50,7 @@ def text_calls(
     def whole_list(endpoint: EndpointInfo) -> Iterator[Call[list[AnyVector]]]:
         listed, places = list(texts), list(positions or ())
         lengths_of_texts.check(endpoint, listed, _names_of_inputs(places))
-        return calls(endpoint, listed, places)
+        return Counted(calls(endpoint, listed, places), math.ceil(len(listed) / embedder.batch_size))
 
     return stream if positions is None else whole_list
 

@@ -18,6 +18,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
+from operator import length_hint
 from typing import Any, Protocol, TypeVar, cast
 
 from ..errors import EndpointNotFoundError, JinaEISError
@@ -159,6 +160,8 @@ class Driver:
                 yield self._result(alone, partial(self._perform, alone, limiter, requests), limiter, rescue)
             source.raise_error()
             return
+        if number := length_hint(calls):
+            self._pacer.expect(head[0].bucket, number)
         in_flight = min(in_flight or self._max_in_flight, self._max_in_flight)
         window: _Window[A, Future[A]] = _Window()
         threads = ThreadPoolExecutor(in_flight, thread_name_prefix="jina-eis")
@@ -192,6 +195,8 @@ class Driver:
                 yield await self._aresult(alone, self._aperform(alone, limiter), limiter, rescue)
             source.raise_error()
             return
+        if number := length_hint(calls):
+            self._pacer.expect(head[0].bucket, number)
         in_flight = min(in_flight or self._max_in_flight, self._max_in_flight)
         window: _Window[A, asyncio.Future[A]] = _Window()
         waiting: deque[tuple[Call[A], asyncio.Future[A]]] = deque()
@@ -333,7 +338,9 @@ class Driver:
 
     def _attempts(self, call: Call[Any], loop: object) -> Attempts:
         report = partial(self._observer.waits, call)
-        return self._pacer.attempts(call.bucket, loop, call.retries, call.patience, report=report, urgent=call.urgent)
+        return self._pacer.attempts(
+            *(call.bucket, loop, call.retries, call.patience), report=report, urgent=call.urgent, tokens=call.weight
+        )
 
     def _read(self, call: Call[A], body: Any) -> A:
         result = call.read(body)

@@ -8,32 +8,27 @@ from __future__ import annotations
 
 import math
 import random
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
-from weakref import WeakKeyDictionary
 
-from ..errors import ConnectionFailedError, JinaEISError, RateLimitError, ServiceTimeoutError
+from ..errors import ConnectionFailedError, JinaEISError, RateLimitError
+from .pace import FIRST_BACKOFF, Pace, exponential_backoff
+from .slots import Slots
 
-__all__ = ["LONGEST_PAUSE", "SEND", "Attempts", "Pace", "Pacer", "Send", "Sleep", "Slots", "Wait", "no_waits"]
+__all__ = ["LONGEST_PAUSE", "SEND", "Attempts", "Pacer", "Send", "Sleep", "Wait", "no_waits"]
 
-FIRST_BACKOFF = 0.5  # seconds; elastic-transport's default base, and half of what Elasticsearch's own retries start with
-LONGEST_BACKOFF = 30.0  # seconds; EIS counts by the minute, so a longer single wait gains nothing
-FIRST_PAUSE = 2.0  # seconds; doubled for each consecutive refusal, six retries outlast the minute by which EIS counts
-FIRST_LIMIT = 16  # calls; half of what a service for 32 in flight takes, and few enough for one that takes 8
-BETWEEN_PROBES = 20  # minimum results before one call more than the service has carried is sent
-DECREASE = 0.9  # factor of the limit after a new refusal, which is immediate and costs little
-DECREASE_BY_TIMEOUT = 0.75  # factor after a timeout, which costs the full time of a request
-FORGOTTEN = 120.0  # seconds after which an earlier failure is ignored
 RETRIES_TO_REACH = 2  # of an address that never responded: it is more likely wrong than busy
 LONGEST_PAUSE = 120.0  # seconds; if the service asks for a longer pause, the error is raised
 
 _waiting = True
+
+
+def _takes_time() -> bool:
+    return _waiting
 
 
 @contextmanager
@@ -98,7 +93,8 @@ class Pacer:
     Each bucket has its own limit of calls in flight, between 1 and `max_concurrency`. The limit starts at 16, or at
     `max_concurrency` if that is lower. While calls wait, it grows by one with each success, so it doubles in the time of one
     response; after a refusal, by one in the time of one response. A refusal sets the limit to a tenth below the number of
-    calls that the service carried. While no call succeeds, one call at a time is sent, after longer and longer pauses.
+    calls that the service carried. While no call succeeds, one call at a time is sent, after longer and longer pauses. If
+    these were refusals, what was granted before is the share of a quota, and calls keep to it (`Pace`, `Rate`).
 
     Args:
         max_concurrency: Maximum calls of a bucket in flight, for all threads together and for each event loop.
@@ -129,6 +125,10 @@ class Pacer:
         self._paces: dict[str, Pace] = {}
         self._reached = False  # whether the address has ever responded
 
+    def expect(self, bucket: str, calls: int) -> None:
+        """Announce that at most so many calls of a bucket follow: without knowledge of the service, a small job starts slowly."""
+        self._pace(bucket).expect(calls)
+
     def attempts(
         self,
         bucket: str,
@@ -138,6 +138,7 @@ class Pacer:
         *,
         report: Callable[[Wait], None] | None = None,
         urgent: bool = False,
+        tokens: float = 0.0,
     ) -> Attempts:
         """Yield the actions of one call, until the call has succeeded.
 
@@ -147,220 +148,120 @@ class Pacer:
             bucket: Calls of one bucket share its pace and the pauses that the service asks for.
             loop: The event loop of the call; None for a thread. Threads share their slots, and so do the tasks of a loop.
                 Threads and loops do not share slots, because a blocked loop would hold slots that threads wait for.
-            retries: Maximum retries of this call, if less than the pacer's own.
+            retries: Maximum retries of this call, if less than the pacer's own. A refusal for the rate does not count if other
+                calls of the bucket have succeeded since this call's last attempt: the service grants calls, and will this one.
             patience: Seconds from the first attempt in which this call is retried, however often; None for the pacer's own
                 deadline and number of retries.
             report: Called with each wait before a retry.
-            urgent: The call goes before others that wait for a slot.
+            urgent: The call goes before others that wait for a slot, and waits for pauses only.
+            tokens: Estimated tokens of the call, by which the service may count.
         """
-        max_retries = self._max_retries if patience is None else math.inf
-        deadline = self._deadline if patience is None else patience
-        pace = self._paces.get(bucket) or self._paces.setdefault(bucket, Pace(self._max_concurrency, self._clock))
+        pace = self._pace(bucket)
         slots = pace.slots(loop)
-        started = math.inf
-        last_error: JinaEISError | None = None
-
-        skipped = 0.0  # seconds that `no_waits` has skipped
-        retry = 0
+        call = _Retries(
+            most=self._max_retries if patience is None else math.inf,
+            own=retries,
+            seconds=self._deadline if patience is None else patience,
+        )
         while True:
-            pause = pace.pause()
-            if last_error and (self._overdue(started + deadline, skipped + pause) or pace.failures > max_retries):
-                raise last_error  # the deadline has passed, or the service is down
-            if pause:
-                yield Sleep(pause)
-                continue
-            slot = slots.acquire(urgent)
+            slot = slots.acquire(urgent=urgent, repeated=call.done > 0)
+            number = 0
             try:
                 yield slot
-                if pace.pause() or (last_error and (self._overdue(started + deadline, skipped) or pace.failures > max_retries)):
-                    continue  # the state may have changed while this call waited for a slot
-                started = min(started, self._clock())
-                number = pace.next_number()
-                yield SEND
-                self._reached = True
-                pace.record_success(slots)
-                return
-            except JinaEISError as error:
-                error.retries = retry
-                self._reached = self._reached or not isinstance(error, ConnectionFailedError)
-                if not error.transient or (error.retry_after or 0.0) > LONGEST_PAUSE:
-                    pace.reset_failures()
-                    raise
-                tries = max_retries if self._reached else min(self._max_retries, RETRIES_TO_REACH)
-                down = pace.record_failure(error, number, slots, tries)
-                tries = min(tries, tries if retries is None else retries)
-                if down or retry >= tries:
-                    raise
-                backoff = self._jitter() * exponential_backoff(FIRST_BACKOFF, retry)
-                wait = max(backoff, pace.requested_pause() + self._jitter() * FIRST_BACKOFF)  # calls that already wait go first
-                if self._overdue(started + deadline, skipped + wait):
-                    raise
-                last_error = error
-                if report:
-                    first = pace.newest_failure == number
-                    report(Wait(error, wait, retry + 1, tries, first, not _waiting, pace.limit(), slots.queued))
+                self._check(call, pace, 0.0)
+                while not (number := pace.next_number(slots, tokens, urgent=urgent)):
+                    wait = pace.wait(urgent=urgent)
+                    self._check(call, pace, wait)
+                    yield Sleep(wait)
+                sent = self._clock()
+                call.started = min(call.started, sent)
+                try:
+                    yield SEND
+                except JinaEISError as error:
+                    backoff, wait = self._wait_after(error, call, pace, number, slots)
+                    if report:
+                        report(self._describe(error, wait, call, pace, number, slots))
+                else:
+                    self._reached = True
+                    pace.record_success(number, sent, tokens, slots)
+                    return
             finally:
-                slots.release(slot)
+                slots.release(slot, urgent=urgent, sent=number > 0)
             if _waiting:
-                yield Sleep(wait)
+                yield Sleep(backoff)
             else:
-                skipped += wait
-            retry += 1
+                call.skipped += wait
+            call.done += 1
 
-    def _overdue(self, deadline: float, wait: float) -> bool:
+    def _pace(self, bucket: str) -> Pace:
+        return self._paces.get(bucket) or self._paces.setdefault(bucket, Pace(self._max_concurrency, self._clock, _takes_time))
+
+    def _check(self, call: _Retries, pace: Pace, wait: float) -> None:
+        """Raise the last error of a call if an attempt after this wait might be too late, or if the service is down."""
+        if call.last_error and (self._is_overdue(call, wait) or pace.failures > call.most):
+            raise call.last_error
+
+    def _wait_after(self, error: JinaEISError, call: _Retries, pace: Pace, number: int, slots: Slots) -> tuple[float, float]:
+        """Return the seconds until the call waits for a slot again, and at least until it is sent. Raises the last error."""
+        error.retries = call.done
+        self._reached = self._reached or not isinstance(error, ConnectionFailedError)
+        if not error.transient or (error.retry_after or 0.0) > LONGEST_PAUSE:
+            pace.reset_failures()
+            raise error
+        tries = call.most if self._reached else min(self._max_retries, RETRIES_TO_REACH)
+        is_down = pace.record_failure(error, number, slots, tries)
+        is_refused = isinstance(error, RateLimitError)
+        if not is_refused:
+            call.failed += 1
+        elif call.seen == pace.successes:
+            call.refused += 1
+        else:
+            call.refused = 1
+        call.seen = pace.successes
+        if is_down or call.failed + call.refused > call.limit(tries):
+            raise error
+        # A refused call waits for the end of the pause in the queue, before others.
+        backoff = self._jitter() * (FIRST_BACKOFF if is_refused else exponential_backoff(FIRST_BACKOFF, call.done))
+        wait = max(backoff, pace.requested_pause())
+        if self._is_overdue(call, wait):
+            raise error
+        call.last_error = error
+        return backoff, wait
+
+    def _describe(self, error: JinaEISError, wait: float, call: _Retries, pace: Pace, number: int, slots: Slots) -> Wait:
+        tries = call.limit(call.most if self._reached else min(self._max_retries, RETRIES_TO_REACH))
+        first = pace.newest_failure == number
+        return Wait(error, wait, call.done + 1, tries, first, not _waiting, pace.limit(), slots.queued)
+
+    def _is_overdue(self, call: _Retries, wait: float) -> bool:
         """Whether an attempt after this wait might end after the deadline."""
-        return self._clock() + wait + self._attempt_timeout > deadline
+        return self._clock() + wait + self._attempt_timeout > call.started + call.seconds - call.skipped
 
 
-def exponential_backoff(first: float, doublings: int) -> float:
-    """Seconds of a pause that doubles each time, up to a limit."""
-    return min(LONGEST_BACKOFF, first * 2.0 ** min(doublings, 32))
+@dataclass(slots=True)
+class _Retries:
+    """The retries of one call."""
 
+    most: float
+    """Maximum number of retries, which is also that of consecutive failures of all calls."""
+    own: int | None
+    """Maximum number of retries of this call; None for the same."""
+    seconds: float
+    """Seconds from the first attempt to the response."""
+    started: float = math.inf
+    """When it was first sent."""
+    skipped: float = 0.0
+    """Seconds that `no_waits` has skipped."""
+    done: int = 0
+    """Number of retries."""
+    failed: int = 0
+    """Failed attempts, apart from refusals."""
+    refused: int = 0
+    """Refused attempts since any call of the bucket succeeded."""
+    seen: int = 0
+    """Number of successes in the bucket at the last failure."""
+    last_error: JinaEISError | None = None
 
-class Pace:
-    """The pace of one bucket. All threads and loops share its limit, but count their calls in flight separately.
-
-    Args:
-        ceiling: Maximum calls in flight.
-        clock: Monotonic seconds.
-    """
-
-    def __init__(self, ceiling: int, clock: Callable[[], float]) -> None:
-        self._ceiling = ceiling
-        self._clock = clock
-        self._limit = float(min(ceiling, FIRST_LIMIT))
-        self._threshold = math.inf  # below it, the limit grows by one with each success
-        self._paused_until = -math.inf
-        self._sent = 0
-        self.newest_failure = 0
-        """Number of the call whose failure was the last that was new."""
-        self._sent_at_failure = 0  # number of the last call sent before the last failure; failures of earlier calls are not new
-        self._lock = threading.RLock()  # reentrant, because the garbage collector may close an abandoned call at any line
-        self._slots = Slots(self.limit)
-        self._loop_slots: WeakKeyDictionary[object, Slots] = WeakKeyDictionary()
-        self.failures = 0
-        """Consecutive failures, each of a call that was sent after the failure before."""
-        self._failed_at = -math.inf
-
-    def limit(self) -> int:
-        """Return the current maximum of calls in flight."""
-        return int(self._limit)
-
-    def slots(self, loop: object) -> Slots:
-        """Return the slots of the threads, or of an event loop."""
-        return self._slots if loop is None else self._loop_slots.setdefault(loop, Slots(self.limit))
-
-    def pause(self) -> float:
-        """Return the seconds for which no call may be sent."""
-        return self.requested_pause() if _waiting else 0.0
-
-    def requested_pause(self) -> float:
-        """Return the seconds until the end of the pause, even if `no_waits` skips it."""
-        return max(0.0, self._paused_until - self._clock())
-
-    def next_number(self) -> int:
-        """Return a number for the call that is sent now."""
-        with self._lock:
-            self._sent += 1
-            return self._sent
-
-    def reset_failures(self) -> None:
-        """Record that the service responds."""
-        self.failures = 0
-
-    def record_success(self, slots: Slots) -> None:
-        """Record a success. If all slots are in use, raise the limit."""
-        self.reset_failures()
-        with self._lock:
-            if slots.full:
-                growth = 1.0 if self._limit < self._threshold else 1.0 / max(self._limit, BETWEEN_PROBES)
-                self._limit = min(float(self._ceiling), self._limit + growth)
-
-    def record_failure(self, error: JinaEISError, number: int, slots: Slots, tries: float) -> bool:
-        """Record a transient failure. Returns whether there are so many consecutive failures that the service counts as down.
-
-        Args:
-            error: The error.
-            number: The number of the call, from `next_number`.
-            slots: The slots that the call uses.
-            tries: Maximum consecutive failures.
-        """
-        with self._lock:
-            now = self._clock()
-            if is_new := number > self._sent_at_failure:
-                self._sent_at_failure = self._sent
-                self.newest_failure = number
-                self.failures = 1 if now > self._failed_at + FORGOTTEN else self.failures + 1
-                self._failed_at = now
-            refused = isinstance(error, RateLimitError)
-            if refused or (is_new and isinstance(error, ServiceTimeoutError)):
-                self._reduce_limit(refused, is_new, slots.in_use - 1)
-            pause = error.retry_after or 0.0
-            if is_new and 1 < self.failures <= tries:
-                self._limit = 1.0
-                pause = max(pause, exponential_backoff(FIRST_PAUSE if refused else FIRST_BACKOFF, self.failures - 2))
-            self._paused_until = max(self._paused_until, now + pause)
-            return self.failures > tries
-
-    def _reduce_limit(self, refused: bool, is_new: bool, carried: int) -> None:
-        limit = self._limit
-        if is_new:
-            limit *= DECREASE if refused else DECREASE_BY_TIMEOUT
-        if refused:  # the service carried the other calls in flight; from that and a half, the limit grows to one more later
-            limit = min(limit, carried + 0.5 if is_new else carried)
-        self._limit = self._threshold = max(1.0, limit)
-
-
-_FREE: Final[Future[None]] = Future()  # shared by all slots that are free at once, because a future is ten objects
-_FREE.set_result(None)
-
-
-class Slots:
-    """Slots for calls in flight, as many as the current limit. Threads and tasks receive them in the order of request, urgent
-    calls before others.
-
-    A slot is a `concurrent.futures.Future`, which a thread can wait for and a task of any loop can await.
-    """
-
-    def __init__(self, limit: Callable[[], int]) -> None:
-        self._limit = limit
-        self.in_use = 0
-        """Number of slots in use."""
-        self._queue: deque[Future[None]] = deque()
-        self._urgent: deque[Future[None]] = deque()
-        self._lock = threading.RLock()  # reentrant, because the garbage collector may close an abandoned call at any line
-
-    @property
-    def full(self) -> bool:
-        """Whether the limit is reached."""
-        return self.in_use >= self._limit()
-
-    @property
-    def queued(self) -> int:
-        """Number of calls that wait for a slot."""
-        return len(self._queue) + len(self._urgent)
-
-    def acquire(self, urgent: bool = False) -> Future[None]:
-        """Return a slot: a future that is done at once if a slot is free, else when it is this call's turn."""
-        with self._lock:
-            if not self.queued and self.in_use < self._limit():
-                self.in_use += 1
-                return _FREE
-            slot: Future[None] = Future()
-            (self._urgent if urgent else self._queue).append(slot)
-            self._grant()
-        return slot
-
-    def release(self, slot: Future[None]) -> None:
-        """Release a slot to the next call in the queue. A slot that was not granted yet is withdrawn."""
-        with self._lock:
-            if not slot.cancel():
-                self.in_use -= 1
-            self._grant()
-
-    def _grant(self) -> None:
-        while (queue := self._urgent or self._queue) and self.in_use < self._limit():
-            slot = queue.popleft()
-            if slot.set_running_or_notify_cancel():  # the call still waits
-                self.in_use += 1
-                slot.set_result(None)
+    def limit(self, tries: float) -> float:
+        """Return the maximum number of retries, given that of the pacer."""
+        return tries if self.own is None else min(tries, self.own)

@@ -5,7 +5,7 @@ Nothing here sends, waits or keeps state.
 """
 
 from .apis import api_of
-from .call import Call, Steps, ask
+from .call import Call, Counted, Steps, ask
 from .documents import Deletion, Outcome, Write, bulk, check_json, delete_by_query, get_documents
 from .endpoints import (
     About,
@@ -64,6 +64,7 @@ __all__ = [
     "AnyVector",
     "Call",
     "ClusterInfo",
+    "Counted",
     "Deletion",
     "Dumps",
     "EndpointInfo",

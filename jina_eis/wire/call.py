@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -12,7 +12,7 @@ from ..errors import JinaEISError
 if TYPE_CHECKING:
     from .watch import Watch
 
-__all__ = ["Call", "Steps", "ask"]
+__all__ = ["Call", "Counted", "Steps", "ask"]
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -100,3 +100,22 @@ Steps = Generator[Iterable[Call[Any]], list[Any], T]
 def ask(calls: Iterable[Call[A]]) -> Generator[Iterable[Call[Any]], list[Any], list[A]]:
     """Send one round of calls: `answers = yield from ask(calls)`."""
     return (yield calls)
+
+
+class Counted(Iterator[Call[A]]):
+    """Calls, the greatest number of which is known before they are made: `operator.length_hint` returns it.
+
+    Args:
+        calls: The calls.
+        number: Their greatest number; 0 if it is not known.
+    """
+
+    def __init__(self, calls: Iterable[Call[A]], number: int) -> None:
+        self._calls = iter(calls)
+        self._number = number
+
+    def __next__(self) -> Call[A]:
+        return next(self._calls)
+
+    def __length_hint__(self) -> int:
+        return self._number

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from operator import length_hint
 from typing import Any, Protocol, TypeVar
 
-from .call import Call, Steps
+from .call import Call, Counted, Steps
 
 __all__ = ["Watch", "Watches", "followed", "watched"]
 
@@ -66,7 +67,9 @@ class Watches:
 
 def followed(calls: Iterable[Call[A]], watch: Watch | None) -> Iterable[Call[A]]:
     """Return the same calls, with `watch` following them too."""
-    return calls if watch is None else (replace(call, watch=Watches.of(call.watch, watch)) for call in calls)
+    if watch is None:
+        return calls
+    return Counted((replace(call, watch=Watches.of(call.watch, watch)) for call in calls), length_hint(calls))
 
 
 def watched(steps: Steps[T], watch: Watch | None) -> Steps[T]:

@@ -1,22 +1,34 @@
-"""The pace against models of the service. A simulated clock jumps from event to event; there is no server and no waiting."""
+"""The pace against models of services, with a simulated clock: bounds on the time, the quota used and the failed requests."""
 
 from __future__ import annotations
 
-import heapq
-import random
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import repeat
+from statistics import median
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulation import (
+    LATENCY,
+    REFUSAL,
+    Answer,
+    Service,
+    World,
+    busy,
+    concurrency_limit,
+    fixed_window,
+    refusal,
+    same,
+    sliding_window,
+    slows_down,
+    token_bucket,
+)
 
 from jina_eis.errors import ConnectionFailedError, JinaEISError, RateLimitError, ServiceTimeoutError, ServiceUnavailableError
 from jina_eis.transport import pacing
-from jina_eis.transport.pacing import Pacer, Sleep
-
-LATENCY = 0.1  # seconds
-Service = Callable[["Simulation"], tuple[float, JinaEISError | None]]
+from jina_eis.transport.rate import Rate
 
 
 @pytest.fixture(autouse=True)
@@ -24,149 +36,226 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacing, "_waiting", True)
 
 
-class Simulation:
-    """Calls made by `allowed` workers, one after the other. A service returns the duration and the error of each request.
-
-    Args:
-        calls: Number of calls.
-        allowed: Maximum in flight.
-        service: Called once for each request.
-        retries: Maximum retries of a call.
-    """
-
-    def __init__(self, calls: int, allowed: int, service: Service, retries: int = 6) -> None:
-        self.now = 0.0
-        self.random = random.Random(1)
-        self.sent = self.failed = self.in_flight = self.done = 0
-        self.errors: list[JinaEISError] = []
-        self._service, self._remaining = service, calls
-        self._pacer = Pacer(allowed, retries, clock=lambda: self.now, jitter=self.random.random)
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
-        self._count = 0
-        for _ in range(allowed):
-            self.after(0.0, self._next_call)
-        while self._events:
-            self.now, _, event = heapq.heappop(self._events)
-            event()
-
-    def after(self, seconds: float, event: Callable[[], None]) -> None:
-        self._count += 1
-        heapq.heappush(self._events, (self.now + seconds, self._count, event))
-
-    def _next_call(self) -> None:
-        if self._remaining:
-            self._remaining -= 1
-            attempts = self._pacer.attempts("b")
-            self._step(attempts, lambda: next(attempts))
-
-    def _step(self, attempts: Any, resume: Callable[[], Any]) -> None:
-        try:
-            action = resume()
-        except StopIteration:
-            self.done += 1
-            return self._next_call()
-        except JinaEISError as error:
-            self.errors.append(error)
-            return self._next_call()
-        proceed = lambda *_: self.after(0.0, lambda: self._step(attempts, lambda: next(attempts)))  # noqa: E731
-        if isinstance(action, Sleep):
-            return self.after(action.seconds, proceed)
-        if isinstance(action, Future):
-            return action.add_done_callback(proceed)
-        self.sent += 1
-        self.in_flight += 1
-        seconds, error = self._service(self)
-        return self.after(seconds, lambda: self._respond(attempts, error))
-
-    def _respond(self, attempts: Any, error: JinaEISError | None) -> None:
-        self.in_flight -= 1
-        self.failed += error is not None
-        self._step(attempts, (lambda: next(attempts)) if error is None else (lambda: attempts.throw(error)))
+def run(service: Service, calls: int, width: int = 32) -> World:
+    """All calls of one worker."""
+    world = World(service)
+    world.add_worker(same(calls), width=width)
+    return world.run()
 
 
-def carries(capacity: int) -> Service:
-    """A service that immediately refuses more than `capacity` requests at a time."""
-    accepted: list[int] = [0]
+def job(service: Service, workers: int, calls: int, seed: int) -> World:
+    """Calls of workers that start within 0.3 s, their threads one after the other, at a busy server."""
+    world = World(busy(service), seed)
+    for number in range(workers):
+        world.add_worker(same(calls // workers), start=0.3 * world.random.random() if number else 0.0, threads=True)
+    return world.run()
 
-    def serve(simulation: Simulation) -> tuple[float, JinaEISError | None]:
-        if accepted[0] == capacity:
-            return 0.005, RateLimitError("busy")
-        accepted[0] += 1
-        seconds = LATENCY * simulation.random.uniform(0.9, 1.1)
-        simulation.after(seconds, lambda: accepted.__setitem__(0, accepted[0] - 1))
-        return seconds, None
+
+def is_down(
+    start: float, end: float, error: type[JinaEISError] = ServiceUnavailableError, before: Service | None = None
+) -> Service:
+    """A service that fails between two times; at others, it serves or does as another service."""
+
+    def serve(world: World, weight: float) -> Answer:
+        if start <= world.now < end:
+            return 0.01, error("down")
+        return before(world, weight) if before else (LATENCY, None)
 
     return serve
 
 
-def counts_by_the_minute(limit: int, retry_after: float | None = None) -> Service:
-    """A service that accepts `limit` requests in any 60 seconds."""
-    times: deque[float] = deque()
-
-    def serve(simulation: Simulation) -> tuple[float, JinaEISError | None]:
-        while times and times[0] <= simulation.now - 60.0:
-            times.popleft()
-        if len(times) == limit:
-            return 0.005, RateLimitError("too many", retry_after=retry_after)
-        times.append(simulation.now)
-        return LATENCY, None
-
-    return serve
+def by_chance(share: float) -> Service:
+    """A service that refuses a share of all requests."""
+    return lambda world, tokens: (REFUSAL, RateLimitError("x")) if world.random.random() < share else (world.latency(), None)
 
 
-def slows_down(comfortable: int, timeout: float) -> Service:
-    """A service whose latency grows with the requests in flight, until they time out."""
+def counts_by_the_minute(limit: int, retry_after: float | None) -> Service:
+    """A service that grants requests in any 60 seconds, and always asks for the same pause."""
+    inner = sliding_window(lambda now: limit, 60.0, retry_after=False)
 
-    def serve(simulation: Simulation) -> tuple[float, JinaEISError | None]:
-        seconds = LATENCY * max(1.0, simulation.in_flight / comfortable)
-        return (seconds, None) if seconds <= timeout else (timeout, ServiceTimeoutError("late"))
+    def serve(world: World, weight: float) -> Answer:
+        seconds, error = inner(world, weight)
+        return (seconds, None) if error is None else refusal(retry_after)
 
     return serve
-
-
-def is_down(start: float, end: float, error: type[JinaEISError] = ServiceUnavailableError) -> Service:
-    return lambda simulation: (0.01, error("down")) if start <= simulation.now < end else (LATENCY, None)
 
 
 @pytest.mark.parametrize("capacity", [1, 3, 8, 12, 30, 64])
 def test_the_pace_adapts_to_the_capacity_of_the_service(capacity: int) -> None:
-    run = Simulation(2000, 64, carries(capacity))
-    assert (run.done, run.errors) == (2000, [])
-    assert run.now <= 1.3 * 2000 * LATENCY / capacity  # of the best fixed setting
-    assert run.failed <= 0.1 * run.sent
+    world = run(concurrency_limit(capacity), 2000, 64)
+    assert (len(world.granted), world.errors) == (2000, [])
+    assert world.finished <= 1.3 * 2000 * LATENCY / capacity  # of the best fixed setting
+    assert world.failed_share <= 0.1
 
 
 @pytest.mark.parametrize("allowed", [1, 4, 16, 64])
 def test_without_refusals_the_pace_soon_reaches_its_maximum(allowed: int) -> None:
-    run = Simulation(100 * allowed, allowed, carries(1000))
-    assert run.now <= 1.06 * 100 * LATENCY * 1.1
-    assert run.failed == 0
+    world = run(concurrency_limit(1000), 100 * allowed, allowed)
+    assert world.finished <= 1.06 * 100 * LATENCY * 1.1
+    assert not world.failed
+
+
+@pytest.mark.parametrize(("calls", "latencies"), [(4, 1.2), (16, 2.2), (40, 7.3), (250, 10.0)])
+def test_a_first_job_without_refusals_starts_as_fast_as_its_size_allows(calls: int, latencies: float) -> None:
+    world = World(concurrency_limit(1000), noise=0.0)
+    world.add_worker(same(calls))
+    assert world.run().finished <= latencies * LATENCY
+    assert not world.failed
 
 
 @pytest.mark.parametrize("retry_after", [None, 5.0, 60.0])
 def test_no_call_is_lost_to_limits_by_the_minute(retry_after: float | None) -> None:
-    run = Simulation(2000, 32, counts_by_the_minute(600, retry_after))
-    assert (run.done, run.errors) == (2000, [])
-    assert run.now <= 1.4 * 180.0  # three full minutes are needed
-    assert run.failed <= 0.1 * run.sent
+    world = run(counts_by_the_minute(600, retry_after), 2000)
+    assert (len(world.granted), world.errors) == (2000, [])
+    assert world.finished <= 1.4 * 180.0  # three full minutes are needed
+    assert world.failed_share <= 0.1
 
 
 def test_a_service_that_slows_down_is_not_overloaded() -> None:
-    run = Simulation(4000, 64, slows_down(comfortable=8, timeout=0.3))
-    assert (run.done, run.errors) == (4000, [])
-    assert run.failed <= 0.2 * run.sent
+    world = run(slows_down(comfortable=8, timeout=0.3), 4000, 64)
+    assert (len(world.granted), world.errors) == (4000, [])
+    assert world.failed_share <= 0.2
 
 
 @pytest.mark.parametrize("error", [ServiceUnavailableError, ConnectionFailedError, ServiceTimeoutError])
 @pytest.mark.parametrize("seconds", [1.0, 6.0, 12.0])
 def test_an_outage_is_outlasted_with_few_requests(seconds: float, error: type[JinaEISError]) -> None:
-    run = Simulation(1000, 16, is_down(2.0, 2.0 + seconds, error))
-    assert (run.done, run.errors) == (1000, [])
-    assert run.failed <= 16 + 6
+    world = run(is_down(2.0, 2.0 + seconds, error), 1000, 16)
+    assert (len(world.granted), world.errors) == (1000, [])
+    assert len(world.failed) <= 16 + 6
 
 
 @pytest.mark.parametrize("error", [ServiceUnavailableError, RateLimitError])
 def test_a_permanent_outage_costs_few_requests(error: type[JinaEISError]) -> None:
-    run = Simulation(16, 16, is_down(0.0, 1e9, error))
-    assert (run.done, len(run.errors)) == (0, 16)
-    assert run.sent <= 16 + 6 + 16  # the first attempts, the retries of all together, and a last attempt of each
+    world = run(is_down(0.0, 1e9, error), 16, 16)
+    assert (world.granted, len(world.errors)) == ([], 16)
+    assert len(world.failed) <= 16 + 6 + 16  # the first attempts, the retries of all together, and a last attempt of each
+
+
+@pytest.mark.parametrize("start", [0.5, 10.0])
+@pytest.mark.parametrize("seconds", [2.0, 6.0, 20.0])
+@pytest.mark.parametrize("capacity", [8, 1000])
+def test_after_an_outage_of_refusals_the_service_is_soon_used_again(start: float, seconds: float, capacity: int) -> None:
+    calls = 4000
+    world = run(is_down(start, start + seconds, RateLimitError, concurrency_limit(capacity)), calls)
+    assert (len(world.granted), world.errors) == (calls, [])
+    assert world.finished <= calls * LATENCY / min(capacity, 32) + 5 * (seconds + 5.0)
+
+
+QUOTA = partial(sliding_window, lambda now: 100, 10)
+MINUTE = partial(sliding_window, lambda now: 600, 60)
+# name: service, workers, calls, least time, greatest time as a multiple of it, greatest share of refusals
+JOBS: dict[str, tuple[Callable[[], Service], int, int, float, float, float]] = {
+    "eight, quota": (partial(QUOTA, retry_after=False), 8, 320, 30.1, 1.2, 0.11),
+    "eight, quota, Retry-After": (partial(QUOTA, retry_after=True), 8, 320, 30.1, 1.2, 0.08),
+    "one, quota": (partial(QUOTA, retry_after=False), 1, 320, 30.1, 1.1, 0.03),
+    "one, quota, Retry-After": (partial(QUOTA, retry_after=True), 1, 320, 30.1, 1.11, 0.03),
+    "eight, fixed windows": (partial(fixed_window, 100, 10, retry_after=False), 8, 320, 30.1, 1.2, 0.11),
+    "one, fixed windows": (partial(fixed_window, 100, 10, retry_after=False), 1, 320, 30.1, 1.1, 0.03),
+    "eight, a minute": (partial(MINUTE, retry_after=False), 8, 2000, 180.1, 1.4, 0.12),
+    "one, a minute": (partial(MINUTE, retry_after=False), 1, 2000, 180.1, 1.1, 0.02),
+    "one, a minute, Retry-After": (partial(MINUTE, retry_after=True), 1, 2000, 180.1, 1.1, 0.02),
+    "eight, bucket": (partial(token_bucket, 10, 100, retry_after=False), 8, 320, 22.1, 2.6, 0.3),
+    "one, bucket": (partial(token_bucket, 10, 100, retry_after=False), 1, 320, 22.1, 1.1, 0.4),
+    "one, 3 % by chance": (partial(by_chance, 0.03), 1, 1000, 3.1, 4.0, 0.05),
+    "eight, four in flight": (partial(concurrency_limit, 4), 8, 1000, 25.0, 5.0, 0.15),
+    "eight, 30 in flight": (partial(concurrency_limit, 30), 8, 1000, 3.33, 2.5, 0.15),
+    "one, eight in flight": (partial(concurrency_limit, 8), 1, 1000, 12.5, 1.15, 0.08),
+}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_jobs_take_little_longer_than_they_must(name: str) -> None:
+    service, workers, calls, least, longest, most_refused = JOBS[name]
+    worlds = [job(service(), workers, calls, seed) for seed in range(3)]
+    assert not any(world.errors for world in worlds)
+    assert all(len(world.granted) == calls for world in worlds)
+    assert median(world.finished for world in worlds) <= longest * least
+    assert median(world.failed_share for world in worlds) <= most_refused
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.parametrize("retry_after", [True, False])
+def test_fifty_workers_use_a_quota_of_600_a_minute_and_none_starves(retry_after: bool, seed: int) -> None:
+    world = World(MINUTE(retry_after=retry_after), seed)
+    pacers = [world.add_worker(same(), width=4) for _ in range(50)]
+    world.run(600)
+    assert not world.errors
+    assert world.used() >= 0.92 * 600 * 10
+    # Without Retry-After, the first minute is spent on finding the period; over an hour the share is below 0.08.
+    assert world.failed_share <= (0.08 if retry_after else 0.14)
+    assert min(pacer._paces["b"].successes for pacer in pacers) >= 0.25 * 600 * 10 / 50
+
+
+@pytest.mark.parametrize("retry_after", [True, False])
+def test_twenty_workers_use_a_quota_of_tokens(retry_after: bool) -> None:
+    world = World(sliding_window(lambda now: 6e6, 60, retry_after=retry_after, tokens=True))
+    for _ in range(20):
+        world.add_worker((world.random.uniform(100, 8000) for _ in repeat(None)), width=4)
+    world.run(300)
+    assert not world.errors
+    assert world.used(tokens=True) >= 0.88 * 6e6 * 5
+    assert world.failed_share <= 0.08
+
+
+@pytest.mark.parametrize("factor", [2.0, 0.5])
+@pytest.mark.parametrize("retry_after", [True, False])
+def test_a_changed_quota_is_used_after_two_windows(factor: float, retry_after: bool) -> None:
+    world = World(sliding_window(lambda now: 60 * (factor if now >= 30 else 1), 10, retry_after=retry_after))
+    for _ in range(4):
+        world.add_worker(same())
+    world.run(90)
+    assert max(world.used(start, start + 10) for start in (30, 40)) >= 0.9 * 60 * factor
+    assert world.used(40, 90) >= 0.6 * 5 * 60 * factor
+
+
+@pytest.mark.parametrize("capacity", [3, 30])
+def test_a_limit_of_calls_in_flight_is_no_quota(capacity: int) -> None:
+    world = World(concurrency_limit(capacity))
+    pacer = world.add_worker(same(1000), width=64)
+    world.run()
+    assert not pacer._paces["b"]._rate.is_known
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    first, second = (job(QUOTA(retry_after=False), 8, 320, 5) for _ in range(2))
+    assert (first.granted, first.failed) == (second.granted, second.failed)
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 20), st.sampled_from([0.0, 0.1, 0.5]), st.integers(0, 99))
+def test_no_more_calls_are_in_flight_than_allowed(width: int, share: float, seed: int) -> None:
+    most, service = [0], by_chance(share)
+
+    def serve(world: World, tokens: float) -> Answer:
+        most[0] = max(most[0], world.in_flight)
+        return service(world, tokens)
+
+    world = World(serve, seed)
+    world.add_worker(same(40), width=width, retries=99)
+    world.run()
+    assert most[0] <= width
+    assert len(world.granted) + len(world.errors) == 40
+
+
+EVENTS = st.lists(st.tuples(st.sampled_from(["send", "grant", "late grant", "refuse", "use up"]), st.floats(0, 200)), max_size=80)
+
+
+@given(EVENTS, st.sampled_from([0.0, 1.0, 900.0]))
+def test_a_rate_never_stops_a_process(events: Iterable[tuple[str, float]], tokens: float) -> None:
+    now, rate = 1000.0, Rate()
+    for event, seconds in events:
+        now += seconds
+        if event == "send":
+            now += rate.wait(now)
+            assert rate.wait(now) == 0
+            rate.note_sent(now, tokens, 16.0)
+        elif event == "refuse":
+            assert 0 <= rate.note_refused(now) <= 60
+        elif event == "use up":
+            rate.use_up()
+        else:
+            rate.note_granted(now, now - 0.1, tokens, earlier=event == "late grant")
+            if event == "grant":
+                rate.recover(now, now - 0.1)
+        assert 0 <= rate.wait(now) <= 61

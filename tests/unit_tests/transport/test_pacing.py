@@ -20,7 +20,9 @@ from jina_eis.errors import (
     ServiceUnavailableError,
 )
 from jina_eis.transport import pacing
-from jina_eis.transport.pacing import FORGOTTEN, LONGEST_PAUSE, Pacer, Send, Sleep, Slots
+from jina_eis.transport.pace import FORGOTTEN
+from jina_eis.transport.pacing import LONGEST_PAUSE, Pacer, Send, Sleep
+from jina_eis.transport.slots import Slots
 
 
 @pytest.fixture(autouse=True)
@@ -61,13 +63,13 @@ def run(pacer: Pacer, clock: Clock, errors: list[JinaEISError], bucket: str = "b
 def test_a_transient_error_is_retried_after_longer_and_longer_times() -> None:
     clock = Clock()
     sent = run(Pacer(4, 8, clock=clock, jitter=lambda: 1.0), clock, [ServiceUnavailableError("x") for _ in range(8)])
-    assert [after - before for before, after in pairwise(sent)] == [0.5, 1, 2, 4, 8, 16, 30, 30.5]
+    assert [after - before for before, after in pairwise(sent)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
 def test_six_retries_outlast_a_minute_of_refusals_even_without_jitter() -> None:
     clock = Clock()
     sent = run(Pacer(4, 6, clock=clock, jitter=lambda: 0.0), clock, [RateLimitError("x") for _ in range(6)])
-    assert [after - before for before, after in pairwise(sent)] == [0, 2, 4, 8, 16, 30]
+    assert [after - before for before, after in pairwise(sent)] == [1, 2, 7, 10, 20, 20]
 
 
 def test_no_attempt_starts_that_might_end_after_the_deadline() -> None:
@@ -117,7 +119,9 @@ def test_the_calls_in_flight_stay_within_the_limit(allowed: int, events: list[st
         if event == "send":
             attempts = pacer.attempts("b")
             if next(attempts).done():
-                assert isinstance(next(attempts), Send)
+                while isinstance(action := next(attempts), Sleep):
+                    clock.now += action.seconds
+                assert isinstance(action, Send)
                 in_flight.append(attempts)
             else:
                 assert in_flight  # otherwise it would wait forever
@@ -158,14 +162,25 @@ def test_retry_after_is_a_minimum_and_pauses_all_calls_of_the_bucket() -> None:
     assert run(pacer, clock, [], "ingest") == [107.0]
 
 
-def test_a_paused_call_uses_no_slot() -> None:
+def test_a_refused_call_goes_before_later_calls() -> None:
     clock = Clock()
     pacer = Pacer(1, 3, clock=clock, jitter=lambda: 0.0)
-    limited = pacer.attempts("ingest")
-    next(limited), next(limited)
-    limited.throw(RateLimitError("slow", retry_after=7.0))
-    assert isinstance(next(limited), Sleep)
-    assert run(pacer, clock, [], "search") == [100.0]
+    refused, later, urgent = (pacer.attempts("b", urgent=urgent) for urgent in (False, False, True))
+    assert next(refused).done()
+    assert isinstance(next(refused), Send)
+    assert isinstance(refused.throw(RateLimitError("slow", retry_after=7.0)), Sleep)
+    place = next(later)
+    assert place.done()  # it waits for the pause
+    assert isinstance(next(later), Sleep)
+    again = next(refused)
+    assert not again.done()
+    assert next(urgent).done()  # it need not wait for calls that wait for their time
+    later.close()
+    urgent.close()
+    assert again.done()
+    assert next(refused).seconds == 7.0
+    clock.now += 7.0
+    assert isinstance(next(refused), Send)
 
 
 def test_a_loop_and_the_threads_do_not_wait_for_each_other() -> None:
@@ -194,13 +209,13 @@ def test_no_waits_takes_no_time_and_retries_as_often() -> None:
 
 @given(st.integers(1, 5), st.lists(st.tuples(st.sampled_from(["acquire", "release", "cancel"]), st.integers(0, 99)), max_size=60))
 def test_slots_are_granted_in_order_and_none_is_lost_or_duplicated(number: int, events: list[tuple[str, int]]) -> None:
-    slots = Slots(lambda: number)
+    slots = Slots(lambda: number, lambda: False, threading.RLock())
     acquired: list[Future[None]] = []
     for event, which in events:
         if event == "acquire":
             acquired.append(slots.acquire())
         elif acquired and event == "release":
-            slots.release(acquired.pop(which % len(acquired)))
+            slots.release(acquired.pop(which % len(acquired)), sent=False)
         elif acquired:
             acquired[which % len(acquired)].cancel()
         granted = [slot for slot in acquired if slot.done() and not slot.cancelled()]
@@ -209,7 +224,7 @@ def test_slots_are_granted_in_order_and_none_is_lost_or_duplicated(number: int, 
         assert not waiting or len(granted) == number
         assert not waiting or not granted or max(map(acquired.index, granted)) < min(map(acquired.index, waiting))
     for slot in acquired:
-        slots.release(slot)
+        slots.release(slot, sent=False)
     assert all(slots.acquire().done() for _ in range(number))
     assert not slots.acquire().done()
 
@@ -226,7 +241,7 @@ def test_an_abandoned_call_releases_its_slot() -> None:
 
 
 def test_slots_pass_between_threads() -> None:
-    slots, maximum, in_use, lock = Slots(lambda: 3), 0, 0, threading.Lock()
+    slots, maximum, in_use, lock = Slots(lambda: 3, lambda: False, threading.RLock()), 0, 0, threading.Lock()
 
     def work() -> None:
         nonlocal maximum, in_use
@@ -238,7 +253,7 @@ def test_slots_pass_between_threads() -> None:
                 maximum = max(maximum, in_use)
             with lock:
                 in_use -= 1
-            slots.release(slot)
+            slots.release(slot, sent=False)
 
     threads = [threading.Thread(target=work) for _ in range(20)]
     for thread in threads:
