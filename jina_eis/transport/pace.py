@@ -57,6 +57,7 @@ class Pace:
         self._slots = self._new_slots()
         self._loop_slots: WeakKeyDictionary[object, Slots] = WeakKeyDictionary()
         self._sent = 0
+        self._expected = 0  # calls that were announced
         self.successes = 0
         """Number of successes."""
         self.failures = 0
@@ -70,16 +71,22 @@ class Pace:
         self._in_doubt = False
         self._pauses = 0  # number of pauses since the first of consecutive refusals
         self._has_been_refused = False
-        self._before: tuple[float, float] | None = None  # limit and threshold before the first of consecutive refusals
+        self._limits_before: tuple[float, float] | None = None  # limit and threshold before the first of consecutive refusals
         self._carried = 0.0  # calls that the service carried at the first of them
 
     def expect(self, calls: int) -> None:
         """Announce that at most so many calls follow. If nothing was sent yet, few calls start with a lower limit."""
         with self._lock:
-            if not self._sent:
+            if not self._sent and calls > self._expected:
+                self._expected = calls
                 first = FIRST_LIMIT if calls <= FIRST_LIMIT else min(FIRST_LIMIT, max(SMALLEST_FIRST_LIMIT, FIRST_SHARE * calls))
                 self._limit = min(self._ceiling, first)
                 self._first_growth = first / FIRST_LIMIT
+
+    @property
+    def keeps_to_a_quota(self) -> bool:
+        """Whether refusals are to be expected, since a quota is known, or used up."""
+        return self._rate.is_known or self._rate.is_used_up
 
     def limit(self) -> int:
         """Return the current maximum of calls in flight."""
@@ -166,6 +173,8 @@ class Pace:
                 self._failed_at = now
                 if self.failures == 1:
                     self._sent_at_first_failure = self._sent
+                elif isinstance(error, RateLimitError) and self._limits_before is None:
+                    self.failures = 1  # the service responds now
             pause = error.retry_after or 0.0
             is_last = self.failures > tries
             if isinstance(error, RateLimitError):
@@ -176,21 +185,29 @@ class Pace:
                 if self.failures > 1 and not is_last:
                     self._limit = 1.0
                     pause = max(pause, exponential_backoff(FIRST_BACKOFF, self.failures - 2))
+                    if self._limits_before is not None:
+                        pause = max(pause, self._next_pause())
             self._paused_until = max(self._paused_until, now + pause)
             return is_last
 
     def _pause_after_refusal(self, is_new: bool, requested: float, carried: int, is_last: bool) -> float:
         """Return the seconds of the pause, apart from those that the service requests."""
         if not is_new:
-            if not self._rate.is_known:
+            if not self._rate.is_known or self._rate.is_doubted:
                 self._reduce_limit(carried)
             return 0.0
         pause = 0.0
-        if self._before is None:
-            self._before = self._limit, self._threshold
+        if self._limits_before is None:
+            self._limits_before = self._limit, self._threshold
             self._carried = max(1.0, min(DECREASE * self._limit, carried + 0.5))
-            pause = self._rate.note_refused(self._clock())
-        if not self._rate.is_known:  # the service carried the others; from that and a half, the limit grows to one more later
+            self._rate.is_doubted = False
+            pause = self._rate.note_refused(self._clock(), 1)
+        elif self._rate.is_doubted:
+            pause = self._rate.note_refused(self._clock(), self.failures)
+            if not self._rate.is_doubted:
+                self.failures = 1  # those in doubt do not count
+        if not self._rate.is_known or self._rate.is_doubted:
+            # The service carried the others; from that and a half, the limit grows to one more later.
             self._reduce_limit(min(DECREASE * self._limit, carried + 0.5))
         if requested and (requested > 1.0 or self.failures > 1):
             self._rate.use_up()
@@ -221,14 +238,16 @@ class Pace:
         if self._in_doubt:
             self._in_doubt = False
             self._paused_until = now
-        if self._before is not None:
+        if self._limits_before is not None:
             was_known = self._rate.is_known
-            if self._rate.is_used_up or was_known:  # the limit of calls in flight was not the cause
-                self._limit, self._threshold = self._before
+            if self._rate.is_used_up or (
+                was_known and not self._rate.is_doubted
+            ):  # the limit of calls in flight was not the cause
+                self._limit, self._threshold = self._limits_before
             else:
                 self._limit = self._threshold = max(self._limit, self._carried)
             self._rate.recover(now, sent)
-            self._before = None
+            self._limits_before = None
 
     def _reduce_limit(self, limit: float) -> None:
         self._limit = self._threshold = max(1.0, min(self._limit, limit))

@@ -213,7 +213,7 @@ class Pacer:
         is_refused = isinstance(error, RateLimitError)
         if not is_refused:
             call.failed += 1
-        elif call.seen == pace.successes:
+        elif call.seen == pace.successes or not pace.keeps_to_a_quota:  # it may be refused for its size
             call.refused += 1
         else:
             call.refused = 1

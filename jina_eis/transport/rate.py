@@ -16,7 +16,7 @@ STARTING = 64  # calls; the first of all, which are sent with gaps, so that refu
 FIRST_GAP = 0.01  # seconds; twice the time in which a close service refuses
 GAP_SHRINKS = 0.95  # factor from each gap to the next, so that 64 calls need 0.2 s
 GAP_OF_LATENCY = 0.8  # the gaps of all calls in flight, in latencies; below 1, so that gaps do not lower the number in flight
-SPEED = 3.0  # of the average; the calls of a period are sent in its first third
+SPEED = 2.5  # of the average, so that a part of each period is free for others
 SHORTEST_PERIOD, LONGEST_PERIOD = 1.0, 60.0  # seconds; EIS counts by the minute
 ENOUGH = 4  # granted calls from which a share is learnt
 GROWTH = 6  # exponent; a share remains the same for more than a period, and then grows fast
@@ -44,6 +44,8 @@ class Rate:
     def __init__(self) -> None:
         self.latency = 0.0
         """Shortest duration of a successful call in seconds; 0 before the first."""
+        self.is_doubted = False
+        """Whether the last refusals, given a known share, may be those of another limit, or chance."""
         self._sent = 0
         self._last_sent = -math.inf
         self._next = -math.inf  # earliest time of the next call
@@ -56,7 +58,7 @@ class Rate:
         self._granted = [0.0, 0.0]  # granted in this period
         self._unrefused = 0.0  # calls granted since the last refusal
         self._refused_at = -math.inf
-        self._before = (math.nan, [0.0, 0.0])  # start of the period before, and what it granted
+        self._period_before = (math.nan, [0.0, 0.0])  # start of the period before, and what it granted
         self._used_up: tuple[float, list[float]] | None = None  # start of the period, and what it granted, once it is used up
 
     @property
@@ -97,7 +99,7 @@ class Rate:
             limit: The current maximum of calls in flight.
         """
         self._sent += 1
-        cost = (1.0, max(1.0, tokens))
+        cost = (1.0, self._tokens(tokens))
         if self._used_up is not None:
             if not self._used[CALLS]:
                 self._since = now
@@ -106,7 +108,8 @@ class Rate:
         elif now >= self._since + self._period - 1e-6:
             self._start_period(now)
         if (limit_of_period := self._limit(now)) < math.inf and self._share is not None:
-            self._next = now + self._period * cost[self._unit] / max(SPEED * self._share[self._unit], limit_of_period)
+            gap = self._period * cost[self._unit] / max(SPEED * self._share[self._unit], limit_of_period)
+            self._next = min(now + gap, self._since + self._period)
         elif AT_ONCE <= self._sent < STARTING:
             gap = FIRST_GAP * GAP_SHRINKS**self._sent
             self._next = now + (min(gap, GAP_OF_LATENCY * self.latency / limit) if self.latency else gap)
@@ -127,15 +130,23 @@ class Rate:
             self._since = now
         self._unrefused += 1
         granted = self._used_up[1] if earlier and self._used_up is not None else self._granted
-        _add(granted, (1.0, max(1.0, tokens)))
+        _add(granted, (1.0, self._tokens(tokens)))
 
-    def note_refused(self, now: float) -> float:
-        """A call was refused, the first after a success. Returns the seconds to wait: 0 if nothing is known."""
+    def note_refused(self, now: float, refusals: int) -> float:
+        """A call was refused. Returns the seconds to wait; 0 if nothing is known.
+
+        Args:
+            now: The time.
+            refusals: Consecutive refusals, of which the first few are in doubt if the share is large.
+        """
         if self._share is None:
             return 0.0
+        end = max(0.0, self._since + self._period - now)
+        self.is_doubted = refusals <= min(2.0, self._share[CALLS] // 30)
+        if self.is_doubted:  # few refusals among many calls may be chance
+            return min(end, self._period / self._share[CALLS])
         self._unrefused = 0.0
         self._refused_at = now
-        end = max(0.0, self._since + self._period - now)
         if self._granted[self._unit] >= 0.5 * self._share[self._unit]:  # it is used up, as was to be expected
             self._learn_share(self._granted)
             return end
@@ -151,7 +162,7 @@ class Rate:
             if self._share is not None and self._granted[CALLS] < 0.5 * self._share[CALLS]:  # others have used it
                 self._share = [REDUCED * value for value in self._share]
             # If nothing was granted in this period yet, the one before has not ended.
-            self._used_up = (self._since, self._granted) if self._granted[CALLS] else self._before
+            self._used_up = (self._since, self._granted) if self._granted[CALLS] else self._period_before
         self._used, self._granted = [0.0, 0.0], [0.0, 0.0]
 
     def recover(self, now: float, sent: float) -> None:
@@ -164,7 +175,7 @@ class Rate:
         if self._used_up is None:
             return
         (since, granted), self._used_up = self._used_up, None
-        seconds = (now if self._share is None else sent) - since
+        seconds = max(1e-3, (now if self._share is None else sent) - since)  # a clock may stand still
         if self._share is None and granted[CALLS] < ENOUGH:  # others used it up
             self._sent = AT_ONCE
             return
@@ -173,22 +184,27 @@ class Rate:
             _add(self._used, granted)
             _add(self._granted, granted)
             return
-        if self._share is None or (seconds > LONGER * self._period and since != self._before[0]):
+        if self._share is None or (seconds > LONGER * self._period and since != self._period_before[0]):
             self._period = min(LONGEST_PERIOD, max(SHORTEST_PERIOD, seconds))
         self._learn_share([value * min(1.0, self._period / seconds) for value in granted])
         self._unrefused = 0.0
         self._refused_at = now
 
+    def _tokens(self, tokens: float) -> float:
+        """Return the tokens of a call; if they are not known, the average of those that were granted."""
+        return tokens or max(1.0, self._granted[TOKENS]) / max(1.0, self._granted[CALLS])
+
     def _age(self, now: float) -> None:
         """While no share is known, keep what was granted in about the last period of the greatest length."""
         if now > self._last_sent + LONGEST_PERIOD:
             self._start_period(math.nan)  # with the next success
+            self._period_before = math.nan, [0.0, 0.0]
         elif now > self._since + LONGEST_PERIOD:
             self._since = (self._since + now) / 2
             self._granted = [value / 2 for value in self._granted]
 
     def _start_period(self, now: float) -> None:
-        self._before = self._since, self._granted
+        self._period_before = self._since, self._granted
         self._since = now
         self._used, self._granted = [0.0, 0.0], [0.0, 0.0]
 
