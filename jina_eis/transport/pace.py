@@ -239,10 +239,8 @@ class Pace:
             self._in_doubt = False
             self._paused_until = now
         if self._limits_before is not None:
-            was_known = self._rate.is_known
-            if self._rate.is_used_up or (
-                was_known and not self._rate.is_doubted
-            ):  # the limit of calls in flight was not the cause
+            is_expected = self._rate.is_known and not self._rate.is_doubted
+            if self._rate.is_used_up or is_expected:  # the limit of calls in flight was not the cause
                 self._limit, self._threshold = self._limits_before
             else:
                 self._limit = self._threshold = max(self._limit, self._carried)

@@ -21,6 +21,7 @@ from .slots import Slots
 
 __all__ = ["LONGEST_PAUSE", "SEND", "Attempts", "Pacer", "Send", "Sleep", "Wait", "no_waits"]
 
+MANY = 3  # times the maximum retries; a call that is refused so often while others succeed is more likely too large than late
 RETRIES_TO_REACH = 2  # of an address that never responded: it is more likely wrong than busy
 LONGEST_PAUSE = 120.0  # seconds; if the service asks for a longer pause, the error is raised
 
@@ -150,6 +151,7 @@ class Pacer:
                 Threads and loops do not share slots, because a blocked loop would hold slots that threads wait for.
             retries: Maximum retries of this call, if less than the pacer's own. A refusal for the rate does not count if other
                 calls of the bucket have succeeded since this call's last attempt: the service grants calls, and will this one.
+                Unless a quota is known, this ends after three times as many retries.
             patience: Seconds from the first attempt in which this call is retried, however often; None for the pacer's own
                 deadline and number of retries.
             report: Called with each wait before a retry.
@@ -213,7 +215,7 @@ class Pacer:
         is_refused = isinstance(error, RateLimitError)
         if not is_refused:
             call.failed += 1
-        elif call.seen == pace.successes or not pace.keeps_to_a_quota:  # it may be refused for its size
+        elif call.seen == pace.successes or (call.done > MANY * call.limit(tries) and not pace.keeps_to_a_quota):
             call.refused += 1
         else:
             call.refused = 1

@@ -18,6 +18,7 @@ GAP_SHRINKS = 0.95  # factor from each gap to the next, so that 64 calls need 0.
 GAP_OF_LATENCY = 0.8  # the gaps of all calls in flight, in latencies; below 1, so that gaps do not lower the number in flight
 SPEED = 2.5  # of the average, so that a part of each period is free for others
 SHORTEST_PERIOD, LONGEST_PERIOD = 1.0, 60.0  # seconds; EIS counts by the minute
+USED_UP = 0.9  # of a share
 ENOUGH = 4  # granted calls from which a share is learnt
 GROWTH = 6  # exponent; a share remains the same for more than a period, and then grows fast
 DOUBLES_AFTER_SHARES, DOUBLES_AFTER_CALLS, DOUBLES_AFTER_PERIODS = 2.0, 4.0, 2.0
@@ -46,6 +47,7 @@ class Rate:
         """Shortest duration of a successful call in seconds; 0 before the first."""
         self.is_doubted = False
         """Whether the last refusals, given a known share, may be those of another limit, or chance."""
+        self._doubts = 0  # such refusals in this period
         self._sent = 0
         self._last_sent = -math.inf
         self._next = -math.inf  # earliest time of the next call
@@ -142,8 +144,11 @@ class Rate:
         if self._share is None:
             return 0.0
         end = max(0.0, self._since + self._period - now)
-        self.is_doubted = refusals <= min(2.0, self._share[CALLS] // 30)
-        if self.is_doubted:  # few refusals among many calls may be chance
+        # Few refusals among many calls may be chance, unless they come just when the share is used up.
+        is_early = self._doubts > 0 or self._granted[self._unit] < USED_UP * self._share[self._unit]
+        self.is_doubted = is_early and refusals <= min(2.0, self._share[CALLS] // 30)
+        if self.is_doubted:
+            self._doubts += 1
             return min(end, self._period / self._share[CALLS])
         self._unrefused = 0.0
         self._refused_at = now
@@ -204,6 +209,7 @@ class Rate:
             self._granted = [value / 2 for value in self._granted]
 
     def _start_period(self, now: float) -> None:
+        self._doubts = 0
         self._period_before = self._since, self._granted
         self._since = now
         self._used, self._granted = [0.0, 0.0], [0.0, 0.0]

@@ -251,7 +251,7 @@ def test_a_rate_never_stops_a_process(events: Iterable[tuple[str, float]], token
             assert rate.wait(now) == 0
             rate.note_sent(now, tokens, 16.0)
         elif event == "refuse":
-            assert 0 <= rate.note_refused(now) <= 60
+            assert 0 <= rate.note_refused(now, 1) <= 60
         elif event == "use up":
             rate.use_up()
         else:
