@@ -23,6 +23,7 @@ FIRST_SHARE = 0.1  # of the calls of a job that is so small that its first limit
 BETWEEN_PROBES = 20  # minimum results before one call more than the service has carried is sent
 DECREASE = 0.9  # factor of the limit after a new refusal, which is immediate and costs little
 DECREASE_BY_TIMEOUT = 0.75  # factor after a timeout, which costs the full time of a request
+STARVING = 2  # times the maximum retries; twelve last three minutes, in which others leave something of a quota
 FORGOTTEN = 120.0  # seconds after which an earlier failure is ignored
 
 
@@ -127,6 +128,14 @@ class Pace:
             slots.note_sent(urgent=urgent)
             return self._sent
 
+    def is_down(self, tries: float) -> bool:
+        """Whether there are so many consecutive failures that the service counts as down.
+
+        Args:
+            tries: Maximum consecutive failures. Twice as many if a quota is known, or used up after successes: others may use it.
+        """
+        return self.failures > tries * (STARVING if self.successes and self.keeps_to_a_quota else 1)
+
     def reset_failures(self) -> None:
         """Record that the service responds."""
         self.failures = 0
@@ -176,7 +185,7 @@ class Pace:
                 elif isinstance(error, RateLimitError) and self._limits_before is None:
                     self.failures = 1  # the service responds now
             pause = error.retry_after or 0.0
-            is_last = self.failures > tries
+            is_last = self.is_down(tries)
             if isinstance(error, RateLimitError):
                 pause = max(pause, self._pause_after_refusal(is_new, pause, slots.in_flight - 1, is_last))
             elif is_new:

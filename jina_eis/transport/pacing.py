@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import ConnectionFailedError, JinaEISError, RateLimitError
-from .pace import FIRST_BACKOFF, Pace, exponential_backoff
+from .pace import FIRST_BACKOFF, STARVING, Pace, exponential_backoff
 from .slots import Slots
 
 __all__ = ["LONGEST_PAUSE", "SEND", "Attempts", "Pacer", "Send", "Sleep", "Wait", "no_waits"]
@@ -200,7 +200,7 @@ class Pacer:
 
     def _check(self, call: _Retries, pace: Pace, wait: float) -> None:
         """Raise the last error of a call if an attempt after this wait might be too late, or if the service is down."""
-        if call.last_error and (self._is_overdue(call, wait) or pace.failures > call.most):
+        if call.last_error and (self._is_overdue(call, wait) or pace.is_down(call.most)):
             raise call.last_error
 
     def _wait_after(self, error: JinaEISError, call: _Retries, pace: Pace, number: int, slots: Slots) -> tuple[float, float]:
@@ -219,8 +219,11 @@ class Pacer:
             call.refused += 1
         else:
             call.refused = 1
+        tries = call.limit(tries)
+        if is_refused and pace.successes and pace.keeps_to_a_quota:
+            tries *= STARVING
         call.seen = pace.successes
-        if is_down or call.failed + call.refused > call.limit(tries):
+        if is_down or call.failed + call.refused > tries:
             raise error
         # A refused call waits for the end of the pause in the queue, before others.
         backoff = self._jitter() * (FIRST_BACKOFF if is_refused else exponential_backoff(FIRST_BACKOFF, call.done))
