@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
@@ -31,13 +32,14 @@ from llama_index_jina_eis import JinaEISRetriever as NodeRetriever
 
 
 class Spans:
-    """The spans that were exported."""
+    """The spans that started since, and were exported. Abandoned requests of the test before may end later."""
 
     def __init__(self, exporter: InMemorySpanExporter) -> None:
         self._exporter = exporter
+        self._since = time.time_ns()
 
     def all(self) -> list[ReadableSpan]:
-        return list(self._exporter.get_finished_spans())
+        return [span for span in self._exporter.get_finished_spans() if (span.start_time or 0) >= self._since]
 
     def ours(self) -> list[ReadableSpan]:
         return [span for span in self.all() if span.instrumentation_scope and span.instrumentation_scope.name == "jina_eis"]
