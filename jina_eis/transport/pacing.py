@@ -92,10 +92,11 @@ class Pacer:
     """Decides when calls may be sent. There is one per adapter, shared by all its threads, loops and calls.
 
     Each bucket has its own limit of calls in flight, between 1 and `max_concurrency`. The limit starts at 16, or at
-    `max_concurrency` if that is lower. While calls wait, it grows by one with each success, so it doubles in the time of one
-    response; after a refusal, by one in the time of one response. A refusal sets the limit to a tenth below the number of
-    calls that the service carried. While no call succeeds, one call at a time is sent, after longer and longer pauses. If
-    these were refusals, what was granted before is the share of a quota, and calls keep to it (`Pace`, `Rate`).
+    `max_concurrency` if that is lower; for a first job of few calls (`expect`) lower still. While calls wait, it grows by one
+    with each success, so it doubles in the time of one response; after a refusal, by one in the time of one response. A
+    refusal sets the limit to a tenth below the number of calls that the service carried, unless a quota is known. While no
+    call succeeds, one call at a time is sent, after longer and longer pauses. If these were refusals, what was granted before
+    is the share of a quota, and calls keep to it (`Pace`, `Rate`).
 
     Args:
         max_concurrency: Maximum calls of a bucket in flight, for all threads together and for each event loop.

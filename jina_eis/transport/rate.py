@@ -11,19 +11,19 @@ from typing import Final
 __all__ = ["Rate"]
 
 # Numbers without a source come from simulations of services (tests/unit_tests/transport/test_pace_simulated.py).
-AT_ONCE = 4  # calls; the first of all are sent without gaps, so that a small job has none
+AT_ONCE = 4  # calls; the first of all are sent without gaps, so that a job of so few has none
 STARTING = 64  # calls; the first of all, which are sent with gaps, so that refusals are read before many more are sent
 FIRST_GAP = 0.01  # seconds; twice the time in which a close service refuses
 GAP_SHRINKS = 0.95  # factor from each gap to the next, so that 64 calls need 0.2 s
 GAP_OF_LATENCY = 0.8  # the gaps of all calls in flight, in latencies; below 1, so that gaps do not lower the number in flight
 SPEED = 2.5  # of the average, so that a part of each period is free for others
 SHORTEST_PERIOD, LONGEST_PERIOD = 1.0, 60.0  # seconds; EIS counts by the minute
-USED_UP = 0.9  # of a share
+USED_UP = 0.9  # of a share; a refusal after that is expected, and no chance
 ENOUGH = 4  # granted calls from which a share is learnt
 GROWTH = 6  # exponent; a share remains the same for more than a period, and then grows fast
-DOUBLES_AFTER_SHARES, DOUBLES_AFTER_CALLS, DOUBLES_AFTER_PERIODS = 2.0, 4.0, 2.0
-AT_THE_START = 0.1  # periods
-LENGTHENED = 1.02
+DOUBLES_AFTER_SHARES, DOUBLES_AFTER_CALLS, DOUBLES_AFTER_PERIODS = 2.0, 4.0, 2.0  # without a refusal
+AT_THE_START = 0.1  # periods; a refusal in them means that the period is a little longer than was known
+LENGTHENED = 1.02  # factor of the period then
 REDUCED = 0.75  # factor of a share after a refusal in the first half of it
 LONGER = 1.3  # a period is longer than was known, if the quota is used up for so many periods
 CALLS: Final = 0  # indices of a cost
@@ -35,9 +35,9 @@ class Rate:
 
     A quota grants so many requests, or tokens, in a period. If probes are refused for some time and then one succeeds, the
     quota was used up; the time since the first success is the period, and what was granted in it is the share. From then on,
-    at most the share is sent in each period, at twice the average rate, so that refusals are read early. Without refusals, the
-    share grows faster and faster, and is forgotten at last: quotas change, other processes end, and an outage may look like a
-    quota. Shares are counted in calls or in tokens, whichever varied less.
+    at most the share is sent in each period, faster than the average (`SPEED`), so that refusals are read early. Without
+    refusals, the share grows faster and faster, and is forgotten at last: quotas change, other processes end, and an outage
+    may look like a quota. Shares are counted in calls or in tokens, whichever varied less.
 
     Before anything is known, the first calls are spaced too.
     """

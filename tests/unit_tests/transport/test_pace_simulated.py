@@ -259,3 +259,25 @@ def test_a_rate_never_stops_a_process(events: Iterable[tuple[str, float]], token
             if event == "grant":
                 rate.recover(now, now - 0.1)
         assert 0 <= rate.wait(now) <= 61
+
+
+def test_a_quota_of_tokens_is_counted_in_tokens() -> None:
+    now, rate = 0.0, Rate()
+
+    def send(calls: int, tokens: float) -> None:
+        for _ in range(calls):
+            rate.note_sent(now, tokens, 16.0)
+            rate.note_granted(now + 0.1, now, tokens, earlier=False)
+
+    for calls, tokens in ((10, 1000.0), (40, 250.0)):  # each time, 10,000 tokens are granted
+        send(calls, tokens)
+        rate.note_refused(now, 3)
+        rate.use_up()
+        now += 10.0
+        rate.note_sent(now, tokens, 16.0)
+        rate.recover(now + 0.1, now)
+        rate.note_granted(now + 0.1, now, tokens, earlier=False)
+    send(7, 1000.0)
+    assert rate.wait(now) < 5.0  # a gap
+    send(3, 1000.0)
+    assert rate.wait(now) > 5.0  # until the end of the period: 40 calls of the last size were granted, but not of this one
