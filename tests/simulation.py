@@ -7,15 +7,15 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from itertools import repeat
 from operator import length_hint
 from typing import Any, Protocol
 
 from jina_eis.errors import JinaEISError, RateLimitError, ServiceTimeoutError
-from jina_eis.transport.pacing import Pacer, Sleep
+from jina_eis.transport.pacing import Pacer, Queued, Sleep
 
 LATENCY = 0.1  # seconds
+DEADLINE = 300.0  # seconds
 REFUSAL = 0.005  # seconds until a refusal
 Answer = tuple[float, JinaEISError | None]
 
@@ -43,6 +43,7 @@ class World:
         self.failed: list[float] = []
         self.errors: list[JinaEISError] = []
         self.in_flight = 0
+        self.longest = 0.0  # seconds from the first attempt of a call to its end
         self.finished = 0.0
         self._service = service
         self._events: list[tuple[float, int, Callable[[], object]]] = []
@@ -76,7 +77,7 @@ class World:
 
         With `threads`, each of them starts a millisecond after the one before, as threads do.
         """
-        pacer = Pacer(width, retries, deadline=300.0, attempt_timeout=65.0, clock=lambda: self.now, jitter=self.random.random)
+        pacer = Pacer(width, retries, deadline=DEADLINE, attempt_timeout=65.0, clock=lambda: self.now, jitter=self.random.random)
         if number_of_calls := length_hint(weights):
             pacer.expect("b", number_of_calls)
         remaining = iter(weights)
@@ -90,24 +91,31 @@ class World:
 
     def _call(self, pacer: Pacer, weight: float, done: Callable[[], None]) -> None:
         attempts = pacer.attempts("b", tokens=weight)
+        first = math.inf
 
         def step(resume: Callable[[], Any]) -> object:
+            nonlocal first
             try:
                 action = resume()
             except StopIteration:
                 self.finished = self.now
-                return done()
+                return end()
             except JinaEISError as error:
                 self.errors.append(error)
-                return done()
+                return end()
             if isinstance(action, Sleep):
                 return self.after(action.seconds, proceed)
-            if isinstance(action, Future):
-                return proceed() if action.done() else action.add_done_callback(lambda _: self.after(0.0, proceed))
+            if isinstance(action, Queued):
+                return self._when_granted(action, proceed)
             self.in_flight += 1
+            first = min(first, self.now)
             seconds, error = self._service(self, weight)
             (self.granted.append((self.now, weight)) if error is None else self.failed.append(self.now))
             return self.after(seconds, lambda: respond(error))
+
+        def end() -> None:
+            self.longest = max(self.longest, self.now - first)
+            done()
 
         def proceed() -> object:
             return step(lambda: next(attempts))
@@ -117,6 +125,18 @@ class World:
             step((lambda: next(attempts)) if error is None else (lambda: attempts.throw(error)))
 
         proceed()
+
+    def _when_granted(self, queued: Queued, event: Callable[[], object]) -> None:
+        """Run an event once: when the slot is granted, or after the seconds."""
+        events = iter([event])
+
+        def once() -> None:
+            if first := next(events, None):
+                first()
+
+        queued.slot.add_done_callback(lambda _: self.after(0.0, once))
+        if queued.seconds is not None:
+            self.after(queued.seconds, once)
 
     def latency(self) -> float:
         """Return the seconds until a successful response."""

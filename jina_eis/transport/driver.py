@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
@@ -26,7 +26,7 @@ from ..wire import Call, Steps, watched
 from .connection import Connection
 from .flights import Flight, Flights
 from .observation import Observer
-from .pacing import Attempts, Pacer, Sleep
+from .pacing import Attempts, Pacer, Queued, Sleep
 from .usage import Usage
 
 __all__ = ["Driver", "Explain", "RateLimiter", "Rescue"]
@@ -281,8 +281,9 @@ class Driver:
         with closing(self._attempts(call, None)) as attempts:
             action, number = next(attempts), 0
             while True:
-                if isinstance(action, Future):
-                    action.result()
+                if isinstance(action, Queued):
+                    with suppress(TimeoutError):
+                        action.slot.result(action.seconds)
                 elif isinstance(action, Sleep):
                     if requests.abandoned.wait(action.seconds):
                         raise _Abandoned
@@ -312,9 +313,10 @@ class Driver:
         with closing(self._attempts(call, asyncio.get_running_loop())) as attempts:
             action, number = next(attempts), 0
             while True:
-                if isinstance(action, Future):
-                    if not action.done():  # awaiting one that is done would yield to the loop
-                        await asyncio.wrap_future(action)
+                if isinstance(action, Queued):
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(action.seconds):
+                            await asyncio.wrap_future(action.slot)
                 elif isinstance(action, Sleep):
                     await asyncio.sleep(action.seconds)
                 else:

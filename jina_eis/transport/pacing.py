@@ -13,13 +13,14 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import TIMEOUT_MAX
 from typing import Final
 
 from ..errors import ConnectionFailedError, JinaEISError, RateLimitError
 from .pace import FIRST_BACKOFF, STARVING, Pace, exponential_backoff
 from .slots import Slots
 
-__all__ = ["LONGEST_PAUSE", "SEND", "Attempts", "Pacer", "Send", "Sleep", "Wait", "no_waits"]
+__all__ = ["LONGEST_PAUSE", "SEND", "Attempts", "Pacer", "Queued", "Send", "Sleep", "Wait", "no_waits"]
 
 MANY = 3  # times the maximum retries; a call that is refused so often while others succeed is more likely too large than late
 RETRIES_TO_REACH = 2  # of an address that never responded: it is more likely wrong than busy
@@ -44,6 +45,19 @@ def no_waits() -> Iterator[None]:
         yield
     finally:
         _waiting = True
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Wait for a slot, at most until the call would be too late.
+
+    Attributes:
+        slot: Done when the call has the slot.
+        seconds: Maximum time; None for any.
+    """
+
+    slot: Future[None]
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +98,7 @@ class Send:
 
 SEND: Final = Send()
 
-# A future is a slot: wait for it.
-Attempts = Generator["Future[None] | Sleep | Send", None, None]
+Attempts = Generator[Queued | Sleep | Send, None, None]
 
 
 class Pacer:
@@ -170,7 +183,10 @@ class Pacer:
             slot = slots.acquire(urgent=urgent, repeated=call.done > 0)
             number = 0
             try:
-                yield slot
+                if not slot.done():
+                    yield Queued(slot, max(0.0, min(self._seconds_left(call), TIMEOUT_MAX)) if call.last_error else None)
+                    if call.last_error and not slot.done():
+                        raise call.last_error
                 self._check(call, pace, 0.0)
                 while not (number := pace.next_number(slots, tokens, urgent=urgent)):
                     wait = pace.wait(urgent=urgent)
@@ -241,7 +257,11 @@ class Pacer:
 
     def _is_overdue(self, call: _Retries, wait: float) -> bool:
         """Whether an attempt after this wait might end after the deadline."""
-        return self._clock() + wait + self._attempt_timeout > call.started + call.seconds - call.skipped
+        return wait > self._seconds_left(call)
+
+    def _seconds_left(self, call: _Retries) -> float:
+        """Return the seconds until the last moment at which an attempt ends before the deadline."""
+        return call.started + call.seconds - call.skipped - self._attempt_timeout - self._clock()
 
 
 @dataclass(slots=True)

@@ -178,4 +178,4 @@ def test_the_deadline_ends_calls_of_a_service_that_never_responds(
         pytest.raises(errors.ServiceTimeoutError),
     ):
         asyncio.run(embeddings.aembed_documents(TEXTS)) if asynchronous else embeddings.embed_documents(TEXTS)
-    assert time.monotonic() - began < 3.0  # the deadline of the first call, and the time to stop
+    assert time.monotonic() - began < 30.0  # with 99 retries it would take many minutes

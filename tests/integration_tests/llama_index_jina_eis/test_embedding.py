@@ -249,7 +249,7 @@ def test_a_cache_that_fails_cancels_the_requests_in_flight(
         call(make(embeddings_cache=FailingStore(), max_retries=9999), "get_text_embedding_batch", texts(400))
     assert caught  # its traceback references every frame
     for thread in worker_threads():
-        thread.join(timeout=3)
+        thread.join(timeout=15)
         assert not thread.is_alive()
 
 

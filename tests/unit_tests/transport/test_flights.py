@@ -78,7 +78,7 @@ def outcomes(driver: Driver, callers: int, call: Call[Any] = CALL) -> tuple[list
 
 
 def open_later(connection: Connection) -> None:
-    assert connection.began.wait(5)
+    assert connection.began.wait(30)
     time.sleep(0.1)  # the others join
     connection.open.set()
 
@@ -162,7 +162,7 @@ def test_a_caller_that_blocks_the_loop_of_the_leader_does_not_wait_for_it(monkey
         blocked = [driver.run(described())]  # a sync call in a loop
         return [await leader, *blocked, await driver.arun(described())]
 
-    assert asyncio.run(asyncio.wait_for(run(), 5)) == [1, 2, 2]
+    assert asyncio.run(asyncio.wait_for(run(), 30)) == [1, 2, 2]
 
 
 def test_a_loop_that_blocks_the_loop_of_the_leader_does_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +206,7 @@ def test_a_change_is_requested_again_even_while_the_request_is_in_flight() -> No
     results, targets = outcomes(driver, 1)
     leader = threading.Thread(target=targets[0])
     leader.start()
-    assert connection.began.wait(5)
+    assert connection.began.wait(30)
     driver.run(described(Call("PUT", "/other", lambda body: body, invalidates=CALL.path)))
     connection.open.set()
     leader.join()

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation import (
+    DEADLINE,
     LATENCY,
     REFUSAL,
     Answer,
@@ -130,6 +131,16 @@ def test_a_permanent_outage_costs_few_requests(error: type[JinaEISError]) -> Non
     world = run(is_down(0.0, 1e9, error), 16, 16)
     assert (world.granted, len(world.errors)) == ([], 16)
     assert len(world.failed) <= 16 + 6 + 16  # the first attempts, the retries of all together, and a last attempt of each
+
+
+@pytest.mark.parametrize("error", [ServiceUnavailableError, ServiceTimeoutError, RateLimitError])
+def test_no_call_outlasts_its_deadline(error: type[JinaEISError]) -> None:
+    for seed in range(10):
+        world = World(lambda world, tokens: (world.random.uniform(50, 65), error("x")), seed)
+        world.add_worker(same(100), retries=99)
+        world.run()
+        assert len(world.errors) == 100
+        assert world.longest <= DEADLINE
 
 
 @pytest.mark.parametrize("start", [0.5, 10.0])

@@ -21,7 +21,7 @@ from jina_eis.errors import (
 )
 from jina_eis.transport import pacing
 from jina_eis.transport.pace import FORGOTTEN
-from jina_eis.transport.pacing import LONGEST_PAUSE, Pacer, Send, Sleep
+from jina_eis.transport.pacing import LONGEST_PAUSE, Pacer, Queued, Send, Sleep
 from jina_eis.transport.slots import Slots
 
 
@@ -48,9 +48,8 @@ def run(pacer: Pacer, clock: Clock, errors: list[JinaEISError], bucket: str = "b
         try:
             if isinstance(action, Sleep):
                 clock.now += action.seconds
-            elif isinstance(action, Future):
-                assert action.done()
-            elif isinstance(action, Send):
+            else:
+                assert isinstance(action, Send)
                 sent.append(clock.now)
                 if error := next(failing, None):
                     action = attempts.throw(error)
@@ -118,10 +117,9 @@ def test_the_calls_in_flight_stay_within_the_limit(allowed: int, events: list[st
         clock.now += 31.0
         if event == "send":
             attempts = pacer.attempts("b")
-            if next(attempts).done():
-                while isinstance(action := next(attempts), Sleep):
-                    clock.now += action.seconds
-                assert isinstance(action, Send)
+            while isinstance(action := next(attempts), Sleep):
+                clock.now += action.seconds
+            if isinstance(action, Send):
                 in_flight.append(attempts)
             else:
                 assert in_flight  # otherwise it would wait forever
@@ -156,7 +154,7 @@ def test_retry_after_is_a_minimum_and_pauses_all_calls_of_the_bucket() -> None:
     clock = Clock()
     pacer = Pacer(4, 3, clock=clock, jitter=lambda: 0.0)
     limited = pacer.attempts("ingest")
-    next(limited), next(limited)
+    next(limited)
     assert isinstance(limited.throw(RateLimitError("slow", retry_after=7.0)), Sleep)
     assert run(pacer, clock, [], "search") == [100.0]
     assert run(pacer, clock, [], "ingest") == [107.0]
@@ -166,18 +164,15 @@ def test_a_refused_call_goes_before_later_calls() -> None:
     clock = Clock()
     pacer = Pacer(1, 3, clock=clock, jitter=lambda: 0.0)
     refused, later, urgent = (pacer.attempts("b", urgent=urgent) for urgent in (False, False, True))
-    assert next(refused).done()
     assert isinstance(next(refused), Send)
     assert isinstance(refused.throw(RateLimitError("slow", retry_after=7.0)), Sleep)
-    place = next(later)
-    assert place.done()  # it waits for the pause
-    assert isinstance(next(later), Sleep)
+    assert isinstance(next(later), Sleep)  # it has a slot, and waits for the pause
     again = next(refused)
-    assert not again.done()
-    assert next(urgent).done()  # it need not wait for calls that wait for their time
+    assert isinstance(again, Queued)
+    assert isinstance(next(urgent), Sleep)  # it need not wait for calls that wait for their time
     later.close()
     urgent.close()
-    assert again.done()
+    assert again.slot.done()
     assert next(refused).seconds == 7.0
     clock.now += 7.0
     assert isinstance(next(refused), Send)
@@ -189,8 +184,8 @@ def test_a_loop_and_the_threads_do_not_wait_for_each_other() -> None:
 
     pacer, loop, other = Pacer(1, 0), Loop(), Loop()
     started = [pacer.attempts("b", owner) for owner in (None, loop, other)]
-    assert all(next(attempts).done() for attempts in started)
-    assert not next(pacer.attempts("b", loop)).done()
+    assert all(isinstance(next(attempts), Send) for attempts in started)
+    assert isinstance(next(pacer.attempts("b", loop)), Queued)
 
 
 def test_a_pause_that_is_too_long_is_an_error() -> None:
@@ -234,10 +229,27 @@ def test_an_abandoned_call_releases_its_slot() -> None:
     first, second = pacer.attempts("b"), pacer.attempts("b")
     next(first)
     waiting = next(second)
-    assert isinstance(waiting, Future)
-    assert not waiting.done()
+    assert isinstance(waiting, Queued)
+    assert not waiting.slot.done()
     first.close()
-    assert waiting.done()
+    assert waiting.slot.done()
+
+
+def test_a_call_does_not_wait_for_a_slot_until_after_its_deadline() -> None:
+    clock = Clock()
+    pacer = Pacer(1, 9, deadline=20.0, attempt_timeout=5.0, clock=clock, jitter=lambda: 0.0)
+    failed, later = pacer.attempts("b"), pacer.attempts("b")
+    next(failed)
+    error = ServiceUnavailableError("x")
+    assert isinstance(failed.throw(error), Sleep)
+    assert isinstance(next(later), Send)
+    waiting = next(failed)
+    assert waiting == Queued(waiting.slot, 15.0)
+    clock.now += 15.0
+    with pytest.raises(ServiceUnavailableError) as caught:
+        next(failed)
+    assert caught.value is error
+    assert waiting.slot.cancelled()
 
 
 def test_slots_pass_between_threads() -> None:
@@ -267,9 +279,8 @@ def test_slots_pass_between_threads() -> None:
 def test_urgent_calls_go_before_others() -> None:
     pacer = Pacer(1, 0)
     running, bulk, urgent, second = (pacer.attempts("b", urgent=urgent) for urgent in (False, False, True, True))
-    assert next(running).done()
     assert isinstance(next(running), Send)
-    slots = [next(call) for call in (bulk, urgent, second)]
+    slots = [next(call).slot for call in (bulk, urgent, second)]
     next(running, None)  # the success gives its slot to the next
     assert [slot.done() for slot in slots] == [False, True, False]
     urgent.close()
