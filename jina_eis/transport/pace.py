@@ -15,7 +15,9 @@ __all__ = ["FIRST_BACKOFF", "Pace", "exponential_backoff"]
 
 FIRST_BACKOFF = 0.5  # seconds; elastic-transport's default base, and half of what Elasticsearch's own retries start with
 LONGEST_BACKOFF = 30.0  # seconds; EIS counts by the minute, so a longer single wait gains nothing
-PAUSES = (1.0, 2.0, 7.0, 10.0, 20.0, 20.0)  # seconds between refused probes, which so meet the ends of 1, 10 and 60 seconds
+# Seconds between refused probes, which so meet the ends of 1, 10 and 60 seconds; and then, as others may send at the same
+# time of each minute, other times of it.
+PAUSES = (1.0, 2.0, 7.0, 10.0, 20.0, 20.0, 17.0)
 DOUBT = 1.5  # latencies; after two refusals in a row, an earlier call may still tell that the service grants others
 FIRST_LIMIT = 16  # calls; half of what a service for 32 in flight takes, and few enough for one that takes 8
 SMALLEST_FIRST_LIMIT = 4  # calls
@@ -23,7 +25,7 @@ FIRST_SHARE = 0.1  # of the calls of a job that is so small that its first limit
 BETWEEN_PROBES = 20  # minimum results before one call more than the service has carried is sent
 DECREASE = 0.9  # factor of the limit after a new refusal, which is immediate and costs little
 DECREASE_BY_TIMEOUT = 0.75  # factor after a timeout, which costs the full time of a request
-STARVING = 2  # times the maximum retries; twelve last three minutes, in which others leave something of a quota
+STARVING = 2  # times the maximum retries; twelve last 162 seconds, in which others leave something of a quota
 FORGOTTEN = 120.0  # seconds after which an earlier failure is ignored
 
 
@@ -128,13 +130,21 @@ class Pace:
             slots.note_sent(urgent=urgent)
             return self._sent
 
-    def is_down(self, tries: float) -> bool:
+    def most_failures(self, tries: float, *, urgent: bool) -> float:
+        """Return the maximum of consecutive failures: twice the retries if a quota is known, or used up, since others may use it.
+
+        An urgent call, for which somebody may wait, is kept waiting so long only if the service has granted calls before.
+        """
+        return tries * STARVING if self.keeps_to_a_quota and (self.successes or not urgent) else tries
+
+    def is_down(self, tries: float, *, urgent: bool) -> bool:
         """Whether there are so many consecutive failures that the service counts as down.
 
         Args:
-            tries: Maximum consecutive failures. Twice as many if a quota is known, or used up after successes: others may use it.
+            tries: Maximum retries.
+            urgent: Whether an urgent call asks.
         """
-        return self.failures > tries * (STARVING if self.successes and self.keeps_to_a_quota else 1)
+        return self.failures > self.most_failures(tries, urgent=urgent)
 
     def reset_failures(self) -> None:
         """Record that the service responds."""
@@ -164,14 +174,15 @@ class Pace:
                 growth = fast if self._limit < self._threshold else 1.0 / max(self._limit, BETWEEN_PROBES)
                 self._limit = min(float(self._ceiling), self._limit + growth)
 
-    def record_failure(self, error: JinaEISError, number: int, slots: Slots, tries: float) -> bool:
+    def record_failure(self, error: JinaEISError, number: int, slots: Slots, tries: float, *, urgent: bool) -> bool:
         """Record a transient failure. Returns whether there are so many consecutive failures that the service counts as down.
 
         Args:
             error: The error.
             number: The number of the call, from `next_number`.
             slots: The slots that it uses.
-            tries: Maximum consecutive failures.
+            tries: Maximum retries.
+            urgent: Whether the call is urgent.
         """
         with self._lock:
             now = self._clock()
@@ -185,7 +196,7 @@ class Pace:
                 elif isinstance(error, RateLimitError) and self._limits_before is None:
                     self.failures = 1  # the service responds now
             pause = error.retry_after or 0.0
-            is_last = self.is_down(tries)
+            is_last = self.is_down(tries, urgent=urgent)
             if isinstance(error, RateLimitError):
                 pause = max(pause, self._pause_after_refusal(is_new, pause, slots.in_flight - 1, is_last))
             elif is_new:
@@ -210,9 +221,9 @@ class Pace:
             self._limits_before = self._limit, self._threshold
             self._carried = max(1.0, min(DECREASE * self._limit, carried + 0.5))
             self._rate.is_doubted = False
-            pause = self._rate.note_refused(self._clock(), 1)
+            pause = self._rate.note_refused(self._clock(), 1, requested=requested > 0)
         elif self._rate.is_doubted:
-            pause = self._rate.note_refused(self._clock(), self.failures)
+            pause = self._rate.note_refused(self._clock(), self.failures, requested=requested > 0)
             if not self._rate.is_doubted:
                 self.failures = 1  # those in doubt do not count
         if not self._rate.is_known or self._rate.is_doubted:

@@ -17,7 +17,7 @@ from threading import TIMEOUT_MAX
 from typing import Final
 
 from ..errors import ConnectionFailedError, JinaEISError, RateLimitError
-from .pace import FIRST_BACKOFF, STARVING, Pace, exponential_backoff
+from .pace import FIRST_BACKOFF, Pace, exponential_backoff
 from .slots import Slots
 
 __all__ = ["LONGEST_PAUSE", "SEND", "Attempts", "Pacer", "Queued", "Send", "Sleep", "Wait", "no_waits"]
@@ -178,6 +178,7 @@ class Pacer:
             most=self._max_retries if patience is None else math.inf,
             own=retries,
             seconds=self._deadline if patience is None else patience,
+            urgent=urgent,
         )
         while True:
             slot = slots.acquire(urgent=urgent, repeated=call.done > 0)
@@ -217,7 +218,7 @@ class Pacer:
 
     def _check(self, call: _Retries, pace: Pace, wait: float) -> None:
         """Raise the last error of a call if an attempt after this wait might be too late, or if the service is down."""
-        if call.last_error and (self._is_overdue(call, wait) or pace.is_down(call.most)):
+        if call.last_error and (self._is_overdue(call, wait) or pace.is_down(call.most, urgent=call.urgent)):
             raise call.last_error
 
     def _wait_after(self, error: JinaEISError, call: _Retries, pace: Pace, number: int, slots: Slots) -> tuple[float, float]:
@@ -228,7 +229,7 @@ class Pacer:
             pace.reset_failures()
             raise error
         tries = call.most if self._reached else min(self._max_retries, RETRIES_TO_REACH)
-        is_down = pace.record_failure(error, number, slots, tries)
+        is_down = pace.record_failure(error, number, slots, tries, urgent=call.urgent)
         is_refused = isinstance(error, RateLimitError)
         if not is_refused:
             call.failed += 1
@@ -237,8 +238,8 @@ class Pacer:
         else:
             call.refused = 1
         tries = call.limit(tries)
-        if is_refused and pace.successes and pace.keeps_to_a_quota:
-            tries *= STARVING
+        if is_refused:
+            tries = pace.most_failures(tries, urgent=call.urgent)
         call.seen = pace.successes
         if is_down or call.failed + call.refused > tries:
             raise error
@@ -274,6 +275,8 @@ class _Retries:
     """Maximum number of retries of this call; None for the same."""
     seconds: float
     """Seconds from the first attempt to the response."""
+    urgent: bool
+    """Whether somebody may wait for it."""
     started: float = math.inf
     """When it was first sent."""
     skipped: float = 0.0

@@ -16,7 +16,7 @@ STARTING = 64  # calls; the first of all, which are sent with gaps, so that refu
 FIRST_GAP = 0.01  # seconds; twice the time in which a close service refuses
 GAP_SHRINKS = 0.95  # factor from each gap to the next, so that 64 calls need 0.2 s
 GAP_OF_LATENCY = 0.8  # the gaps of all calls in flight, in latencies; below 1, so that gaps do not lower the number in flight
-SPEED = 2.5  # of the average, so that a part of each period is free for others
+SPEED = 4.0  # of the average, so that a part of each period is free for others
 SHORTEST_PERIOD, LONGEST_PERIOD = 1.0, 60.0  # seconds; EIS counts by the minute
 USED_UP = 0.9  # of a share; a refusal after that is expected, and no chance
 ENOUGH = 4  # granted calls from which a share is learnt
@@ -24,6 +24,7 @@ GROWTH = 6  # exponent; a share remains the same for more than a period, and the
 DOUBLES_AFTER_SHARES, DOUBLES_AFTER_CALLS, DOUBLES_AFTER_PERIODS = 2.0, 4.0, 2.0  # without a refusal
 AT_THE_START = 0.1  # periods; a refusal in them means that the period is a little longer than was known
 LENGTHENED = 1.02  # factor of the period then
+KEPT = 1.25  # of a share; if less than that is refused as too much, the share remains, since others had what was granted more
 REDUCED = 0.75  # factor of a share after a refusal in the first half of it
 LONGER = 1.3  # a period is longer than was known, if the quota is used up for so many periods
 CALLS: Final = 0  # indices of a cost
@@ -37,7 +38,8 @@ class Rate:
     quota was used up; the time since the first success is the period, and what was granted in it is the share. From then on,
     at most the share is sent in each period, faster than the average (`SPEED`), so that refusals are read early. Without
     refusals, the share grows faster and faster, and is forgotten at last: quotas change, other processes end, and an outage
-    may look like a quota. Shares are counted in calls or in tokens, whichever varied less.
+    may look like a quota. If a little more than the share is refused, the share remains. Shares are counted in calls or in
+    tokens, whichever varied less.
 
     Before anything is known, the first calls are spaced too.
     """
@@ -134,12 +136,13 @@ class Rate:
         granted = self._used_up[1] if earlier and self._used_up is not None else self._granted
         _add(granted, (1.0, self._tokens(tokens)))
 
-    def note_refused(self, now: float, refusals: int) -> float:
+    def note_refused(self, now: float, refusals: int, *, requested: bool) -> float:
         """A call was refused. Returns the seconds to wait; 0 if nothing is known.
 
         Args:
             now: The time.
             refusals: Consecutive refusals, of which the first few are in doubt if the share is large.
+            requested: Whether the service asks for a pause.
         """
         if self._share is None:
             return 0.0
@@ -153,7 +156,9 @@ class Rate:
         self._unrefused = 0.0
         self._refused_at = now
         if self._granted[self._unit] >= 0.5 * self._share[self._unit]:  # it is used up, as was to be expected
-            self._learn_share(self._granted)
+            share, granted = self._share[self._unit], self._granted[self._unit]
+            if requested or not share <= granted < KEPT * share:
+                self._learn_share(self._granted)
             return end
         if now < self._since + AT_THE_START * self._period:  # it came too early
             lengthen = min(LONGEST_PERIOD, LENGTHENED * self._period) - self._period

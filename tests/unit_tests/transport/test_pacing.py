@@ -38,10 +38,10 @@ class Clock:
         return self.now
 
 
-def run(pacer: Pacer, clock: Clock, errors: list[JinaEISError], bucket: str = "b") -> list[float]:
+def run(pacer: Pacer, clock: Clock, errors: list[JinaEISError], bucket: str = "b", *, urgent: bool = False) -> list[float]:
     """Send one call whose first attempts fail with `errors`. Returns the times at which it was sent."""
     sent: list[float] = []
-    attempts = pacer.attempts(bucket)
+    attempts = pacer.attempts(bucket, urgent=urgent)
     failing = iter(errors)
     action: Any = next(attempts)
     while True:
@@ -69,6 +69,14 @@ def test_six_retries_outlast_a_minute_of_refusals_even_without_jitter() -> None:
     clock = Clock()
     sent = run(Pacer(4, 6, clock=clock, jitter=lambda: 0.0), clock, [RateLimitError("x") for _ in range(6)])
     assert [after - before for before, after in pairwise(sent)] == [1, 2, 7, 10, 20, 20]
+
+
+@pytest.mark.parametrize(("urgent", "seconds"), [(True, 60.0), (False, 162.0)], ids=["query", "job"])
+def test_a_quota_that_others_use_up_is_probed_longer_for_a_job_than_for_a_query(urgent: bool, seconds: float) -> None:
+    clock = Clock()
+    with pytest.raises(RateLimitError):
+        run(Pacer(4, 6, clock=clock, jitter=lambda: 0.0), clock, [RateLimitError("x") for _ in range(99)], urgent=urgent)
+    assert clock.now == 100.0 + seconds
 
 
 def test_no_attempt_starts_that_might_end_after_the_deadline() -> None:
