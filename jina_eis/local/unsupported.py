@@ -24,6 +24,11 @@ UNSUPPORTED = {
         _data_stream_timestamp _routing _size _source dynamic_date_formats dynamic_templates enabled numeric_detection runtime
         subobjects
     """,
+    "service": """
+        ai21 alibabacloud-ai-search amazon_sagemaker amazonbedrock anthropic azureaistudio azureopenai cohere contextualai custom
+        deepseek elasticsearch elser fireworksai googleaistudio googlevertexai groq hugging_face jinaai llama mistral mixedbread
+        nvidia openai openshift_ai voyageai watsonxai
+    """,
     "setting": """
         analysis analyze auto_expand_replicas blocks bulk codec default_pipeline dense_vector final_pipeline flush_after_merge
         gc_deletes hidden highlight indexing load_fixed_bitset_filters_eagerly logsdb mapper mapping max_docvalue_fields_search

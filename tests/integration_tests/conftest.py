@@ -52,7 +52,7 @@ def custom_endpoint(eis: LocalEIS) -> Iterator[str]:
         )
         eis.clear()
         yield "mine"
-        client.inference.delete(inference_id="mine")
+        client.inference.delete(inference_id="mine", force=True)  # an index of the test may use it
 
 
 @pytest.fixture

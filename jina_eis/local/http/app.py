@@ -205,7 +205,8 @@ class Emulator:
         if method == "PUT":
             return Reply(self.registry.put(task, endpoint, raw))
         flags = {name: request.query_params.get(name) in ("true", "") for name in ("force", "dry_run")}
-        return Reply(self.registry.delete(task, endpoint, **flags))
+        assert self._storage is not None
+        return Reply(self.registry.delete(task, endpoint, self._storage.users_of(endpoint), **flags))
 
     async def _run_operation(self, request: Request, raw: bytes) -> Reply:
         names = [unquote(name) for name in request.scope["raw_path"].decode("ascii").strip("/").split("/")]

@@ -25,6 +25,8 @@ def find_operation(
     Raises RefusedError if it is not implemented.
     """
     path = f"/{'/'.join(names)}"
+    if path.startswith("/<"):
+        raise not_implemented(f"date math in the name of an index: {names[0]}")
     for methods, template, allowed, read, name in ROUTES:
         if method in methods.split() and (bound := bind(template.split("/"), names)) is not None:
             check_params(path, params, allowed.split())

@@ -77,6 +77,12 @@ class Storage:
             aliased = {index for alias, index in self.aliases() if fnmatchcase(alias, name)}
             return [index for own, index in sorted(self._indices.items()) if own in aliased or fnmatchcase(own, name)]
 
+    def users_of(self, endpoint: str) -> list[str]:
+        """Return the names of the indices that have a field with this inference endpoint, for documents or for queries."""
+        named = ("inference_id", "search_inference_id")
+        fields = [(index, field.settings) for index in self.resolve("*") for field in index.mapping.fields.values()]
+        return list(dict.fromkeys(index.name for index, settings in fields if endpoint in map(settings.get, named)))
+
     def aliases(self) -> list[tuple[str, str]]:
         """Return all aliases, each with the name of an index."""
         return self._database.rows("SELECT alias, name FROM aliases ORDER BY alias, name")

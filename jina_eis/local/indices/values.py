@@ -31,7 +31,7 @@ def read_value(kind: str, value: Any, date_format: str = ISO_DATE) -> Value:
     if kind == "date":
         return read_date(value, date_format)
     if kind == "boolean":
-        return read_boolean(value)
+        return format_value(read_flag(format_value(value) or "false"))
     if kind not in NUMBERS:
         return format_value(value)
     return read_fraction(kind, value) if kind in PRECISIONS else read_whole(kind, value)
@@ -51,10 +51,6 @@ def date_format_of(text: str) -> str | None:
     """Return the format of a new field with this text, or None if the text is no date."""
     formats = () if text.isdigit() else (ISO_DATE, SLASHED_DATE)
     return next((name for name in formats if read_date_span(text, name.removesuffix("||epoch_millis")) is not None), None)
-
-
-def read_boolean(value: Any) -> str:
-    return format_value(read_flag(format_value(value) or "false"))
 
 
 def read_fraction(kind: str, value: Any) -> float:

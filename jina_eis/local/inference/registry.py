@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
 from ...models import MODELS, EmbeddingModel, EmbeddingTask, Model
 from ..refusals import Json, RefusedError, gateway_refusal, invalid, not_implemented, status_error
+from ..unsupported import refuse_unsupported
 from ..versions import Version
 from .bodies import parse_task, read_body
 from .fields import CHUNKING, METADATA, SIMILARITIES, SIZES
@@ -129,16 +130,22 @@ class Registry:
             self._keep(endpoint, body)
         return created.to_json()
 
-    def delete(self, task: str | None, endpoint: str, *, force: bool, dry_run: bool) -> Json:
-        """Delete an endpoint, and return the response to DELETE."""
+    def delete(self, task: str | None, endpoint: str, users: Sequence[str], *, force: bool, dry_run: bool) -> Json:
+        """Delete an endpoint, and return the response to DELETE; `users` are the indices with a field of it."""
         self.get(endpoint, *([task] if task else []))
         if endpoint in self._reserved and not force:
             raise status_error(f"[{endpoint}] is a reserved inference endpoint. Use the force=true query parameter to delete it.")
-        if not dry_run:
-            with self._lock:
-                self._endpoints.pop(endpoint, None)
-                self._keep(endpoint, None)
-        return {"acknowledged": not dry_run, "pipelines": [], "indexes": []}
+        in_use = (
+            f"Inference endpoint {endpoint} is being used in the mapping for indexes: {users}. Use force to delete it anyway."
+        )
+        if dry_run:
+            return {"acknowledged": False, "pipelines": [], "indexes": users} | ({"error_message": in_use} if users else {})
+        if users and not force:
+            raise status_error(in_use, 409)
+        with self._lock:
+            self._endpoints.pop(endpoint, None)
+            self._keep(endpoint, None)
+        return {"acknowledged": True, "pipelines": [], "indexes": []}
 
     def _new(self, task: str, endpoint: str, body: Json) -> Endpoint:
         if endpoint in self._reserved:
@@ -146,6 +153,7 @@ class Registry:
         if not USER_ID.fullmatch(endpoint):
             raise invalid(f"Invalid inference_id; '{endpoint}' must match {USER_ID.pattern}")
         if body.get("service") != "elastic" or task not in {model.task for model in KNOWN}:
+            refuse_unsupported("service", body.get("service"), f"service [{body.get('service')}]")
             raise status_error(f"Service [{body.get('service')}] does not exist, or does not support task type [{task}]")
         settings = check_service_settings(task, as_object(body, "service_settings"))
         refuse_unknown(as_object(body, "task_settings"), ())

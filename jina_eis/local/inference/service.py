@@ -84,7 +84,10 @@ def answer(job: Job, standin: StandIn) -> Any:
         return {"document_extraction": [{"content": text, "format": "markdown"} for text in texts]}
     if isinstance(model, RerankModel):
         check_inputs(job, model.window, "documents", model.modalities)
-        check_tokens(job)
+        if job.tokens > MAX_RERANK_TOKENS:  # the service counts all of them, also those that the model does not read
+            limit = f"the maximum limit of {MAX_RERANK_TOKENS:,}"
+            message = f"Request too large; estimated total tokens exceed {limit}. Reduce document count or document sizes."
+            raise gateway_refusal(job.endpoint.id, 400, message)
         return {"rerank": rank(job, model, standin)}
     check_inputs(job, model.batch_limit, "inputs", model.modalities)
     name = "embeddings" if model.task == "embedding" else "text_embedding"
@@ -106,14 +109,6 @@ def check_types(job: Job) -> None:
         for item in items:
             if item.value.startswith("data:") and item.kind != "text" and (problem := type_problem(item.value)):
                 raise gateway_refusal(job.endpoint.id, 422, f"input {position}: {problem}")
-
-
-def check_tokens(job: Job) -> None:
-    """Refuse more text than the service ranks in a request; it counts all of it, also what the model does not read."""
-    if job.tokens > MAX_RERANK_TOKENS:
-        limit = f"the maximum limit of {MAX_RERANK_TOKENS:,}"
-        message = f"Request too large; estimated total tokens exceed {limit}. Reduce document count or document sizes."
-        raise gateway_refusal(job.endpoint.id, 400, message)
 
 
 def count_tokens(text: str) -> float:

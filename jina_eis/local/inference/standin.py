@@ -178,7 +178,8 @@ class StandIn:
         related = np.clip((cosines - self._unrelated) / (1.0 - self._unrelated), 0.0, 1.0)
         if listwise:
             weight = len(documents) / (len(documents) + SHORT_LIST)
-            places = (minmax(cosines) + weight * bm25(without_common_words(query), documents)) / (1.0 + weight)
+            telling = " ".join(word for word in words(query) if word not in COMMON_WORDS.split()) or query
+            places = (minmax(cosines) + weight * bm25(telling, documents)) / (1.0 + weight)
             answers = int((cosines >= max(self._answering, float(cosines.max()) - NEAR_BEST)).sum())
             scores = place(places.astype(np.float32), answers, min(float(related.max()), 0.9))
         else:
@@ -192,11 +193,6 @@ def place(places: Array, answers: int, best: float) -> Array:
     first = np.argsort(-places, kind="stable")[:answers]
     scores[first] = 0.1 + best * places[first]
     return scores
-
-
-def without_common_words(query: str) -> str:
-    """Return the words of a query that may tell documents apart; the query itself if it has no other words."""
-    return " ".join(word for word in words(query) if word not in COMMON_WORDS.split()) or query
 
 
 def minmax(values: Array) -> Array:

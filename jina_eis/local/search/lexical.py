@@ -146,13 +146,8 @@ def bm25_scores(context: Context, field: Field, found: list[tuple[int, int, int]
     doc_count, word_count = context.index.statistics(field)
     similarity = context.index.settings.get("similarity", {}).get(field.settings.get("similarity"), {})
     k1, b = float(similarity.get("k1", K1)), float(similarity.get("b", B))
-    weight = (k1 + 1) * sum(inverse_document_frequency(doc_count, docs) for docs in matching)
+    weight = (k1 + 1) * sum(math.log(1 + (doc_count - docs + 0.5) / (docs + 0.5)) for docs in matching)
     return {doc: weight * term_frequency(times, length, word_count / doc_count, k1, b) for doc, times, length in found}
-
-
-def inverse_document_frequency(docs: int, matching: int) -> float:
-    """BM25 weight of a word that `matching` of the documents contain."""
-    return math.log(1 + (docs - matching + 0.5) / (matching + 0.5))
 
 
 @functools.lru_cache(maxsize=4096)

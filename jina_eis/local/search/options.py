@@ -69,6 +69,7 @@ SHARD_ORDER = [{"_shard_doc": "asc"}]  # of the pages of a point in time
 MIN_K = 10  # fewest documents that a semantic query retrieves
 MAX_CANDIDATES = 10_000
 CLAUSES = ("must", "filter", "should", "must_not")
+QUERIES_INSIDE = {"bool": CLAUSES, "constant_score": ("filter",)}  # options of compound queries
 # Retrievers: how many hits they rank, the constant of rrf and the reranker by default; and those that combine others.
 RANKED = 10
 RANK_CONSTANT = 60

@@ -5,7 +5,7 @@ Knows the supported queries and the names of the unsupported ones; must not know
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from ..refusals import Json, RefusedError, ShardError, illegal_argument, not_imp
 from . import lexical, semantic
 from .context import Context, Scores, multiply, read_named, read_query_options
 from .operands import OPERATORS
-from .options import CLAUSES, MISSING
+from .options import CLAUSES, MISSING, QUERIES_INSIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +81,22 @@ def bool_(context: Context, path: str, options: Json) -> Scores:
     for name, queries in clauses.items():
         if any(isinstance(query, int | float | list) for query in queries) or isinstance(options.get(name), str):
             raise not_implemented(f"bool.{name} with [{options[name]}] as a value")
-    if not any(clauses.values()):
+    named = [(name, clause) for name in CLAUSES for clause in clauses[name]]
+    if not named:
         return match_all(context, path, options)
     failures: list[ShardError] = []
-    filters = [clause_scores(clause, context, failures) for clause in clauses["filter"]]
-    excluded = {doc for clause in clauses["must_not"] for doc in clause_scores(clause, context, failures, excludes=True)}
-    allowed: set[int] | None = None
-    if filters or clauses["must_not"]:
-        allowed = set(filters[0] if filters else context.index.all_docs()).intersection(*filters) - excluded
-    musts, docs = [], allowed
-    # Semantic clauses come last: they search only the documents that the other clauses match.
-    for clause in sorted(clauses["must"], key=lambda clause: is_semantic(clause, context)):
-        scores = clause_scores(clause, within(context, docs), failures)
-        musts.append(scores)
-        docs = set(scores) if docs is None else docs & scores.keys()
-    shoulds = [clause_scores(clause, within(context, docs), failures) for clause in clauses["should"]]
+    found: dict[str, list[Scores]] = {name: [] for name in CLAUSES}
+    docs: set[int] | None = None
+    for meaning in (False, True):  # clauses for meaning come last: they search only the documents that the others leave
+        limited = docs if docs is None or context.within is None else docs.intersection(context.within)
+        part = context if limited is None else replace(context, within=limited)
+        for name, clause in named:
+            if is_semantic(clause, context) is meaning:
+                found[name].append(clause_scores(clause, part, failures, excludes=name == "must_not"))
+        required, excluding = [*found["filter"], *found["must"]], found["must_not"]
+        if required or excluding:
+            docs = set(required[0] if required else context.index.all_docs()).intersection(*required).difference(*excluding)
+    musts, shoulds, filters = found["must"], found["should"], found["filter"]
     minimum = options.get("minimum_should_match", 0)
     if type(minimum) is not int or minimum < 0:
         raise not_implemented(f"bool.minimum_should_match [{minimum}]")
@@ -121,18 +122,16 @@ def clause_scores(clause: Any, context: Context, failures: list[ShardError], *, 
 
 
 def is_semantic(query: Any, context: Context) -> bool:
-    """Return whether a query searches a semantic field."""
-    if not isinstance(query, dict) or not isinstance(query.get("match"), dict):
-        return isinstance(query, dict) and "semantic" in query
-    fields = [context.field(str(path)) for path in query["match"]]
-    return any(field is not None and field.kind in SEMANTIC for field in fields)
-
-
-def within(context: Context, docs: Collection[int] | None) -> Context:
-    """Return a context that limits semantic queries to these documents."""
-    if docs is None:
-        return context
-    return replace(context, within=docs if context.within is None else set(docs).intersection(context.within))
+    """Return whether a query searches a semantic field, or has such a query inside. It limits no clause beside it."""
+    if isinstance(query, list):
+        return any(is_semantic(part, context) for part in query)
+    ((name, body),) = query.items() if isinstance(query, dict) and len(query) == 1 else [("", None)]
+    if not isinstance(body, dict):
+        return False
+    if name in QUERIES_INSIDE:
+        return is_semantic([body.get(option) for option in QUERIES_INSIDE[name]], context)
+    fields = [context.field(str(path)) for path in ([body.get("field")] if name == "knn" else body if name == "match" else [])]
+    return name == "semantic" or any(field is not None and field.kind in SEMANTIC for field in fields)
 
 
 def match_all(context: Context, path: str, options: Json) -> Scores:

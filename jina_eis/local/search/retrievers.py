@@ -107,9 +107,10 @@ def normalise(entry: Json, hits: Hits) -> Hits:
     if normalizer not in ("none", "minmax"):
         raise not_implemented(f"normalizer [{normalizer}]")
     low, high = min((score for _, score in hits), default=0.0), max((score for _, score in hits), default=0.0)
-    if normalizer == "none" or high - low < 1e-6:  # Elasticsearch leaves equal scores as they are
+    if normalizer == "none":
         return hits
-    return [(doc, (score - low) / (high - low)) for doc, score in hits]
+    # Equal scores are all the best, also that of an only hit.
+    return [(doc, (score - low) / (high - low) if high - low >= 1e-6 else 1.0) for doc, score in hits]
 
 
 def rerank(context: Context, options: Json) -> Ranking:
@@ -124,6 +125,8 @@ def rerank(context: Context, options: Json) -> Ranking:
     texts = [text_of(context.indices.owner(doc), stored[doc].source, path) for doc in docs]
     passages = [[text] if rescorer is None else best_passages(text, query, rescorer) for text in texts]
     try:
+        if "inference_id" in options:
+            context.inference.registry.get(options["inference_id"], "rerank")  # also where no document was found
         endpoint = options.get("inference_id", RERANKER)
         every = iter(context.inference.rerank(endpoint, query, [text for texts in passages for text in texts]) if texts else [])
         scores = [max(islice(every, len(texts))) for texts in passages]

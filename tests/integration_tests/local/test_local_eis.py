@@ -413,6 +413,36 @@ def test_lifecycle_of_an_endpoint(http: httpx.Client) -> None:
     assert "Use the force=true query parameter" in reason(http.delete("/_inference/.jina-clip-v2"))
 
 
+@pytest.mark.parametrize("role", ["inference_id", "search_inference_id"])
+def test_an_endpoint_in_use_is_deleted_by_force_only(role: str) -> None:
+    body = {"service": "elastic", "service_settings": {"model_id": "jina-embeddings-v5-text-small"}}
+    field = {"type": "semantic_text", role: "mine"}
+    with LocalEIS() as eis, httpx.Client(base_url=eis.url) as http:
+        http.put("/_inference/text_embedding/mine", json=body)
+        for index, properties in (("b", {"o": {"properties": {"s": field}}, "t": field}), ("a", {"s": field}), ("c", {})):
+            assert http.put(f"/{index}", json={"mappings": {"properties": properties}}).status_code == 200
+        dry = http.delete("/_inference/mine", params={"dry_run": "true"}).json()
+        assert (dry["acknowledged"], dry["indexes"]) == (False, ["a", "b"])
+        refused = http.delete("/_inference/text_embedding/mine")
+        assert refused.status_code == 409 and "['a', 'b']" in reason(refused) and "Use force" in reason(refused)
+        assert http.get("/_inference/mine").status_code == 200
+        assert http.delete("/_inference/mine", params={"force": "true"}).json()["acknowledged"] is True
+        assert http.get("/_inference/mine").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/_inference/text_embedding/mine", {"service": "jinaai", "service_settings": {"model_id": "jina-embeddings-v3"}}),
+        ("/_inference/sparse_embedding/mine", {"service": "elser", "service_settings": {}}),
+        ("/%3Cnotes-%7Bnow%2Fd%7D%3E", {}),
+    ],
+)
+def test_what_elasticsearch_has_is_refused_by_name(http: httpx.Client, path: str, body: Any) -> None:
+    response = http.put(path, json=body)
+    assert (response.status_code, response.json()["error"]["type"]) == (501, "not_implemented_exception")
+
+
 @pytest.mark.parametrize(
     ("path", "change", "settings", "text"),
     [

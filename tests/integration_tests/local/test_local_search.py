@@ -705,10 +705,27 @@ def test_filters_apply_before_semantic_queries(es: Elasticsearch) -> None:
         {"must": query, "filter": last_five},
         {"must": [query, last_five]},
         {"should": query, "must_not": {"range": {"n": {"lt": 25}}}},
+        {"filter": [query, last_five]},
+        {"filter": [last_five, {"constant_score": {"filter": query}}]},
+        {"must": [{"bool": {"should": [query, {"range": {"n": {"lt": 3}}}]}}, last_five]},
+        {"must": [{"constant_score": {"filter": {"bool": {"filter": [query]}}}}], "filter": last_five},
     ):
         assert sorted(hit_ids(es, {"bool": clauses})) == ["25", "26", "27", "28", "29"]
     standard = {"standard": {"query": query, "filter": [last_five]}}
     assert len(scores(es, retriever=standard)) == 5
+    nearest_excluded = {"bool": {"must_not": query, "filter": last_five}}
+    assert hit_ids(es, nearest_excluded) == []
+
+
+def test_semantic_queries_do_not_filter_each_other(es: Elasticsearch) -> None:
+    docs = {str(n): {"s": f"ice number {n}", "t": f"bread number {30 - n}"} for n in range(30)}
+    create_index(es, docs, s={"type": "semantic_text"}, t={"type": "semantic_text"})
+    first, second = {"match": {"s": "ice number 2"}}, {"semantic": {"field": "t", "query": "bread number 2"}}
+    both = set(hit_ids(es, first)) & set(hit_ids(es, second))
+    assert len(both) < 10
+    assert set(hit_ids(es, {"bool": {"must": [first, second]}})) == both
+    assert set(hit_ids(es, {"bool": {"must": first, "filter": second}})) == both
+    assert set(hit_ids(es, {"bool": {"must": first, "must_not": second}})) == set(hit_ids(es, first)) - both
 
 
 def test_media_in_a_semantic_field(es: Elasticsearch) -> None:
@@ -808,7 +825,10 @@ def test_linear_against_manual_calculation(abc: Elasticsearch) -> None:
     assert fused("minmax") == approximately(a=2 * 1.0, b=2 * 0.5, c=0.5 * 1.0)
     assert fused("none") == approximately(a=18, b=11.5, c=4)
     alone = {"retriever": constant(a=3), "weight": 1, "normalizer": "minmax"}
-    assert scores(abc, retriever={"linear": {"retrievers": [alone]}}) == {"a": 3.0}, "equal scores are not normalised"
+    assert scores(abc, retriever={"linear": {"retrievers": [alone]}}) == {"a": 1.0}, "an only hit is the best"
+    equal = {"retriever": constant(a=3, b=3), "weight": 2, "normalizer": "minmax"}
+    assert scores(abc, retriever={"linear": {"retrievers": [equal]}}) == {"a": 2.0, "b": 2.0}
+    assert scores(abc, retriever={"linear": {"retrievers": [alone | {"retriever": standard("owls")}]}}) == {}
 
 
 def test_fusion_of_fields(es: Elasticsearch) -> None:
@@ -884,6 +904,8 @@ def test_errors_of_a_reranker(eis: LocalEIS, es: Elasticsearch) -> None:
     assert "at most 64 documents, got 65" in innermost(error)["reason"]
     assert innermost(attempt(inference_id="none", rank_window_size=10))["reason"] == "Inference endpoint not found [none]"
     assert "expected [rerank]" in innermost(attempt(inference_id=TEXT_SMALL, rank_window_size=10))["reason"]
+    nothing = attempt(inference_id="none", rank_window_size=10, retriever=standard("owls"))
+    assert (nothing.status_code, innermost(nothing)["reason"]) == (404, "Inference endpoint not found [none]")
     eis.faults.poison("q", "rate_limit")
     assert attempt(rank_window_size=10).status_code == 429
 
@@ -1137,7 +1159,7 @@ def test_data_survives_a_restart(tmp_path: Path) -> None:
         assert scores(es, "kept", knn={"field": "v", "query_vector": [0, 1], "k": 1, "num_candidates": 5}) == {"0": 1.0}
         assert es.indices.get(index="kept")["kept"]["settings"]["index"]["refresh_interval"] == "9s"
         assert es.get(index="kept", id="1")["_seq_no"] == 3 and not es.indices.exists(index="dropped")
-        es.inference.delete(inference_id="mine")
+        es.inference.delete(inference_id="mine", force=True)
     with LocalEIS(model="hash", data=tmp_path) as eis, Elasticsearch(eis.url) as es, pytest.raises(NotFoundError):
         es.inference.get(inference_id="mine")
 
