@@ -11,6 +11,7 @@ from .endpoints import EndpointInfo, Endpoints
 from .extraction import ExtractionSettings, Page, readable, text_layer
 from .inference_id import ENDPOINT_NAMES
 from .media import ContentSettings
+from .other_names import hint
 from .progress import progress_bar
 from .records import (
     Ids,
@@ -56,6 +57,7 @@ __all__ = [
     "doctor",
     "document_id",
     "fields_of",
+    "hint",
     "listed",
     "metadata_of",
     "missing_address_allowed",

@@ -6,13 +6,14 @@ They are small objects that pickle; the connections and the learnt pace stay in 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
+from inspect import signature
 from typing import Any, Literal, Unpack, get_args
 
-from ..adapters import ServiceArguments
+from ..adapters import ServiceArguments, hint
 from ..errors import (
     AuthenticationError,
     AuthorizationError,
@@ -23,7 +24,19 @@ from ..errors import (
     TLSError,
 )
 from ..steps import Strategy, TooLong
-from .columns import ENGINES, Engine, add_columns, column_names, kind_of, ranking_arrays, read_column, text_array, vector_array
+from ..wire import InputType
+from .columns import (
+    ENGINES,
+    Engine,
+    add_columns,
+    column_names,
+    is_list,
+    kind_of,
+    ranking_arrays,
+    read_column,
+    text_array,
+    vector_array,
+)
 from .service import BATCH_SIZE, EmbeddingService, RerankService
 
 __all__ = ["EmbedBatch", "OnError", "RerankBatch"]
@@ -32,6 +45,7 @@ OnError = Literal["raise", "null"]
 RERANKED_ROWS = 8  # in flight; the quota of rerankers is 600 requests a minute, and one takes about half a second
 _OF_THE_JOB = (AuthenticationError, AuthorizationError, ConfigurationError, EndpointNotFoundError, TLSError)
 _MISSING = "The text is missing."
+_ROLES = get_args(InputType)
 
 
 class EmbedArguments(ServiceArguments, total=False):
@@ -65,6 +79,12 @@ class _Callable:
             if not isinstance(name, str) or not name:
                 raise ConfigurationError(f"{argument}={name!r}: pass the name of a column.")
         self.into, self.on_error, self.engine = into, on_error, engine
+
+    def _check_settings(self, settings: Mapping[str, Any], known: Set[str]) -> None:
+        """Refuse settings that this class does not have: those of the service have other names for some."""
+        own = signature(type(self)).parameters.keys() - {"settings"}
+        if unknown := settings.keys() - known:
+            raise ConfigurationError(f"{type(self).__name__} has no argument {min(unknown)}. {hint(min(unknown), own | known)}")
 
     def __call__(self, batch: Any) -> Any:
         """Return the batch with the new columns. An iterator of batches returns an iterator, which reads one batch at a time."""
@@ -131,6 +151,9 @@ class EmbedBatch(_Callable):
         **settings: Unpack[EmbedArguments],
     ) -> None:
         super().__init__({"column": column}, into, on_error, engine)
+        self._check_settings(settings, EmbedArguments.__optional_keys__)
+        if input_type not in _ROLES:
+            raise ConfigurationError(f"input_type={input_type!r}: pass {', '.join(map(repr, _ROLES))}.")
         self.column = column
         self._service = EmbeddingService(document_input_type=input_type, batch_size=batch_size, **settings)
 
@@ -206,6 +229,7 @@ class RerankBatch(_Callable):
             raise ConfigurationError(
                 f"RerankBatch has no argument {min(extra)}: it ranks all documents. Cut the ranking after it."
             )
+        self._check_settings(settings, RerankArguments.__optional_keys__)
         self.query, self.documents = query, documents
         self._service = RerankService(**settings)
 
@@ -214,6 +238,11 @@ class RerankBatch(_Callable):
 
     def _map(self, batch: Any) -> Any:
         queries, lists = read_column(batch, self.query), read_column(batch, self.documents)
+        if len(queries) != len(lists):
+            raise InputError(
+                f"The column {self.query!r} has {len(queries)} rows, and the column {self.documents!r} has {len(lists)}. "
+                "Each row needs both."
+            )
         new = [self.into, f"{self.into}_score", *([f"{self.into}_error"] if self.on_error == "null" else [])]
         self._check_new(batch, new)
         rows = list(zip(queries, lists, strict=True))
@@ -255,6 +284,6 @@ def _text_problem(text: Any) -> str | None:
 def _ranking_problem(query: Any, documents: Any) -> str | None:
     if not isinstance(query, str) or not query.strip():
         return "The query is missing, empty or not a text."
-    if documents is None or isinstance(documents, (str, bytes)) or not isinstance(documents, Iterable):
+    if not is_list(documents):
         return "The documents are not a list of texts."
     return None if all(isinstance(document, str) for document in documents) else "A document is missing or not a text."

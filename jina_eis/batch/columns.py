@@ -8,7 +8,7 @@ first rows are None becomes another type in each: so no column is left to be inf
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from importlib import import_module
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ __all__ = [
     "Engine",
     "add_columns",
     "column_names",
+    "is_list",
     "kind_of",
     "load",
     "ranking_arrays",
@@ -77,21 +78,32 @@ def read_column(batch: Any, name: str) -> list[Any]:
     """Return the values of a column as Python objects; None for every missing value.
 
     Raises:
-        InputError: the batch has no such column, or several.
+        InputError: the batch has no such column, or several; or, in a dict, one value in place of a column.
     """
     kind, names = kind_of(batch), column_names(batch)
     if names.count(name) != 1:
         problem = "has several columns" if name in names else "has no column"
         raise InputError(f"The batch {problem} {name!r}. Its columns: {', '.join(names) or 'none'}.")
-    values = batch[name]
     if kind == "pandas":
+        values = batch.iloc[:, names.index(name)]  # the name may be a number
         return [None if missing else value for value, missing in zip(values.tolist(), values.isna().tolist(), strict=True)]
+    values = batch[name]
     if kind == "arrow" or hasattr(values, "to_pylist"):
         return values.to_pylist()  # type: ignore[no-any-return]
     if kind == "polars":
         return values.to_list()  # type: ignore[no-any-return]
-    values = values.tolist() if hasattr(values, "tolist") else list(values)
+    values = values.tolist() if hasattr(values, "tolist") else values
+    if not is_list(values):
+        raise InputError(
+            f"The column {name!r} is of type {type(values).__name__}, not a list or an array of values. "
+            "Pass a single row as a batch of one; with Ray, use map_batches in place of map."
+        )
     return [None if isinstance(value, float) and value != value else value for value in values]
+
+
+def is_list(value: Any) -> bool:
+    """Return whether a value has elements in an order, and can be read more than once: a list, a tuple, an array."""
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping, Set, Iterator))
 
 
 def vector_array(vectors: Sequence[Sequence[float] | None], dimensions: int, *, fixed: bool = True) -> Any:

@@ -159,8 +159,11 @@ def test_copies_in_one_process_share_their_connections_and_secrets_are_hidden(ei
         ({"on_error": "skip"}, "on_error='skip': pass 'raise' or 'null'"),
         ({"engine": "flink"}, "engine='flink'"),
         ({"into": ""}, "into='': pass the name of a column"),
-        ({"input_type": "query"}, "document_input_type"),
-        ({"nonsense": 1}, "no argument nonsense"),
+        ({"input_type": "query"}, "input_type='query': pass 'ingest', 'search', 'classification', 'clustering'"),
+        ({"document_input_type": "search"}, "EmbedBatch has no argument document_input_type. Did you mean input_type?"),
+        ({"colum": "body"}, "EmbedBatch has no argument colum. Did you mean column?"),
+        ({"output_column": "v"}, "Did you mean into?"),
+        ({"nonsense": 1}, "EmbedBatch has no argument nonsense. Its arguments: .*column.*inference_id.*into"),
         ({"dimensions": 33}, "dimensions=33"),
         ({"inference_id": ".jina-reranker-v3"}, "is a reranker"),
     ],
@@ -168,6 +171,19 @@ def test_copies_in_one_process_share_their_connections_and_secrets_are_hidden(ei
 def test_invalid_arguments(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         EmbedBatch(es_url="http://localhost:9200", **arguments)
+
+
+@pytest.mark.parametrize("column", ["glacier", b"glacier", None, 5, {"a": 1}, {"a"}, (text for text in "ab")], ids=type)
+def test_a_row_in_place_of_a_batch_is_refused(column: Any, eis: LocalEIS) -> None:
+    with pytest.raises(InputError, match=r"'text' is of type \w+, not a list or an array.*use map_batches"):
+        EmbedBatch(es_url=eis.url, on_error="null")({"text": column, "id": 1})
+    assert not eis.requests
+
+
+def test_columns_of_pandas_without_names(eis: LocalEIS) -> None:
+    frame = pd.DataFrame([["glacier", None]])
+    mapped = EmbedBatch(es_url=eis.url, column="1", on_error="null", into="v")(frame)
+    assert read_column(mapped, "v_error") == ["The text is missing."]
 
 
 @make_any
@@ -197,6 +213,19 @@ def test_a_ranking_that_fails_keeps_its_row(eis: LocalEIS) -> None:
         RerankBatch(es_url=eis.url, max_retries=1)({"query": ["b"], "documents": [["x"]]})
 
 
+@pytest.mark.parametrize(
+    "documents", [{"a": 1, "b": 2}, {"a", "b"}, (text for text in "ab"), "ab", b"ab", None, 5, [b"a"], [None]], ids=type
+)
+def test_documents_without_an_order_are_refused(documents: Any, eis: LocalEIS) -> None:
+    mapped = RerankBatch(es_url=eis.url, on_error="null")({"query": ["a"], "documents": [documents]})
+    assert mapped["ranking"].to_pylist() == [None]
+    with pytest.raises(InputError, match="has 2 rows, and the column 'documents' has 1"):
+        RerankBatch(es_url=eis.url)({"query": ["a", "b"], "documents": [["x"]]})
+    assert not posts(eis)
+
+
 def test_invalid_arguments_of_rankings() -> None:
+    with pytest.raises(ConfigurationError, match="RerankBatch has no argument document. Did you mean documents"):
+        RerankBatch(es_url="http://localhost:9200", document="texts")
     with pytest.raises(ConfigurationError, match="no argument top_n"):
         RerankBatch(es_url="http://localhost:9200", top_n=3)
