@@ -64,18 +64,18 @@ class IndexJob:
             report: Receives the progress once a second: rows that were read. In another thread; it must not raise.
         """
         scan = self.source.scan()
-        for position, row in enumerate(self.source.rows(), 1) if scan.texts < scan.rows else ():
+        for row in self.source.rows() if scan.texts < scan.rows else ():
             if row.problem:
-                raise InputError(f"Row {position} of the input: {row.problem} Remove the row, or choose another column.")
+                raise InputError(f"{row.place}: {row.problem} Remove the row, or choose another column.")
         with Tracker(report, scan.rows) as tracker:
-            written = self.settings.write(self._records(tracker))
-        return Summary(len(set(written)), 0, 0, 0)
+            documents = len(set(self.settings.write(self._records(tracker))))
+        return Summary(documents, 0, 0, 0, repeated=scan.rows - documents)
 
     def _records(self, tracker: Tracker) -> Iterator[Record]:
         written: set[bytes] = set()  # equal rows are one document, which is paid once
-        for position, row in enumerate(self.source.rows(), 1):
+        for row in self.source.rows():
             tracker.add()
-            metadata = stored_metadata(_as_json(row, position))
+            metadata = stored_metadata(_as_json(row))
             text: Content = row.text or ""
             id_ = row.id
             if id_ is None:
@@ -86,7 +86,7 @@ class IndexJob:
             yield Record(id_, text, {self.settings.text_field(): text, "metadata": metadata})
 
 
-def _as_json(row: Row, position: int) -> dict[str, Any]:
+def _as_json(row: Row) -> dict[str, Any]:
     """Return the other columns as values of JSON. NaN, which JSON lacks, becomes null."""
 
     def convert(value: Any) -> Any:
@@ -105,6 +105,6 @@ def _as_json(row: Row, position: int) -> dict[str, Any]:
             values[name] = json.loads(json.dumps(value, default=convert), parse_constant=constant)
         except (TypeError, ValueError):
             raise InputError(
-                f"Row {position} of the input: column {name!r} has a {type(value).__name__}, which JSON lacks. Remove the column."
+                f"{row.place}: column {name!r} has a value of type {type(value).__name__}, which JSON lacks. Remove the column."
             ) from None
     return values

@@ -34,16 +34,18 @@ class Summary:
     """What a job has done.
 
     Attributes:
-        rows: Rows of the input.
+        rows: Rows of the input; for an index, the documents that they are.
         resumed: Rows whose parts were complete before.
         failed: Rows whose vector is null; their reason is in the column `error`.
         parts: Number of parts.
+        repeated: Rows that are not documents of their own, as they equal another row or have its id.
     """
 
     rows: int
     resumed: int
     failed: int
     parts: int
+    repeated: int = 0
 
 
 class Ledger:
@@ -88,6 +90,8 @@ class Ledger:
             elif match := PART.fullmatch(path.name):
                 if (failed := self._failed_rows(path, int(match[1]))) is not None:
                     parts[int(match[1])] = failed
+                elif int(match[1]) >= self.parts:
+                    raise InputError(f"{path} is not a part of this job. Choose an empty folder.")
             elif not path.name.startswith("."):
                 raise InputError(f"{self.folder} holds {path.name}, which is not a part of a job. Choose an empty folder.")
         return parts
@@ -134,7 +138,8 @@ class Ledger:
             raise InputError(f"{path} was not written by jina-eis embed. Choose an empty folder.")
         job = json.loads(stored)
         if job != self.job:
-            raise ConfigurationError(f"{self.folder} holds a job with {_difference(job, self.job)}. Choose another folder.")
+            advice = "Pass the arguments of that job to resume it, or choose another folder."
+            raise ConfigurationError(f"{self.folder} holds a job with {_difference(job, self.job)}. {advice}")
         if number >= self.parts or footer.num_rows != self.rows_of(number):
             return None
         groups = [footer.row_group(index) for index in range(footer.num_row_groups)]

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = ["Row", "Scan", "Source"]
 DIGEST_LENGTH = 40  # hexadecimal digits of SHA-256: 160 bits
 TEXT_FILES = (".txt", ".text", ".md", ".markdown", ".rst")
 PARQUET_ROWS = 1_024  # in memory
+FIRST_ROWS = 100  # of JSON lines, of which at least one has the column: a single row may lack it
 LONGEST_CELL = 2**31 - 1  # of a CSV file, in characters; Python's default is 131,072
 
 
@@ -35,12 +36,14 @@ class Row:
         text: The text, as UTF-8 can encode it; None if it is missing.
         problem: Why the value of the text column cannot be embedded; None if it can.
         rest: The other columns.
+        place: Where the row is: the file, and its line or row.
     """
 
     id: str | None
     text: str | None
     problem: str | None = None
     rest: Mapping[str, Any] = field(default_factory=dict)
+    place: str = ""
 
     @property
     def key(self) -> str:
@@ -75,9 +78,10 @@ class Source:
         id_column: The column with the ids: strings or whole numbers. None for ids made of the content.
         lines: Whether each line of a text file is a text. Empty lines are skipped. Otherwise, a file is one text.
         limit: Maximum number of rows; None for all.
+        separator: The character between the cells of .csv and .tsv files; None for a comma, or a tab in .tsv.
 
     Raises:
-        InputError: a path is not a file, or has another suffix.
+        InputError: a path is not a file, or has another suffix; the separator is not one character.
     """
 
     paths: Sequence[Path]
@@ -85,13 +89,20 @@ class Source:
     id_column: str | None = None
     lines: bool = False
     limit: int | None = None
+    separator: str | None = None
 
     def __post_init__(self) -> None:
+        if self.separator is not None and (len(self.separator) != 1 or self.separator in '"\r\n'):
+            raise InputError(f"The separator {self.separator!r} is not one character, such as ';'.")
         for path in self.paths:
             if path.exists() and not path.is_file():
                 raise InputError(f"{path} is not a file. Pass files, such as {path}/*.jsonl.")
             if path.suffix.lower() not in READERS:
-                raise InputError(f"{path}: files of this type are not read. Pass {', '.join(READERS)} files.")
+                array = path.suffix.lower() == ".json"
+                advice = (
+                    "Write one object a line: jq -c '.[]' FILE.json > FILE.jsonl" if array else f"Pass {', '.join(READERS)} files"
+                )
+                raise InputError(f"{path}: files of this type are not read. {advice}.")
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows.
@@ -131,42 +142,49 @@ class Source:
         text = values.get(self.column)
         rest = {name: value for name, value in values.items() if name not in (self.column, self.id_column)}
         if isinstance(text, str):
-            return Row(id_, well_formed(text), None, rest)
+            return Row(id_, well_formed(text), None, rest, place)
         if text is None:
-            return Row(id_, None, "The text is missing.", rest)
-        return Row(id_, well_formed(str(text)), f"The value is not a text but of type {type(text).__name__}.", rest)
+            return Row(id_, None, "The text is missing.", rest, place)
+        problem = f"The value is not a text but of type {type(text).__name__}."
+        return Row(id_, well_formed(str(text)), problem, rest, place)
 
-    def _check_columns(self, names: Sequence[str], place: str) -> None:
+    def _check_columns(self, names: Sequence[str], path: Path) -> None:
         for flag, name in (("--column", self.column), ("--id-column", self.id_column)):
-            if name is not None and name not in names:
-                raise InputError(
-                    f"{place} has no column {name!r}. Its columns: {', '.join(names) or 'none'}. Choose one with {flag}."
-                )
+            if name is not None and names.count(name) != 1:
+                problem = "several columns" if name in names else "no column"
+                columns = ", ".join(map(repr, names)) or "none"
+                raise InputError(f"{path} has {problem} {name!r}. Its columns: {columns}. {_separator_of(names, flag)}")
 
 
 def _json_lines(source: Source, path: Path) -> Iterator[Row]:
-    first = True
+    objects = _json_objects(path)
+    first = list(islice(objects, min(FIRST_ROWS, source.limit or FIRST_ROWS)))
+    if first:
+        source._check_columns(list(dict.fromkeys(chain.from_iterable(values for _, values in first))), path)
+    for place, values in chain(first, objects):
+        yield source._row(values, place)
+
+
+def _json_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for place, line in _lines(path):
         try:
             values = json.loads(line)
         except ValueError as error:
             raise InputError(f"{place} is not JSON: {error}.") from None
         if not isinstance(values, dict):
-            raise InputError(f"{place} is not a JSON object.")
-        if first:
-            source._check_columns(list(values), place)
-            first = False
-        yield source._row(values, place)
+            raise InputError(f'{place} is not a JSON object. Each line is one row, such as {{"text": "Glaciers flow."}}.')
+        yield place, values
 
 
 def _csv(source: Source, path: Path) -> Iterator[Row]:
     csv.field_size_limit(LONGEST_CELL)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+        separator = source.separator or ("\t" if path.suffix.lower() == ".tsv" else ",")
+        reader = csv.DictReader(file, delimiter=separator, strict=True)
         try:
             if reader.fieldnames is None:
                 return
-            source._check_columns(list(reader.fieldnames), str(path))
+            source._check_columns(list(reader.fieldnames), path)
             for values in reader:
                 place = f"{path}, line {reader.line_num}"
                 if None in values or None in values.values():
@@ -175,32 +193,33 @@ def _csv(source: Source, path: Path) -> Iterator[Row]:
         except UnicodeDecodeError:
             raise _not_utf8(path) from None
         except csv.Error as error:
-            raise InputError(f"{path}, line {reader.line_num}: {error}.") from None
+            advice = "A cell with a quote, a separator or a line break is quoted, and quotes inside it are doubled."
+            raise InputError(f"{path}, line {reader.reader.line_num}: {error}. {advice}") from None
 
 
 def _parquet(source: Source, path: Path) -> Iterator[Row]:
     pa, parquet = load("pyarrow"), load("pyarrow.parquet")
     try:
         with parquet.ParquetFile(path) as file:
-            source._check_columns(file.schema_arrow.names, str(path))
+            source._check_columns(file.schema_arrow.names, path)
             number = 0
             for batch in file.iter_batches(PARQUET_ROWS):
                 for values in batch.to_pylist():
                     number += 1
                     yield source._row(values, f"{path}, row {number}")
     except pa.ArrowException as error:
-        raise InputError(f"{path} cannot be read as Parquet: {error}.") from None
+        raise InputError(f"{path} cannot be read as Parquet: {str(error).rstrip('.')}.") from None
 
 
 def _text(source: Source, path: Path) -> Iterator[Row]:
     if source.id_column is not None:
         raise InputError(f"{path} is a text file and has no columns. Leave --id-column out, or pass the path as a JSON line.")
     if source.lines:
-        for _, line in _lines(path):
-            yield Row(None, well_formed(line.rstrip("\r\n")))
+        for place, line in _lines(path):
+            yield Row(None, well_formed(line.rstrip("\r\n")), place=place)
     else:
         try:
-            yield Row(None, path.read_text(encoding="utf-8-sig"))
+            yield Row(None, path.read_text(encoding="utf-8-sig"), place=str(path))
         except UnicodeDecodeError:
             raise _not_utf8(path) from None
 
@@ -214,6 +233,12 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
                     yield f"{path}, line {number}", line
         except UnicodeDecodeError:
             raise _not_utf8(path) from None
+
+
+def _separator_of(names: Sequence[str], flag: str) -> str:
+    """Return what to do about a header without a column."""
+    found = next((mark for mark in (";", "\t", "|", ",") if len(names) == 1 and mark in names[0]), None)
+    return f"Choose one with {flag}." if found is None else f"If {found!r} separates the cells, pass it as --separator."
 
 
 def _not_utf8(path: Path) -> InputError:

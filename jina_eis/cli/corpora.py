@@ -71,7 +71,7 @@ def add_index(commands: Commands) -> None:
 def embed(arguments: argparse.Namespace) -> int:
     """Run the command `embed`."""
     if bool(arguments.inputs) == (arguments.text is not None):
-        arguments.usage_error("pass input files or --text")
+        arguments.usage_error("pass either input files or --text")
     if arguments.inputs and not (arguments.out or arguments.dry_run):
         arguments.usage_error("files need --out FOLDER, or --dry-run")
     if arguments.text is not None and (arguments.out or arguments.dry_run):
@@ -97,7 +97,9 @@ def index(arguments: argparse.Namespace) -> int:
     given = {name: value for name, value in given.items() if value is not None}
     with IndexSettings(index_name=arguments.index, **given, **connection(arguments)) as settings, _Printer() as printer:
         summary = IndexJob(_source(arguments), settings).run(printer)
-    print(f"{summary.rows:,} documents in the index {arguments.index}")
+    noun = "document" if summary.rows == 1 else "documents"
+    of_rows = f", of {summary.rows + summary.repeated:,} rows: rows with an equal id, or equal rows, are one document"
+    print(f"{summary.rows:,} {noun} in the index {arguments.index}{of_rows if summary.repeated else ''}")
     return 0
 
 
@@ -138,7 +140,7 @@ def _service(arguments: argparse.Namespace) -> EmbeddingService:
 def _source(arguments: argparse.Namespace) -> Source:
     from ..batch import Source
 
-    return Source(arguments.inputs, arguments.column, arguments.id_column, arguments.lines, arguments.limit)
+    return Source(arguments.inputs, arguments.column, arguments.id_column, arguments.lines, arguments.limit, arguments.separator)
 
 
 def _add_input(parser: argparse.ArgumentParser, number: str) -> None:
@@ -146,6 +148,7 @@ def _add_input(parser: argparse.ArgumentParser, number: str) -> None:
     parser.add_argument("--column", default="text", metavar="NAME", help="the column with the texts (default: %(default)s)")
     parser.add_argument("--id-column", metavar="NAME", help="the column with the ids (default: ids made of the content)")
     parser.add_argument("--lines", action="store_true", help="each line of a text file is a text (default: the file is one)")
+    parser.add_argument("--separator", metavar="CHAR", help="what separates the cells of .csv files (default: a comma)")
     parser.add_argument("--limit", type=_whole(), metavar="N", help="read the first N rows only")
 
 

@@ -15,6 +15,9 @@ _PHRASES = (
     ("(as an argument, or in the environment)", "(as an option, or in the environment)"),
     ("force=True (--force)", "--force"),
     (" = None", ""),
+    ("another index_name", "another index"),
+    (", or delete the index with delete_index()", ", or delete the index"),
+    ("delete_index() deletes it", "delete it"),
 )
 _OPTIONS = {
     "es_url": "--url",
@@ -30,13 +33,14 @@ _OPTIONS = {
     "http_compress": "--http-compress",
     "chunking_settings": "--chunking",
     "index_name": "the index",
+    "field_type": "--field-type",
     "rerank_inference_id": "--rerank",
     "search_type": "--search-type",
 }
 _ASSIGNED = ("model", "task", "dimensions", "similarity", "k", "proxy", "headers", "field")
 _NAMES = re.compile("|".join(rf"\b{re.escape(name)}(?![\w-])" for name in _OPTIONS))
 _ASSIGNMENT = re.compile(rf"^({'|'.join(_ASSIGNED)})=(?=[\w'\"-])")
-_PASSED = re.compile(rf"\b(pass|Pass|leave|Leave) ({'|'.join(_ASSIGNED)})(?=[ .,:;]|$)")
+_PASSED = re.compile(rf"\b(pass|Pass|leave|Leave) ({'|'.join(_ASSIGNED)})(?=[ .,:;=]|$)")
 
 
 def in_options(text: str) -> str:

@@ -225,7 +225,7 @@ def test_documents_without_an_order_are_refused(documents: Any, eis: LocalEIS) -
 
 
 def test_invalid_arguments_of_rankings() -> None:
-    with pytest.raises(ConfigurationError, match="RerankBatch has no argument document. Did you mean documents"):
+    with pytest.raises(ConfigurationError, match=r"RerankBatch has no argument document\. Did you mean documents"):
         RerankBatch(es_url="http://localhost:9200", document="texts")
     with pytest.raises(ConfigurationError, match="no argument top_n"):
         RerankBatch(es_url="http://localhost:9200", top_n=3)

@@ -361,7 +361,7 @@ def test_index_with_an_id_column(eis: LocalEIS, tmp_path: Path, index_name: str)
 
 
 @pytest.mark.parametrize(
-    ("row", "message"), [({"text": None}, "Row 2 of the input: The text is missing"), ({"text": 1}, "not a text")]
+    ("row", "message"), [({"text": None}, "a.jsonl, line 2: The text is missing"), ({"text": 1}, "not a text")]
 )
 def test_index_refuses_rows_without_a_text(eis: LocalEIS, tmp_path: Path, index_name: str, row: Any, message: str) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"text": "one"}) + "\n" + json.dumps(row), encoding="utf-8")

@@ -133,11 +133,27 @@ def test_without_the_extra(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert 'pip install "jina-eis[batch]"' in capsys.readouterr().err
 
 
+def test_messages_of_index_name_options(eis: LocalEIS, path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "one.csv").write_text("key;text\n1;one\n1;two\n", encoding="utf-8")
+    index = ["index", str(tmp_path / "one.csv"), "corpora-words", "--url", eis.url, "--separator", ";", "--id-column", "key"]
+    assert main([*index, "--field-type", "dense_vector", "--dimensions", "32"]) == 0
+    assert capsys.readouterr().out.startswith("1 document in the index corpora-words, of 2 rows: rows with an equal id")
+    for more, message in (
+        (["--dimensions", "64"], "Pass --dimensions=32, or another index."),
+        (["--field-type", "semantic_text"], "Choose another index, or delete the index."),
+    ):
+        assert main([*index, *more]) == 1
+        assert message in capsys.readouterr().err
+    with Elasticsearch(eis.url) as client:
+        client.indices.delete(index="corpora-words")
+
+
 def test_index(eis: LocalEIS, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in.csv").write_text("text,n\none,1\ntwo,2\none,1\n", encoding="utf-8")
     for _ in range(2):
         assert main(["index", str(tmp_path / "in.csv"), "corpora-test", "--field-type", "dense_vector", "--url", eis.url]) == 0
-        assert capsys.readouterr().out == "2 documents in the index corpora-test\n"
+        of_rows = "of 3 rows: rows with an equal id, or equal rows, are one document"
+        assert capsys.readouterr().out == f"2 documents in the index corpora-test, {of_rows}\n"
     with Elasticsearch(eis.url) as client:
         assert client.count(index="corpora-test")["count"] == 2
         client.indices.delete(index="corpora-test")

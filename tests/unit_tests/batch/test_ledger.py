@@ -39,6 +39,12 @@ def test_complete_parts_are_found(tmp_path: Path) -> None:
     assert pq.read_schema(tmp_path / "part-00000.parquet").metadata[b"model"] == b"m"
 
 
+def test_a_damaged_part_beyond_the_last_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "part-00003.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"part-00003.parquet is not a part of this job\. Choose an empty folder"):
+        Ledger(tmp_path, JOB).complete()
+
+
 def test_a_part_without_rows_has_no_row_group(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, {**JOB, "rows": 0})
     _write(ledger, 0)

@@ -52,6 +52,29 @@ def test_parquet(tmp_path: Path) -> None:
     assert _rows(tmp_path / "a.parquet", id_column="id") == [("1", "one", None), ("2", None, "The text is missing.")]
 
 
+def test_a_column_that_the_first_rows_lack(tmp_path: Path) -> None:
+    path = _file(tmp_path, "a.jsonl", '{"n": 1}\n{"text": "one"}\n')
+    assert _rows(path) == [(None, None, "The text is missing."), (None, "one", None)]
+    with pytest.raises(InputError, match="no column 'text'"):
+        _rows(path, limit=1)
+
+
+def test_separators(tmp_path: Path) -> None:
+    path = _file(tmp_path, "a.csv", '\ufeffid;text\r\n1;"a, b; c"\r\n')
+    assert _rows(path, id_column="id", separator=";") == [("1", "a, b; c", None)]
+    for separator in ("", ";;", '"', "\n"):
+        with pytest.raises(InputError, match="is not one character"):
+            Source([path], separator=separator)
+
+
+def test_places(tmp_path: Path) -> None:
+    path = _file(tmp_path, "a.jsonl", '{"text": "one"}\n\n{"text": null}\n')
+    assert [row.place for row in Source([path]).rows()] == [f"{path}, line 1", f"{path}, line 3"]
+    text = _file(tmp_path, "a.txt", "one\n\ntwo\n")
+    assert [row.place for row in Source([text]).rows()] == [str(text)]
+    assert [row.place for row in Source([text], lines=True).rows()] == [f"{text}, line 1", f"{text}, line 3"]
+
+
 def test_text_files(tmp_path: Path) -> None:
     path = _file(tmp_path, "a.txt", "one\n\ntwo")
     assert _rows(path) == [(None, "one\n\ntwo", None)]
@@ -64,7 +87,14 @@ def test_text_files(tmp_path: Path) -> None:
     [
         ("a.jsonl", '{"text": "a"}\n{"text"', {}, "a.jsonl, line 2 is not JSON"),
         ("a.jsonl", "[1]", {}, "line 1 is not a JSON object"),
-        ("a.jsonl", '{"body": "a"}', {}, "line 1 has no column 'text'. Its columns: body. Choose one with --column"),
+        ("a.jsonl", '{"body": "a"}', {}, "a.jsonl has no column 'text'. Its columns: 'body'. Choose one with --column"),
+        ("a.jsonl", '{"a": 1}\n' * 100 + '{"text": "a"}\n', {}, "a.jsonl has no column 'text'. Its columns: 'a'."),
+        ("a.json", "[]", {}, r"Write one object a line: jq -c '.\[\]' FILE.json > FILE.jsonl\.$"),
+        ("a.csv", "id;text\n1;one\n", {}, "Its columns: 'id;text'. If ';' separates the cells, pass it as --separator"),
+        ("a.csv", "id\ttext\n1\tone\n", {}, r"If '\\t' separates the cells"),
+        ("a.csv", "id, text\n1, one\n", {}, "Its columns: 'id', ' text'. Choose one with --column"),
+        ("a.csv", "text,text\none,two\n", {}, "several columns 'text'"),
+        ("a.csv", 'text\n"a" b\n', {}, "line 2: .* quotes inside it are doubled"),
         ("a.jsonl", '{"text": "a"}', {"id_column": "id"}, "no column 'id'"),
         ("a.jsonl", '{"text": "a", "id": null}', {"id_column": "id"}, "the id in column 'id' is None"),
         ("a.jsonl", '{"text": "a", "id": ""}', {"id_column": "id"}, "the id in column 'id' is ''"),
@@ -87,7 +117,7 @@ def test_problems(tmp_path: Path, name: str, content: str | bytes, options: dict
 
 def test_a_file_that_is_no_parquet(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
-    with pytest.raises(InputError, match="cannot be read as Parquet"):
+    with pytest.raises(InputError, match=r"cannot be read as Parquet: [^.].*[^.]\.$"):
         Source([_file(tmp_path, "a.parquet", "text")]).scan()
 
 
