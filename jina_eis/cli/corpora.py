@@ -140,7 +140,8 @@ def _service(arguments: argparse.Namespace) -> EmbeddingService:
 def _source(arguments: argparse.Namespace) -> Source:
     from ..batch import Source
 
-    return Source(arguments.inputs, arguments.column, arguments.id_column, arguments.lines, arguments.limit, arguments.separator)
+    separator = arguments.separator and arguments.separator.replace("\\t", "\t")  # a shell passes '\t' as two characters
+    return Source(arguments.inputs, arguments.column, arguments.id_column, arguments.lines, arguments.limit, separator)
 
 
 def _add_input(parser: argparse.ArgumentParser, number: str) -> None:

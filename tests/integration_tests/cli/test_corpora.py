@@ -159,6 +159,12 @@ def test_index(eis: LocalEIS, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         client.indices.delete(index="corpora-test")
 
 
+def test_a_tab_as_a_shell_passes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.csv").write_text("n\ttext\n1\tone\n", encoding="utf-8")
+    assert main(["embed", str(tmp_path / "in.csv"), "--dry-run", "--separator", "\\t"]) == 0
+    assert "1 rows, 1 texts" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("done", "end"), [(3, "left\x1b[K\n"), (9, "rows, 1.0/s\x1b[K\n")], ids=["an error", "the end"])
 def test_an_error_does_not_stand_in_the_line_of_the_progress(done: int, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Screen(io.StringIO):
