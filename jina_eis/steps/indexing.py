@@ -20,7 +20,7 @@ from .fields import describe_index, require_one
 from .filters import as_queries
 from .folding import blocks
 from .ingest_field import IngestField, create_index_with, find_field
-from .ingest_records import Record, accepted, as_write, check_vectors, encoded, names_of, with_vectors
+from .ingest_records import Record, accepted, as_write, check_vectors, embedded_records, encoded, names_of, with_vectors
 from .ingest_report import IngestReport
 from .ingest_settings import IngestSettings, Refresh
 from .lengths import LengthCheck
@@ -157,8 +157,8 @@ class Indexer(IngestSettings):
         return True
 
     def _embed_calls(self, field: IngestField, records: Sequence[Record], lengths: LengthCheck) -> Steps[list[EmbedCall]]:
-        """Return the calls that embed the records of a block that have no vector."""
-        to_embed = [record for record in records if record.vector is None]
+        """Return the calls that embed the records of a block that have no vector. Equal contents are sent once."""
+        to_embed = embedded_records(records)
         if not to_embed or field.endpoint is None:
             return []
         contents = [cast("Content", record.content) for record in to_embed]

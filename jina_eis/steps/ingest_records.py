@@ -18,7 +18,7 @@ from .ingest_field import IngestField
 from .ingest_report import IngestReport
 from .lengths import LengthCheck, TooLong
 
-__all__ = ["Record", "accepted", "as_write", "check_vectors", "encoded", "names_of", "with_vectors"]
+__all__ = ["Record", "accepted", "as_write", "check_vectors", "embedded_records", "encoded", "names_of", "with_vectors"]
 
 SEMANTIC_BYTES = 10**6  # of a medium; Elasticsearch's default for `semantic` fields, and the maximum of serverless
 
@@ -71,13 +71,23 @@ def as_write(field: IngestField, record: Record, value: Any) -> Write:
     return Write(record.id, {**record.source, field.name: value})
 
 
+def embedded_records(records: Iterable[Record]) -> list[Record]:
+    """Return the records whose contents are embedded: those without a vector, and of equal contents the first."""
+    first: dict[Content | InputError | None, Record] = {}
+    for record in records:
+        if record.vector is None:
+            first.setdefault(record.content, record)
+    return list(first.values())
+
+
 def with_vectors(
     field: IngestField, records: Sequence[Record], vectors: Iterable[AnyEmbedded | JinaEISError], report: IngestReport
 ) -> list[Write]:
-    """Return the writes of records, of which those without a vector get the next of `vectors`. Errors are recorded."""
-    writes, found = [], iter(vectors)
+    """Return the writes of records; `vectors` are those of `embedded_records`, in order. Errors are recorded."""
+    by_content = {record.content: vector for record, vector in zip(embedded_records(records), vectors, strict=True)}
+    writes = []
     for record in records:
-        vector = next(found) if record.vector is None else record.vector
+        vector = by_content[record.content] if record.vector is None else record.vector
         if isinstance(vector, JinaEISError):
             report.fail(record.id, vector.message)
             continue

@@ -341,6 +341,31 @@ def test_of_two_documents_with_one_id_the_last_is_written(field_type: Any, betwe
     assert cluster.run(indexer(field_type=field_type).add([bad, *added[-1:]], True)) == ["twice", "twice"]
 
 
+def test_equal_texts_of_a_block_are_embedded_once() -> None:
+    sent: list[str] = []
+
+    class Recording(Cluster):
+        def answer(self, call: Call[Any]) -> Any:
+            if call.path.startswith("/_inference"):
+                sent.extend(call.body["input"])
+            return super().answer(call)
+
+    texts = ["footer", "a", "footer", "poison", "b", "poison"]
+    added = [Record(str(n), text, {"text": text}) for n, text in enumerate(texts)]
+    own = Record("own", "a", {"text": "a"}, vector=[0.5] * 1024)
+    cluster = Recording()
+    with pytest.raises(DocumentsFailedError, match="2 of 7 documents failed") as raised:
+        cluster.run(indexer(field_type="dense_vector").add([own, *added], True))
+    assert raised.value.failed.keys() == {"3", "5"}
+    assert {name: document["text"] for name, document in cluster.documents.items()} == {
+        "own": "a",
+        **{str(n): texts[n] for n in (0, 1, 2, 4)},
+    }
+    sent.clear()
+    cluster.run(indexer(field_type="dense_vector").add([record for record in added if record.content != "poison"], True))
+    assert sent == ["footer", "a", "b"]
+
+
 class RefusesOld(Cluster):
     """Refuses the documents of each request with an old version."""
 
