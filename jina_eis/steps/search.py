@@ -28,6 +28,7 @@ from .search_settings import (
     SearchResult,
     SearchSettings,
     SearchSteps,
+    check_min_score_of,
     check_reranker,
     described,
     query_endpoint_of,
@@ -159,7 +160,8 @@ class Searcher(SearchSettings):
         return matching(self, queries, limit, vectors=vectors)
 
     def _check(self, index: Index, field: Field) -> Steps[None]:
-        """Check the text field, and that the query and the documents are in one vector space."""
+        """Check the text field and the minimum score, and that the query and the documents are in one vector space."""
+        check_min_score_of(self, field)
         if self.search_type == "hybrid":
             check_text_field(index, str(self.content_field), ("text", "match_only_text"), "keyword search")
         elif self.rerank_inference_id:

@@ -174,6 +174,17 @@ def _check_min_score(settings: SearchSettings, reranker: EndpointInfo | None) ->
             )
 
 
+def check_min_score_of(settings: SearchSettings, field: Field) -> None:
+    """Raise ConfigurationError for a minimum score above those of a field's similarity; a sparse model has no highest score."""
+    bounded = field.similarity in ("cosine", "dot_product", "l2_norm") or (field.type, field.similarity) == ("dense_vector", None)
+    by_vector = settings.search_type != "hybrid" and not settings.rerank_inference_id
+    if by_vector and bounded and (settings.min_score or 0.0) > 1:
+        raise ConfigurationError(
+            f"min_score={settings.min_score:g}: the scores of vectors in {field.name!r} are from 0 to 1, so that no document "
+            "would be returned. Choose a number within this range."
+        )
+
+
 def check_reranker(settings: SearchSettings, endpoint: EndpointInfo) -> None:
     """Raise ConfigurationError for an endpoint that cannot rerank, or not as many passages in one call."""
     if endpoint.task != "rerank":

@@ -240,7 +240,7 @@ def test_a_minimum_score_stands_beside_the_retriever() -> None:
         ({"search_type": "semantic", "rerank_inference_id": ".jina-reranker-v3"}, 1, 50),
         ({"search_type": "hybrid", "rerank_inference_id": ".jina-reranker-v2"}, 0.9, 1.5),
         ({"search_type": "hybrid", "rerank_inference_id": "ours"}, 50, None),
-        ({"search_type": "semantic"}, 50, None),  # a field may be compared by an inner product
+        ({"search_type": "semantic"}, 50, None),  # a field may be compared by an inner product, which the search checks
     ],
 )
 def test_a_minimum_score_that_no_document_has_is_refused(settings: dict[str, Any], allowed: float, refused: float | None) -> None:
@@ -249,6 +249,26 @@ def test_a_minimum_score_that_no_document_has_is_refused(settings: dict[str, Any
     if refused is not None:
         with pytest.raises(ConfigurationError, match=rf"min_score={refused:g}: the scores of .* no document would be returned"):
             Searcher(**common, min_score=refused)
+
+
+@pytest.mark.parametrize(
+    ("field", "refused"),
+    [
+        (VECTOR, True),
+        ({**VECTOR, "similarity": "l2_norm"}, True),
+        ({**VECTOR, "similarity": "max_inner_product"}, False),
+        ({**SEMANTIC_TEXT, "model_settings": {"similarity": "cosine"}}, True),
+        (SEMANTIC_TEXT, False),  # as long as it has no vectors, its similarity is not known
+    ],
+)
+def test_a_minimum_score_above_those_of_a_similarity_is_refused(field: Any, refused: bool) -> None:
+    options = {"search_type": "knn" if field["type"] == "dense_vector" else "semantic", "min_score": 1.5}
+    if not refused:
+        assert searched({"v": field}, "q", {"inference_id": TEXT}, **options)["min_score"] == 1.5
+        return
+    with pytest.raises(ConfigurationError, match=r"min_score=1\.5: the scores of vectors in 'v' are from 0 to 1, so that no"):
+        searched({"v": field}, "q", {"inference_id": TEXT}, **options)
+    assert searched({"v": field}, "q", {"inference_id": TEXT}, **{**options, "min_score": 1.0})["min_score"] == 1.0
 
 
 @pytest.mark.parametrize(
