@@ -34,6 +34,13 @@ _OF_A_FIELD = frozenset(
     | {"terms_set", "wildcard"}
 )
 SCALARS = (str, int, float, bool)
+# Operators of other stores, by what to write here.
+_RANGES = {"$gt": "gt", "$gte": "gte", "$lt": "lt", "$lte": "lte"}
+_COMBINES = {
+    "$and": '{"bool": {"filter": [...]}}',
+    "$or": '{"bool": {"should": [...], "minimum_should_match": 1}}',
+    "$not": '{"bool": {"must_not": [...]}}',
+}
 
 
 def check_filters(filters: Any) -> tuple[Mapping[str, Any], ...]:
@@ -174,9 +181,31 @@ def _check_value(name: Any, value: Any) -> None:
     values: Sequence[Any] = list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
     if not isinstance(name, str) or not name:
         raise ConfigurationError(f"filter: the key {name!r} is no name of metadata.")
+    if name in _COMBINES:
+        raise ConfigurationError(f"filter: {name} is an operator of another store. Here, write {_COMBINES[name]}.")
     for given in values:
         if not isinstance(given, SCALARS) and value is not None:
+            if isinstance(given, Mapping) and (instead := _in_place_of(name, given)):
+                raise ConfigurationError(f"filter: {next(iter(given))} is an operator of another store. Here, write {instead}.")
             raise ConfigurationError(
                 f"filter: {name!r} has the value {given!r}. In a dict of metadata, pass a text, a number, True, False, None or a "
                 'list of these; for anything else an Elasticsearch query such as {"range": {"metadata.year": {"gte": 2000}}}.'
             )
+
+
+def _in_place_of(name: str, given: Mapping[Any, Any]) -> str:
+    """Return the filter that does here what an operator of another store does; "" if there is no such operator."""
+    operator, operand = next(iter(given.items()), (None, None))
+    field = f"metadata.{name}"
+    instead: Json = {}
+    if operator in ("$eq", "$in"):
+        instead = {name: operand}
+    elif operator in _RANGES:
+        instead = {"range": {field: {_RANGES[operator]: operand}}}
+    elif operator in ("$ne", "$nin"):
+        values = operand if isinstance(operand, list) else [operand]
+        texts = all(isinstance(value, str) for value in values)
+        instead = {"bool": {"must_not": [{"terms": {f"{field}.keyword" if texts else field: values}}]}}
+    elif operator == "$exists":
+        instead = {"exists": {"field": field}}
+    return json.dumps(instead, default=str, ensure_ascii=False) if instead else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from datetime import date
 from decimal import Decimal
@@ -80,6 +81,26 @@ def test_a_lone_surrogate_in_a_filter_is_refused() -> None:
     for filters in ({"lang": "\ud800"}, {"term": {"\ud800": 1}}, [{"terms": {"a": ["\ud800"]}}]):
         with pytest.raises(ConfigurationError, match=r"filter\S* holds a lone surrogate|a key in filter"):
             check_filters(filters)
+
+
+@pytest.mark.parametrize(
+    ("filters", "instead"),
+    [
+        ({"source": {"$eq": "ä"}}, '$eq is an operator of another store. Here, write {"source": "ä"}.'),
+        ({"source": {"$in": ["a", "b"]}}, '{"source": ["a", "b"]}'),
+        ({"page": {"$gte": 1}}, '{"range": {"metadata.page": {"gte": 1}}}'),
+        ({"page": {"$nin": [1, 2]}}, '{"bool": {"must_not": [{"terms": {"metadata.page": [1, 2]}}]}}'),
+        ({"source": {"$ne": "a"}}, '{"bool": {"must_not": [{"terms": {"metadata.source.keyword": ["a"]}}]}}'),
+        ({"source": {"$exists": True}}, '{"exists": {"field": "metadata.source"}}'),
+        ({"$and": [{"source": "a"}]}, '$and is an operator of another store. Here, write {"bool": {"filter": [...]}}.'),
+        ({"$or": []}, '{"bool": {"should": [...], "minimum_should_match": 1}}'),
+        ({"$not": {"source": "a"}}, '{"bool": {"must_not": [...]}}'),
+    ],
+    ids=str,
+)
+def test_operators_of_other_stores(filters: Any, instead: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(instead)):
+        check_filters(filters)
 
 
 @pytest.mark.parametrize(
