@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from array import array
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from typing import Any, TypeAlias
 
-from ..errors import JinaEISError
+from ..errors import ConfigurationError, JinaEISError
 from .columns import load
 from .service import EmbeddingService
 from .sources import Row
@@ -16,6 +19,9 @@ from .sources import Row
 __all__ = ["embed_on_ray", "embed_part"]
 
 Outcome: TypeAlias = "array[float] | JinaEISError | None"
+
+HOST_AND_PORT = re.compile(r"(?:ray://)?\[?([^/\[\]]+)\]?:(\d{1,5})")
+CONNECT_SECONDS = 5.0  # Ray itself waits for minutes, and prints lines of its own
 
 
 def embed_on_ray(
@@ -30,12 +36,21 @@ def embed_on_ray(
         patience: Seconds in which a request is retried; None for the limits of the settings.
 
     Raises:
+        ConfigurationError: no cluster listens at the address.
         JinaEISError: a part failed, or Ray lost its worker for good.
     """
+    first = next(parts, None)
+    if first is None:  # Ray takes seconds to start
+        return
+    parts = chain([first], parts)
     ray = load("ray", "ray")
     mine = not ray.is_initialized()
     if mine:
-        ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
+        check_listening(address)
+        try:
+            ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
+        except (ConnectionError, ValueError) as error:  # no cluster, or no address
+            raise _unreachable(address, str(error)) from error
     try:
         task = ray.remote(embed_part)
         limit = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
@@ -50,6 +65,22 @@ def embed_on_ray(
     finally:
         if mine:
             ray.shutdown()
+
+
+def check_listening(address: str | None) -> None:
+    """Raise ConfigurationError if the address of a cluster has a host and a port, and nothing listens there."""
+    if match := HOST_AND_PORT.fullmatch(address or ""):
+        try:
+            socket.create_connection((match[1], int(match[2])), CONNECT_SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise _unreachable(address, str(error)) from error
+
+
+def _unreachable(address: str | None, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"No Ray cluster can be reached at {address}: {reason.rstrip('.')}. Start one there with `ray start --head`, or leave "
+        "address out for one on this machine."
+    )
 
 
 def _result(ray: Any, number: int, rows: list[Row], reference: Any) -> tuple[int, list[Row], Sequence[Outcome]]:

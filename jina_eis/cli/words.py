@@ -37,7 +37,7 @@ _OPTIONS = {
     "rerank_inference_id": "--rerank",
     "search_type": "--search-type",
 }
-_ASSIGNED = ("model", "task", "dimensions", "similarity", "k", "proxy", "headers", "field")
+_ASSIGNED = ("address", "model", "task", "dimensions", "similarity", "k", "proxy", "headers", "field")
 _NAMES = re.compile("|".join(rf"\b{re.escape(name)}(?![\w-])" for name in _OPTIONS))
 _ASSIGNMENT = re.compile(rf"^({'|'.join(_ASSIGNED)})=(?=[\w'\"-])")
 _PASSED = re.compile(rf"\b(pass|Pass|leave|Leave) ({'|'.join(_ASSIGNED)})(?=[ .,:;=]|$)")

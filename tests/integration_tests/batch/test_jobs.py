@@ -26,7 +26,7 @@ pl = pytest.importorskip("polars")
 
 from jina_eis.adapters import EndpointInfo, content_id  # noqa: E402
 from jina_eis.batch import EmbeddingService, EmbedJob, IndexJob, IndexSettings, Progress, Source, Summary  # noqa: E402
-from jina_eis.batch.engines import embed_part  # noqa: E402
+from jina_eis.batch.engines import check_listening, embed_on_ray, embed_part  # noqa: E402
 from jina_eis.cli import main  # noqa: E402
 from jina_eis.errors import ConfigurationError, InputError, JinaEISError, ServiceUnavailableError  # noqa: E402
 from jina_eis.local import LocalEIS  # noqa: E402
@@ -208,6 +208,16 @@ def test_a_task_of_ray_bears_an_outage(eis: LocalEIS) -> None:
         vector, missing = embed_part(service, ["text 0", None], 300.0)
     assert isinstance(vector, array), "a list takes twice as long to another process"
     assert (len(vector), missing) == (32, None)
+
+
+def test_ray_is_started_only_for_parts_and_where_a_cluster_listens(eis: LocalEIS) -> None:
+    with EmbeddingService(es_url=eis.url) as service:
+        assert list(embed_on_ray(iter([]), service, "127.0.0.1:9", None)) == [], "a job that is complete needs no cluster"
+    for address in (None, "auto", "local", eis.url.removeprefix("http://")):
+        check_listening(address)
+    for address in ("127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:99999"):
+        with pytest.raises(ConfigurationError, match=f"No Ray cluster can be reached at {address}: .*`ray start --head`"):
+            check_listening(address)
 
 
 def test_a_service_that_is_down_from_the_start(run: Callable[..., Summary], eis: LocalEIS) -> None:
