@@ -87,10 +87,14 @@ def listed(items: Any, kind: type | tuple[type, ...], name: str) -> Iterable[Any
 
 def checked(items: Iterable[Any], kind: type[A] | tuple[type[A], ...], name: str) -> Iterator[A]:
     """Yield the elements of an iterable. Raises InputError, with the position, for one of another type."""
-    expected = " or ".join(sorted(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,))))
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    expected = " or ".join(sorted(one.__name__ for one in kinds))
     for position, item in enumerate(items):
         if not isinstance(item, kind):
-            raise InputError(f"{name.capitalize()} {position} is {describe_type(item)}, not a {expected}.")
+            given = describe_type(item)
+            if type(item).__name__ in (one.__name__ for one in kinds):  # such as the Document of the other framework
+                given, expected = (f"{one.__module__.partition('.')[0]}.{one.__name__}" for one in (type(item), kinds[0]))
+            raise InputError(f"{name.capitalize()} {position} is {given}, not a {expected}.")
         yield item
 
 

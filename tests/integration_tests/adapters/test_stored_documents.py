@@ -16,6 +16,7 @@ from elasticsearch import AsyncElasticsearch, Elasticsearch
 from elasticsearch.serializer import JsonSerializer
 from helpers import OMNI, RERANKER, Caller
 from langchain_core.documents import Document
+from llama_index.core.schema import Document as NodeDocument
 from llama_index.core.schema import NodeWithScore, TextNode
 from made import png
 
@@ -220,6 +221,8 @@ def test_wrong_texts_and_metadata_are_refused(connect: Any, call: Caller, eis: L
         with pytest.raises(InputError, match=message):
             call(retriever, "add_texts", texts, metadatas)
     assert not eis.requests
+    with pytest.raises(InputError, match=r"Document 0 is llama_index\.Document, not a langchain_core\.Document\."):
+        call(retriever, "add_documents", [NodeDocument(text="a")])
     assert len(call(retriever, "add_texts", ["a"], [None])) == 1
 
 
