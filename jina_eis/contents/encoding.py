@@ -19,12 +19,13 @@ LONGEST_HEADER = 4096  # characters of a data URI before its data
 _HEADER = re.compile(r"\s*data:\s*(?P<mime>[\w.+-]+/[\w.+-]+)\s*;", re.IGNORECASE | re.ASCII)
 _DATA = re.compile(r";\s*base64\s*,", re.IGNORECASE)
 _MEDIUM = re.compile(r"\s*data:\s*(?:image|audio|video|application)/[\w.+-]+\s*[;,]", re.IGNORECASE | re.ASCII)
+_WITHOUT_TYPE = re.compile(r"\s*data:\s*;?\s*base64\s*,", re.IGNORECASE)  # as some browsers write a file of unknown type
 _BASE64 = re.compile(r"\s*(?P<start>[A-Za-z0-9+/]{64})")
 
 
 def looks_like_data_uri(text: str) -> bool:
     """Whether a string starts like the data URI of a medium, valid or not."""
-    return _MEDIUM.match(text) is not None
+    return (_MEDIUM.match(text) or _WITHOUT_TYPE.match(text)) is not None
 
 
 def looks_like_base64_of_medium(text: str) -> bool:
@@ -34,10 +35,12 @@ def looks_like_base64_of_medium(text: str) -> bool:
 
 
 def split_data_uri(uri: str) -> tuple[str, int]:
-    """Return the MIME type of a data URI, and the offset of its data.
+    """Return the MIME type of a data URI, "" if it has none, and the offset of its data.
 
     The type ends at the first `;`, and the data begin after the first `;base64,`: what is between them is ignored.
     """
+    if bare := _WITHOUT_TYPE.match(uri):
+        return "", bare.end()
     header = _HEADER.match(uri)
     data = _DATA.search(uri, header.end() - 1, header.end() + LONGEST_HEADER) if header else None
     if not header or not data:

@@ -203,7 +203,7 @@ class Medium:
         try:
             data = decode_base64(uri, start, LARGEST)
         except InputError as error:
-            raise InputError(f"the data URI ({mime}) is invalid: {error}") from None
+            raise InputError(f"the data URI ({mime or 'without a type'}) is invalid: {error}") from None
         if mime.lower() in _UNSPECIFIC:
             return cls.from_bytes(data, declared, source=source)
         medium = cls.from_bytes(data, mime, source=source)

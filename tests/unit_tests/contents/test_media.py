@@ -195,7 +195,7 @@ def test_a_file_that_is_deleted_before_it_is_sent(tmp_path: Path) -> None:
     [
         ("data:image/png,rawdata", "begins with 'data:image/png,rawdata'"),
         ("data:image/png;base64", "instead of data:<MIME type>;base64,"),
-        ("data:;base64,AAAA", "instead of data:<MIME type>;base64,"),
+        ("data:;base64,@@@@", "the data URI (without a type) is invalid: it is not base64"),
         ("data:image/png;base64,@@@@", "not base64"),
         ("data:image/png;base64,iVBORw0KG", "not base64, or a part of it is missing"),
     ],
@@ -225,6 +225,8 @@ def test_a_data_uri_with_parameters_capitals_and_line_breaks() -> None:
         "data:image/png;base64,\r\n",
         "data:image/png; base64 ,",
         "data:application/octet-stream;base64,",
+        "data:;base64,",
+        "data:base64,",
     ],
 )
 def test_a_data_uri_as_browsers_write_it(header: str) -> None:
