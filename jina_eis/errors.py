@@ -310,7 +310,7 @@ def _remedy_of_origin(
         return _NOT_ELASTICSEARCH
     if newer := _NEWER_CLIENT.search(reason):
         return _client_advice(int(newer["server"]), int(newer["client"]))
-    return None if error_type or isinstance(body, Mapping) else f"{_PROXY} {kind.remedy}"
+    return None if error_type or isinstance(body, Mapping) else f"{_PROXY} {kind.remedy}".rstrip()
 
 
 def _client_advice(server: int, client: int) -> str:

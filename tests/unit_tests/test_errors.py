@@ -164,3 +164,11 @@ def test_an_error_survives_pickling() -> None:
     assert str(error).endswith(
         "The service asks to wait 3 s. Gave up after 2 retries. Inputs 16 to 31 failed. The first 16 were done."
     )
+
+
+@pytest.mark.parametrize("status", [302, 401, 500])
+def test_advice_about_a_proxy_has_no_empty_part(status: int) -> None:
+    error = error_from_answer(status, {"x-elastic-product": "Elasticsearch"}, "<a/>")
+    error.inputs = (0,)
+    assert "A proxy may have answered in place of Elasticsearch." in str(error)
+    assert "  " not in str(error)
