@@ -83,7 +83,7 @@ def read(paths: Iterable[Path], limit: int = LIMIT) -> Documents:
         InputError: no file contains text; the message lists the reasons.
         OSError: a file that was named does not exist or cannot be read.
     """
-    documents = Documents()
+    documents, paths = Documents(), list(paths)
     for name, path in _files(paths, documents):
         remaining = limit - len(documents.passages)
         if remaining <= 0:
@@ -93,6 +93,11 @@ def read(paths: Iterable[Path], limit: int = LIMIT) -> Documents:
             passages = list(_passages(name, path, remaining + 1, documents))
         except _LeftOutError as reason:
             documents.others.setdefault(str(reason), []).append(name)
+            continue
+        except OSError:
+            if path in paths:
+                raise
+            documents.others.setdefault("not readable", []).append(name)
             continue
         documents.files += 1
         for passage, source in passages[:remaining]:
@@ -137,7 +142,9 @@ def _files(paths: Iterable[Path], documents: Documents) -> Iterator[tuple[str, P
         for folder, folders, files in os.walk(root):
             folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED_FOLDERS)
             for path in (Path(folder, name) for name in sorted(files) if not name.startswith(".")):
-                if path.suffix.lower() in SUFFIXES:
+                if not path.is_file():  # a link to nothing; a pipe, which would be read for ever
+                    documents.others.setdefault("not a file", []).append(str(path.relative_to(root)))
+                elif path.suffix.lower() in SUFFIXES:
                     yield str(path.relative_to(root)), path
                 else:
                     documents.suffixes[path.suffix.lower() or "without ending"] += 1

@@ -97,6 +97,24 @@ class TestDocuments:
             (mixed / "nothing").mkdir()
             read([mixed / "nothing"])
 
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no such links and pipes")
+    def test_links_to_nothing_and_pipes_are_left_out(self, tmp_path: Path) -> None:
+        (tmp_path / "a.md").write_text("salt")
+        (tmp_path / "gone.md").symlink_to("nowhere.md")
+        os.mkfifo(tmp_path / "pipe.md")
+        assert read([tmp_path]).summary() == "1 passage of 1 file; left out: 2 not a file (gone.md, pipe.md)"
+        with pytest.raises(FileNotFoundError):
+            read([tmp_path / "gone.md"])
+
+    @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="this user may read every file")
+    def test_files_without_read_permission_are_left_out(self, tmp_path: Path) -> None:
+        (tmp_path / "a.md").write_text("salt")
+        (tmp_path / "b.md").write_text("secret")
+        (tmp_path / "b.md").chmod(0)
+        assert read([tmp_path]).summary() == "1 passage of 1 file; left out: 1 not readable (b.md)"
+        with pytest.raises(PermissionError):
+            read([tmp_path / "b.md"])
+
     @pytest.mark.parametrize(
         "text", ["salt " * 1_000_000, "\n\n".join(["Salt on roads. " * 30] * 10_000)], ids=["line", "paragraphs"]
     )
