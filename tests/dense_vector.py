@@ -562,7 +562,7 @@ def test_min_score(adapter: Adapter) -> None:
             document.id for document in all_found[:kept]
         ]
     assert len(adapter.search(adapter.retriever(min_score=scores[2]), "yeast and bread")) == 3
-    assert adapter.search(adapter.retriever(min_score=2), "yeast and bread") == []
+    assert adapter.search(adapter.retriever(min_score=1), "yeast and bread") == []
     assert len(adapter.search(adapter.retriever(min_score=0), "yeast and bread")) == 5
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import langchain_jina_eis as lc
 import llama_index_jina_eis as li
 from jina_eis.adapters import ServiceSettings
 from jina_eis.adapters.other_names import _CLIENT_OPTIONS, _MEANT
+from jina_eis.batch import EmbedBatch
 from jina_eis.errors import ConfigurationError
 from jina_eis.local import LocalEIS
 
@@ -87,7 +89,7 @@ def test_options_of_the_client_and_names_that_mean_nothing() -> None:
 
 def test_every_suggested_name_is_an_argument_somewhere() -> None:
     known = {name for kind in EVERY for name in getattr(kind, "model_fields", {})} | {"model"}
-    known |= set(lc.JinaEISRetriever.model_fields)
+    known |= set(lc.JinaEISRetriever.model_fields) | signature(EmbedBatch).parameters.keys()
     assert {part for meant in _MEANT.values() for name in meant for part in name.split(" and ")} <= known
     assert not _MEANT.keys() & ServiceSettings.model_fields.keys()
     assert not set(_CLIENT_OPTIONS.split()) & ServiceSettings.model_fields.keys()
