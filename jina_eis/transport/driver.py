@@ -13,8 +13,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
@@ -282,8 +282,7 @@ class Driver:
             action, number = next(attempts), 0
             while True:
                 if isinstance(action, Queued):
-                    with suppress(TimeoutError):
-                        action.slot.result(action.seconds)
+                    wait([action.slot], action.seconds)
                 elif isinstance(action, Sleep):
                     if requests.abandoned.wait(action.seconds):
                         raise _Abandoned
@@ -314,9 +313,7 @@ class Driver:
             action, number = next(attempts), 0
             while True:
                 if isinstance(action, Queued):
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(action.seconds):
-                            await asyncio.wrap_future(action.slot)
+                    await asyncio.wait([asyncio.wrap_future(action.slot)], timeout=action.seconds)
                 elif isinstance(action, Sleep):
                     await asyncio.sleep(action.seconds)
                 else:

@@ -67,7 +67,7 @@ class Lines:
 
     def pause(self, call: Call[Any], cause: str, wait: Wait) -> str:
         """WARNING from 5 s, INFO below: a wait before a retry. Returns the line, also if it is not written."""
-        of = f" of {int(wait.retries)}" if wait.retries < math.inf else ""
+        of = f" of {int(wait.retries)}" if wait.retry <= wait.retries < math.inf else ""  # some refusals do not count
         line = (
             f"{_reason(cause, wait.error)} from {_where(call)}: pausing {format_seconds(wait.seconds)} s (retry {wait.retry}{of})"
         )

@@ -198,9 +198,10 @@ class Pacer:
                 try:
                     yield SEND
                 except JinaEISError as error:
-                    backoff, wait = self._wait_after(error, call, pace, number, slots)
+                    backoff, wait, tries = self._wait_after(error, call, pace, number, slots)
                     if report:
-                        report(self._describe(error, wait, call, pace, number, slots))
+                        first = pace.newest_failure == number
+                        report(Wait(error, wait, call.done + 1, tries, first, not _waiting, pace.limit(), slots.queued))
                 else:
                     self._reached = True
                     pace.record_success(number, sent, tokens, slots)
@@ -221,8 +222,13 @@ class Pacer:
         if call.last_error and (self._is_overdue(call, wait) or pace.is_down(call.most, urgent=call.urgent)):
             raise call.last_error
 
-    def _wait_after(self, error: JinaEISError, call: _Retries, pace: Pace, number: int, slots: Slots) -> tuple[float, float]:
-        """Return the seconds until the call waits for a slot again, and at least until it is sent. Raises the last error."""
+    def _wait_after(
+        self, error: JinaEISError, call: _Retries, pace: Pace, number: int, slots: Slots
+    ) -> tuple[float, float, float]:
+        """Return the seconds until the call waits for a slot again, at least until it is sent, and its maximum of retries.
+
+        Raises the last error.
+        """
         error.retries = call.done
         self._reached = self._reached or not isinstance(error, ConnectionFailedError)
         if not error.transient or (error.retry_after or 0.0) > LONGEST_PAUSE:
@@ -249,12 +255,7 @@ class Pacer:
         if self._is_overdue(call, wait):
             raise error
         call.last_error = error
-        return backoff, wait
-
-    def _describe(self, error: JinaEISError, wait: float, call: _Retries, pace: Pace, number: int, slots: Slots) -> Wait:
-        tries = call.limit(call.most if self._reached else min(self._max_retries, RETRIES_TO_REACH))
-        first = pace.newest_failure == number
-        return Wait(error, wait, call.done + 1, tries, first, not _waiting, pace.limit(), slots.queued)
+        return backoff, wait, tries
 
     def _is_overdue(self, call: _Retries, wait: float) -> bool:
         """Whether an attempt after this wait might end after the deadline."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import threading
 import time
@@ -12,12 +13,19 @@ from typing import Any
 
 import pytest
 
-from jina_eis.errors import AuthorizationError, ConnectionFailedError, EndpointNotFoundError, JinaEISError, RateLimitError
+from jina_eis.errors import (
+    AuthorizationError,
+    ConnectionFailedError,
+    EndpointNotFoundError,
+    JinaEISError,
+    RateLimitError,
+    ServiceUnavailableError,
+)
 from jina_eis.steps.embedder import Embedder
 from jina_eis.steps.endpoints import remove_endpoint
 from jina_eis.transport import pacing
 from jina_eis.transport.driver import Driver
-from jina_eis.transport.pacing import Pacer
+from jina_eis.transport.pacing import Attempts, Pacer, Queued, Send
 from jina_eis.wire.call import Call
 
 
@@ -108,6 +116,56 @@ async def test_calls_that_are_answered_at_once_are_all_sent(max_concurrency: int
         return [answer async for answer in driver.astream(fifty)]
 
     assert await asyncio.wait_for(collect(), 30) == list(driver.stream(fifty)) == [call.path for call in fifty]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_call_without_a_slot_is_not_sent_if_its_timer_ends_before_the_clock_reaches_the_deadline(asynchronous: bool) -> None:
+    pacer = Pacer(1, 9, deadline=0.05, clock=lambda: 0.0, jitter=lambda: 0.0)
+    others: list[Attempts] = []
+
+    class Contended(Connection):
+        def send(self, call: Call[Any], abandoned: Any = None, loop: object = None) -> Any:
+            others.append(pacer.attempts("b", loop, urgent=True))
+            next(others[-1])  # it has the slot as soon as this call has failed
+            raise ServiceUnavailableError("mine")
+
+        async def asend(self, call: Call[Any]) -> Any:
+            return self.send(call, loop=asyncio.get_running_loop())
+
+    driver = Driver(Contended(), pacer, 1)  # type: ignore[arg-type]
+    call = Call("GET", "/", lambda body: body, bucket="b")
+
+    async def collect() -> None:
+        with pytest.raises(ServiceUnavailableError, match="mine"):
+            _ = [answer async for answer in driver.astream([call])] if asynchronous else list(driver.stream([call]))
+        assert len(others) == 1
+        others[0].close()
+        loop = asyncio.get_running_loop() if asynchronous else None
+        first, second = pacer.attempts("b", loop), pacer.attempts("b", loop)
+        assert isinstance(next(first), Send), "the slot is free"
+        assert isinstance(next(second), Queued), "it is free once"
+
+    asyncio.run(collect())
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no such timers")
+def test_a_timeout_of_the_application_ends_a_wait_for_a_slot() -> None:
+    def expire(*_: object) -> None:
+        raise TimeoutError("of the application")
+
+    pacer = Pacer(1, 0)
+    other = pacer.attempts("b")
+    next(other)
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        with pytest.raises(TimeoutError, match="of the application"):
+            list(Driver(Prompt(), pacer, 1).stream([Call("GET", "/", lambda body: body, bucket="b")]))  # type: ignore[arg-type]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    next(other, None)
+    assert isinstance(next(pacer.attempts("b")), Send)
 
 
 class Slow:

@@ -21,7 +21,7 @@ from jina_eis.errors import (
 )
 from jina_eis.transport import pacing
 from jina_eis.transport.pace import FORGOTTEN
-from jina_eis.transport.pacing import LONGEST_PAUSE, Pacer, Queued, Send, Sleep
+from jina_eis.transport.pacing import LONGEST_PAUSE, Pacer, Queued, Send, Sleep, Wait
 from jina_eis.transport.slots import Slots
 
 
@@ -77,6 +77,21 @@ def test_a_quota_that_others_use_up_is_probed_longer_for_a_job_than_for_a_query(
     with pytest.raises(RateLimitError):
         run(Pacer(4, 6, clock=clock, jitter=lambda: 0.0), clock, [RateLimitError("x") for _ in range(99)], urgent=urgent)
     assert clock.now == 100.0 + seconds
+
+
+@pytest.mark.parametrize("urgent", [True, False], ids=["query", "job"])
+def test_a_wait_reports_the_number_of_retries_that_ends_the_call(urgent: bool) -> None:
+    clock, waits = Clock(), list[Wait]()
+    attempts = Pacer(4, 6, clock=clock, jitter=lambda: 0.0).attempts("b", report=waits.append, urgent=urgent)
+    next(attempts)
+    with pytest.raises(RateLimitError) as caught:
+        while True:
+            action: Any = attempts.throw(RateLimitError("x"))
+            while isinstance(action, Sleep):
+                clock.now += action.seconds
+                action = next(attempts)
+    assert [wait.retry for wait in waits] == [*range(1, caught.value.retries + 1)]
+    assert waits[-1].retry == waits[-1].retries == (6 if urgent else 12)
 
 
 def test_no_attempt_starts_that_might_end_after_the_deadline() -> None:
