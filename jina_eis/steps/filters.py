@@ -186,26 +186,29 @@ def _check_value(name: Any, value: Any) -> None:
     for given in values:
         if not isinstance(given, SCALARS) and value is not None:
             if isinstance(given, Mapping) and (instead := _in_place_of(name, given)):
-                raise ConfigurationError(f"filter: {next(iter(given))} is an operator of another store. Here, write {instead}.")
+                written = instead[0] if len(instead) == 1 else instead
+                raise ConfigurationError(f"filter: {next(iter(given))} is an operator of another store. Here, write {written}.")
             raise ConfigurationError(
                 f"filter: {name!r} has the value {given!r}. In a dict of metadata, pass a text, a number, True, False, None or a "
                 'list of these; for anything else an Elasticsearch query such as {"range": {"metadata.year": {"gte": 2000}}}.'
             )
 
 
-def _in_place_of(name: str, given: Mapping[Any, Any]) -> str:
-    """Return the filter that does here what an operator of another store does; "" if there is no such operator."""
-    operator, operand = next(iter(given.items()), (None, None))
+def _in_place_of(name: str, given: Mapping[Any, Any]) -> list[Json]:
+    """Return the filters that do here what operators of other stores do, all of which must match; none if one is unknown."""
     field = f"metadata.{name}"
-    instead: Json = {}
-    if operator in ("$eq", "$in"):
-        instead = {name: operand}
-    elif operator in _RANGES:
-        instead = {"range": {field: {_RANGES[operator]: operand}}}
-    elif operator in ("$ne", "$nin"):
-        values = operand if isinstance(operand, list) else [operand]
-        texts = all(isinstance(value, str) for value in values)
-        instead = {"bool": {"must_not": [{"terms": {f"{field}.keyword" if texts else field: values}}]}}
-    elif operator == "$exists":
-        instead = {"exists": {"field": field}}
-    return json.dumps(instead, default=str, ensure_ascii=False) if instead else ""
+    has_field = {"exists": {"field": field}}
+    ranges = {_RANGES[operator]: operand for operator, operand in given.items() if operator in _RANGES}
+    instead: list[Json] = [{"range": {field: ranges}}] if ranges else []
+    for operator, operand in given.items():
+        values = list(operand) if isinstance(operand, (list, tuple, set, frozenset)) else [operand]
+        if operator in ("$eq", "$in"):
+            instead.append({name: operand})
+        elif operator == "$exists" or (operator == "$ne" and operand is None):
+            instead.append(has_field if operand or operator == "$ne" else {name: None})
+        elif operator in ("$ne", "$nin"):
+            texts = all(isinstance(value, str) for value in values)
+            instead.append({"bool": {"must_not": [{"terms": {f"{field}.keyword" if texts else field: values}}]}})
+        elif operator not in _RANGES:
+            return []
+    return instead
