@@ -19,7 +19,8 @@ LONGEST_HEADER = 4096  # characters of a data URI before its data
 _HEADER = re.compile(r"\s*data:\s*(?P<mime>[\w.+-]+/[\w.+-]+)\s*;", re.IGNORECASE | re.ASCII)
 _DATA = re.compile(r";\s*base64\s*,", re.IGNORECASE)
 _MEDIUM = re.compile(r"\s*data:\s*(?:image|audio|video|application)/[\w.+-]+\s*[;,]", re.IGNORECASE | re.ASCII)
-_WITHOUT_TYPE = re.compile(r"\s*data:\s*;?\s*base64\s*,", re.IGNORECASE)  # as some browsers write a file of unknown type
+# As some browsers write a file of unknown type. Without `;` there is no space, which stands in "Data: base64, or bytes".
+_WITHOUT_TYPE = re.compile(r"\s*data:(?:\s*;\s*)?base64\s*,", re.IGNORECASE)
 _BASE64 = re.compile(r"\s*(?P<start>[A-Za-z0-9+/]{64})")
 
 

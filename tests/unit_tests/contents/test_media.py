@@ -237,6 +237,11 @@ def test_a_data_uri_as_browsers_write_it(header: str) -> None:
             assert Medium.from_data_uri(header + text).data_uri() == f"data:image/png;base64,{encoded}"
 
 
+def test_a_text_about_data_and_base64_is_no_data_uri() -> None:
+    for text in ("Data: base64, or bytes.", "data: base64,", "Data;base64, or bytes", "data: ; and base64,"):
+        assert not looks_like_data_uri(text)
+
+
 @given(
     st.binary(max_size=300),
     st.lists(st.tuples(st.integers(0, 400), st.sampled_from([" ", "\n", "\r\n", "\t"])), max_size=9),
