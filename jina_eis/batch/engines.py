@@ -50,6 +50,8 @@ def embed_on_ray(
         try:
             ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
         except (ConnectionError, ValueError) as error:  # no cluster, or no address
+            if address is None:
+                raise
             raise _unreachable(address, str(error)) from error
     try:
         task = ray.remote(embed_part)
@@ -72,7 +74,7 @@ def check_listening(address: str | None) -> None:
     if match := HOST_AND_PORT.fullmatch(address or ""):
         try:
             socket.create_connection((match[1], int(match[2])), CONNECT_SECONDS).close()
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:
             raise _unreachable(address, str(error)) from error
 
 

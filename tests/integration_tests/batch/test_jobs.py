@@ -215,7 +215,7 @@ def test_ray_is_started_only_for_parts_and_where_a_cluster_listens(eis: LocalEIS
         assert list(embed_on_ray(iter([]), service, "127.0.0.1:9", None)) == [], "a job that is complete needs no cluster"
     for address in (None, "auto", "local", eis.url.removeprefix("http://")):
         check_listening(address)
-    for address in ("127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:99999"):
+    for address in ("127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:99999", "a..b:80"):
         with pytest.raises(ConfigurationError, match=f"No Ray cluster can be reached at {address}: .*`ray start --head`"):
             check_listening(address)
 
