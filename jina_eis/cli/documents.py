@@ -142,7 +142,7 @@ def _files(paths: Iterable[Path], documents: Documents) -> Iterator[tuple[str, P
         for folder, folders, files in os.walk(root):
             folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED_FOLDERS)
             for path in (Path(folder, name) for name in sorted(files) if not name.startswith(".")):
-                if not path.is_file():  # a link to nothing; a pipe, which would be read for ever
+                if not os.path.isfile(path):  # a link to nothing; a pipe, which would be read for ever
                     documents.others.setdefault("not a file", []).append(str(path.relative_to(root)))
                 elif path.suffix.lower() in SUFFIXES:
                     yield str(path.relative_to(root)), path

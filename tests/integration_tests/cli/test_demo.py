@@ -111,7 +111,12 @@ class TestDocuments:
         (tmp_path / "a.md").write_text("salt")
         (tmp_path / "b.md").write_text("secret")
         (tmp_path / "b.md").chmod(0)
-        assert read([tmp_path]).summary() == "1 passage of 1 file; left out: 1 not readable (b.md)"
+        (tmp_path / "listed").mkdir()
+        (tmp_path / "listed" / "c.md").write_text("secret")
+        (tmp_path / "listed").chmod(0o400)
+        summary = read([tmp_path]).summary()
+        (tmp_path / "listed").chmod(0o700)
+        assert summary == "1 passage of 1 file; left out: 1 not readable (b.md), 1 not a file (listed/c.md)"
         with pytest.raises(PermissionError):
             read([tmp_path / "b.md"])
 
