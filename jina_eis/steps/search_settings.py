@@ -180,7 +180,7 @@ def check_min_score_of(settings: SearchSettings, field: Field) -> None:
     by_vector = settings.search_type != "hybrid" and not settings.rerank_inference_id
     if by_vector and bounded and (settings.min_score or 0.0) > 1:
         raise ConfigurationError(
-            f"min_score={settings.min_score:g}: the scores of vectors in {field.name!r} are from 0 to 1, so that no document "
+            f"min_score={settings.min_score!r}: the scores of vectors in {field.name!r} are from 0 to 1, so that no document "
             "would be returned. Choose a number within this range."
         )
 

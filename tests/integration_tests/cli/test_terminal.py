@@ -28,7 +28,7 @@ from terminals import Terminal
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 WIDTHS = [60, 80, 100]
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-PROMPT = 20.0  # seconds; the wide bound of an end by Ctrl-C
+PROMPT = 3.0  # seconds; the wide bound of an end by Ctrl-C
 
 
 @pytest.fixture(scope="module")

@@ -311,8 +311,8 @@ def test_a_cancelled_task_stops_fetching(make: Any, monkeypatch: pytest.MonkeyPa
             await task
 
     accepted: list[socket.socket] = []
-    asyncio.run(asyncio.wait_for(cancel(), 30))  # also waits for the threads of the loop
-    deadline = time.monotonic() + 30
+    asyncio.run(asyncio.wait_for(cancel(), 10))  # also waits for the threads of the loop
+    deadline = time.monotonic() + 5
     while any("jina-eis-fetch" in thread.name for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)

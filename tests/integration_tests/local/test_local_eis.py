@@ -644,7 +644,7 @@ def test_start_and_stop() -> None:
         httpx.get(url)
     with eis, socket.create_connection(eis.url.removeprefix("http://").split(":")):  # type: ignore[arg-type]
         start = time.monotonic()
-    assert time.monotonic() - start < 30, "an idle connection does not delay the shutdown"
+    assert time.monotonic() - start < 3, "an idle connection does not delay the shutdown"
 
 
 def test_stop_cuts_latencies_short(caplog: pytest.LogCaptureFixture) -> None:

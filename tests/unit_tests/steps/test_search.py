@@ -262,11 +262,11 @@ def test_a_minimum_score_that_no_document_has_is_refused(settings: dict[str, Any
     ],
 )
 def test_a_minimum_score_above_those_of_a_similarity_is_refused(field: Any, refused: bool) -> None:
-    options = {"search_type": "knn" if field["type"] == "dense_vector" else "semantic", "min_score": 1.5}
+    options = {"search_type": "knn" if field["type"] == "dense_vector" else "semantic", "min_score": 1.0000001}
     if not refused:
-        assert searched({"v": field}, "q", {"inference_id": TEXT}, **options)["min_score"] == 1.5
+        assert searched({"v": field}, "q", {"inference_id": TEXT}, **options)["min_score"] == 1.0000001
         return
-    with pytest.raises(ConfigurationError, match=r"min_score=1\.5: the scores of vectors in 'v' are from 0 to 1, so that no"):
+    with pytest.raises(ConfigurationError, match=r"min_score=1\.0000001: the scores of vectors in 'v' are from 0 to 1, so that no"):
         searched({"v": field}, "q", {"inference_id": TEXT}, **options)
     assert searched({"v": field}, "q", {"inference_id": TEXT}, **{**options, "min_score": 1.0})["min_score"] == 1.0
 

@@ -66,7 +66,7 @@ def test_a_stream_closed_early_leaves_no_thread() -> None:
     stream = driver().stream(calls())
     assert next(stream) == "answer"
     stream.close()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 5
     while any(thread.name.startswith("jina-eis_") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -187,7 +187,7 @@ def test_a_stream_closed_early_leaves_at_most_one_thread_with_the_limiter() -> N
     stream = Driver(Prompt(), Pacer(8, 0), 8).stream(calls(), limiter)  # type: ignore[arg-type]
     next(stream)
     stream.close()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 5
     while any(thread.name.startswith("jina-eis_") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
