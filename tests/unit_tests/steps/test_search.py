@@ -266,7 +266,7 @@ def test_a_minimum_score_above_those_of_a_similarity_is_refused(field: Any, refu
     if not refused:
         assert searched({"v": field}, "q", {"inference_id": TEXT}, **options)["min_score"] == 1.0000001
         return
-    with pytest.raises(ConfigurationError, match=r"min_score=1\.0000001: the scores of vectors in 'v' are from 0 to 1, so that no"):
+    with pytest.raises(ConfigurationError, match=r"min_score=1\.0000001: the scores of vectors in 'v' are from 0 to 1, so"):
         searched({"v": field}, "q", {"inference_id": TEXT}, **options)
     assert searched({"v": field}, "q", {"inference_id": TEXT}, **{**options, "min_score": 1.0})["min_score"] == 1.0
 
