@@ -84,7 +84,7 @@ def eis(_server: LocalEIS) -> Iterator[LocalEIS]:
 
 def _wait_until_idle(server: LocalEIS) -> None:
     """Wait for requests that an earlier test sent and abandoned, which would take a fault of this test. Ends without records."""
-    with closing(HTTPConnection(server.url.removeprefix("http://"), timeout=10)) as connection:
+    with closing(HTTPConnection(server.url.removeprefix("http://"), timeout=60)) as connection:
         connection.request("GET", "/")
         connection.getresponse().read()  # the server has begun with every request that arrived before this one
     end = time.monotonic() + 2

@@ -70,7 +70,7 @@ def _forwarding(recorded: Recorded, netloc: str | None) -> Any:
             self.record()
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            connection = HTTPConnection(netloc or parts.netloc, timeout=20)
+            connection = HTTPConnection(netloc or parts.netloc, timeout=60)
             headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
             connection.request(self.command, f"{parts.path}?{parts.query}", body, headers)
             answer = connection.getresponse()

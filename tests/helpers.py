@@ -125,7 +125,7 @@ def restricted(
                 reason = '{"type": "security_exception", "reason": "action is unauthorized"}'
                 self.reply(403, f'{{"error": {reason}, "status": 403}}'.encode())
                 return
-            connection = HTTPConnection(eis.url.removeprefix("http://"), timeout=10)
+            connection = HTTPConnection(eis.url.removeprefix("http://"), timeout=60)
             headers = {name: self.headers[name] for name in ("accept", "content-type", "user-agent") if self.headers[name]}
             connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()

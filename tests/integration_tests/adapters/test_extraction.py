@@ -154,7 +154,7 @@ def test_a_caller_that_stops_early_leaves_nothing_behind(connect: Callable[..., 
     assert next(pages).metadata["page"] == 1
     pages.close()
     for thread in set(worker_threads()) - before:
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
     async def first() -> int:

@@ -236,7 +236,7 @@ class TestServe:
             with JinaEISEmbeddings(es_url=url, es_api_key="right") as embeddings:
                 assert any(embeddings.embed_query("a glacier"))
             server.send_signal(signal.SIGINT)
-            _, error = server.communicate(timeout=20)
+            _, error = server.communicate(timeout=60)
         assert "lexical-hash" in printed[1] and "not Jina's" in printed[1]
         assert "Equal media files" in printed[2]
         assert server.returncode == 130

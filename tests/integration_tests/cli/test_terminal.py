@@ -28,7 +28,7 @@ from terminals import Terminal
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 WIDTHS = [60, 80, 100]
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-PROMPT = 3.0  # seconds; the wide bound of an end by Ctrl-C
+PROMPT = 30.0  # seconds; a program that is not ended computes or waits for minutes. Wide: a busy machine may stop for seconds
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ def test_serve_prints_requests_without_texts_and_keys(quiet: bool) -> None:
     assert main(["embed", "--text", "pr1vate words", "--url", url[0], "--api-key", "s3cret"]) == 0
     assert main(["search", "nowhere", "pr1vate", "--url", url[0], "--api-key", "s3cret"]) == 1
     process.send_signal(2)
-    _, error = process.communicate(timeout=20)
+    _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     *requests, last = error.splitlines()
     assert last == "jina-eis: interrupted."

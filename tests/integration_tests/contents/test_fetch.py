@@ -218,7 +218,7 @@ def test_the_duration_of_a_host_lookup_is_limited(monkeypatch: pytest.MonkeyPatc
 
 
 def test_closing_the_fetcher_aborts_a_request_in_flight(site: str) -> None:
-    with Fetcher(permits=is_loopback_address) as fetcher:
+    with Fetcher(permits=is_loopback_address, seconds=300.0) as fetcher:
         errors: list[BaseException] = []
 
         def run() -> None:
@@ -231,7 +231,7 @@ def test_closing_the_fetcher_aborts_a_request_in_flight(site: str) -> None:
         thread.start()
         while not REQUESTS:
             time.sleep(0.01)
-    thread.join(5)
+    thread.join(60)
     assert "was not fetched: fetching has ended" in str(errors[0])
 
 

@@ -98,7 +98,7 @@ def eis(server: LocalEIS) -> LocalEIS:
 
 @pytest.fixture
 def http(eis: LocalEIS) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=eis.url, timeout=10) as client:
+    with httpx.Client(base_url=eis.url, timeout=60) as client:
         yield client
 
 
@@ -644,17 +644,17 @@ def test_start_and_stop() -> None:
         httpx.get(url)
     with eis, socket.create_connection(eis.url.removeprefix("http://").split(":")):  # type: ignore[arg-type]
         start = time.monotonic()
-    assert time.monotonic() - start < 3, "an idle connection does not delay the shutdown"
+    assert time.monotonic() - start < 30, "an idle connection does not delay the shutdown"
 
 
 def test_stop_cuts_latencies_short(caplog: pytest.LogCaptureFixture) -> None:
-    with ThreadPoolExecutor(1) as pool, LocalEIS(model="hash", faults=Faults(latency=25)) as eis:
-        pending = pool.submit(httpx.post, eis.url + TEXT, json={"input": "a"}, timeout=120)
+    with ThreadPoolExecutor(1) as pool, LocalEIS(model="hash", faults=Faults(latency=100)) as eis:
+        pending = pool.submit(httpx.post, f"{eis.url}{TEXT}?timeout=300s", json={"input": "a"}, timeout=300)
         while not eis.most_in_flight:
             time.sleep(0.01)
         start = time.monotonic()
         eis.stop()
-        assert pending.result().status_code == 200 and time.monotonic() - start < 15
+        assert pending.result().status_code == 200 and time.monotonic() - start < 50
     assert not caplog.records
 
 

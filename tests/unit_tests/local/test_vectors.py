@@ -108,7 +108,7 @@ def test_an_error_of_a_thread_that_computes_for_others_is_its_own(monkeypatch: p
         def dots_packed(queries: Any, packed: Any) -> Any:
             call = next(calls)
             computing.set()
-            everyone_waits.wait(10)
+            everyone_waits.wait(60)
             if call == 1:  # the first has taken only its own query, and the second those of the others
                 raise MemoryError
             return numkong.dots_packed(queries, packed)
@@ -116,7 +116,7 @@ def test_an_error_of_a_thread_that_computes_for_others_is_its_own(monkeypatch: p
     monkeypatch.setattr(vectors, "numkong", Failing)
     with ThreadPoolExecutor(4) as threads:
         searches = [threads.submit(rounded.bounds, rows[0])]
-        assert computing.wait(10)
+        assert computing.wait(60)
         searches += [threads.submit(rounded.bounds, row) for row in rows[1:4]]
         while len(rounded._waiting) < 3:
             sleep(0.001)

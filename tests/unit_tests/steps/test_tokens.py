@@ -148,7 +148,7 @@ def test_any_text_is_counted_and_cut(text: str, limit: int) -> None:
 
 def test_long_texts_are_counted_quickly() -> None:
     text = TEXTS[5][2] * 1_000  # 160,000 characters in Cyrillic
-    started = time.perf_counter()
-    for _ in range(10):
+    started = time.thread_time()
+    for _ in range(30):
         tokens(text)
-    assert time.perf_counter() - started < 2  # measured: 0.06 s; a loop in Python takes 0.2 s for each text
+    assert time.thread_time() - started < 2  # measured: 0.2 s; a loop in Python takes 0.2 s for each text

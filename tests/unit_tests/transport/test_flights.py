@@ -36,7 +36,7 @@ class Connection:
         self.sent += 1
         self.began.set()
         number = self.sent
-        assert self.open.wait(10)
+        assert self.open.wait(60)
         if self.errors:
             raise self.errors.pop(0)
         return number
