@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from jina_eis.errors import JinaEISError, RateLimitError, ServiceTimeoutError
 from jina_eis.transport.pacing import Pacer, Queued, Sleep
+from jina_eis.wire import Rest
 
 LATENCY = 0.1  # seconds
 DEADLINE = 300.0  # seconds
@@ -48,6 +49,7 @@ class World:
         self._service = service
         self._events: list[tuple[float, int, Callable[[], object]]] = []
         self._count = 0
+        self._totals: dict[Pacer, int] = {}
 
     @property
     def failed_share(self) -> float:
@@ -80,17 +82,19 @@ class World:
         pacer = Pacer(width, retries, deadline=DEADLINE, attempt_timeout=65.0, clock=lambda: self.now, jitter=self.random.random)
         if number_of_calls := length_hint(weights):
             pacer.expect("b", number_of_calls)
+            self._totals[pacer] = number_of_calls
         remaining = iter(weights)
         for number in range(width):
             self.after(start + (number / 1000 if threads else 0.0), lambda: self._next_call(pacer, remaining))
         return pacer
 
     def _next_call(self, pacer: Pacer, remaining: Iterator[float]) -> None:
+        rest = Rest(number, self._totals[pacer]) if (number := length_hint(remaining)) else None
         if (weight := next(remaining, None)) is not None:
-            self._call(pacer, weight, lambda: self._next_call(pacer, remaining))
+            self._call(pacer, weight, rest, lambda: self._next_call(pacer, remaining))
 
-    def _call(self, pacer: Pacer, weight: float, done: Callable[[], None]) -> None:
-        attempts = pacer.attempts("b", tokens=weight)
+    def _call(self, pacer: Pacer, weight: float, rest: Rest | None, done: Callable[[], None]) -> None:
+        attempts = pacer.attempts("b", tokens=weight, rest=rest)
         first = math.inf
 
         def step(resume: Callable[[], Any]) -> object:

@@ -22,7 +22,7 @@ from operator import length_hint
 from typing import Any, Protocol, TypeVar, cast
 
 from ..errors import EndpointNotFoundError, JinaEISError
-from ..wire import Call, Steps, watched
+from ..wire import Call, Rest, Steps, watched
 from .connection import Connection
 from .flights import Flight, Flights
 from .observation import Observer
@@ -160,8 +160,8 @@ class Driver:
                 yield self._result(alone, partial(self._perform, alone, limiter, requests), limiter, rescue)
             source.raise_error()
             return
-        if number := length_hint(calls):
-            self._pacer.expect(head[0].bucket, number)
+        if source.number:
+            self._pacer.expect(head[0].bucket, source.number)
         in_flight = min(in_flight or self._max_in_flight, self._max_in_flight)
         window: _Window[A, Future[A]] = _Window()
         threads = ThreadPoolExecutor(in_flight, thread_name_prefix="jina-eis")
@@ -195,8 +195,8 @@ class Driver:
                 yield await self._aresult(alone, self._aperform(alone, limiter), limiter, rescue)
             source.raise_error()
             return
-        if number := length_hint(calls):
-            self._pacer.expect(head[0].bucket, number)
+        if source.number:
+            self._pacer.expect(head[0].bucket, source.number)
         in_flight = min(in_flight or self._max_in_flight, self._max_in_flight)
         window: _Window[A, asyncio.Future[A]] = _Window()
         waiting: deque[tuple[Call[A], asyncio.Future[A]]] = deque()
@@ -338,7 +338,11 @@ class Driver:
     def _attempts(self, call: Call[Any], loop: object) -> Attempts:
         report = partial(self._observer.waits, call)
         return self._pacer.attempts(
-            *(call.bucket, loop, call.retries, call.patience), report=report, urgent=call.urgent, tokens=call.weight
+            *(call.bucket, loop, call.retries, call.patience),
+            report=report,
+            urgent=call.urgent,
+            tokens=call.weight,
+            rest=call.rest,
         )
 
     def _read(self, call: Call[A], body: Any) -> A:
@@ -418,20 +422,29 @@ def _succeeded(future: Future[Any] | asyncio.Future[Any]) -> bool:
 
 
 class _Source(Iterator[Call[A]]):
-    """Iterates over calls. An error of the iterable, such as an invalid input, is raised after the calls before it."""
+    """Iterates over calls, and tells them what remains, if their greatest number is known.
+
+    An error of the iterable, such as an invalid input, is raised after the calls before it.
+    """
 
     def __init__(self, calls: Iterable[Call[A]]) -> None:
+        self.number = length_hint(calls)
         self._calls = iter(calls)
+        self._taken = 0
         self._error: Exception | None = None
 
     def __next__(self) -> Call[A]:
         try:
-            return next(self._calls)
+            call = next(self._calls)
         except StopIteration:
             raise
         except Exception as error:  # noqa: BLE001 - not handled here, but raised after the results of the calls before it
             self._error = error
             raise StopIteration from None
+        if self._taken >= self.number:
+            return call
+        self._taken += 1
+        return replace(call, rest=Rest(self.number - self._taken + 1, self.number))
 
     def raise_error(self) -> None:
         """Raise the error that ended the calls, if any."""

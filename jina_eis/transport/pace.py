@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from ..errors import JinaEISError, RateLimitError, ServiceTimeoutError
 from .rate import Rate
 from .slots import Slots
+
+if TYPE_CHECKING:
+    from ..wire import Rest
 
 __all__ = ["FIRST_BACKOFF", "Pace", "exponential_backoff"]
 
@@ -25,7 +29,7 @@ FIRST_SHARE = 0.1  # of the calls of a job that is so small that its first limit
 BETWEEN_PROBES = 20  # minimum results before one call more than the service has carried is sent
 DECREASE = 0.9  # factor of the limit after a new refusal, which is immediate and costs little
 DECREASE_BY_TIMEOUT = 0.75  # factor after a timeout, which costs the full time of a request
-STARVING = 2  # times the maximum retries; twelve last 162 seconds, in which others leave something of a quota
+STARVING = 3  # times the maximum retries; 18 last 264 seconds, in which others leave something of a quota
 FORGOTTEN = 120.0  # seconds after which an earlier failure is ignored
 
 
@@ -104,26 +108,32 @@ class Pace:
         """Return the seconds until the end of the pause, even if no pause takes time."""
         return max(0.0, self._paused_until - self._clock())
 
-    def wait(self, *, urgent: bool) -> float:
-        """Return the seconds until the next call may be sent. An urgent one waits for pauses only."""
+    def wait(self, *, urgent: bool, rest: Rest | None = None) -> float:
+        """Return the seconds until the next call may be sent.
+
+        Args:
+            urgent: Whether it waits for pauses only.
+            rest: What remains of its job; None if not known.
+        """
         with self._lock:
             if not self._waits():
                 return 0.0
             if self._in_doubt and not self.requested_pause():
                 self._in_doubt = False
                 self._paused_until += self._next_pause()
-            return max(self.requested_pause(), 0.0 if urgent else self._rate.wait(self._clock()))
+            return max(self.requested_pause(), 0.0 if urgent else self._rate.wait(self._clock(), rest))
 
-    def next_number(self, slots: Slots, tokens: float, *, urgent: bool) -> int:
+    def next_number(self, slots: Slots, tokens: float, *, urgent: bool, rest: Rest | None = None) -> int:
         """Return a number for the call that is sent now, or 0 if it must wait.
 
         Args:
             slots: The slots that the call uses.
             tokens: Its estimated tokens.
             urgent: Whether it waits for pauses only.
+            rest: What remains of its job; None if not known.
         """
         with self._lock:
-            if self.wait(urgent=urgent) > 0:
+            if self.wait(urgent=urgent, rest=rest) > 0:
                 return 0
             self._sent += 1
             self._rate.note_sent(self._clock(), tokens, self._limit)
@@ -131,7 +141,7 @@ class Pace:
             return self._sent
 
     def most_failures(self, tries: float, *, urgent: bool) -> float:
-        """Return the maximum of consecutive failures: twice the retries if a quota is known, or used up, since others may use it.
+        """Return the maximum of consecutive failures: three times the retries if a quota is known, or used up.
 
         An urgent call, for which somebody may wait, is kept waiting so long only if the service has granted calls before.
         """
@@ -230,13 +240,13 @@ class Pace:
             # The service carried the others; from that and a half, the limit grows to one more later.
             self._reduce_limit(min(DECREASE * self._limit, carried + 0.5))
         if requested and (requested > 1.0 or self.failures > 1):
-            self._rate.use_up()
+            self._rate.use_up(self._clock())
         if requested and self.failures > 1 and not is_last:  # the service may ask for too little, and others may come first
             return PAUSES[min(self.failures, len(PAUSES)) - 1]
         if requested or pause or is_last:
             return pause
         if self._pauses > 1 or (self._rate.is_known and self.failures > 1):
-            self._rate.use_up()
+            self._rate.use_up(self._clock())
         elif not self._pauses and self._has_been_refused:
             if self.failures > 1:
                 self._in_doubt = True

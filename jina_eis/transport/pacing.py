@@ -14,11 +14,14 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import TIMEOUT_MAX
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..errors import ConnectionFailedError, JinaEISError, RateLimitError
 from .pace import FIRST_BACKOFF, Pace, exponential_backoff
 from .slots import Slots
+
+if TYPE_CHECKING:
+    from ..wire import Rest
 
 __all__ = ["LONGEST_PAUSE", "SEND", "Attempts", "Pacer", "Queued", "Send", "Sleep", "Wait", "no_waits"]
 
@@ -154,6 +157,7 @@ class Pacer:
         report: Callable[[Wait], None] | None = None,
         urgent: bool = False,
         tokens: float = 0.0,
+        rest: Rest | None = None,
     ) -> Attempts:
         """Yield the actions of one call, until the call has succeeded.
 
@@ -171,6 +175,7 @@ class Pacer:
             report: Called with each wait before a retry.
             urgent: The call goes before others that wait for a slot, and waits for pauses only.
             tokens: Estimated tokens of the call, by which the service may count.
+            rest: What remains of its job, so that the last calls need not wait for the next period of a quota; None if not known.
         """
         pace = self._pace(bucket)
         slots = pace.slots(loop)
@@ -189,8 +194,8 @@ class Pacer:
                     if call.last_error and not slot.done():
                         raise call.last_error
                 self._check(call, pace, 0.0)
-                while not (number := pace.next_number(slots, tokens, urgent=urgent)):
-                    wait = pace.wait(urgent=urgent)
+                while not (number := pace.next_number(slots, tokens, urgent=urgent, rest=rest)):
+                    wait = pace.wait(urgent=urgent, rest=rest)
                     self._check(call, pace, wait)
                     yield Sleep(wait)
                 sent = self._clock()

@@ -6,7 +6,10 @@ Pure: times are arguments. `Pace` calls it under its lock.
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from ..wire import Rest
 
 __all__ = ["Rate"]
 
@@ -16,6 +19,8 @@ STARTING = 64  # calls; the first of all, which are sent with gaps, so that refu
 FIRST_GAP = 0.01  # seconds; twice the time in which a close service refuses
 GAP_SHRINKS = 0.95  # factor from each gap to the next, so that 64 calls need 0.2 s
 GAP_OF_LATENCY = 0.8  # the gaps of all calls in flight, in latencies; below 1, so that gaps do not lower the number in flight
+LATE_GAP = 0.02  # of the time in which all was refused; gap of the first calls after it, if others had used up the quota
+LATE_GAP_SHRINKS = 0.9  # factor from each gap to the next, so that all of them take a fifth of that time
 SPEED = 4.0  # of the average, so that a part of each period is free for others
 SHORTEST_PERIOD, LONGEST_PERIOD = 1.0, 60.0  # seconds; EIS counts by the minute
 USED_UP = 0.9  # of a share; a refusal after that is expected, and no chance
@@ -41,7 +46,11 @@ class Rate:
     may look like a quota. If a little more than the share is refused, the share remains. Shares are counted in calls or in
     tokens, whichever varied less.
 
-    Before anything is known, the first calls are spaced too.
+    The last calls of a job may exceed the share, until one of them is refused: others may have left a part of theirs, and to
+    wait for the next period takes long. The job must be larger than the share, and its rest no larger.
+
+    Before anything is known, the first calls are spaced too. They have longer gaps in a process that others have kept waiting:
+    if it took at once what is free, the next one would wait for another period.
     """
 
     def __init__(self) -> None:
@@ -51,6 +60,7 @@ class Rate:
         """Whether the last refusals, given a known share, may be those of another limit, or chance."""
         self._doubts = 0  # such refusals in this period
         self._sent = 0
+        self._late_gap = 0.0  # seconds to the next call of a process that others have kept waiting; 0 otherwise
         self._last_sent = -math.inf
         self._next = -math.inf  # earliest time of the next call
         self._share: list[float] | None = None  # calls and tokens; None if not known
@@ -62,7 +72,9 @@ class Rate:
         self._granted = [0.0, 0.0]  # granted in this period
         self._unrefused = 0.0  # calls granted since the last refusal
         self._refused_at = -math.inf
+        self._is_contested = True  # whether more than the share would be refused in this period
         self._period_before = (math.nan, [0.0, 0.0])  # start of the period before, and what it granted
+        self._used_up_at = -math.inf
         self._used_up: tuple[float, list[float]] | None = None  # start of the period, and what it granted, once it is used up
 
     @property
@@ -78,19 +90,24 @@ class Rate:
     @property
     def is_spaced(self) -> bool:
         """Whether calls have gaps."""
-        return self.is_known or self.is_starting
+        return self.is_known or self.is_starting or self._late_gap > 0
 
     @property
     def is_used_up(self) -> bool:
         """Whether the quota is used up, so that the next success tells its period."""
         return self._used_up is not None
 
-    def wait(self, now: float) -> float:
-        """Return the seconds until the next call may be sent."""
+    def wait(self, now: float, rest: Rest | None = None) -> float:
+        """Return the seconds until the next call may be sent.
+
+        Args:
+            now: The time.
+            rest: What remains of its job; None if not known.
+        """
         next_time = self._next
         if (limit := self._limit(now)) < math.inf and self._used[self._unit] > 0:
             average = self._used[self._unit] / max(1.0, self._used[CALLS])
-            if self._used[self._unit] + average > limit * 1.000001:
+            if self._used[self._unit] + average > limit * 1.000001 and not self._may_exceed_share(rest):
                 next_time = max(next_time, self._since + self._period)
         return wait if (wait := next_time - now) > 1e-6 else 0.0  # shorter waits may not change the clock
 
@@ -114,6 +131,9 @@ class Rate:
         if (limit_of_period := self._limit(now)) < math.inf and self._share is not None:
             gap = self._period * cost[self._unit] / max(SPEED * self._share[self._unit], limit_of_period)
             self._next = min(now + gap, self._since + self._period)
+        elif self._late_gap:
+            self._next = now + self._late_gap
+            self._late_gap = self._late_gap * LATE_GAP_SHRINKS if self._late_gap > FIRST_GAP else 0.0
         elif AT_ONCE <= self._sent < STARTING:
             gap = FIRST_GAP * GAP_SHRINKS**self._sent
             self._next = now + (min(gap, GAP_OF_LATENCY * self.latency / limit) if self.latency else gap)
@@ -155,6 +175,7 @@ class Rate:
             return min(end, self._period / self._share[CALLS])
         self._unrefused = 0.0
         self._refused_at = now
+        self._is_contested = True
         if self._granted[self._unit] >= 0.5 * self._share[self._unit]:  # it is used up, as was to be expected
             share, granted = self._share[self._unit], self._granted[self._unit]
             if requested or not share <= granted < KEPT * share:
@@ -166,9 +187,10 @@ class Rate:
             return lengthen
         return min(end, self._period / max(1.0, self._share[CALLS]))
 
-    def use_up(self) -> None:
+    def use_up(self, now: float) -> None:
         """Calls are refused for some time: the quota is used up."""
         if self._used_up is None:
+            self._used_up_at = now
             if self._share is not None and self._granted[CALLS] < 0.5 * self._share[CALLS]:  # others have used it
                 self._share = [REDUCED * value for value in self._share]
             # If nothing was granted in this period yet, the one before has not ended.
@@ -187,7 +209,8 @@ class Rate:
         (since, granted), self._used_up = self._used_up, None
         seconds = max(1e-3, (now if self._share is None else sent) - since)  # a clock may stand still
         if self._share is None and granted[CALLS] < ENOUGH:  # others used it up
-            self._sent = AT_ONCE
+            self._late_gap = LATE_GAP * (now - self._used_up_at)
+            self._next = now + self._late_gap
             return
         if self._share is not None and seconds < 0.9 * self._period:
             self._since = since
@@ -196,6 +219,7 @@ class Rate:
             return
         if self._share is None or (seconds > LONGER * self._period and since != self._period_before[0]):
             self._period = min(LONGEST_PERIOD, max(SHORTEST_PERIOD, seconds))
+        self._is_contested = self._share is None  # others begin at this moment too, and have learnt a share of the same period
         self._learn_share([value * min(1.0, self._period / seconds) for value in granted])
         self._unrefused = 0.0
         self._refused_at = now
@@ -215,6 +239,7 @@ class Rate:
 
     def _start_period(self, now: float) -> None:
         self._doubts = 0
+        self._is_contested = False
         self._period_before = self._since, self._granted
         self._since = now
         self._used, self._granted = [0.0, 0.0], [0.0, 0.0]
@@ -227,6 +252,13 @@ class Rate:
                 self._deviations[unit] = 0.5 * self._deviations[unit] + abs(math.log(share[unit] / self._share[unit]))
             self._unit = TOKENS if self._deviations[TOKENS] < self._deviations[CALLS] - 1e-6 else CALLS
         self._share = share
+        self._late_gap = 0.0
+
+    def _may_exceed_share(self, rest: Rest | None) -> bool:
+        """Whether the next call of a job may be sent beyond the share of this period."""
+        if self._share is None or self._is_contested or rest is None:
+            return False
+        return rest.calls <= self._share[CALLS] < rest.total
 
     def _limit(self, now: float) -> float:
         """Return what may be sent in this period, in the current unit; infinite if that is not known. May forget the share."""

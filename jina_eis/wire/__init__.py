@@ -5,7 +5,7 @@ Nothing here sends, waits or keeps state.
 """
 
 from .apis import api_of
-from .call import Call, Counted, Steps, ask
+from .call import Call, Counted, Rest, Steps, ask
 from .documents import Deletion, Outcome, Write, bulk, check_json, delete_by_query, get_documents
 from .endpoints import (
     About,
@@ -75,6 +75,7 @@ __all__ = [
     "Outcome",
     "PackedVector",
     "PageText",
+    "Rest",
     "Steps",
     "Vector",
     "Watch",

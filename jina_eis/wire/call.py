@@ -5,19 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ..errors import JinaEISError
 
 if TYPE_CHECKING:
     from .watch import Watch
 
-__all__ = ["Call", "Counted", "Steps", "ask"]
+__all__ = ["Call", "Counted", "Rest", "Steps", "ask"]
 
 A = TypeVar("A")
 T = TypeVar("T")
 
 _NONE: Mapping[str, str] = MappingProxyType({})  # one for all calls; a dataclass takes it only from a factory, as it has no hash
+
+
+class Rest(NamedTuple):
+    """What remains of a job from one of its calls on."""
+
+    calls: int
+    """Maximum number of its calls, this one included."""
+    total: int
+    """Maximum number of all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class Call(Generic[A]):
             own limits.
         urgent: The call goes before others that wait for their turn. A driver sets it for a call that is alone in its stream, as
             an interactive one is.
+        rest: What remains of its stream; None if not known. A driver sets it.
         halves: Returns two calls with half of the inputs each, to find the inputs that cause a failure; None for a call that
             cannot be divided.
     """
@@ -80,6 +90,7 @@ class Call(Generic[A]):
     retries: int | None = None
     patience: float | None = None
     urgent: bool = False
+    rest: Rest | None = None
     halves: Callable[[], list[Call[A]]] | None = None
     load_body: Callable[[], Any] | None = None
     ndjson: bool = False

@@ -26,7 +26,7 @@ from jina_eis.steps.endpoints import remove_endpoint
 from jina_eis.transport import pacing
 from jina_eis.transport.driver import Driver
 from jina_eis.transport.pacing import Attempts, Pacer, Queued, Send
-from jina_eis.wire.call import Call
+from jina_eis.wire.call import Call, Counted
 
 
 class Connection:
@@ -66,7 +66,7 @@ def test_a_stream_closed_early_leaves_no_thread() -> None:
     stream = driver().stream(calls())
     assert next(stream) == "answer"
     stream.close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while any(thread.name.startswith("jina-eis_") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -116,6 +116,21 @@ async def test_calls_that_are_answered_at_once_are_all_sent(max_concurrency: int
         return [answer async for answer in driver.astream(fifty)]
 
     assert await asyncio.wait_for(collect(), 30) == list(driver.stream(fifty)) == [call.path for call in fifty]
+
+
+async def test_calls_carry_what_remains_of_their_job() -> None:
+    class Telling(Connection):
+        def send(self, call: Call[Any], abandoned: Any = None) -> Any:
+            return call.rest
+
+        async def asend(self, call: Call[Any]) -> Any:
+            return call.rest
+
+    driver = Driver(Telling(), Pacer(2, 0), 2)  # type: ignore[arg-type]
+    expected = [(3, 3), (2, 3), (1, 3)]
+    assert list(driver.stream(calls()[:3])) == [rest async for rest in driver.astream(calls()[:3])] == expected
+    assert list(driver.stream(Counted(iter(calls()[:3]), 5))) == [(5, 5), (4, 5), (3, 5)]
+    assert list(driver.stream(call for call in calls())) == [None] * 9
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -187,7 +202,7 @@ def test_a_stream_closed_early_leaves_at_most_one_thread_with_the_limiter() -> N
     stream = Driver(Prompt(), Pacer(8, 0), 8).stream(calls(), limiter)  # type: ignore[arg-type]
     next(stream)
     stream.close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while any(thread.name.startswith("jina-eis_") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -30,6 +30,7 @@ from simulation import (
 from jina_eis.errors import ConnectionFailedError, JinaEISError, RateLimitError, ServiceTimeoutError, ServiceUnavailableError
 from jina_eis.transport import pacing
 from jina_eis.transport.rate import Rate
+from jina_eis.wire import Rest
 
 
 @pytest.fixture(autouse=True)
@@ -206,7 +207,17 @@ def test_workers_that_come_late_to_a_quota_that_is_used_up_lose_no_call(early: i
         world.run(720)
         assert not world.errors
         assert world.failed_share <= 0.08
-        assert min(pacer._paces["b"].successes for pacer in pacers) >= 20
+        assert min(pacer._paces["b"].successes for pacer in pacers) >= 10
+
+
+@pytest.mark.parametrize("retry_after", [True, False])
+def test_of_fifty_workers_that_start_one_after_the_other_all_are_served(retry_after: bool) -> None:
+    world = World(MINUTE(retry_after=retry_after))
+    pacers = [world.add_worker(same(), width=4, start=10 * world.random.random()) for _ in range(50)]
+    world.run(600)
+    assert not world.errors
+    assert world.used(60) >= 0.95 * 600 * 9
+    assert min(pacer._paces["b"].successes for pacer in pacers) >= 10
 
 
 @pytest.mark.parametrize("retry_after", [True, False])
@@ -275,12 +286,62 @@ def test_a_rate_never_stops_a_process(events: Iterable[tuple[str, float]], token
         elif event == "refuse":
             assert 0 <= rate.note_refused(now, 1, requested=False) <= 60
         elif event == "use up":
-            rate.use_up()
+            rate.use_up(now)
         else:
             rate.note_granted(now, now - 0.1, tokens, earlier=event == "late grant")
             if event == "grant":
                 rate.recover(now, now - 0.1)
         assert 0 <= rate.wait(now) <= 61
+
+
+def test_a_process_that_others_have_kept_waiting_begins_slowly() -> None:
+    now, rate = 0.0, Rate()
+    rate.note_sent(now, 0.0, 16.0)
+    rate.use_up(now)
+    now = 50.0
+    rate.recover(now, now - 0.1)
+    sent = []
+    for _ in range(100):
+        now += rate.wait(now)
+        rate.note_sent(now, 0.0, 16.0)
+        rate.note_granted(now + 0.1, now, 0.0, earlier=False)
+        sent.append(now)
+    assert sent[0] == pytest.approx(51.0)
+    assert sent[4] - sent[0] > 3.0
+    assert 60.0 < sent[45] < 61.0
+    assert sent[99] - sent[45] < 1.0
+
+
+def test_the_last_calls_of_a_job_exceed_the_share_until_one_is_refused() -> None:
+    now, rate, rest = 0.0, Rate(), Rest(calls=10, total=30)
+
+    def send(calls: int) -> float:
+        """Send calls, which are granted, and return the seconds until another may be sent."""
+        nonlocal now
+        for _ in range(calls):
+            now += rate.wait(now, rest)
+            rate.note_sent(now, 0.0, 16.0)
+            rate.note_granted(now + 0.1, now, 0.0, earlier=False)
+        return rate.wait(now, rest)
+
+    send(10)
+    rate.use_up(now)
+    now = 10.0
+    rate.note_sent(now, 0.0, 16.0)
+    rate.recover(now + 0.1, now)
+    rate.note_granted(now + 0.1, now, 0.0, earlier=False)
+    assert send(9) > 5.0, "in the first period, others may have learnt a share of the same quota"
+    rate.note_refused(now, 3, requested=False)
+    now += rate.wait(now)
+    assert send(10) < 1.0, "a gap"
+    for other in (None, Rest(11, 30), Rest(5, 9)):
+        assert rate.wait(now, other) > 5.0, "more than a share remains, or the whole job is smaller"
+    now += rate.wait(now, rest)
+    rate.note_sent(now, 0.0, 16.0)
+    rate.note_refused(now, 3, requested=False)
+    assert rate.wait(now, rest) > 5.0
+    now += rate.wait(now)
+    assert send(10) < 1.0, "the next period is another chance"
 
 
 def test_a_quota_of_tokens_is_counted_in_tokens() -> None:
@@ -294,7 +355,7 @@ def test_a_quota_of_tokens_is_counted_in_tokens() -> None:
     for calls, tokens in ((10, 1000.0), (40, 250.0)):  # each time, 10,000 tokens are granted
         send(calls, tokens)
         rate.note_refused(now, 3, requested=False)
-        rate.use_up()
+        rate.use_up(now)
         now += 10.0
         rate.note_sent(now, tokens, 16.0)
         rate.recover(now + 0.1, now)
