@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -217,21 +218,23 @@ def test_the_duration_of_a_host_lookup_is_limited(monkeypatch: pytest.MonkeyPatc
     forever.set()
 
 
-def test_closing_the_fetcher_aborts_a_request_in_flight(site: str) -> None:
-    with Fetcher(permits=is_loopback_address, seconds=300.0) as fetcher:
+def test_closing_the_fetcher_aborts_a_request_in_flight() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))  # accepts a connection and never responds
+    with listener, Fetcher(permits=is_loopback_address, seconds=300.0) as fetcher:
         errors: list[BaseException] = []
 
         def run() -> None:
             try:
-                fetcher.fetch(f"{site}/slow")
+                fetcher.fetch(f"http://127.0.0.1:{listener.getsockname()[1]}/")
             except InputError as error:
                 errors.append(error)
 
         thread = threading.Thread(target=run)
         thread.start()
-        while not REQUESTS:
-            time.sleep(0.01)
+        connection, _ = listener.accept()
+        assert connection.recv(1)
     thread.join(60)
+    connection.close()
     assert "was not fetched: fetching has ended" in str(errors[0])
 
 

@@ -311,7 +311,9 @@ def test_a_cancelled_task_stops_fetching(make: Any, monkeypatch: pytest.MonkeyPa
             await task
 
     accepted: list[socket.socket] = []
+    started = time.monotonic()
     asyncio.run(asyncio.wait_for(cancel(), 60))  # also waits for the threads of the loop
+    assert time.monotonic() - started < 100
     deadline = time.monotonic() + 60
     while any("jina-eis-fetch" in thread.name for thread in threading.enumerate()):
         assert time.monotonic() < deadline
