@@ -80,13 +80,17 @@ class World:
         With `threads`, each of them starts a millisecond after the one before, as threads do.
         """
         pacer = Pacer(width, retries, deadline=DEADLINE, attempt_timeout=65.0, clock=lambda: self.now, jitter=self.random.random)
+        self.add_job(pacer, weights, width, start, threads)
+        return pacer
+
+    def add_job(self, pacer: Pacer, weights: Iterable[float], width: int = 32, start: float = 0.0, threads: bool = False) -> None:
+        """Make a pacer's process call once for each weight, `width` at once."""
         if number_of_calls := length_hint(weights):
             pacer.expect("b", number_of_calls)
             self._totals[pacer] = number_of_calls
         remaining = iter(weights)
         for number in range(width):
             self.after(start + (number / 1000 if threads else 0.0), lambda: self._next_call(pacer, remaining))
-        return pacer
 
     def _next_call(self, pacer: Pacer, remaining: Iterator[float]) -> None:
         rest = Rest(number, self._totals[pacer]) if (number := length_hint(remaining)) else None

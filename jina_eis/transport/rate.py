@@ -19,8 +19,9 @@ STARTING = 64  # calls; the first of all, which are sent with gaps, so that refu
 FIRST_GAP = 0.01  # seconds; twice the time in which a close service refuses
 GAP_SHRINKS = 0.95  # factor from each gap to the next, so that 64 calls need 0.2 s
 GAP_OF_LATENCY = 0.8  # the gaps of all calls in flight, in latencies; below 1, so that gaps do not lower the number in flight
-LATE_GAP = 0.02  # of the time in which all was refused; gap of the first calls after it, if others had used up the quota
+LATE_GAP = 0.02  # of the time in which all was refused, a minute at most; gap after it, if others had used up the quota
 LATE_GAP_SHRINKS = 0.9  # factor from each gap to the next, so that all of them take a fifth of that time
+IDLE = 150.0  # seconds; longer than any pause, so a process that sends nothing for so long does not wait
 SPEED = 4.0  # of the average, so that a part of each period is free for others
 SHORTEST_PERIOD, LONGEST_PERIOD = 1.0, 60.0  # seconds; EIS counts by the minute
 USED_UP = 0.9  # of a share; a refusal after that is expected, and no chance
@@ -119,6 +120,8 @@ class Rate:
             tokens: Its estimated tokens.
             limit: The current maximum of calls in flight.
         """
+        if now > self._last_sent + IDLE:
+            self._late_gap, self._used_up_at = 0.0, now
         self._sent += 1
         cost = (1.0, self._tokens(tokens))
         if self._used_up is not None:
@@ -169,13 +172,13 @@ class Rate:
         end = max(0.0, self._since + self._period - now)
         # Few refusals among many calls may be chance, unless they come just when the share is used up.
         is_early = self._doubts > 0 or self._granted[self._unit] < USED_UP * self._share[self._unit]
+        self._is_contested = True
         self.is_doubted = is_early and refusals <= min(2.0, self._share[CALLS] // 30)
         if self.is_doubted:
             self._doubts += 1
             return min(end, self._period / self._share[CALLS])
         self._unrefused = 0.0
         self._refused_at = now
-        self._is_contested = True
         if self._granted[self._unit] >= 0.5 * self._share[self._unit]:  # it is used up, as was to be expected
             share, granted = self._share[self._unit], self._granted[self._unit]
             if requested or not share <= granted < KEPT * share:
@@ -209,7 +212,7 @@ class Rate:
         (since, granted), self._used_up = self._used_up, None
         seconds = max(1e-3, (now if self._share is None else sent) - since)  # a clock may stand still
         if self._share is None and granted[CALLS] < ENOUGH:  # others used it up
-            self._late_gap = LATE_GAP * (now - self._used_up_at)
+            self._late_gap = LATE_GAP * min(now - self._used_up_at, LONGEST_PERIOD)
             self._next = now + self._late_gap
             return
         if self._share is not None and seconds < 0.9 * self._period:

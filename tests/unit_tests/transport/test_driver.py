@@ -26,7 +26,7 @@ from jina_eis.steps.endpoints import remove_endpoint
 from jina_eis.transport import pacing
 from jina_eis.transport.driver import Driver
 from jina_eis.transport.pacing import Attempts, Pacer, Queued, Send
-from jina_eis.wire.call import Call, Counted
+from jina_eis.wire.call import Call, Counted, Rest
 
 
 class Connection:
@@ -126,10 +126,17 @@ async def test_calls_carry_what_remains_of_their_job() -> None:
         async def asend(self, call: Call[Any]) -> Any:
             return call.rest
 
-    driver = Driver(Telling(), Pacer(2, 0), 2)  # type: ignore[arg-type]
+    class Listening(Pacer):
+        def attempts(self, *arguments: Any, rest: Rest | None = None, **options: Any) -> Attempts:
+            heard.append(rest)
+            return super().attempts(*arguments, rest=rest, **options)
+
+    heard: list[Rest | None] = []
+    driver = Driver(Telling(), Listening(2, 0), 2)  # type: ignore[arg-type]
     expected = [(3, 3), (2, 3), (1, 3)]
     assert list(driver.stream(calls()[:3])) == [rest async for rest in driver.astream(calls()[:3])] == expected
     assert list(driver.stream(Counted(iter(calls()[:3]), 5))) == [(5, 5), (4, 5), (3, 5)]
+    assert sorted(filter(None, heard)) == sorted([*expected * 2, (3, 5), (4, 5), (5, 5)])
     assert list(driver.stream(call for call in calls())) == [None] * 9
 
 

@@ -164,7 +164,7 @@ JOBS: dict[str, tuple[Callable[[], Service], int, int, float, float, float]] = {
     "one, quota, Retry-After": (partial(QUOTA, retry_after=True), 1, 320, 30.1, 1.11, 0.03),
     "eight, fixed windows": (partial(fixed_window, 100, 10, retry_after=False), 8, 320, 30.1, 1.2, 0.11),
     "one, fixed windows": (partial(fixed_window, 100, 10, retry_after=False), 1, 320, 30.1, 1.1, 0.03),
-    "eight, a minute": (partial(MINUTE, retry_after=False), 8, 2000, 180.1, 1.4, 0.12),
+    "eight, a minute": (partial(MINUTE, retry_after=False), 8, 2000, 180.1, 1.25, 0.12),
     "one, a minute": (partial(MINUTE, retry_after=False), 1, 2000, 180.1, 1.1, 0.02),
     "one, a minute, Retry-After": (partial(MINUTE, retry_after=True), 1, 2000, 180.1, 1.1, 0.02),
     "eight, bucket": (partial(token_bucket, 10, 100, retry_after=False), 8, 320, 22.1, 2.6, 0.3),
@@ -294,6 +294,32 @@ def test_a_rate_never_stops_a_process(events: Iterable[tuple[str, float]], token
         assert 0 <= rate.wait(now) <= 61
 
 
+@pytest.mark.parametrize("retry_after", [None, 5.0])
+def test_a_process_that_was_idle_after_it_was_kept_waiting_begins_as_fast_as_a_new_one(retry_after: float | None) -> None:
+    world = World(lambda world, _: refusal(retry_after) if world.now < 600 else (world.latency(), None))
+    pacer = world.add_worker(same(20))
+    world.run()
+    assert len(world.errors) == 20
+    world.now = 1200.0
+    world.add_job(pacer, same(100))
+    world.run()
+    assert len(world.granted) == 100
+    assert world.finished < 1202
+
+
+@pytest.mark.parametrize("others_end", [160.0, 200.0, 220.0])
+def test_calls_that_were_kept_waiting_end_before_their_deadline(others_end: float) -> None:
+    world = World(lambda world, _: refusal() if world.now < others_end else (world.latency(), None))
+    world.add_worker(same(40))
+    world.run()
+    assert (len(world.granted), world.errors) == (40, [])
+
+
+@pytest.mark.parametrize("retry_after", [True, False])
+def test_no_job_waits_for_another_period_for_its_last_calls(retry_after: bool) -> None:
+    assert max(job(QUOTA(retry_after=retry_after), 8, 320, seed).finished for seed in range(12)) <= 1.25 * 30.1
+
+
 def test_a_process_that_others_have_kept_waiting_begins_slowly() -> None:
     now, rate = 0.0, Rate()
     rate.note_sent(now, 0.0, 16.0)
@@ -301,6 +327,7 @@ def test_a_process_that_others_have_kept_waiting_begins_slowly() -> None:
     now = 50.0
     rate.recover(now, now - 0.1)
     sent = []
+    assert rate.is_spaced
     for _ in range(100):
         now += rate.wait(now)
         rate.note_sent(now, 0.0, 16.0)
@@ -310,6 +337,7 @@ def test_a_process_that_others_have_kept_waiting_begins_slowly() -> None:
     assert sent[4] - sent[0] > 3.0
     assert 60.0 < sent[45] < 61.0
     assert sent[99] - sent[45] < 1.0
+    assert not rate.is_spaced
 
 
 def test_the_last_calls_of_a_job_exceed_the_share_until_one_is_refused() -> None:
