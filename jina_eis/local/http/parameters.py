@@ -72,6 +72,7 @@ UVICORN: dict[str, Any] = {
     "log_level": "critical",
     "access_log": False,
     "timeout_graceful_shutdown": 1,
+    "timeout_keep_alive": 3600,  # a client that pauses, or a machine that stops for seconds, finds its connections open
 }
 # The responses of faults that replace any other: status, body, and a content type of their own.
 REPLACED: dict[str, tuple[int, bytes, dict[str, str]]] = {
