@@ -12,6 +12,8 @@ import zlib
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from io import BytesIO
 from typing import Any
 
@@ -645,6 +647,15 @@ def test_start_and_stop() -> None:
     with eis, socket.create_connection(eis.url.removeprefix("http://").split(":")):  # type: ignore[arg-type]
         start = time.monotonic()
     assert time.monotonic() - start < 30, "an idle connection does not delay the shutdown"
+
+
+def test_an_idle_connection_stays_open(eis: LocalEIS) -> None:
+    """A client could otherwise send on a connection that is just closed, and would have to send again."""
+    with closing(HTTPConnection(eis.url.removeprefix("http://"), timeout=60)) as connection:
+        for pause in (0, 6):
+            time.sleep(pause)
+            connection.request("GET", "/")
+            assert connection.getresponse().read()
 
 
 def test_stop_cuts_latencies_short(caplog: pytest.LogCaptureFixture) -> None:
