@@ -207,7 +207,7 @@ def test_workers_that_come_late_to_a_quota_that_is_used_up_lose_no_call(early: i
         world.run(720)
         assert not world.errors
         assert world.failed_share <= 0.08
-        assert min(pacer._paces["b"].successes for pacer in pacers) >= 10
+        assert min(pacer._paces["b"].successes for pacer in pacers) >= 20
 
 
 @pytest.mark.parametrize("retry_after", [True, False])
@@ -333,9 +333,9 @@ def test_a_process_that_others_have_kept_waiting_begins_slowly() -> None:
         rate.note_sent(now, 0.0, 16.0)
         rate.note_granted(now + 0.1, now, 0.0, earlier=False)
         sent.append(now)
-    assert sent[0] == pytest.approx(51.0)
-    assert sent[4] - sent[0] > 3.0
-    assert 60.0 < sent[45] < 61.0
+    assert sent[0] == pytest.approx(50.75)
+    assert sent[4] - sent[0] > 2.5
+    assert 57.0 < sent[45] < 59.0
     assert sent[99] - sent[45] < 1.0
     assert not rate.is_spaced
 
